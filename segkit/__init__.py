@@ -1,0 +1,57 @@
+"""segkit: from what customers did to segments that can be seen, trusted and used.
+
+Public names load on first use, so that ``import segkit`` stays instant: neither pandas nor
+scikit-learn is imported until something needs them.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "segkit.events": ("Events", "read_events"),
+    "segkit.features": (
+        "BASKET",
+        "CADENCE",
+        "FAMILIES",
+        "RFM",
+        "TREND",
+        "Feature",
+        "customer_features",
+        "family",
+        "feature_catalogue",
+    ),
+    "segkit.prepare": ("Preparer", "make_preparer"),
+    "segkit.segmentation": ("Segmentation", "segment"),
+    "segkit.trust": ("scan_clusters",),
+    "segkit.project": ("project",),
+    "segkit.explain": ("compare", "effect_sizes", "profile", "segment_sizes"),
+    "segkit.plots": (
+        "plot_distributions",
+        "plot_map",
+        "plot_profile",
+        "plot_scan",
+        "plot_sizes",
+    ),
+    "segkit.widgets": ("ClusterTuner", "FeaturePicker", "SegmentExplorer"),
+    "segkit.report": ("report",),
+}
+_MODULES = ("datasets", "features", "plots", "widgets")
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", "datasets", *sorted(_HOME_OF)]
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module("segkit." + name)
+    else:
+        raise AttributeError(f"module 'segkit' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,254 @@
+"""Any source as an Ibis table: files, frames and relations, before their columns mean anything."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+
+from segkit._engine import engine, fresh_name, near, quoted, run
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+    import pyarrow as pa
+
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst")
+JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table as it came, and the lines of it that could not even be split into columns.
+
+    Attributes
+    ----------
+    name : str
+        What to call it in messages: a file's name, or the kind of the object.
+    table : ibis Table
+        Its rows. Columns of CSV and JSON lines are all text.
+    broken : int
+        Lines that could not be read as a row.
+    broken_example : str
+        The first of them.
+    owned : bool
+        Whether the table is a copy of our own in the engine, to be replaced once it is understood.
+    """
+
+    name: str
+    table: ir.Table
+    broken: int = 0
+    broken_example: str = ""
+    owned: bool = False
+
+
+def open_source(source: Any) -> Source:
+    """Open whatever a person has as an Ibis table.
+
+    Parameters
+    ----------
+    source : str, Path, list of those, DataFrame, Table or relation
+        A CSV, Parquet or JSON-lines file (globs welcome), a pandas or polars frame, a pyarrow
+        table, a DuckDB relation or an Ibis table.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file fits the path.
+    ValueError
+        If the file's ending is unknown, or it cannot be read as what its ending says.
+    TypeError
+        If the object is none of the above.
+    """
+    if isinstance(source, (str, Path)):
+        return _open_files([str(source)])
+    if isinstance(source, (list, tuple)) and source and all(isinstance(s, (str, Path)) for s in source):
+        return _open_files([str(s) for s in source])
+    if isinstance(source, ibis.expr.types.Table):
+        return Source("the Ibis table", source)
+    family = type(source).__module__.partition(".")[0]
+    if family == "pandas" and hasattr(source, "columns"):
+        return Source("the DataFrame", _in_memory(_arrow_of_pandas(source)))
+    if family == "polars" and hasattr(source, "columns"):
+        frame = source.collect() if hasattr(source, "collect") else source
+        return Source("the DataFrame", _in_memory(frame.to_arrow()))
+    if family in ("duckdb", "_duckdb") and hasattr(source, "to_arrow_table"):
+        return Source("the DuckDB relation", _in_memory(source.to_arrow_table()))
+    if family == "pyarrow" and hasattr(source, "schema"):
+        table = source.read_all() if hasattr(source, "read_all") else source
+        return Source("the Arrow table", _in_memory(table))
+    raise TypeError(
+        f"read_events got a {type(source).__module__}.{type(source).__qualname__}. It reads the path of a "
+        "CSV, Parquet or JSON-lines file, a pandas or polars DataFrame, a pyarrow Table, a DuckDB relation "
+        "or an Ibis table. Turn yours into one of these."
+    )
+
+
+def _in_memory(table: pa.Table) -> ir.Table:
+    import pyarrow as pa
+
+    names = table.column_names
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ValueError(
+            f"The table has {', '.join(map(repr, twice))} more than once. Column names must differ; "
+            "rename or drop the copies."
+        )
+    for i, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
+            table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
+    return ibis.memtable(table)
+
+
+def _arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
+    """Turn a frame into Arrow; a column of mixed types becomes text, missing values stay missing."""
+    import pyarrow as pa
+
+    if any(name is not None and name not in frame.columns for name in frame.index.names):
+        frame = frame.reset_index()
+    columns: dict[str, Any] = {}
+    for i, name in enumerate(frame.columns):
+        column = frame.iloc[:, i]
+        try:
+            values = pa.Array.from_pandas(column)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            values = pa.Array.from_pandas(column.map(str, na_action="ignore").astype("str"))
+        if str(name) in columns:
+            raise ValueError(
+                f"The DataFrame has {str(name)!r} more than once. Column names must differ; "
+                "rename or drop the copies."
+            )
+        columns[str(name)] = values
+    return pa.table(columns)
+
+
+def _open_files(patterns: list[str]) -> Source:
+    paths = [path for pattern in patterns for path in _matching(pattern)]
+    name = Path(patterns[0]).name if len(patterns) == 1 else f"{Path(patterns[0]).name} and others"
+    endings = {_ending(path) for path in paths}
+    if len(endings) > 1:
+        raise ValueError(
+            f"{name} holds files of several formats ({', '.join(sorted(endings))}). One call reads one "
+            "format; read each and add them: read_events(a) + read_events(b)."
+        )
+    ending = endings.pop()
+    if ending == "parquet":
+        return _open_parquet(name, paths)
+    return _read_csv(name, paths) if ending == "csv" else _read_json_lines(name, paths)
+
+
+def _matching(pattern: str) -> list[str]:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        found = sorted(str(p) for p in path.rglob("*") if str(p).lower().endswith(PARQUET))
+        if found:
+            return found
+        raise FileNotFoundError(
+            f"{path.name} is a folder without Parquet files. Name the files: '{path.name}/*.csv'."
+        )
+    if path.exists():
+        return [str(path)]
+    found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
+    if found:
+        return found
+    neighbours = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+    raise FileNotFoundError(
+        f"There is no file {pattern!r} (looked in {path.parent}).{near(path.name, neighbours)} "
+        "Check the path, or where the notebook runs."
+    )
+
+
+def _ending(path: str) -> str:
+    lower = path.lower()
+    if lower.endswith(PARQUET):
+        return "parquet"
+    if lower.endswith(CSV):
+        return "csv"
+    if lower.endswith(JSON_LINES):
+        return "json"
+    raise ValueError(
+        f"{Path(path).name} ends in {Path(path).suffix!r}. read_events reads {', '.join(PARQUET + CSV[:2])} "
+        f"and {', '.join(JSON_LINES[:2])}; read others with pandas and pass the DataFrame."
+    )
+
+
+def _open_parquet(name: str, paths: list[str]) -> Source:
+    try:
+        return Source(name, engine().read_parquet(paths, table_name=fresh_name("parquet"), union_by_name=True))
+    except duckdb.Error as error:
+        raise ValueError(
+            f"{name} could not be read as Parquet: {_first_line(error)} Write it again, or check its ending."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _read_csv(name: str, paths: list[str]) -> Source:
+    """Read once, all columns as text, into the engine: the text is parsed here and never again."""
+    parts = [_read_one_csv(path) for path in paths]
+    table = parts[0].table
+    if len(parts) > 1:  # joined by column name: files of one export need not agree on the order
+        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
+        joined = fresh_name("csv")
+        run(f"CREATE TEMP TABLE {joined} AS {union}")
+        for part in parts:
+            run(f"DROP TABLE {part.table.get_name()}")
+        table = engine().table(joined)
+    example = next((part.broken_example for part in parts if part.broken), "")
+    return Source(name, table, sum(part.broken for part in parts), example, owned=True)
+
+
+def _read_one_csv(path: str) -> Source:
+    name = Path(path).name
+    if Path(path).stat().st_size == 0:
+        raise ValueError(f"{name} is empty. It should hold a header line and a line for each event.")
+    table, scans, rejects = (fresh_name(stem) for stem in ("csv", "scans", "rejects"))
+    try:
+        run(
+            f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({quoted(path)}, all_varchar = true, "
+            f"header = true, store_rejects = true, rejects_scan = {quoted(scans)}, "
+            f"rejects_table = {quoted(rejects)}, rejects_limit = 0)"
+        )
+    except duckdb.Error as error:
+        raise ValueError(
+            f"{name} could not be read as CSV: {_first_line(error)} It should hold a header line and a "
+            "line for each event, in UTF-8."
+        ) from error
+    query = f"SELECT count(DISTINCT (file_id, line)), arg_min(csv_line, line) FROM {rejects}"
+    [(count, example)] = run(query)
+    return Source(name, engine().table(table), count, example or "", owned=True)
+
+
+def _read_json_lines(name: str, paths: list[str]) -> Source:
+    """Read objects once and take every key that occurs, as text; lines that are no object are counted."""
+    raw, table = fresh_name("json"), fresh_name("json")
+    files = ", ".join(map(quoted, paths))
+    run(
+        f"CREATE TEMP TABLE {raw} AS SELECT line, CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS good "
+        f"FROM (SELECT column0 AS line FROM read_csv([{files}], all_varchar = true, header = false, "
+        "columns = {'column0': 'VARCHAR'}, delim = chr(7), quote = '', escape = '')) "
+        "WHERE trim(line) != ''"
+    )
+    [(count, example)] = run(f"SELECT count(*), min(line) FROM {raw} WHERE good IS NOT TRUE")
+    every = run(f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {raw} WHERE good ORDER BY key")
+    keys = [key for (key,) in every]
+    if not keys:
+        raise ValueError(f"{name} holds no JSON object. It should hold one object a line, one line an event.")
+    columns = ", ".join(
+        f"line ->> {quoted('/' + key.replace('~', '~0').replace('/', '~1'))} AS " + '"' + key.replace('"', '""') + '"'
+        for key in keys
+    )
+    run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {raw} WHERE good")
+    run(f"DROP TABLE {raw}")
+    return Source(name, engine().table(table), count, example or "", owned=True)

@@ -1,0 +1,321 @@
+"""Everything that customers did, in one lazy table under standard column names."""
+
+from __future__ import annotations
+
+import functools
+import html
+import zoneinfo
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from segkit._engine import near
+from segkit._door import KINDS, STANDARD, TYPE_OF, Door
+from segkit._sources import Source, open_source
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """A log of events: what was read, from where, and what had to be set aside.
+
+    Made by :func:`read_events`; joined with ``+``.
+
+    Attributes
+    ----------
+    table : ibis Table
+        One row an event, under the standard column names; `timestamp` is UTC without a zone.
+        Lazy: nothing is computed until something is asked of it.
+    refused : DataFrame
+        Rows that could not be used: columns `reason`, `count` and `example`. The rows of the
+        source are the rows of `table` and the sum of `count`, never less.
+    sources : tuple of str
+        What was read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> orders = pd.DataFrame({"who": ["ada", "ada", None], "when": ["2024-01-01", "2024-01-11", "2024-01-12"]})
+    >>> events = sg.read_events(orders, kind="purchase", customer_id="who", timestamp="when")
+    >>> events
+    Events: 2 events of 1 customer, 2024-01-01 to 2024-01-11 (purchase 2); 1 row refused
+    >>> events.refused
+                    reason  count                     example
+    0  customer_id missing      1  timestamp=2024-01-12 00:00:00
+    """
+
+    table: ir.Table
+    refused: pd.DataFrame = field(repr=False)
+    sources: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The standard columns that these events have."""
+        return tuple(self.table.columns)
+
+    def kinds(self) -> pd.Series:
+        """Count the events of each kind.
+
+        Returns
+        -------
+        Series of int
+            Number of events, indexed by `kind`, the most frequent first.
+        """
+        counts = self.describe()["events"]
+        return counts.sort_values(ascending=False, kind="stable")
+
+    def describe(self) -> pd.DataFrame:
+        """Summarise the events of each kind.
+
+        Returns
+        -------
+        DataFrame of shape (n_kinds, 6 or 7)
+            Indexed by `kind`: number of `events`, `customers`, `orders` (where order ids are known),
+            `first` and `last` timestamp (UTC), total `amount` (where known) and `repeats`, the lines
+            that equal an earlier line in every column: two items scanned apart, or a file read twice.
+        """
+        return self._summary.copy()
+
+    @functools.cached_property
+    def _summary(self) -> pd.DataFrame:
+        t = self.table
+        numbers = {"events": t.count(), "customers": t.customer_id.nunique()}
+        if "order_id" in self.columns:
+            numbers["orders"] = t.order_id.nunique()
+        numbers |= {"first": t.timestamp.min(), "last": t.timestamp.max()}
+        if "amount" in self.columns:
+            numbers["amount"] = t.amount.sum()
+        summary = t.group_by("kind").agg(**numbers).order_by("kind").to_pandas().set_index("kind")
+        different = t.distinct().group_by("kind").agg(different=t.distinct().count()).to_pandas()
+        summary["repeats"] = summary["events"] - different.set_index("kind")["different"]
+        return summary
+
+    @functools.cached_property
+    def _totals(self) -> dict[str, Any]:
+        t = self.table
+        totals = t.agg(customers=t.customer_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max())
+        counts = t.group_by("kind").agg(n=t.count()).to_pandas().sort_values(["n", "kind"], ascending=[False, True])
+        return totals.to_pandas().iloc[0].to_dict() | {"kinds": dict(zip(counts["kind"], counts["n"], strict=True))}
+
+    @property
+    def first(self) -> pd.Timestamp:
+        """When the earliest event was, in UTC."""
+        return pd.Timestamp(self._totals["first"])
+
+    @property
+    def last(self) -> pd.Timestamp:
+        """When the latest event was, in UTC."""
+        return pd.Timestamp(self._totals["last"])
+
+    def __add__(self, other: Events) -> Events:
+        if not isinstance(other, Events):
+            return NotImplemented
+        import ibis
+
+        columns = [c for c in STANDARD if c in self.columns or c in other.columns]
+        tables = []
+        for part in (self.table, other.table):
+            missing = {c: ibis.null(TYPE_OF[STANDARD[c]]) for c in columns if c not in part.columns}
+            tables.append(part.mutate(**missing).select(columns))
+        refused = pd.concat([self.refused, other.refused], ignore_index=True)
+        refused = refused.groupby("reason", sort=False).agg(count=("count", "sum"), example=("example", "first"))
+        return Events(ibis.union(*tables), refused.reset_index()[["reason", "count", "example"]], self.sources + other.sources)
+
+    def __repr__(self) -> str:
+        return f"Events: {self._in_words()}"
+
+    def _in_words(self) -> str:
+        totals = self._totals
+        kinds = ", ".join(f"{kind} {n:,}" for kind, n in totals["kinds"].items())
+        return (
+            f"{_counted(sum(totals['kinds'].values()), 'event')} of {_counted(totals['customers'], 'customer')}, "
+            f"{totals['first']:%Y-%m-%d} to {totals['last']:%Y-%m-%d} ({kinds}); "
+            f"{_counted(int(self.refused['count'].sum()), 'row')} refused"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(str(kind))}</td><td>{n:,}</td></tr>"
+            for kind, n in self._totals["kinds"].items()
+        )
+        refused = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(row.reason)}</td><td>{row.count_:,}</td>"
+            f"<td style='text-align:left'>{html.escape(row.example)}</td></tr>"
+            for row in self.refused.rename(columns={"count": "count_"}).itertuples()
+        )
+        aside = (
+            f"<table><thead><tr><th style='text-align:left'>refused because</th><th>rows</th><th>for example</th>"
+            f"</tr></thead><tbody>{refused}</tbody></table>"
+            if refused
+            else ""
+        )
+        return (
+            f"<p><b>Events</b> from {html.escape(', '.join(self.sources))}: {html.escape(self._in_words())}</p>"
+            "<table><thead><tr><th style='text-align:left'>kind</th><th>events</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>{aside}"
+        )
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def read_events(
+    source: Any,
+    *,
+    kind: str | None = None,
+    kind_column: str | None = None,
+    kinds: dict[str, str] | None = None,
+    timestamp_format: str | list[str] | None = None,
+    timezone: str = "UTC",
+    duplicates: str = "keep",
+    **columns: str,
+) -> Events:
+    """Read events of any kind under standard column names.
+
+    Parameters
+    ----------
+    source : str, Path, list of those, DataFrame, Table or relation
+        A CSV, Parquet or JSON-lines file (globs welcome), a pandas or polars frame, a pyarrow table,
+        a DuckDB relation or an Ibis table. Parquet is not copied: it is scanned when asked.
+    kind : str, optional
+        The kind of every row, such as ``"purchase"``.
+    kind_column : str, optional
+        Instead: the column that says each row's kind; ``"kind"`` if there is one.
+    kinds : dict of str to str, optional
+        Other words for kinds, such as ``{"order": "purchase"}``, for `kind_column`.
+    timestamp_format : str or list of str, optional
+        How times are written where that is not ISO 8601: ``strptime`` formats such as ``"%d/%m/%Y"``,
+        tried in turn, or ``"epoch_s"``, ``"epoch_ms"``, ``"epoch_us"``, ``"epoch_ns"`` for numbers.
+        A format is never guessed: 03/04 is two different days.
+    timezone : str, default="UTC"
+        Zone of the times that carry none, such as ``"Europe/London"``.
+    duplicates : {"keep", "refuse"}, default="keep"
+        What to do with lines equal to another in all standard columns. Two equal lines may well be
+        two sales, so they are kept, and counted by ``describe()``, unless you know better.
+    **columns : str
+        Which column of the source holds each standard one: `customer_id`, `timestamp`, `order_id`,
+        `product_id`, `category`, `quantity`, `price`, `amount`, `discount`, `channel`, `campaign`,
+        `page`, `duration` (seconds), `rating`, `text`, `sentiment` (−1 to 1), `place`, `device`. Columns that
+        already bear the standard name need no mention. Without `amount` it is quantity × price.
+
+    Returns
+    -------
+    Events
+        Rows that cannot be used are in ``.refused``, counted with their reason.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a named column is not there, the kind is not said, or no row can be used.
+    TypeError
+        If the source is not something that can be read.
+
+    Notes
+    -----
+    Ids are text: 17850, 17850.0 and "17850" are one customer. A purchase of negative amount (or
+    quantity, where no amount is known) is a `return`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> lines = pd.DataFrame({"CustomerID": [17850.0, 17850.0], "InvoiceDate": ["2010-12-01", "2010-12-02"],
+    ...                       "Quantity": [6, -1], "UnitPrice": [2.55, 2.55]})
+    >>> events = sg.read_events(lines, kind="purchase", customer_id="CustomerID", timestamp="InvoiceDate",
+    ...                         quantity="Quantity", price="UnitPrice")
+    >>> events.table.to_pandas()[["customer_id", "kind", "amount"]]
+      customer_id      kind  amount
+    0       17850  purchase   15.30
+    1       17850    return   -2.55
+    """
+    opened = open_source(source)
+    found = _found_columns(opened, columns)
+    if duplicates not in ("keep", "refuse"):
+        raise ValueError(f"duplicates={duplicates!r} is neither 'keep' nor 'refuse'. Say one of these.")
+    _check_zone(timezone)
+    found = _kind_of(opened, found, kind, kind_column)
+    door = Door(opened, found, kind, kinds or {}, _formats(timestamp_format), timezone)
+    table, refused = door.usable(keep_duplicates=duplicates == "keep")
+    return Events(table, refused, (opened.name,))
+
+
+def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
+    if timestamp_format is None:
+        return ()
+    return (timestamp_format,) if isinstance(timestamp_format, str) else tuple(timestamp_format)
+
+
+def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:
+    """Map standard names to the source's columns: those named, and those that bear the standard name."""
+    offered = (*STANDARD, "price")
+    for standard, column in named.items():
+        if standard not in offered or standard == "kind":
+            raise TypeError(
+                f"read_events has no column {standard!r}.{near(standard, offered)} "
+                f"The standard columns are {', '.join(c for c in offered if c != 'kind')}."
+            )
+        if column not in source.table.columns:
+            raise ValueError(
+                f"{source.name} has no column {column!r}.{near(str(column), source.table.columns)} Its columns are "
+                f"{_shortened(source.table.columns)}. Say which one holds {standard}: {standard}=\"…\"."
+            )
+    found = {name: name for name in offered if name in source.table.columns} | named
+    if "price" in named and "amount" not in named:
+        found.pop("amount", None)
+    for required in ("customer_id", "timestamp"):
+        if required not in found:
+            raise ValueError(
+                f"{source.name} has no column {required!r}.{near(required, source.table.columns)} Its columns are "
+                f"{_shortened(source.table.columns)}. Say which one holds it: read_events(…, {required}=\"…\")."
+            )
+    return found
+
+
+def _shortened(names: Any, most: int = 30) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _kind_of(source: Source, found: dict[str, str], kind: str | None, kind_column: str | None) -> dict[str, str]:
+    """Settle where each row's kind comes from: one word for all rows, or a column."""
+    found = dict(found)
+    if kind is not None and kind_column is not None:
+        raise ValueError(
+            f"Both kind={kind!r} and kind_column={kind_column!r} were given. Say one: kind for all rows "
+            "alike, kind_column where a column holds it."
+        )
+    if kind is not None:
+        if not isinstance(kind, str) or not kind.strip():
+            raise ValueError(f"kind={kind!r} is not a word. Say what the rows are, such as kind='purchase'.")
+        found.pop("kind", None)
+        return found
+    if kind_column is not None:
+        if kind_column not in source.table.columns:
+            raise ValueError(
+                f"{source.name} has no column {kind_column!r}.{near(kind_column, source.table.columns)} Its columns "
+                f"are {_shortened(source.table.columns)}. Say which one holds the kind, or kind='purchase' for all."
+            )
+        found["kind"] = kind_column
+    if "kind" not in found:
+        raise ValueError(
+            f"What kind of events {source.name} holds was not said. Say kind='purchase' if all rows are "
+            f"purchases, or kind_column=\"…\" if a column says it. segkit knows {', '.join(KINDS)}."
+        )
+    return found
+
+
+def _check_zone(timezone: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"timezone={timezone!r} is not a time zone.{near(str(timezone), zoneinfo.available_timezones())} "
+            "Use a name such as 'Europe/London'."
+        ) from error
+

@@ -1,0 +1,53 @@
+"""The features that segkit brings, as a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from segkit.events import Events
+from segkit.features._core import Feature, missing_columns
+from segkit.features.basket import BASKET
+from segkit.features.cadence import CADENCE
+from segkit.features.rfm import RFM
+from segkit.features.trend import TREND
+
+FAMILIES: tuple[Feature, ...] = RFM + CADENCE + BASKET + TREND
+"""Every feature that segkit brings."""
+
+
+def feature_catalogue(features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None) -> pd.DataFrame:
+    """List features: what they are called, measured in, computed from, and mean.
+
+    Parameters
+    ----------
+    features : tuple of Feature, default=FAMILIES
+        What to list.
+    events : Events, optional
+        If given, a column `needs` says what these events lack for each feature, empty if nothing.
+
+    Returns
+    -------
+    DataFrame of shape (n_features, 6 or 7)
+        Columns `family`, `name`, `unit`, `basis`, `kinds`, `meaning` (and `needs`).
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> sg.feature_catalogue(sg.RFM)[["name", "unit", "meaning"]].head(2)
+            name    unit                                meaning
+    0    recency    days             Time since the last order.
+    1  frequency  orders  Number of orders, the first included.
+    """
+    table = pd.DataFrame(
+        {
+            "family": [f.family for f in features],
+            "name": [f.name for f in features],
+            "unit": [f.unit for f in features],
+            "basis": [f.basis for f in features],
+            "kinds": [", ".join(f.kinds) for f in features],
+            "meaning": [f.doc for f in features],
+        }
+    )
+    if events is not None:
+        table["needs"] = list(missing_columns(events, features).values())
+    return table

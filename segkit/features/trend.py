@@ -1,0 +1,63 @@
+"""Which way a customer is going: the last quarter against the one before, and the slope of spending."""
+
+import ibis
+
+from segkit.features._core import Feature, family
+
+QUARTER = 91.0  # days
+WEEKS = 26
+
+
+def _change(orders, amount):
+    """Relative change from −1 to 1; missing for who had not bought yet when the last quarter began."""
+    last = amount(orders.days_ago <= QUARTER)
+    before = amount((orders.days_ago > QUARTER) & (orders.days_ago <= 2 * QUARTER))
+    change = (last - before) / (last + before).nullif(0)
+    return (orders.days_ago.max() > QUARTER).ifelse(change, None)
+
+
+def _orders_change(orders):
+    return _change(orders, lambda when: orders.count(where=when).cast("float64"))
+
+
+def _spend_change(orders):
+    return _change(orders, lambda when: orders.amount.sum(where=when).fill_null(0).cast("float64"))
+
+
+def _spend_slope(orders):
+    """Least squares over the weeks known, weeks without orders counting as zero spent.
+
+    With weeks t = 0 (now) … n − 1 and spend s(t), the slope over time is
+    −(Σ t·s − t̄·Σ s) / Σ (t − t̄)², which needs no table of weeks.
+    """
+    weeks_ago = (orders.days_ago / 7).floor()
+    recent = weeks_ago < WEEKS
+    weeks = ibis.least((orders.days_ago.max() / 7).floor() + 1, WEEKS)
+    spent = orders.amount.sum(where=recent).fill_null(0).cast("float64")
+    moment = (orders.amount * weeks_ago.cast("int64")).sum(where=recent).fill_null(0).cast("float64")
+    spread = weeks * (weeks * weeks - 1) / 12
+    slope = -(moment - (weeks - 1) / 2 * spent) / spread.nullif(0)
+    return (weeks >= 4).ifelse(slope, None)
+
+
+TREND = family(
+    "TREND",
+    Feature(
+        "orders_change",
+        _orders_change,
+        "ratio",
+        "Orders of the last 91 days against the 91 before: (last − before) / (last + before).",
+    ),
+    Feature(
+        "spend_change",
+        _spend_change,
+        "ratio",
+        "Spend of the last 91 days against the 91 before: (last − before) / (last + before).",
+    ),
+    Feature(
+        "spend_slope",
+        _spend_slope,
+        "currency per week",
+        "Growth of weekly spend over the last 26 weeks, or since the first order if that is 4 weeks ago or more.",
+    ),
+)
