@@ -20,6 +20,7 @@ _HOMES = {
         "customer_features",
         "family",
         "feature_catalogue",
+        "select_features",
     ),
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.segmentation": ("Segmentation", "segment"),

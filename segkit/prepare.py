@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 NORMAL_IQR = 1.3489795003921634  # interquartile range of a standard normal distribution
+OTHER, MISSING = "(other)", "(missing)"  # the columns of rare words, and of none
 
 
 def make_preparer(
@@ -103,7 +104,6 @@ class Preparer(TransformerMixin, BaseEstimator):
         words = _word_positions(X)
         self.levels_ = {i: self._levels(X.iloc[:, i]) for i in words}
         self._numbers = [i for i in range(X.shape[1]) if i not in self.levels_]
-        self._word_count = [len(levels) for levels in self.levels_.values()]
         values = self._matrix(X)
         self.logged_ = self._to_log(values, [X.columns[i] for i in self._numbers])
         self.center_, self.scale_ = _center_and_scale(_logged(values, self.logged_), self.scale)
@@ -129,7 +129,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         scaled = np.clip((_logged(values, self.logged_) - self.center_) / self.scale_, -self.clip, self.clip)
         scaled[missing] = 0.0
         blocks = [scaled, missing[:, self.flagged_].astype(float)]
-        blocks += [_one_hot(X.iloc[:, i], levels) for i, levels in self.levels_.items()]
+        blocks += [_one_hot(X.iloc[:, i].array, levels) for i, levels in self.levels_.items()]
         return np.hstack(blocks)
 
     def get_feature_names_out(self, input_features=None):
@@ -153,8 +153,11 @@ class Preparer(TransformerMixin, BaseEstimator):
 
     def source_of(self) -> list[str]:
         """Return, for each prepared column, the feature that it came from."""
-        names = [name.removesuffix(" missing").partition(" = ")[0] for name in self.get_feature_names_out()]
-        return names
+        check_is_fitted(self)
+        names = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)]))
+        numbers = [names[i] for i in self._numbers]
+        words = [names[i] for i, levels in self.levels_.items() for _ in levels]
+        return [*numbers, *(numbers[i] for i in self.flagged_), *words]
 
     def _check_parameters(self):
         if self.scale not in ("robust", "standard", "none"):
@@ -175,7 +178,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         return pd.DataFrame(values)
 
     def _matrix(self, X):
-        numbers = X if len(self._numbers) == X.shape[1] else X.iloc[:, self._numbers]
+        numbers = X.take(self._numbers, axis=1) if self.levels_ else X
         values = np.array(numbers.to_numpy(dtype=float, na_value=np.nan))
         if np.isinf(values).any():
             column = X.columns[self._numbers[int(np.isinf(values).any(axis=0).argmax())]]
@@ -198,10 +201,10 @@ class Preparer(TransformerMixin, BaseEstimator):
         words = column.astype("str")[column.notna()]
         counts = words.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         levels = list(counts.index[: self.max_categories])
-        if len(counts) > self.max_categories:
-            levels.append("other")
-        if column.isna().any() and len(words):
-            levels.append("missing")
+        if len(counts) > self.max_categories and OTHER not in levels:
+            levels.append(OTHER)
+        if column.isna().any() and len(words) and MISSING not in levels:
+            levels.append(MISSING)
         return levels
 
 
@@ -259,14 +262,12 @@ def _distinct_patterns(missing: np.ndarray) -> list[int]:
     return sorted(first.values())
 
 
-def _one_hot(column: pd.Series, levels: list[str]) -> np.ndarray:
-    position = pd.Index(levels).get_indexer(column.astype("str"))
-    other = levels.index("other") if "other" in levels else -1
-    position = np.where(position < 0, other, position)
-    missing = column.isna().to_numpy()
-    if missing.any():
-        position = np.where(missing, levels.index("missing") if "missing" in levels else -1, position)
-    hot = np.zeros((len(column), len(levels)))
-    known = position >= 0
-    hot[np.flatnonzero(known), position[known]] = 1.0
+def _one_hot(column: pd.api.extensions.ExtensionArray, levels: list[str]) -> np.ndarray:
+    at = {level: i for i, level in enumerate(levels)}
+    rare, absent = at.get(OTHER, -1), at.get(MISSING, -1)
+    words = zip(np.asarray(column, dtype=object), pd.isna(column), strict=True)
+    position = np.array([absent if missing else at.get(str(word), rare) for word, missing in words], dtype=int)
+    hot = np.zeros((len(position), len(levels)))
+    known = np.flatnonzero(position >= 0)
+    hot[known, position[known]] = 1.0
     return hot

@@ -3,7 +3,7 @@
 from segkit.features._core import Feature, customer_features, family, feature_query
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
-from segkit.features.catalogue import FAMILIES, feature_catalogue
+from segkit.features.catalogue import FAMILIES, feature_catalogue, select_features
 from segkit.features.rfm import RFM
 from segkit.features.trend import TREND
 
@@ -18,4 +18,5 @@ __all__ = [
     "family",
     "feature_catalogue",
     "feature_query",
+    "select_features",
 ]

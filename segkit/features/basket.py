@@ -1,8 +1,6 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
 
-import ibis
-
 from segkit.features._core import Feature, family
 
 
@@ -10,7 +8,7 @@ def _entropy(categories):
     """Shannon entropy in bits; each term is made exact, so that their order cannot change the sum."""
     n = categories.lines.sum()
     terms = (categories.lines * categories.lines.cast("float64").log2()).cast("decimal(18, 9)").sum()
-    return ibis.greatest(n.cast("float64").log2() - terms.cast("float64") / n, 0)
+    return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
 
 
 def _top_category(categories):

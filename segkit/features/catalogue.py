@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from segkit._engine import near
 from segkit.events import Events
 from segkit.features._core import Feature, missing_columns
 from segkit.features.basket import BASKET
@@ -51,3 +52,53 @@ def feature_catalogue(features: tuple[Feature, ...] = FAMILIES, *, events: Event
     if events is not None:
         table["needs"] = list(missing_columns(events, features).values())
     return table
+
+
+def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tuple[Feature, ...]:
+    """Return features by name.
+
+    Parameters
+    ----------
+    *names : str
+        Their names.
+    offered : tuple of Feature, default=FAMILIES
+        Where to look.
+
+    Returns
+    -------
+    tuple of Feature
+        In the order of the names; adds to families with ``+``.
+
+    Raises
+    ------
+    ValueError
+        If a name is not offered.
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> [f.unit for f in sg.select_features("overdue", "monetary")]
+    ['ratio', 'currency']
+    """
+    by_name = {f.name: f for f in offered}
+    for name in names:
+        if name not in by_name:
+            raise ValueError(f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}.")
+    return tuple(by_name[name] for name in names)
+
+
+def code_for(features: tuple[Feature, ...]) -> str:
+    """Write Python that stands for features: whole families by name, the others one by one."""
+    left = list(features)
+    parts = []
+    for name, members in (("RFM", RFM), ("CADENCE", CADENCE), ("BASKET", BASKET), ("TREND", TREND)):
+        if all(f in left for f in members):
+            parts.append(f"sg.{name}")
+            left = [f for f in left if f not in members]
+    known = [f.name for f in left if f in FAMILIES]
+    if known:
+        parts.append(f"sg.select_features({', '.join(repr(n) for n in known)})")
+    own = [f.name for f in left if f not in FAMILIES]
+    if own:
+        parts.append(f"({', '.join(own)},)")
+    return " + ".join(parts)

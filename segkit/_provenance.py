@@ -1,0 +1,75 @@
+"""Where a segmentation came from: enough to make it again, and a hash to know that it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn.base import BaseEstimator
+
+from segkit import __version__
+
+
+def describe_fit(
+    customers: pd.DataFrame,
+    labels: pd.Series,
+    model: BaseEstimator,
+    method: str,
+    n_segments: int | None,
+    random_state: int,
+) -> dict[str, Any]:
+    """Say what was fitted, to what, with which parameters and versions.
+
+    Parameters
+    ----------
+    customers, labels
+        In the order of ids.
+    model : estimator
+        Fitted.
+    method, n_segments, random_state
+        As they were asked for.
+
+    Returns
+    -------
+    dict
+        Of values that JSON can hold.
+    """
+    origin = customers.attrs.get("segkit", {})
+    return {
+        "as_of": origin.get("as_of"),
+        "window": origin.get("window"),
+        "sources": list(origin.get("sources", [])),
+        "units": {c: origin.get("units", {}).get(c, "") for c in customers.columns},
+        "meanings": {c: origin.get("meanings", {}).get(c, "") for c in customers.columns},
+        "features": list(customers.columns),
+        "n_customers": len(customers),
+        "method": method,
+        "n_segments": None if n_segments is None else int(n_segments),
+        "random_state": random_state if isinstance(random_state, (int, type(None))) else repr(random_state),
+        "model": " ".join(repr(model).split()),
+        "versions": {
+            "segkit": __version__,
+            "python": platform.python_version(),
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+            "pandas": pd.__version__,
+        },
+        "hash": hash_of(customers, labels),
+    }
+
+
+def hash_of(customers: pd.DataFrame, labels: pd.Series) -> str:
+    """Return a SHA-256 of customers and labels, both in the order of ids: equal results, equal hash."""
+    digest = hashlib.sha256()
+    for column in (pd.Series(customers.index), *(customers[c] for c in customers.columns), labels):
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            digest.update(column.to_numpy(dtype=float, na_value=np.nan).tobytes())
+        else:
+            digest.update("\x1f".join(column.astype("str").fillna("\x1e")).encode())
+        digest.update(b"\x1d")
+    digest.update("\x1f".join(customers.columns).encode())
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""A segmentation in a folder: Parquet for tables, JSON for words, skops for the model; never a pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from segkit._provenance import hash_of
+
+if TYPE_CHECKING:
+    from segkit.segmentation import Segmentation
+
+FORMAT = 1
+WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
+OURS = ("segkit.prepare.Preparer",)
+
+
+def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
+    """Write a segmentation into a folder."""
+    import skops.io
+
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())):
+        raise FileExistsError(
+            f"{folder} is there already and holds something. Choose another folder, or say overwrite=True if it "
+            "is an earlier segmentation."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    table = result.customers.copy()
+    table.attrs = {}
+    table.index = table.index.rename("customer_id")
+    frames = {TABLE: table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)}
+    if result.embedding is not None:
+        frames[TABLE] = frames[TABLE].assign(x=result.embedding["x"], y=result.embedding["y"])
+    frames[TABLE].to_parquet(folder / TABLE)
+    skops.io.dump(result.model, folder / MODEL)
+    words = {
+        "format": FORMAT,
+        "index_name": result.customers.index.name,
+        "names": {str(s): n for s, n in result.names.items()},
+        "ids": {str(k): v for k, v in result.ids.items()},
+        "attrs": result.customers.attrs.get("segkit", {}),
+        "provenance": result.provenance,
+    }
+    (folder / WORDS).write_text(json.dumps(words, indent=2, ensure_ascii=False), encoding="utf-8")
+    return folder
+
+
+def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
+    """Read a segmentation from a folder, running none of what it holds."""
+    import skops.io
+
+    missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} holds no {missing[0]}. A saved segmentation is a folder with {WORDS}, {MODEL} and {TABLE}; "
+            "check the path."
+        )
+    words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
+    if words.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
+            f"that wrote it: version {words.get('provenance', {}).get('versions', {}).get('segkit', 'unknown')}."
+        )
+    foreign = [t for t in skops.io.get_untrusted_types(file=folder / MODEL) if t not in (*OURS, *trusted)]
+    if foreign:
+        raise ValueError(
+            f"The model in {folder} holds {', '.join(foreign)}, which comes neither from scikit-learn nor from segkit, "
+            f"so it was not loaded. If you trust whoever wrote it: load(path, trusted={tuple(foreign)!r})."
+        )
+    model = skops.io.load(folder / MODEL, trusted=[*OURS, *trusted])
+    table = pd.read_parquet(folder / TABLE)
+    table.index = table.index.rename(words["index_name"])
+    customers = table[[c for c in table if c.startswith("feature ")]].rename(columns=lambda c: c.removeprefix("feature "))
+    customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
+    labels = table["label"].astype("int64").rename("segment")
+    if hash_of(customers.sort_index(), labels.sort_index()) != words["provenance"].get("hash"):
+        raise ValueError(f"The customers in {folder} are not those that it was saved with: the hash differs. Save it again.")
+    return kind(
+        customers=customers,
+        model=model,
+        labels=labels,
+        ids={int(k): v for k, v in words["ids"].items()},
+        names={int(s): n for s, n in words["names"].items()},
+        embedding=table[["x", "y"]] if "x" in table else None,
+        provenance=words["provenance"],
+    )

@@ -1,0 +1,198 @@
+"""What sets groups of customers apart, as effect sizes beside values in natural units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from segkit._fit import OUTSIDE
+from segkit.segmentation import Segmentation
+
+
+def segment_sizes(result: Segmentation) -> pd.DataFrame:
+    """Count the customers of each segment.
+
+    Parameters
+    ----------
+    result : Segmentation
+
+    Returns
+    -------
+    DataFrame of shape (n_segments, 3)
+        Indexed by `segment_id`: `segment` (its name), number of `customers`, and their `share` of all.
+        Customers outside all segments (−1) come last, if there are any.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30]}, index=list("abcd"))
+    >>> sg.segment_sizes(sg.segment(customers, n_segments=2))
+                  segment  customers  share
+    segment_id
+    0           Segment 0          3   0.75
+    1           Segment 1          1   0.25
+    """
+    counts = result.labels.value_counts()
+    order = result.segments + [OUTSIDE] * (OUTSIDE in counts.index)
+    sizes = pd.DataFrame(
+        {"segment": [result.name_of(s) for s in order], "customers": [int(counts[s]) for s in order]},
+        index=pd.Index(order, name="segment_id"),
+    )
+    return sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
+
+
+def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
+    """Measure how far each segment lies from everyone else, feature by feature.
+
+    An effect size and not a p-value: the segments were cut from these same features, so every
+    p-value would flatter them [2]_.
+
+    Parameters
+    ----------
+    prepared : DataFrame of shape (n_customers, n_prepared)
+        Scaled features, one row a customer; no unit.
+    labels : Series of shape (n_customers,)
+        Segment of each customer, on the same index. Noise (−1) counts among everyone else.
+
+    Returns
+    -------
+    DataFrame of shape (n_segments, n_prepared)
+        Cohen's d [1]_, in pooled standard deviations: at +1 the segment's mean lies one standard
+        deviation above that of the other customers. 0 where the feature is the same for all.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two segments, so nothing to compare.
+
+    References
+    ----------
+    .. [1] Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed., ch. 2.
+    .. [2] Gao, Bien & Witten (2024), Selective inference for hierarchical clustering, JASA 119.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> prepared = pd.DataFrame({"recency": [0.0, 2.0, 10.0, 12.0]})
+    >>> effect_sizes(prepared, pd.Series([0, 0, 1, 1])).round(1)
+       recency
+    0     -7.1
+    1      7.1
+    """
+    segments = sorted(set(labels) - {OUTSIDE})
+    if len(set(labels)) < 2:
+        raise ValueError(
+            f"labels holds {len(segments)} segment(s) and nobody else; a comparison needs two groups. "
+            "Ask for more segments."
+        )
+    return pd.DataFrame({s: _cohen_d(prepared, (labels == s).to_numpy()) for s in segments}).T
+
+
+def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
+    ours, rest = values[inside], values[~inside]
+    apart = ours.mean() - rest.mean()
+    squares = len(ours) * ours.var(ddof=0) + len(rest) * rest.var(ddof=0)
+    pooled = np.sqrt(squares / max(len(values) - 2, 1))
+    return (apart / pooled.where(pooled > 1e-12)).where(apart.abs() > 1e-12, 0.0)
+
+
+def compare(result: Segmentation, chosen: pd.Index | pd.Series | list) -> pd.DataFrame:
+    """Say what sets a group of customers apart from all others.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Whose customers.
+    chosen : Index, list of ids, or boolean Series on the customers' index
+        The group.
+
+    Returns
+    -------
+    DataFrame of shape (n_prepared, 4)
+        Indexed by `feature`, the strongest difference first: `effect` (Cohen's d; missing where neither
+        group varies), `inside` and `others`: medians in the feature's own `unit`, or shares of the
+        customers for categories and missing values.
+
+    Raises
+    ------
+    ValueError
+        If the group is empty, is everyone, or holds somebody unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
+    >>> sg.compare(sg.segment(customers, n_segments=2), ["d", "e"])[["inside", "others"]]
+               inside  others
+    feature
+    frequency    30.5     1.5
+    """
+    inside = _membership(result, chosen)
+    natural, shares = natural_values(result)
+    units = result.provenance.get("units", {})
+    ours, rest = natural[inside], natural[~inside]
+    table = pd.DataFrame(
+        {
+            "effect": _cohen_d(result.prepared, inside),
+            "inside": ours.median().where(~shares, ours.mean()),
+            "others": rest.median().where(~shares, rest.mean()),
+            "unit": ["share of customers" if share else units.get(f, "") for f, share in shares.items()],
+        }
+    )
+    order = table["effect"].abs().fillna(np.inf).sort_values(ascending=False, kind="stable").index
+    return table.loc[order].rename_axis("feature")
+
+
+def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
+    """Return each prepared column before it was scaled, and which of them are 0/1, so that means are shares."""
+    prepared, customers = result.prepared, result.customers
+    numeric = set(customers.select_dtypes(["number", "bool"]).columns)
+    columns = {c: customers[c].astype(float) if c in numeric else prepared[c] for c in prepared.columns}
+    return pd.DataFrame(columns), pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool)
+
+
+def _membership(result: Segmentation, chosen: pd.Index | pd.Series | list) -> np.ndarray:
+    index = result.customers.index
+    if isinstance(chosen, pd.Series) and chosen.dtype == bool:
+        inside = chosen.reindex(index, fill_value=False).to_numpy()
+    else:
+        ids = pd.Index(chosen)
+        unknown = ids.difference(index)
+        if len(unknown):
+            raise ValueError(f"{len(unknown):,} of the customers, such as {unknown[0]!r}, are not in this segmentation.")
+        inside = index.isin(ids)
+    if not inside.any() or inside.all():
+        raise ValueError(
+            f"The group holds {int(inside.sum()):,} of {len(index):,} customers, so there is nothing to compare. "
+            "Choose some, but not all."
+        )
+    return inside
+
+
+def profile(result: Segmentation) -> pd.DataFrame:
+    """Describe each segment by what sets it apart from all others.
+
+    Parameters
+    ----------
+    result : Segmentation
+
+    Returns
+    -------
+    DataFrame
+        One row a segment and feature: `segment_id`, `segment`, `feature`, `effect`, `inside`, `others`,
+        `unit`, as in :func:`compare`; the strongest effect of each segment first.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups of customers to compare.
+    """
+    parts = [
+        compare(result, result.labels == s).reset_index().assign(segment_id=s, segment=result.name_of(s))
+        for s in result.segments
+    ]
+    return pd.concat(parts, ignore_index=True)[
+        ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
+    ]

@@ -1,0 +1,9 @@
+"""Charts: a table in, an Altair chart out. They draw what was computed, and compute nothing."""
+
+from segkit.plots.distributions import plot_distributions
+from segkit.plots.map import plot_map
+from segkit.plots.profile import plot_profile
+from segkit.plots.scan import plot_scan
+from segkit.plots.sizes import plot_sizes
+
+__all__ = ["plot_distributions", "plot_map", "plot_profile", "plot_scan", "plot_sizes"]

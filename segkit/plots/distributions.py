@@ -1,0 +1,68 @@
+"""How features are distributed in each segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from segkit.plots.theme import INK, segment_scale, themed
+
+QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
+
+
+def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VConcatChart:
+    """Draw where the values of each segment lie, feature by feature, in natural units.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From ``result.to_frame()``: `segment`, and numeric features.
+    features : sequence of str
+        Which features to draw.
+
+    Returns
+    -------
+    VConcatChart
+        For each feature a row a segment: the median as a dot, half of the customers under the thick
+        line, nine in ten under the thin one. Features with a long tail have a logarithmic axis.
+
+    Raises
+    ------
+    ValueError
+        If a feature is not there, or is not a number.
+    """
+    if isinstance(features, str):
+        features = [features]
+    for name in features:
+        if name not in frame.columns or not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            numbers = [c for c in frame.select_dtypes("number") if c not in ("x", "y", "segment_id")]
+            raise ValueError(f"{name!r} is no numeric feature of these customers. There are {', '.join(numbers)}.")
+    if not features:
+        raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
+    units = frame.attrs.get("segkit", {}).get("units", {})
+    rows = [_row(frame, name, units.get(name, "")) for name in features]
+    title = {"text": "How do they differ?", "subtitle": "Dot: median. Thick line: half of the customers. Thin: nine in ten."}
+    return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
+
+
+def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
+    names = list(frame["segment"].cat.categories)
+    summary = frame.groupby("segment", observed=True)[feature].quantile(list(QUANTILES.values())).unstack()
+    summary.columns = pd.Index(QUANTILES)
+    summary = summary.reset_index().astype({"segment": "str"})
+    long_tail = frame[feature].min() >= 0 and frame[feature].skew() > 1
+    title = f"{feature} ({unit})" if unit else feature
+    x = {"scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False), "title": title}
+    base = alt.Chart(summary).encode(
+        alt.Y("segment:N", title=None, sort=names),
+        alt.Color("segment:N", scale=segment_scale(names), legend=None),
+        tooltip=[alt.Tooltip("segment:N", title="Segment")]
+        + [alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f") for q, share in QUANTILES.items()],
+    )
+    axis = alt.Axis(tickCount=6, format="~s", labelOverlap=True)
+    thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(alt.X("low:Q", axis=axis, **x), alt.X2("high:Q"))
+    thick = base.mark_rule(strokeWidth=7, opacity=0.8, strokeCap="round").encode(alt.X("lower:Q", **x), alt.X2("upper:Q"))
+    dot = base.mark_circle(size=70, opacity=1, stroke=INK, strokeWidth=1).encode(alt.X("median:Q", **x))
+    return (thin + thick + dot).properties(width=460, height=22 * len(names))

@@ -1,0 +1,69 @@
+"""What sets each segment apart."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from segkit.plots.theme import INK, themed
+
+STRONG = 2.0  # standard deviations at which the colours are full
+
+
+def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
+    """Draw what sets segments apart: orange above everyone else, blue below.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        From :func:`segkit.profile`.
+    most : int, default=20
+        Features to show: those with the strongest effects.
+
+    Returns
+    -------
+    Chart
+        A cell for each segment and feature, coloured by Cohen's d; medians in natural units on hover.
+    """
+    strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
+    features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
+    cells = profile[profile["feature"].isin(features)].copy()
+    cells["here"] = [_said(v, u) for v, u in zip(cells["inside"], cells["unit"], strict=True)]
+    cells["elsewhere"] = [_said(v, u) for v, u in zip(cells["others"], cells["unit"], strict=True)]
+    names = list(dict.fromkeys(cells.sort_values("segment_id")["segment"]))
+    left_out = strength.size - len(features)
+    subtitle = "Orange: above all other customers. Blue: below. Grey: like them. Hover for the numbers."
+    if left_out:
+        subtitle += f" The {left_out} weakest features are left out."
+    return themed(
+        alt.Chart(cells[["segment", "feature", "effect", "here", "elsewhere"]])
+        .mark_rect(cornerRadius=3, stroke=INK, strokeOpacity=0.25, strokeWidth=0.5)
+        .encode(
+            alt.X("segment:N", title=None, sort=names, axis=alt.Axis(orient="top", labelAngle=-30, grid=False)),
+            alt.Y("feature:N", title=None, sort=features, axis=alt.Axis(grid=False)),
+            alt.Color("effect:Q", title="Cohen's d").scale(
+                domain=[-STRONG, 0, STRONG], range=["#0072B2", "#9A9A9A33", "#E69F00"], clamp=True, interpolate="rgb"
+            ),
+            tooltip=[
+                alt.Tooltip("segment:N", title="Segment"),
+                alt.Tooltip("feature:N", title="Feature"),
+                alt.Tooltip("here:N", title="Here"),
+                alt.Tooltip("elsewhere:N", title="All others"),
+                alt.Tooltip("effect:Q", title="Cohen's d", format="+.2f"),
+            ],
+        )
+        .properties(
+            title={"text": "What sets them apart?", "subtitle": subtitle},
+            width=max(58 * len(names), 260),
+            height=24 * len(features),
+        )
+    )
+
+
+def _said(value: float, unit: str) -> str:
+    if pd.isna(value):
+        return "unknown"
+    if unit == "share of customers":
+        return f"{value:.0%} of customers"
+    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{digits} {unit}".strip()

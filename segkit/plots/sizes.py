@@ -1,0 +1,46 @@
+"""How many customers each segment has."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from segkit.plots.theme import INK, segment_scale, themed
+
+
+def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
+    """Draw the number of customers in each segment.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        From :func:`segkit.segment_sizes`: `segment`, `customers`, `share`.
+
+    Returns
+    -------
+    LayerChart
+        A bar for each segment, in the order of the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
+    """
+    names = list(sizes["segment"])
+    bars = sizes.assign(label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)])
+    base = alt.Chart(bars).encode(
+        alt.Y("segment:N", title=None, sort=names),
+        tooltip=[
+            alt.Tooltip("segment:N", title="Segment"),
+            alt.Tooltip("customers:Q", title="Customers", format=","),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+        ],
+    )
+    bar = base.mark_bar(cornerRadiusEnd=4, height={"band": 0.7}).encode(
+        alt.X("customers:Q", title="Customers", axis=alt.Axis(format="~s", tickCount=5)),
+        alt.Color("segment:N", scale=segment_scale(names), legend=None),
+    )
+    text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))
+    chart = (bar + text).properties(title="How large are they?", width=420, height=34 * len(names))
+    return themed(chart)

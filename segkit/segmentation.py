@@ -1,0 +1,356 @@
+"""Segments of customers: made once, frozen, and able to place any customer who comes later."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from segkit._engine import near
+from segkit._fit import OUTSIDE, Assigner, built_in, by_size, fit_quietly, fitted_labels, split
+from segkit._provenance import describe_fit
+from segkit.prepare import make_preparer
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Customers in segments, and all that is needed to place another one.
+
+    Made by :func:`segment`. Nothing in it changes; ``with_names`` and ``with_embedding`` return a new one.
+
+    Attributes
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        The features that the segments were made from, as given.
+    model : scikit-learn estimator
+        Fitted: the preparer and the clusterer, or what was passed as `model`.
+    labels : Series of int, shape (n_customers,)
+        Segment of each customer, on the index of `customers`; −1 is outside all segments.
+    names : dict of int to str
+        What people call the segments; those not named are "Segment 0", and so on.
+    embedding : DataFrame of shape (n_customers, 2), optional
+        Where each customer sits on the map: columns `x`, `y`, no unit.
+    provenance : dict
+        As-of, sources, features, parameters, versions, and the hash of the result.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
+    >>> result = sg.segment(customers, n_segments=2).with_names({1: "Regulars"})
+    >>> result
+    Segmentation: 6 customers in 2 segments (Segment 0: 3, Regulars: 3)
+    >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
+    new    1
+    Name: segment, dtype: int64
+    """
+
+    customers: pd.DataFrame = field(repr=False)
+    model: BaseEstimator
+    labels: pd.Series = field(repr=False)
+    ids: dict[int, int] = field(repr=False)
+    names: dict[int, str] = field(default_factory=dict)
+    embedding: pd.DataFrame | None = field(default=None, repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @functools.cached_property
+    def prepared(self) -> pd.DataFrame:
+        """The matrix that distances were measured in, no unit, on the index of `customers`."""
+        preparer, _ = split(self.model)
+        if preparer is None:
+            return self.customers.astype(float)
+        matrix = preparer.transform(self.customers)
+        try:
+            names = list(preparer.get_feature_names_out())
+        except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
+            names = [f"prepared {i}" for i in range(matrix.shape[1])]
+        return pd.DataFrame(np.asarray(matrix), index=self.customers.index, columns=names)
+
+    @property
+    def segments(self) -> list[int]:
+        """The ids of the segments, without −1."""
+        return sorted(set(self.labels) - {OUTSIDE})
+
+    def name_of(self, segment: int) -> str:
+        """Return what a segment is called."""
+        return self.names.get(segment, "Outside" if segment == OUTSIDE else f"Segment {segment}")
+
+    @property
+    def named_labels(self) -> pd.Series:
+        """Each customer's segment by name, as an ordered category."""
+        order = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
+        kind = pd.CategoricalDtype([self.name_of(s) for s in order], ordered=True)
+        return self.labels.map(self.name_of).astype(kind).rename("segment")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the customers with their segment.
+
+        Returns
+        -------
+        DataFrame
+            The features, `segment_id`, `segment` (the name), and `x`, `y` where there is an embedding.
+        """
+        frame = self.customers.copy()
+        frame["segment_id"], frame["segment"] = self.labels, self.named_labels
+        if self.embedding is not None:
+            frame[["x", "y"]] = self.embedding
+        return frame
+
+    @functools.cached_property
+    def _assigner(self) -> Assigner:
+        return Assigner(self.model, self.prepared, self.labels, self.ids)
+
+    def assign(self, customers: pd.DataFrame) -> pd.Series:
+        """Place customers into these segments with the frozen model.
+
+        Parameters
+        ----------
+        customers : DataFrame of shape (n, n_features)
+            The same features; further columns are ignored.
+
+        Returns
+        -------
+        Series of int, shape (n,)
+            Segment of each, on their index. A row's answer does not depend on the other rows.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing or not finite.
+        """
+        features = list(self.customers.columns)
+        if list(customers.columns) != features:
+            for name in features:
+                if name not in customers.columns:
+                    raise ValueError(
+                        f"These customers have no feature {name!r}.{near(name, customers.columns)} The segments were "
+                        f"made from {', '.join(features)}; compute the same features for them."
+                    )
+            customers = customers[features]
+        if not len(customers):
+            return pd.Series([], index=customers.index, dtype="int64", name="segment")
+        return pd.Series(self._assigner(customers), index=customers.index, name="segment")
+
+    def with_names(self, names: Mapping[int, str]) -> Segmentation:
+        """Return the same segments under new names.
+
+        Parameters
+        ----------
+        names : mapping of int to str
+            New names by segment id; the others keep theirs. An empty name takes the name away.
+
+        Returns
+        -------
+        Segmentation
+
+        Raises
+        ------
+        ValueError
+            If there is no such segment, or two would be called the same.
+        """
+        for segment in names:
+            if segment not in set(self.labels):
+                raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
+        merged = {s: " ".join(str(n).split()) for s, n in {**self.names, **names}.items()}
+        merged = {s: n for s, n in merged.items() if n}
+        called = [merged.get(s, f"Segment {s}") for s in self.segments]
+        twice = sorted({name for name in called if called.count(name) > 1})
+        if twice:
+            raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
+        return dataclasses.replace(self, names=merged)
+
+    def with_embedding(self, embedding: pd.DataFrame) -> Segmentation:
+        """Return the same segments with a place on the map for each customer.
+
+        Parameters
+        ----------
+        embedding : DataFrame of shape (n_customers, 2)
+            Columns `x`, `y`, indexed by customer, as from :func:`segkit.project`.
+
+        Returns
+        -------
+        Segmentation
+
+        Raises
+        ------
+        ValueError
+            If a customer has no place.
+        """
+        if not {"x", "y"} <= set(embedding.columns):
+            raise ValueError(f"An embedding has columns 'x' and 'y', got {list(embedding.columns)}. Use project(result).")
+        missing = self.customers.index.difference(embedding.index)
+        if len(missing):
+            raise ValueError(f"{len(missing):,} customers, such as {missing[0]!r}, have no place in the embedding.")
+        return dataclasses.replace(self, embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything to a folder: Parquet, JSON and skops, no pickle.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; made if needed.
+        overwrite : bool, default=False
+            Whether to replace a segmentation that is there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds something, and `overwrite` is not said.
+        """
+        from segkit._storage import save
+
+        return save(self, Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, trusted: tuple[str, ...] = ()) -> Segmentation:
+        """Read what :meth:`save` wrote; runs no code that came with it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder.
+        trusted : tuple of str
+            Types from outside scikit-learn and segkit that the model may hold, by full name.
+
+        Returns
+        -------
+        Segmentation
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not hold a segmentation.
+        ValueError
+            If the model holds a type that is not trusted, or the files do not belong together.
+        """
+        from segkit._storage import load
+
+        return load(cls, Path(path), trusted)
+
+    def __repr__(self) -> str:
+        counts = self.labels.value_counts()
+        order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
+        sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
+        return f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} segments ({sizes})"
+
+
+def segment(
+    customers: pd.DataFrame,
+    *,
+    n_segments: int | None = None,
+    method: str = "kmeans",
+    model: BaseEstimator | None = None,
+    random_state: int = 0,
+) -> Segmentation:
+    """Divide customers into segments.
+
+    Parameters
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        One row a customer, such as from :func:`segkit.customer_features`.
+    n_segments : int, optional
+        How many segments; needed unless `model` is passed.
+    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
+        How to look for them, after the default preparer. Segment 0 is the largest.
+    model : scikit-learn clusterer or pipeline, optional
+        Instead: any clusterer, used exactly as passed (a copy is fitted). Its labels are kept, and
+        nothing is prepared before it: put :func:`segkit.make_preparer` first in a pipeline yourself.
+    random_state : int, default=0
+        Seed of what is random in the built-in methods.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    ValueError
+        If there are fewer different customers than segments, a feature is not a number or category,
+        two customers share an id, or the model cannot be fitted.
+
+    Notes
+    -----
+    Customers are put into the order of their ids and the fit runs on one thread, so that the answer
+    depends neither on the order of rows nor on the number of threads.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
+    >>> sg.segment(customers, n_segments=2).labels.to_list()
+    [0, 0, 0, 1, 1, 1]
+    """
+    customers = checked_customers(customers)
+    ordered = customers.sort_index()
+    if model is not None:
+        if n_segments is not None:
+            raise ValueError(
+                f"Both n_segments={n_segments} and a model were given, and a model is used exactly as passed. "
+                "Set the number in the model, or leave the model out."
+            )
+        estimator = clone(model)
+    else:
+        clusterer = built_in(method, n_segments, len(customers), random_state)
+        estimator = make_pipeline(make_preparer(), clusterer)
+        _check_distinct(estimator, ordered, n_segments)
+    fit_quietly(estimator, ordered)
+    raw = fitted_labels(estimator, ordered)
+    ids = by_size(raw) if model is None else {int(label): int(label) for label in np.unique(raw)}
+    labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
+    provenance = describe_fit(ordered, labels, estimator, method if model is None else "model", n_segments, random_state)
+    return Segmentation(customers, estimator, labels.loc[customers.index], ids, provenance=provenance)
+
+
+def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return the customers if they can be segmented, or say what is wrong with them."""
+    if not isinstance(customers, pd.DataFrame):
+        raise TypeError(
+            f"customers is a {type(customers).__name__}. It should be a DataFrame with a row for each customer "
+            "and a column for each feature, as from customer_features."
+        )
+    if customers.empty:
+        raise ValueError(
+            f"customers has {customers.shape[0]} rows and {customers.shape[1]} columns. It should have a row for "
+            "each customer and a column for each feature."
+        )
+    if not customers.index.is_unique:
+        example = customers.index[customers.index.duplicated()][0]
+        raise ValueError(f"The customer {example!r} has more than one row. Each customer should have one; group them.")
+    if not customers.columns.is_unique:
+        example = customers.columns[customers.columns.duplicated()][0]
+        raise ValueError(f"The feature {example!r} stands twice among the columns. Drop one of them.")
+    unnamed = [c for c in customers.columns if not isinstance(c, str)]
+    if unnamed:
+        raise ValueError(f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str).")
+    numbers = customers.select_dtypes("number")
+    infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
+    if infinite:
+        raise ValueError(f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it.")
+    return customers
+
+
+def _check_distinct(estimator: Pipeline, customers: pd.DataFrame, n_segments: int | None) -> None:
+    different = len(np.unique(clone(estimator[0]).fit_transform(customers), axis=0))
+    if n_segments is not None and different < n_segments:
+        raise ValueError(
+            f"{n_segments} segments were asked for, and there are {len(customers):,} customers of whom only "
+            f"{different:,} differ in these features. Ask for at most {different}, or choose features that vary."
+        )
+
+

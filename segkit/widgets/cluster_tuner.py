@@ -1,0 +1,158 @@
+"""Choose how many segments, and by which method, looking at what each number would give."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+import altair as alt
+import ipywidgets as w
+import pandas as pd
+import traitlets as t
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+
+from segkit._fit import METHODS, built_in
+from segkit.plots import plot_scan
+from segkit.prepare import make_preparer
+from segkit.segmentation import Segmentation, segment
+from segkit.trust import scan_clusters
+
+SAID = {"kmeans": "k-means: round groups", "gaussian_mixture": "Gaussian mixture: stretched groups", "ward": "Ward: nested groups"}
+
+
+class ClusterTuner(w.VBox):
+    """Choose the number of segments and the method; read them back, or the ``model`` or ``result`` they give.
+
+    Parameters
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        As for :func:`segkit.segment`.
+    k : iterable of int, default=range(2, 11)
+        Numbers to choose from. Those that these customers cannot be divided into are left out.
+    n_segments : int, optional
+        The number at first; the one of the best stability among 3 and more if not said.
+    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
+        The method at first.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    n_segments : int
+    method : str
+    scan : DataFrame
+        What each number would give, from :func:`segkit.scan_clusters`.
+    code : str
+        The line of Python that the choice stands for.
+    """
+
+    n_segments = t.Int()
+    method = t.Enum(METHODS, "kmeans")
+    scan = t.Instance(pd.DataFrame)
+    code = t.Unicode()
+    error = t.Unicode()
+
+    def __init__(
+        self,
+        customers: pd.DataFrame,
+        *,
+        k: Iterable[int] = range(2, 11),
+        n_segments: int | None = None,
+        method: str = "kmeans",
+        random_state: int = 0,
+    ):
+        alt.JupyterChart.enable_offline()  # Vega comes with segkit, not from a server
+        self._customers, self._random_state = customers, random_state
+        self._k = _possible(customers, k)
+        self._scans: dict[str, pd.DataFrame] = {}
+        scan = self._scan_with(method)
+        start = n_segments or int(scan["stability"].loc[[n for n in scan.index if n >= 3] or scan.index].idxmax())
+        self._slider = w.SelectionSlider(
+            options=self._k, value=start if start in self._k else self._k[0], description="Segments",
+            continuous_update=False, layout=w.Layout(width="420px"),
+        )  # fmt: skip
+        self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
+        self._chart = alt.JupyterChart(plot_scan(scan, chosen=self._slider.value), embed_options={"renderer": "svg", "actions": False})
+        self._note, self._shown_code = w.HTML(), w.HTML()
+        super().__init__(
+            [w.HBox([self._slider, self._choice]), self._note, self._chart, self._shown_code],
+            n_segments=self._slider.value, method=method, scan=scan,
+        )  # fmt: skip
+        w.link((self, "n_segments"), (self._slider, "value"))
+        w.link((self, "method"), (self._choice, "value"))
+        self._draw()
+
+    @t.validate("n_segments")
+    def _only_possible(self, proposal: t.Bunch) -> int:
+        if proposal["value"] not in self._k:
+            raise t.TraitError(f"n_segments={proposal['value']} is not offered. Choose from {list(self._k)}.")
+        return proposal["value"]
+
+    @t.observe("method")
+    def _on_method(self, change: t.Bunch) -> None:
+        if not hasattr(self, "_note") or change["new"] == change["old"]:
+            return
+        try:
+            self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
+            self.scan = self._scan_with(change["new"])
+            self.error = ""
+        except ValueError as error:
+            self.error = str(error)
+            self.method = change["old"]
+        self._draw()
+
+    @t.observe("n_segments")
+    def _on_number(self, _change: t.Bunch) -> None:
+        if hasattr(self, "_chart"):
+            self._draw()
+
+    def _scan_with(self, method: str) -> pd.DataFrame:
+        if method not in self._scans:
+            self._scans[method] = scan_clusters(self._customers, k=self._k, method=method, random_state=self._random_state)
+        return self._scans[method]
+
+    def _draw(self) -> None:
+        self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
+        at = self.scan.loc[self.n_segments]
+        self._note.value = (
+            f"<b style='color:#d55e00'>{html.escape(self.error)}</b>"
+            if self.error
+            else _grey(
+                f"With {self.n_segments} segments: made again on half of the customers, {at['stability']:.0%} agreement "
+                f"(adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers."
+            )
+        )
+        self.code = (
+            f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
+            f"random_state={self._random_state})"
+        )
+        self._shown_code.value = _grey("The code: ") + f"<code>{html.escape(self.code)}</code>"
+
+    @property
+    def model(self) -> BaseEstimator:
+        """The pipeline that the choice stands for, not fitted: preparer and clusterer."""
+        clusterer = built_in(self.method, self.n_segments, len(self._customers), self._random_state)
+        return make_pipeline(make_preparer(), clusterer)
+
+    @property
+    def result(self) -> Segmentation:
+        """The segments that the choice stands for, as from :func:`segkit.segment`."""
+        return segment(
+            self._customers, n_segments=self.n_segments, method=self.method, random_state=self._random_state
+        )
+
+
+def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
+    """Keep the numbers of segments that there are enough different customers for."""
+    different = len(customers.drop_duplicates())
+    possible = tuple(sorted(n for n in {int(n) for n in k} if 2 <= n <= different))
+    if not possible:
+        raise ValueError(
+            f"k offers {sorted(set(k))}, and there are {different} different customers. "
+            "Offer 2 or more, and no more than there are customers; choose features that vary."
+        )
+    return possible
+
+
+def _grey(text: str) -> str:
+    return f"<span style='color: var(--jp-ui-font-color2)'>{html.escape(text)}</span>"

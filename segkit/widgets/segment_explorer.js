@@ -1,0 +1,113 @@
+// The view beside the map: colours, names of segments, and what sets the chosen customers apart.
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+function render({ model, el }) {
+  const color = element("select");
+  color.setAttribute("aria-label", "Colour by");
+  const ramp = element("div", { className: "ramp" });
+  const segments = element("div", { className: "segments" });
+  const error = element("div", { className: "error" });
+  error.setAttribute("role", "status");
+  const heading = element("h4");
+  const hint = element("div", { className: "hint" });
+  const body = element("tbody");
+  const table = element("table", {},
+    element("thead", {}, element("tr", {}, ...["Feature", "Difference", "Here", "Others"].map((said) => element("th", {}, said)))),
+    body);
+  const code = element("pre");
+
+  for (const name of model.get("color_options")) color.append(element("option", { value: name }, name));
+  color.addEventListener("change", () => {
+    model.set("color_by", color.value);
+    model.save_changes();
+  });
+
+  const drawColor = () => {
+    color.value = model.get("color_by");
+    const { ends, colors, words } = model.get("ramp");
+    ramp.replaceChildren();
+    if (ends) {
+      const bar = element("i");
+      bar.style.background = `linear-gradient(90deg, ${colors.join(", ")})`;
+      ramp.append(ends[0], bar, ends[1]);
+    }
+    for (const [word, hue] of words || []) {
+      const dot = element("span", { className: "swatch" });
+      dot.style.background = hue;
+      ramp.append(dot, word);
+    }
+    ramp.style.flexWrap = words ? "wrap" : "nowrap";
+    ramp.style.justifyContent = words ? "flex-start" : "space-between";
+  };
+
+  const drawSegments = () => {
+    segments.replaceChildren(...model.get("segments").map((segment) => {
+      const swatch = element("span", { className: "swatch" });
+      swatch.style.background = segment.color;
+      const name = element("input", { type: "text", value: segment.name, disabled: !segment.named, spellcheck: false });
+      name.setAttribute("aria-label", `Name of ${segment.name}`);
+      name.addEventListener("change", () => {
+        model.set("wanted_names", { ...model.get("wanted_names"), [segment.id]: name.value });
+        model.save_changes();
+      });
+      const show = element("button", { type: "button" }, "Show");
+      show.setAttribute("aria-label", `Show ${segment.name}`);
+      show.addEventListener("click", () => {
+        model.set("focus", segment.id);
+        model.save_changes();
+      });
+      return element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
+    }));
+  };
+
+  const drawGroup = () => {
+    const { count, rows } = model.get("group");
+    heading.textContent = rows.length ? `What sets these ${count.toLocaleString("en")} apart` : "What sets them apart";
+    hint.textContent = rows.length
+      ? "Against all other customers. Orange: more, blue: less; the bar ends at two standard deviations."
+      : "Draw around customers on the map, or press Show.";
+    table.hidden = !rows.length;
+    body.replaceChildren(...rows.map((row) => {
+      const fill = element("i");
+      const width = Math.min(Math.abs(row.effect) / 2, 1) * 50;
+      fill.style.width = `${width}%`;
+      fill.style.left = row.effect < 0 ? `${50 - width}%` : "50%";
+      fill.style.background = row.effect < 0 ? "#0072B2" : "#E69F00";
+      const bar = element("div", { className: "bar", title: `Cohen's d ${row.effect.toFixed(2)}` }, fill);
+      bar.setAttribute("role", "img");
+      bar.setAttribute("aria-label", `Cohen's d ${row.effect.toFixed(2)}`);
+      const unit = row.unit === "share of customers" ? "" : row.unit;
+      return element("tr", {},
+        element("td", {}, row.feature, element("span", { className: "unit" }, unit ? ` (${unit})` : "")),
+        element("td", {}, bar), element("td", {}, row.inside), element("td", {}, row.others));
+    }));
+  };
+
+  const drawWords = () => {
+    error.textContent = model.get("error");
+    code.textContent = model.get("code");
+  };
+
+  el.append(element("div", { className: "segkit panel" },
+    element("h4", {}, "Colour by"), color, ramp,
+    element("h4", {}, "Segments: write a name, press Enter"), segments, error,
+    heading, hint, table,
+    element("details", { className: "code" }, element("summary", {}, "The code"), code)));
+
+  const draws = {
+    "change:color_by": drawColor, "change:ramp": drawColor, "change:segments": drawSegments,
+    "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
+  };
+  for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
+  [drawColor, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
+  return () => {
+    for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
+  };
+}
+
+export default { render };

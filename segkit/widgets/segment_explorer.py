@@ -1,0 +1,244 @@
+"""See everyone on the map, lasso some, see what sets them apart, and name the segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets as w
+import jscatter
+import numpy as np
+import pandas as pd
+import traitlets as t
+
+from segkit.explain import compare, segment_sizes
+from segkit.plots.theme import segment_colors
+from segkit.project import project
+from segkit.segmentation import Segmentation
+
+ROWS = 8  # differences shown beside the map
+VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"]
+
+
+class SegmentPanel(anywidget.AnyWidget):
+    """The view beside the map: what to colour by, the segments and their names, what sets a group apart."""
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_name("widgets.css")
+    color_options = t.List(t.Unicode()).tag(sync=True)
+    color_by = t.Unicode("segment").tag(sync=True)
+    ramp = t.Dict().tag(sync=True)
+    segments = t.List(t.Dict()).tag(sync=True)
+    wanted_names = t.Dict().tag(sync=True)
+    focus = t.Int(None, allow_none=True).tag(sync=True)
+    group = t.Dict().tag(sync=True)
+    code = t.Unicode().tag(sync=True)
+    error = t.Unicode().tag(sync=True)
+
+
+class SegmentExplorer(w.HBox):
+    """Explore segments on a map of all customers; read back ``result`` with its names, and who is ``selected``.
+
+    Drag on the map with the lasso, or press a segment's button, to choose customers; beside the map
+    stands what sets them apart from all others. Names are written into the list of segments.
+
+    Parameters
+    ----------
+    result : Segmentation
+        With an embedding, or it is shown by its two principal components.
+    height : int, default=560
+        Of the map, in pixels.
+
+    Attributes
+    ----------
+    result : Segmentation
+        Under the names given here.
+    chosen : list
+        Ids of the chosen customers; set it to choose them from Python.
+    color_by : str
+        "segment", or the feature that colours the map.
+    code : str
+        The lines of Python that the choices stand for.
+    """
+
+    result = t.Instance(Segmentation)
+    chosen = t.List()
+    color_by = t.Unicode("segment")
+    code = t.Unicode()
+
+    def __init__(self, result: Segmentation, *, height: int = 560):
+        if result.embedding is None:
+            result = result.with_embedding(project(result))
+        self._index = result.customers.index
+        self._focus: int | None = None
+        self._quiet = False
+        self._shown = _scatter_frame(result)
+        self._scatter = jscatter.Scatter(
+            data=self._shown, x="x", y="y", width="auto", height=height, axes=False, legend=False,
+            background_color=(0.5, 0.5, 0.5, 0.06),
+            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
+        )  # fmt: skip
+        self.panel = SegmentPanel(color_options=["segment", *result.customers.columns])
+        super().__init__(
+            [w.Box([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")), self.panel],
+            result=result,
+            layout=w.Layout(width="100%", align_items="flex-start", flex_flow="row wrap"),
+        )
+        w.link((self, "color_by"), (self.panel, "color_by"))
+        w.link((self, "code"), (self.panel, "code"))
+        self._scatter.widget.observe(self._on_lasso, "selection")
+        self.panel.observe(self._on_focus, "focus")
+        self.panel.observe(self._on_names, "wanted_names")
+        self._draw_colors()
+        self._draw_segments()
+        self._draw_group()
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The chosen customers: their features, `segment_id` and `segment`; empty if none are chosen."""
+        return self.result.to_frame().loc[self.chosen]
+
+    @property
+    def comparison(self) -> pd.DataFrame | None:
+        """What sets the chosen customers apart, as from :func:`segkit.compare`; None if none, or all, are chosen."""
+        if not 0 < len(self.chosen) < len(self._index):
+            return None
+        return compare(self.result, self.chosen)
+
+    @t.validate("chosen")
+    def _only_customers(self, proposal: t.Bunch) -> list:
+        unknown = pd.Index(proposal["value"]).difference(self._index)
+        if len(unknown):
+            raise t.TraitError(f"{unknown[0]!r} is no customer of this segmentation. Choose ids of its index.")
+        return list(proposal["value"])
+
+    @t.validate("color_by")
+    def _only_columns(self, proposal: t.Bunch) -> str:
+        if proposal["value"] not in ("segment", *self.result.customers.columns):
+            raise t.TraitError(f"There is no feature {proposal['value']!r} to colour by.")
+        return proposal["value"]
+
+    @t.observe("chosen")
+    def _on_chosen(self, _change: t.Bunch) -> None:
+        if not hasattr(self, "panel"):
+            return
+        if not self._quiet:
+            self._scatter.widget.selection = self._index.get_indexer(self.chosen).astype("uint32")
+        self._draw_group()
+
+    @t.observe("color_by")
+    def _on_color(self, _change: t.Bunch) -> None:
+        if hasattr(self, "panel"):
+            self._draw_colors()
+
+    @t.observe("result")
+    def _on_result(self, _change: t.Bunch) -> None:
+        if hasattr(self, "panel"):
+            self._draw_colors()
+            self._draw_segments()
+            self._draw_group()
+
+    def _on_lasso(self, change: t.Bunch) -> None:
+        """Take over what the map selected, without sending it back there."""
+        at = np.asarray(change["new"] if change["new"] is not None else [], dtype=int)
+        self._quiet = True
+        try:
+            self.chosen = self._index[np.sort(at)].tolist()
+        finally:
+            self._quiet = False
+
+    def _on_focus(self, change: t.Bunch) -> None:
+        if change["new"] is not None:
+            labels = self.result.labels
+            self.chosen = labels.index[labels == change["new"]].tolist()
+            self.panel.focus = None
+
+    def _on_names(self, change: t.Bunch) -> None:
+        try:
+            self.result = self.result.with_names({int(s): name for s, name in change["new"].items()})
+            self.panel.error = ""
+        except ValueError as error:
+            self.panel.error = str(error)
+            self._draw_segments()
+
+    def _draw_segments(self) -> None:
+        sizes = segment_sizes(self.result)
+        colors = segment_colors(list(sizes["segment"]))
+        self.panel.segments = [
+            {"id": int(s), "name": row.segment, "color": color, "size": f"{row.customers:,} ({row.share:.0%})", "named": int(s) >= 0}
+            for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
+        ]
+        self._say_code()
+
+    def _draw_colors(self) -> None:
+        """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
+        name = self.color_by
+        column = self.result.named_labels if name == "segment" else self.result.customers[name]
+        self._shown["segment"] = self.result.named_labels.astype(str).to_numpy()
+        if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
+            words = column.astype("str").fillna("unknown")
+            order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
+            values = pd.Series(pd.Categorical(words, categories=order))
+            colors = dict(zip(order, segment_colors(order), strict=True))
+            self.panel.ramp = {} if name == "segment" else {"words": [[word, colors[word]] for word in order[:12]]}
+        else:
+            scaled, ends = _ramp(column)
+            values, colors = pd.Series(scaled), VIRIDIS
+            self.panel.ramp = {"ends": ends, "colors": VIRIDIS}
+        self._scatter.color(by=values, map=colors)
+
+    def _draw_group(self) -> None:
+        table = self.comparison
+        if table is None:
+            self.panel.group = {"count": len(self.chosen), "rows": []}
+        else:
+            rows = [
+                {"feature": f, "effect": _bounded(r.effect), "inside": _said(r.inside, r.unit), "others": _said(r.others, r.unit), "unit": r.unit}
+                for f, r in table.head(ROWS).iterrows()
+            ]
+            self.panel.group = {"count": len(self.chosen), "rows": rows}
+        self._say_code()
+
+    def _say_code(self) -> None:
+        lines = []
+        if self.result.names:
+            lines.append(f"result = result.with_names({self.result.names!r})")
+        segments = set(self.result.labels.loc[self.chosen]) if self.chosen else set()
+        if len(segments) == 1 and len(self.chosen) == (self.result.labels == next(iter(segments))).sum():
+            lines.append(f"sg.compare(result, result.labels == {next(iter(segments))})")
+        elif self.chosen:
+            lines.append(f"sg.compare(result, explorer.chosen)  # {len(self.chosen):,} customers")
+        self.code = "\n".join(lines) or "sg.plot_map(result.to_frame())"
+
+
+def _scatter_frame(result: Segmentation) -> pd.DataFrame:
+    points = result.embedding.to_numpy()
+    middle, half = (points.max(axis=0) + points.min(axis=0)) / 2, (points.max(axis=0) - points.min(axis=0)) / 2
+    points = (points - middle) / np.where(half > 0, half, 1)
+    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "segment": result.named_labels.astype(str).to_numpy()})
+
+
+def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return np.zeros(len(values)), ["unknown", "unknown"]
+    long_tail = known.min() >= 0 and pd.Series(known).skew() > 1
+    low, high = np.quantile(known, [0.01, 0.99])
+    scaled = np.log1p(values) if long_tail else values
+    bottom, top = (np.log1p([low, high])) if long_tail else (low, high)
+    between = np.clip((scaled - bottom) / (top - bottom), 0, 1) if top > bottom else np.zeros(len(values))
+    return np.nan_to_num(between), [_said(low, ""), _said(high, "") + (" (logarithmic)" if long_tail else "")]
+
+
+def _bounded(effect: float) -> float:
+    return 0.0 if pd.isna(effect) else float(np.clip(effect, -9.99, 9.99))
+
+
+def _said(value: Any, unit: str) -> str:
+    if pd.isna(value):
+        return "unknown"
+    if unit == "share of customers":
+        return f"{value:.0%}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
