@@ -25,7 +25,7 @@ _HOMES = {
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.segmentation": ("Segmentation", "segment"),
     "segkit.trust": ("scan_clusters",),
-    "segkit.project": ("project",),
+    "segkit.projection": ("project",),
     "segkit.explain": ("compare", "effect_sizes", "profile", "segment_sizes"),
     "segkit.plots": (
         "plot_distributions",
@@ -35,7 +35,7 @@ _HOMES = {
         "plot_sizes",
     ),
     "segkit.widgets": ("ClusterTuner", "FeaturePicker", "SegmentExplorer"),
-    "segkit.report": ("report",),
+    "segkit.reporting": ("report",),
 }
 _MODULES = ("datasets", "features", "plots", "widgets")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

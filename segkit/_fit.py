@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -97,7 +98,8 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
         return nearest(prepared, clusterer.cluster_centers_)
     if hasattr(clusterer, "labels_"):
-        return np.asarray(clusterer.labels_, dtype="int64")
+        labels = np.asarray(clusterer.labels_, dtype="int64")
+        return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN calls who misses a value −3, infinity −2
     if hasattr(clusterer, "predict"):
         return np.asarray(clusterer.predict(prepared), dtype="int64")
     raise TypeError(
@@ -166,17 +168,46 @@ def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) 
         From an array of shape (n, n_prepared) to labels of shape (n,).
     """
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
-        return lambda rows: nearest(rows, clusterer.cluster_centers_)
+        return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
     if hasattr(clusterer, "predict"):
-        return lambda rows: np.asarray(clusterer.predict(rows), dtype="int64")
+        return _fitted_only(lambda rows: np.asarray(clusterer.predict(rows), dtype="int64"), prepared, labels)
     return _neighbour_rule(prepared, labels)
+
+
+def _finite(rows: np.ndarray) -> np.ndarray:
+    if not np.isfinite(rows).all():
+        raise ValueError(
+            "A feature of these customers is missing or infinite, and the model has no rule for that. Fill it in, "
+            "or make the segments with make_preparer() before the clusterer."
+        )
+    return rows
+
+
+def _fitted_only(own: Rule, prepared: np.ndarray, labels: np.ndarray) -> Rule:
+    """Follow the model's own rule, save where it leads to a part that nobody was fitted into: such have no id."""
+    fitted = np.unique(labels)
+    by_neighbour = functools.cache(lambda: _neighbour_rule(prepared, labels))
+
+    def rule(rows: np.ndarray) -> np.ndarray:
+        found = own(rows)
+        stray = ~np.isin(found, fitted)
+        if stray.any():
+            found[stray] = by_neighbour()(rows[stray])
+        return found
+
+    return rule
 
 
 def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
     """Take the label of the nearest fitted customer; where there is noise, what lies farther out is noise too.
 
-    Farther out than any fitted customer lies from its nearest neighbour in the same segment.
+    Farther out than any fitted customer lies from its nearest neighbour in the same segment. Where customers
+    who miss a value were fitted (as noise), so is who misses one now.
     """
+    known = np.isfinite(prepared).all(axis=1)
+    if not known.all():
+        rule_of_known = _neighbour_rule(prepared[known], labels[known])
+        return lambda rows: _noise_where_missing(rule_of_known, rows)
     tree = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(prepared)
     reach = {} if OUTSIDE not in labels else {s: _widest_gap(prepared[labels == s]) for s in np.unique(labels)}
 
@@ -189,6 +220,14 @@ def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
         return found
 
     return rule
+
+
+def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
+    found = np.full(len(rows), OUTSIDE, dtype="int64")
+    known = np.isfinite(rows).all(axis=1)
+    if known.any():
+        found[known] = rule(rows[known])
+    return found
 
 
 def _widest_gap(rows: np.ndarray) -> float:

@@ -118,8 +118,8 @@ class Events:
         columns = [c for c in STANDARD if c in self.columns or c in other.columns]
         tables = []
         for part in (self.table, other.table):
-            missing = {c: ibis.null(TYPE_OF[STANDARD[c]]) for c in columns if c not in part.columns}
-            tables.append(part.mutate(**missing).select(columns))
+            known = {c: part[c] if c in part.columns else ibis.null() for c in columns}
+            tables.append(part.select(**{c: known[c].cast(TYPE_OF[STANDARD[c]]) for c in columns}))
         refused = pd.concat([self.refused, other.refused], ignore_index=True)
         refused = refused.groupby("reason", sort=False).agg(count=("count", "sum"), example=("example", "first"))
         return Events(ibis.union(*tables), refused.reset_index()[["reason", "count", "example"]], self.sources + other.sources)

@@ -218,6 +218,12 @@ def _word_positions(X: pd.DataFrame) -> list[int]:
                 f"The feature {name!r} is of type {kind}. Features are numbers or categories; turn it into a "
                 "number (days since, for a date) or leave it out."
             )
+        held = pd.api.types.infer_dtype(X.iloc[:, i], skipna=True) if kind == object else "string"
+        if held not in ("string", "empty"):
+            raise ValueError(
+                f"The feature {name!r} holds objects ({held}). Features are numbers or categories; say which it is: "
+                "pd.to_numeric(…) or .astype('category')."
+            )
         words.append(i)
     return words
 

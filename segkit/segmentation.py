@@ -128,6 +128,8 @@ class Segmentation:
             If a feature is missing or not finite.
         """
         features = list(self.customers.columns)
+        if not isinstance(customers, pd.DataFrame):
+            raise TypeError(f"customers is a {type(customers).__name__}. It should be a DataFrame with {', '.join(features)}.")
         if list(customers.columns) != features:
             for name in features:
                 if name not in customers.columns:
@@ -158,11 +160,11 @@ class Segmentation:
             If there is no such segment, or two would be called the same.
         """
         for segment in names:
-            if segment not in set(self.labels):
+            if segment not in self.segments:
                 raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
         merged = {s: " ".join(str(n).split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
-        called = [merged.get(s, f"Segment {s}") for s in self.segments]
+        called = ["Outside", *(merged.get(s, f"Segment {s}") for s in self.segments)]
         twice = sorted({name for name in called if called.count(name) > 1})
         if twice:
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
@@ -332,13 +334,22 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
     if not customers.index.is_unique:
         example = customers.index[customers.index.duplicated()][0]
         raise ValueError(f"The customer {example!r} has more than one row. Each customer should have one; group them.")
+    kinds = pd.api.types.infer_dtype(customers.index, skipna=False)
+    if customers.index.nlevels > 1 or customers.index.hasnans or kinds.startswith("mixed"):
+        raise ValueError(
+            "The index of customers holds missing ids, or ids of several kinds. Each customer should have one id, "
+            "all of them text or all numbers: customers.set_index('customer_id')."
+        )
     if not customers.columns.is_unique:
         example = customers.columns[customers.columns.duplicated()][0]
         raise ValueError(f"The feature {example!r} stands twice among the columns. Drop one of them.")
     unnamed = [c for c in customers.columns if not isinstance(c, str)]
     if unnamed:
         raise ValueError(f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str).")
-    numbers = customers.select_dtypes("number")
+    taken = [c for c in customers.columns if c in ("segment_id", "segment", "x", "y")]
+    if taken:
+        raise ValueError(f"A feature is called {taken[0]!r}, which result.to_frame() adds itself. Rename the feature.")
+    numbers = customers.select_dtypes("number", exclude="complex")
     infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
     if infinite:
         raise ValueError(f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it.")

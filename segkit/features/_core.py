@@ -283,6 +283,8 @@ def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
 def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
     """Return a moment as UTC without a zone."""
     try:
+        if isinstance(as_of, (int, float)):
+            raise TypeError("pandas would count it in nanoseconds")
         moment = pd.Timestamp(as_of)
     except (ValueError, TypeError) as error:
         raise ValueError(f"as_of={as_of!r} is not a moment. Write it as '2011-12-01' or '2011-12-01 18:00'.") from error
@@ -305,7 +307,7 @@ def read_window(window: str | timedelta | None) -> pd.Timedelta | None:
 
 
 def _nobody(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
-    looked = f"before {as_of}" if window is None else f"in the {window.days} days before {as_of}"
+    looked = f"before {as_of}" if window is None else f"in the {window} before {as_of}"
     return (
         f"No event lies {looked}; the events run from {events.first} to {events.last}. "
         f"Look at a later moment, such as as_of='{(events.last + pd.Timedelta(days=1)):%Y-%m-%d}'."

@@ -5,5 +5,8 @@ from segkit.plots.map import plot_map
 from segkit.plots.profile import plot_profile
 from segkit.plots.scan import plot_scan
 from segkit.plots.sizes import plot_sizes
+from segkit.plots.theme import draw_without_network
 
 __all__ = ["plot_distributions", "plot_map", "plot_profile", "plot_scan", "plot_sizes"]
+
+draw_without_network()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, segment_scale, themed
+from segkit.plots.theme import INK, one_line, segment_scale, themed
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 
@@ -49,11 +49,12 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
 
 def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
     names = list(frame["segment"].cat.categories)
-    summary = frame.groupby("segment", observed=True)[feature].quantile(list(QUANTILES.values())).unstack()
+    values = frame[feature].astype(float)
+    summary = values.groupby(frame["segment"], observed=True).quantile(list(QUANTILES.values())).unstack()
     summary.columns = pd.Index(QUANTILES)
     summary = summary.reset_index().astype({"segment": "str"})
-    long_tail = frame[feature].min() >= 0 and frame[feature].skew() > 1
-    title = f"{feature} ({unit})" if unit else feature
+    long_tail = values.min() >= 0 and values.skew() > 1
+    title = f"{one_line(feature)} ({unit})" if unit else one_line(feature)
     x = {"scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False), "title": title}
     base = alt.Chart(summary).encode(
         alt.Y("segment:N", title=None, sort=names),
@@ -61,8 +62,16 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
         tooltip=[alt.Tooltip("segment:N", title="Segment")]
         + [alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f") for q, share in QUANTILES.items()],
     )
-    axis = alt.Axis(tickCount=6, format="~s", labelOverlap=True)
+    ticks = {"values": _decades(summary["high"].max())} if long_tail else {"tickCount": 6}
+    axis = alt.Axis(format="~s", labelOverlap=True, **ticks)
     thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(alt.X("low:Q", axis=axis, **x), alt.X2("high:Q"))
     thick = base.mark_rule(strokeWidth=7, opacity=0.8, strokeCap="round").encode(alt.X("lower:Q", **x), alt.X2("upper:Q"))
     dot = base.mark_circle(size=70, opacity=1, stroke=INK, strokeWidth=1).encode(alt.X("median:Q", **x))
     return (thin + thick + dot).properties(width=460, height=22 * len(names))
+
+
+def _decades(top: float) -> list[float]:
+    """Return round numbers for a logarithmic axis from 0: 1, 3, 10, 30, and so on."""
+    steps = [0.0] + [m * 10.0**e for e in range(-2, 13) for m in (1, 3)]
+    within = [s for s in steps if s <= top]
+    return [0.0, *[s for s in within[1:] if s >= 1]] if top >= 3 else within

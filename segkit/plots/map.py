@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import segment_scale, themed
+from segkit.plots.theme import one_line, segment_scale, themed
 
 MOST_MARKS = 5_000
 
@@ -46,20 +46,22 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
         subtitle = f"{len(shown):,} of {len(frame):,} customers, the same share of each segment. Axes have no unit."
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
-    marks = shown[list(dict.fromkeys(["x", "y", "segment", color]))].rename_axis("customer").reset_index()
-    marks["customer"], marks["segment"] = marks["customer"].astype(str), marks["segment"].astype(str)
+    marks = shown[["x", "y"]].reset_index(drop=True)
+    marks["customer"] = shown.index.astype("str")
+    marks["segment"], marks["value"] = shown["segment"].astype("str").array, shown[color].array
+    called = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
     tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title="Segment")]
     if color == "segment":
         hue = alt.Color("segment:N", title="Segment", scale=segment_scale(names), sort=names)
     elif pd.api.types.is_numeric_dtype(frame[color].dtype):
         skewed = frame[color].min() >= 0 and frame[color].skew() > 1
         scale = alt.Scale(scheme="viridis", type="symlog" if skewed else "linear")
-        hue = alt.Color(f"{_field(color)}:Q", title=f"{color} ({unit})" if unit else color, scale=scale)
-        tooltip.append(alt.Tooltip(f"{_field(color)}:Q", title=color, format=",.2~f"))
+        hue = alt.Color("value:Q", title=f"{called} ({unit})" if unit else called, scale=scale)
+        tooltip.append(alt.Tooltip("value:Q", title=called, format=",.2~f"))
     else:
-        marks[color] = marks[color].astype("str")
-        hue = alt.Color(f"{_field(color)}:N", title=color)
-        tooltip.append(alt.Tooltip(f"{_field(color)}:N", title=color))
+        marks["value"] = marks["value"].astype("str")
+        hue = alt.Color("value:N", title=called)
+        tooltip.append(alt.Tooltip("value:N", title=called))
     return themed(
         alt.Chart(marks)
         .mark_circle(size=22 if len(shown) > 1500 else 40, opacity=0.75)
@@ -80,10 +82,3 @@ def _sample(frame: pd.DataFrame, random_state: int) -> pd.DataFrame:
     take = (sizes * (MOST_MARKS - len(sizes)) // len(frame)).clip(lower=1).clip(upper=sizes)
     parts = [group.sample(take[name], random_state=random_state) for name, group in frame.groupby("segment", observed=True)]
     return pd.concat(parts).sort_index()
-
-
-def _field(name: str) -> str:
-    """Return a column's name as Vega-Lite wants it: dots, brackets and colons are its own."""
-    for character in "\\.[]:":
-        name = name.replace(character, "\\" + character)
-    return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ TINTS = ("#7FB8D8", "#B37A00", "#66C4AB", "#8F4A73", "#2B7DA8", "#EA9E66", "#B5A
 GREY = "#8C8C8C"
 OUTSIDE_NAME = "Outside"
 
-INK = "#767676"  # reads on white (4.5 : 1) and on JupyterLab's dark grey (4.2 : 1)
+INK = "currentColor"  # the text colour of the page around the chart, light or dark; black in files
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
@@ -36,13 +37,14 @@ CONFIG = {
     },
     "axis": {
         "labelColor": INK,
+        "labelOpacity": 0.8,
         "titleColor": INK,
         "labelFontSize": 11,
         "titleFontSize": 12,
         "titleFontWeight": 500,
         "titlePadding": 8,
         "gridColor": INK,
-        "gridOpacity": 0.18,
+        "gridOpacity": 0.14,
         "domain": False,
         "ticks": False,
         "labelPadding": 6,
@@ -77,3 +79,17 @@ def segment_colors(names: Sequence[str]) -> list[str]:
 def segment_scale(names: Sequence[str]) -> alt.Scale:
     """Return the colour scale of segments, the same in every chart."""
     return alt.Scale(domain=list(names), range=segment_colors(names))
+
+
+def one_line(name: str) -> str:
+    """Return a name as a title: Vega cannot read a title that breaks the line."""
+    return " ".join(str(name).split())
+
+
+def draw_without_network() -> None:
+    """Let charts in Jupyter come from Altair's own bundle, unless a person chose another renderer.
+
+    Altair's default fetches its scripts from a server, and JupyterLab's own Vega is older than Altair's.
+    """
+    if "ipykernel" in sys.modules and alt.renderers.active == "default":
+        alt.renderers.enable("jupyter", offline=True, embed_options={"renderer": "svg", "actions": False})

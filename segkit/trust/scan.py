@@ -23,7 +23,7 @@ SILHOUETTE_SAMPLE, SILHOUETTE_REPEATS = 1_000, 5
 def scan_clusters(
     customers: pd.DataFrame,
     *,
-    k: Iterable[int] = range(2, 11),
+    k: int | Iterable[int] = range(2, 11),
     method: str = "kmeans",
     resamples: int = 10,
     random_state: int = 0,
@@ -35,7 +35,7 @@ def scan_clusters(
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         As for :func:`segkit.segment`. Of more than 20,000, a random sample of that size is looked at.
-    k : iterable of int, default=range(2, 11)
+    k : int or iterable of int, default=range(2, 11)
         Numbers of segments.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
     resamples : int, default=10
@@ -80,7 +80,7 @@ def scan_clusters(
     >>> int(scan["silhouette"].idxmax())
     3
     """
-    wanted = sorted({int(n) for n in k})
+    wanted = sorted({int(n) for n in ([k] if isinstance(k, int) else k)})
     if not wanted:
         raise ValueError("k names no number of segments. Say k=range(2, 11), for instance.")
     if resamples < 1:
@@ -101,12 +101,34 @@ def scan_clusters(
     samples = _silhouette_samples(len(looked), rng)
     rows = {}
     with threadpool_limits(limits=1):
-        for n in tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress):
+        for n in tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False):
             clusterer = built_in(method, n, len(looked), random_state)
             rows[n] = _measure(clusterer, prepared, halves, samples)
     scan = pd.DataFrame.from_dict(rows, orient="index").rename_axis("k")
     scan.attrs["segkit"] = {"customers": len(customers), "looked_at": len(looked), "resamples": resamples}
     return scan
+
+
+def suggested_k(scan: pd.DataFrame, *, stability: float = 0.8, smallest: float = 0.05) -> int:
+    """Return a number of segments to begin with: the most that still hold, a start and not a verdict.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From :func:`scan_clusters`.
+    stability : float, default=0.8
+        Least agreement with segments made on half of the customers.
+    smallest : float, default=0.05
+        Least share of customers in the smallest segment.
+
+    Returns
+    -------
+    int
+        The largest k of at least 3 that meets both; else the most stable one of at least 3, if there is any.
+    """
+    few = scan[scan.index >= 3] if (scan.index >= 3).any() else scan
+    holding = few[(few["stability"] >= stability) & (few["smallest"] >= smallest)]
+    return int(holding.index.max() if len(holding) else few["stability"].idxmax())
 
 
 def _silhouette_samples(n: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from segkit._fit import METHODS, built_in
 from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
 from segkit.segmentation import Segmentation, segment
-from segkit.trust import scan_clusters
+from segkit.trust import scan_clusters, suggested_k
 
 SAID = {"kmeans": "k-means: round groups", "gaussian_mixture": "Gaussian mixture: stretched groups", "ward": "Ward: nested groups"}
 
@@ -31,7 +31,7 @@ class ClusterTuner(w.VBox):
     k : iterable of int, default=range(2, 11)
         Numbers to choose from. Those that these customers cannot be divided into are left out.
     n_segments : int, optional
-        The number at first; the one of the best stability among 3 and more if not said.
+        The number at first; if not said, the most that still hold: see :func:`segkit.trust.suggested_k`.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
         The method at first.
     random_state : int, default=0
@@ -61,12 +61,12 @@ class ClusterTuner(w.VBox):
         method: str = "kmeans",
         random_state: int = 0,
     ):
-        alt.JupyterChart.enable_offline()  # Vega comes with segkit, not from a server
+        alt.JupyterChart.enable_offline()  # Vega comes with Altair, not from a server
         self._customers, self._random_state = customers, random_state
         self._k = _possible(customers, k)
         self._scans: dict[str, pd.DataFrame] = {}
         scan = self._scan_with(method)
-        start = n_segments or int(scan["stability"].loc[[n for n in scan.index if n >= 3] or scan.index].idxmax())
+        start = n_segments or suggested_k(scan)
         self._slider = w.SelectionSlider(
             options=self._k, value=start if start in self._k else self._k[0], description="Segments",
             continuous_update=False, layout=w.Layout(width="420px"),

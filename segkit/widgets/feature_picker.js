@@ -84,7 +84,10 @@ function render({ model, el }) {
     const tick = element("input", { type: "checkbox", disabled: Boolean(option.needs) });
     const doc = element("span", { className: "doc" }, option.doc);
     if (option.needs) doc.append(element("em", {}, ` Needs ${option.needs}, which these events lack.`));
-    else if (option.missing >= 0.005) doc.append(element("em", {}, ` Unknown for ${Math.round(option.missing * 100)} %.`));
+    else if (option.missing >= 0.005) {
+      const much = option.missing >= 0.2 ? "em" : "span";
+      doc.append(element(much, {}, ` Unknown for ${Math.round(option.missing * 100)}\u00a0%.`));
+    }
     const row = element("label", { className: "feature" }, tick,
       element("span", { className: "name" }, option.name, element("span", { className: "unit" }, option.unit)),
       option.bars.length ? sparkline(option.bars, option.range) : element("span"), doc);

@@ -14,7 +14,7 @@ import traitlets as t
 
 from segkit.explain import compare, segment_sizes
 from segkit.plots.theme import segment_colors
-from segkit.project import project
+from segkit.projection import project
 from segkit.segmentation import Segmentation
 
 ROWS = 8  # differences shown beside the map
@@ -79,9 +79,12 @@ class SegmentExplorer(w.HBox):
             background_color=(0.5, 0.5, 0.5, 0.06),
             lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
         )  # fmt: skip
+        self._scatter.widget.layout.width = "100%"
+        self._scatter.size(default=_point_size(len(self._index)))
+        self._scatter.options({"pointSizeSelected": 1, "pointOutlineWidth": 1})
         self.panel = SegmentPanel(color_options=["segment", *result.customers.columns])
         super().__init__(
-            [w.Box([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")), self.panel],
+            [w.VBox([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")), self.panel],
             result=result,
             layout=w.Layout(width="100%", align_items="flex-start", flex_flow="row wrap"),
         )
@@ -210,6 +213,11 @@ class SegmentExplorer(w.HBox):
         elif self.chosen:
             lines.append(f"sg.compare(result, explorer.chosen)  # {len(self.chosen):,} customers")
         self.code = "\n".join(lines) or "sg.plot_map(result.to_frame())"
+
+
+def _point_size(n_customers: int) -> int:
+    """Return how large points may be, in pixels, without covering each other too much."""
+    return 7 if n_customers < 1_000 else 5 if n_customers < 5_000 else 3 if n_customers < 50_000 else 2
 
 
 def _scatter_frame(result: Segmentation) -> pd.DataFrame:

@@ -57,6 +57,11 @@ def project(
     (4, 2)
     """
     prepared = result.prepared.sort_index()
+    if prepared.isna().any(axis=None):
+        raise ValueError(
+            "The features that the model was given miss values, so they have no place on a map. Segment with "
+            "make_pipeline(make_preparer(), …), which fills them in."
+        )
     if method == "pca":
         points, facts = _pca(prepared.to_numpy())
     elif method == "umap":
@@ -69,7 +74,7 @@ def project(
 
 
 def _pca(prepared: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), np.errstate(invalid="ignore"):  # customers all alike vary by 0 of 0
         model = PCA(min(2, *prepared.shape), svd_solver="full")
         points = model.fit_transform(prepared)
     flat = np.zeros((len(prepared), 2))

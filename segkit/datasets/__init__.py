@@ -1,0 +1,18 @@
+"""Data to learn and test with: simulated shops of known truth, and real ones."""
+
+from segkit.datasets.complete_journey import CompleteJourney, load_complete_journey
+from segkit.datasets.online_retail import fetch_online_retail
+from segkit.datasets.personas import CATEGORIES, PERSONAS, Persona, blended, one_population
+from segkit.datasets.shop import make_events
+
+__all__ = [
+    "CATEGORIES",
+    "PERSONAS",
+    "CompleteJourney",
+    "Persona",
+    "blended",
+    "fetch_online_retail",
+    "load_complete_journey",
+    "make_events",
+    "one_population",
+]

@@ -1,0 +1,91 @@
+"""Binder: what repo2docker finds in a fresh clone. No image is built, and no Docker is needed."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+READ = ("binder/", "pyproject.toml", "constraints.txt")
+
+
+def committed() -> list[str]:
+    """Names of the files that a clone would have (with those about to be added)."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so there is no telling what a clone would have")
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in names if name and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """The Dockerfile that repo2docker would build, and what it said on the way."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in committed():
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.startswith(READ):
+            shutil.copy2(ROOT / name, clone / name)
+        else:
+            (clone / name).touch()  # its name alone could mislead repo2docker; its content is never read
+    return subprocess.run(
+        [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "."],
+        cwd=clone,
+        env={**os.environ, "DOCKER_HOST": "unix:///nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_binder_takes_the_python_that_runtime_txt_names(simulated):
+    assert "Building conda environment for python=3.12" in simulated.stderr
+
+
+def test_binder_installs_the_checkout_after_copying_it(simulated):
+    """``-e .`` among the requirements would fail if it were installed before the whole checkout is there."""
+    copied = re.search(r"^COPY --chown=\S+ src/ \$\{REPO_DIR\}", simulated.stdout, re.MULTILINE)
+    installed = simulated.stdout.index('pip install --no-cache-dir -r "binder/requirements.txt"')
+    assert copied.start() < installed < simulated.stdout.index("RUN ./binder/postBuild")
+
+
+def test_binder_starts_through_our_start_script(simulated):
+    assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in simulated.stdout
+
+
+def test_binder_requires_what_a_local_start_installs():
+    lines = [line for line in (ROOT / "binder/requirements.txt").read_text().splitlines() if line[:1] != "#"]
+    assert sorted(lines) == ["-c ../constraints.txt", "-e .[lab,data]"]
+    assert (ROOT / "binder" / "../constraints.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_binder_scripts_can_be_run(name):
+    script = ROOT / "binder" / name
+    assert script.stat().st_mode & stat.S_IXUSR
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+def started(*command: str) -> list[str]:
+    """What the start script makes of a command: itself, through a stand-in that prints its arguments."""
+    shell = 'jupyter() { :; }; exec() { printf "%s\\n" "$@"; }; . "$0"'
+    script = str(ROOT / "binder/start")
+    return subprocess.run(
+        ["bash", "-c", shell, script, *command], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+
+def test_binder_opens_the_first_notebook():
+    command = started("jupyter", "lab", "--ip=0.0.0.0")
+    page = next(word for word in command if word.startswith("--LabApp.default_url=")).partition("=")[2]
+    assert command[:3] == ["jupyter", "lab", "--ip=0.0.0.0"]
+    assert (ROOT / page.removeprefix("/lab/tree/")).exists()
+
+
+def test_binder_leaves_other_commands_alone():
+    assert started("bash", "-c", "true") == ["bash", "-c", "true"]
