@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on the order of rows
+DAYS = "decimal(18, 9)"  # exact likewise, to a tenth of a millisecond
 
 
 def purchases(seen: ir.Table) -> ir.Table:
@@ -44,7 +45,7 @@ def gaps(orders: ir.Table) -> ir.Table:
     """Return one row for each order but the first of a customer: the days since the order before."""
     times = orders.select("customer_id", "days_ago")
     before = times.days_ago.lag().over(group_by="customer_id", order_by=times.days_ago.desc())
-    steps = times.select("customer_id", days=(before - times.days_ago).cast(MONEY))
+    steps = times.select("customer_id", days=(before - times.days_ago).cast(DAYS))
     return steps.filter(steps.days.notnull())
 
 

@@ -12,9 +12,12 @@ def _entropy(categories):
 
 
 def _top_category(categories):
-    """The category of most lines; of equals, the last in the alphabet, on every engine."""
-    padded = categories.lines.cast("string").lpad(12, "0")
-    return (padded + categories.category).max().substr(12)
+    """The category of most lines; of equals, the last in the alphabet, on every engine.
+
+    The number stands before the name, in twelve digits, so that the largest text is the answer.
+    """
+    ranked = (categories.lines + 100_000_000_000).cast("string") + categories.category
+    return ranked.max().substr(12)
 
 
 def _spent(lines, kind):

@@ -16,7 +16,7 @@ def _gap_std(gaps):
 
 
 def _squares(days):
-    return (days * days).cast("decimal(38, 12)").sum()
+    return (days * days).cast("decimal(38, 18)").sum()
 
 
 CADENCE = family(
