@@ -110,7 +110,9 @@ def measure(n_lines: int, memory: str, repeats: int) -> None:
         ours.append(seconds)
         scans.append(timed(lambda: engine().raw_sql(scan(path)).fetchall())[0])
 
-    print(f"{n_lines:,} lines, {len(customers):,} customers, {customers.shape[1]} features, memory limit {memory}")
+    print(
+        f"{n_lines:,} lines, {len(customers):,} customers, {customers.shape[1]} features, memory limit {memory}"
+    )
     print(f"  door (once)      {door:7.2f} s")
     print(f"  building         {build:7.2f} s")
     print(f"  bare scan        {min(scans):7.2f} s")
@@ -118,8 +120,12 @@ def measure(n_lines: int, memory: str, repeats: int) -> None:
     print(f"  segkit           {min(ours):7.2f} s   of {', '.join(f'{s:.2f}' for s in ours)}")
     print(f"  segkit / by hand {min(ours) / min(theirs):7.2f}")
     print(f"  largest relative difference {difference(customers, hand.to_pandas()):.1e}")
-    print(f"  peak memory of the process  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
-    print(f"  load (1, 5, 15 min)         {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")
+    print(
+        f"  peak memory of the process  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
+    )
+    print(
+        f"  load (1, 5, 15 min)         {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores"
+    )
 
 
 def scan(path: Path) -> str:

@@ -41,11 +41,14 @@ STANDARD = {
 """The standard columns and what they hold, in their order (DESIGN §5)."""
 
 KINDS = (
-    "purchase return page_view search cart_add visit survey review chat "
-    "email_sent email_open email_click email_unsubscribe push_sent push_open push_click push_unsubscribe "
-    "sms_sent sms_open sms_click sms_unsubscribe ad_sent ad_open ad_click ad_unsubscribe "
-    "social_like social_share social_comment social_mention"
-).split()
+    *("purchase", "return", "page_view", "search", "cart_add", "visit", "survey", "review", "chat"),
+    *(
+        f"{by}_{what}"
+        for by in ("email", "push", "sms", "ad")
+        for what in ("sent", "open", "click", "unsubscribe")
+    ),
+    *("social_like", "social_share", "social_comment", "social_mention"),
+)
 """The kinds of event that segkit knows; others are welcome and counted."""
 
 TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
@@ -147,7 +150,9 @@ class Door:
             run(f"DROP TABLE {self.source.table.get_name()}")
         return table, refused
 
-    def _look_through(self, columns, reason, example) -> tuple[pd.DataFrame, set[str]]:
+    def _look_through(
+        self, columns: dict[str, ir.Column], reason: ir.Column, example: ir.Column
+    ) -> tuple[pd.DataFrame, set[str]]:
         """Pass once over the source: count what is refused, and see which columns are fine as they came."""
         cleaned = [name for name, column in columns.items() if self._could_stay(name, column)]
         looked = self.source.table.select(
@@ -182,10 +187,13 @@ class Door:
     def _nothing_usable(self, refused: pd.DataFrame) -> str:
         if not len(refused):
             return f"{self.source.name} has columns but no rows. Check the filter or the export that made it."
-        why = "; ".join(f"{r.count_:,} × {r.reason} ({r.example})" for r in refused.rename(columns={"count": "count_"}).itertuples())
+        why = "; ".join(
+            f"{r.count_:,} × {r.reason} ({r.example})"
+            for r in refused.rename(columns={"count": "count_"}).itertuples()
+        )
         hint = "Check which column is which."
         if refused["reason"].str.startswith("timestamp not readable").any():
-            hint = "Say how times are written: timestamp_format=\"%d/%m/%Y %H:%M\", for instance."
+            hint = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     def _raw(self, name: str) -> ir.Column:
@@ -266,10 +274,18 @@ class Door:
         locator = "order_id" if "order_id" in raw else "timestamp"
         cases = [
             (read["customer_id"].isnull(), "customer_id missing", locator),
-            (read["customer_id"].length() > LONGEST_ID, f"customer_id longer than {LONGEST_ID} characters", "customer_id"),
+            (
+                read["customer_id"].length() > LONGEST_ID,
+                f"customer_id longer than {LONGEST_ID} characters",
+                "customer_id",
+            ),
             (_blank(self._raw("timestamp")), "timestamp missing", "customer_id"),
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
-            ((read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST), "timestamp outside 1900 to 2200", "timestamp"),
+            (
+                (read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST),
+                "timestamp outside 1900 to 2200",
+                "timestamp",
+            ),
             (read["kind"].isnull(), "kind missing", "customer_id"),
         ]
         for name in self.found:
@@ -288,7 +304,10 @@ class Door:
         reason = ibis.cases(*((when.fill_null(False), why) for when, why, _ in cases))
         example = ibis.cases(
             *(
-                (when.fill_null(False), ibis.literal(f"{name}=") + raw[name].fill_null("missing").substr(0, 60))
+                (
+                    when.fill_null(False),
+                    ibis.literal(f"{name}=") + raw[name].fill_null("missing").substr(0, 60),
+                )
                 for when, _, name in cases
             )
         )
@@ -301,10 +320,16 @@ class Door:
         sold = (read["kind"] == "purchase") | (read["kind"] == "return")
         cases = [
             (sold & read["amount"].isnull(), "amount of a purchase missing", "customer_id"),
-            (read["amount"].isinf() | (read["amount"].abs() >= LARGEST_AMOUNT), f"amount beyond {LARGEST_AMOUNT:,.0f}", shown),
+            (
+                read["amount"].isinf() | (read["amount"].abs() >= LARGEST_AMOUNT),
+                f"amount beyond {LARGEST_AMOUNT:,.0f}",
+                shown,
+            ),
         ]
         if "quantity" in read and "price" in read:
-            cases.append(((read["quantity"] < 0) & (read["price"] < 0), "quantity and price both negative", "price"))
+            cases.append(
+                ((read["quantity"] < 0) & (read["price"] < 0), "quantity and price both negative", "price")
+            )
         return cases
 
 
@@ -339,7 +364,9 @@ def _read_id(raw: ir.Column) -> ir.Column:
     """Ids are text; whole numbers lose the ``.0`` that a table with missing values gave them."""
     if raw.type().is_floating():
         whole = (raw == raw.floor()) & (raw.abs() < 2**53)
-        text = whole.ifelse(whole.ifelse(raw, ibis.null(raw.type())).cast("int64").cast("string"), raw.cast("string"))
+        text = whole.ifelse(
+            whole.ifelse(raw, ibis.null(raw.type())).cast("int64").cast("string"), raw.cast("string")
+        )
         return raw.isnan().ifelse(ibis.null("string"), text)
     if not raw.type().is_string():
         return raw.cast("string")

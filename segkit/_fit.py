@@ -37,7 +37,9 @@ def built_in(method: str, n_segments: int | None, n_customers: int, random_state
             "clusterer as model=."
         )
     if n_segments is None:
-        raise ValueError("How many segments was not said. Say n_segments=5, for instance; scan_clusters helps to choose.")
+        raise ValueError(
+            "How many segments was not said. Say n_segments=5, for instance; scan_clusters helps to choose."
+        )
     if isinstance(n_segments, bool) or not isinstance(n_segments, (int, np.integer)) or n_segments < 2:
         raise ValueError(f"n_segments={n_segments!r} should be a whole number, 2 or more.")
     if n_segments > n_customers:
@@ -209,7 +211,9 @@ def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
         rule_of_known = _neighbour_rule(prepared[known], labels[known])
         return lambda rows: _noise_where_missing(rule_of_known, rows)
     tree = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(prepared)
-    reach = {} if OUTSIDE not in labels else {s: _widest_gap(prepared[labels == s]) for s in np.unique(labels)}
+    reach = (
+        {} if OUTSIDE not in labels else {s: _widest_gap(prepared[labels == s]) for s in np.unique(labels)}
+    )
 
     def rule(rows: np.ndarray) -> np.ndarray:
         distance, at = tree.kneighbors(rows)

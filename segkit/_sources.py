@@ -157,7 +157,7 @@ def _matching(pattern: str) -> list[str]:
         )
     if path.exists():
         return [str(path)]
-    found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())
+    found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
     if found:
         return found
     neighbours = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
@@ -183,7 +183,9 @@ def _ending(path: str) -> str:
 
 def _open_parquet(name: str, paths: list[str]) -> Source:
     try:
-        return Source(name, engine().read_parquet(paths, table_name=fresh_name("parquet"), union_by_name=True))
+        return Source(
+            name, engine().read_parquet(paths, table_name=fresh_name("parquet"), union_by_name=True)
+        )
     except duckdb.Error as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {_first_line(error)} Write it again, or check its ending."
@@ -235,7 +237,8 @@ def _read_json_lines(name: str, paths: list[str]) -> Source:
     raw, table = fresh_name("json"), fresh_name("json")
     files = ", ".join(map(quoted, paths))
     run(
-        f"CREATE TEMP TABLE {raw} AS SELECT line, CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS good "
+        f"CREATE TEMP TABLE {raw} AS SELECT line, "
+        "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS good "
         f"FROM (SELECT column0 AS line FROM read_csv([{files}], all_varchar = true, header = false, "
         "columns = {'column0': 'VARCHAR'}, delim = chr(7), quote = '', escape = '')) "
         "WHERE trim(line) != ''"
@@ -246,7 +249,10 @@ def _read_json_lines(name: str, paths: list[str]) -> Source:
     if not keys:
         raise ValueError(f"{name} holds no JSON object. It should hold one object a line, one line an event.")
     columns = ", ".join(
-        f"line ->> {quoted('/' + key.replace('~', '~0').replace('/', '~1'))} AS " + '"' + key.replace('"', '""') + '"'
+        f"line ->> {quoted('/' + key.replace('~', '~0').replace('/', '~1'))} AS "
+        + '"'
+        + key.replace('"', '""')
+        + '"'
         for key in keys
     )
     run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {raw} WHERE good")

@@ -21,7 +21,9 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     """Write a segmentation into a folder."""
     import skops.io
 
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())):
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())
+    ):
         raise FileExistsError(
             f"{folder} is there already and holds something. Choose another folder, or say overwrite=True if it "
             "is an earlier segmentation."
@@ -30,7 +32,9 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     try:
         skops.io.dump(result.model, folder / MODEL)
     except skops.io.exceptions.UnsupportedTypeException as error:
-        raise ValueError(f"This model cannot be saved without pickle: {error} Use another clusterer.") from error
+        raise ValueError(
+            f"This model cannot be saved without pickle: {error} Use another clusterer."
+        ) from error
     table = result.customers.copy()
     table.attrs = {}
     table.index = table.index.rename("customer_id")
@@ -64,7 +68,9 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
     try:
         words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{WORDS} in {folder} is no JSON, so it is damaged: {error}. Save it again.") from error
+        raise ValueError(
+            f"{WORDS} in {folder} is no JSON, so it is damaged: {error}. Save it again."
+        ) from error
     if words.get("format") != FORMAT:
         raise ValueError(
             f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
@@ -72,7 +78,9 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
         )
     for name in (MODEL, TABLE):
         if _digest(folder / name) != words.get("files", {}).get(name):
-            raise ValueError(f"{name} in {folder} is not the file that was saved with {WORDS}: the hash differs. Save it again.")
+            raise ValueError(
+                f"{name} in {folder} is not the file that was saved with {WORDS}: the hash differs. Save it again."
+            )
     foreign = [t for t in skops.io.get_untrusted_types(file=folder / MODEL) if t not in (*OURS, *trusted)]
     if foreign:
         raise ValueError(
@@ -82,7 +90,9 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
     model = skops.io.load(folder / MODEL, trusted=[*OURS, *trusted])
     table = pd.read_parquet(folder / TABLE)
     table.index = table.index.rename(words["index_name"])
-    customers = table[[c for c in table if c.startswith("feature ")]].rename(columns=lambda c: c.removeprefix("feature "))
+    customers = table[[c for c in table if c.startswith("feature ")]].rename(
+        columns=lambda c: c.removeprefix("feature ")
+    )
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
     return kind(

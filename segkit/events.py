@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from segkit._engine import near
 from segkit._door import KINDS, STANDARD, TYPE_OF, Door
+from segkit._engine import near
 from segkit._sources import Source, open_source
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
 
 @dataclass(frozen=True, eq=False)
 class Events:
@@ -97,8 +98,15 @@ class Events:
     def _totals(self) -> dict[str, Any]:
         t = self.table
         totals = t.agg(customers=t.customer_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max())
-        counts = t.group_by("kind").agg(n=t.count()).to_pandas().sort_values(["n", "kind"], ascending=[False, True])
-        return totals.to_pandas().iloc[0].to_dict() | {"kinds": dict(zip(counts["kind"], counts["n"], strict=True))}
+        counts = (
+            t.group_by("kind")
+            .agg(n=t.count())
+            .to_pandas()
+            .sort_values(["n", "kind"], ascending=[False, True])
+        )
+        return totals.to_pandas().iloc[0].to_dict() | {
+            "kinds": dict(zip(counts["kind"], counts["n"], strict=True))
+        }
 
     @property
     def first(self) -> pd.Timestamp:
@@ -121,8 +129,14 @@ class Events:
             known = {c: part[c] if c in part.columns else ibis.null() for c in columns}
             tables.append(part.select(**{c: known[c].cast(TYPE_OF[STANDARD[c]]) for c in columns}))
         refused = pd.concat([self.refused, other.refused], ignore_index=True)
-        refused = refused.groupby("reason", sort=False).agg(count=("count", "sum"), example=("example", "first"))
-        return Events(ibis.union(*tables), refused.reset_index()[["reason", "count", "example"]], self.sources + other.sources)
+        refused = refused.groupby("reason", sort=False).agg(
+            count=("count", "sum"), example=("example", "first")
+        )
+        return Events(
+            ibis.union(*tables),
+            refused.reset_index()[["reason", "count", "example"]],
+            self.sources + other.sources,
+        )
 
     def __repr__(self) -> str:
         return f"Events: {self._in_words()}"
@@ -263,7 +277,7 @@ def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:
         if column not in source.table.columns:
             raise ValueError(
                 f"{source.name} has no column {column!r}.{near(str(column), source.table.columns)} Its columns are "
-                f"{_shortened(source.table.columns)}. Say which one holds {standard}: {standard}=\"…\"."
+                f'{_shortened(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
             )
     found = {name: name for name in offered if name in source.table.columns} | named
     if "price" in named and "amount" not in named:
@@ -272,7 +286,7 @@ def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:
         if required not in found:
             raise ValueError(
                 f"{source.name} has no column {required!r}.{near(required, source.table.columns)} Its columns are "
-                f"{_shortened(source.table.columns)}. Say which one holds it: read_events(…, {required}=\"…\")."
+                f'{_shortened(source.table.columns)}. Say which one holds it: read_events(…, {required}="…").'
             )
     return found
 
@@ -282,7 +296,9 @@ def _shortened(names: Any, most: int = 30) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _kind_of(source: Source, found: dict[str, str], kind: str | None, kind_column: str | None) -> dict[str, str]:
+def _kind_of(
+    source: Source, found: dict[str, str], kind: str | None, kind_column: str | None
+) -> dict[str, str]:
     """Settle where each row's kind comes from: one word for all rows, or a column."""
     found = dict(found)
     if kind is not None and kind_column is not None:
@@ -305,7 +321,7 @@ def _kind_of(source: Source, found: dict[str, str], kind: str | None, kind_colum
     if "kind" not in found:
         raise ValueError(
             f"What kind of events {source.name} holds was not said. Say kind='purchase' if all rows are "
-            f"purchases, or kind_column=\"…\" if a column says it. segkit knows {', '.join(KINDS)}."
+            f'purchases, or kind_column="…" if a column says it. segkit knows {", ".join(KINDS)}.'
         )
     return found
 
@@ -318,4 +334,3 @@ def _check_zone(timezone: str) -> None:
             f"timezone={timezone!r} is not a time zone.{near(str(timezone), zoneinfo.available_timezones())} "
             "Use a name such as 'Europe/London'."
         ) from error
-

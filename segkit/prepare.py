@@ -161,7 +161,9 @@ class Preparer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self):
         if self.scale not in ("robust", "standard", "none"):
-            raise ValueError(f"scale={self.scale!r} is none of 'robust', 'standard', 'none'. Say one of these.")
+            raise ValueError(
+                f"scale={self.scale!r} is none of 'robust', 'standard', 'none'. Say one of these."
+            )
         if not self.clip > 0:
             raise ValueError(f"clip={self.clip!r} should be a positive number of scaled units, such as 5.")
         if not self.max_categories >= 1:
@@ -182,7 +184,9 @@ class Preparer(TransformerMixin, BaseEstimator):
         values = np.array(numbers.to_numpy(dtype=float, na_value=np.nan))
         if np.isinf(values).any():
             column = X.columns[self._numbers[int(np.isinf(values).any(axis=0).argmax())]]
-            raise ValueError(f"{column!r} holds infinity. Features must be finite or missing; replace it by NaN.")
+            raise ValueError(
+                f"{column!r} holds infinity. Features must be finite or missing; replace it by NaN."
+            )
         return values
 
     def _to_log(self, values, names):
@@ -191,10 +195,14 @@ class Preparer(TransformerMixin, BaseEstimator):
         if not isinstance(self.log, str):
             unknown = sorted(set(self.log) - set(names))
             if unknown:
-                raise ValueError(f"log names {unknown}, which are no numeric features. There are {list(names)}.")
+                raise ValueError(
+                    f"log names {unknown}, which are no numeric features. There are {list(names)}."
+                )
             return np.isin(np.array(names, dtype=object), list(self.log))
         if self.log != "auto":
-            raise ValueError(f"log={self.log!r} is neither 'auto', 'none' nor a list of features. Say one of these.")
+            raise ValueError(
+                f"log={self.log!r} is neither 'auto', 'none' nor a list of features. Say one of these."
+            )
         return np.array([_is_skewed(column[~np.isnan(column)]) for column in values.T], dtype=bool)
 
     def _levels(self, column):
@@ -218,7 +226,11 @@ def _word_positions(X: pd.DataFrame) -> list[int]:
                 f"The feature {name!r} is of type {kind}. Features are numbers or categories; turn it into a "
                 "number (days since, for a date) or leave it out."
             )
-        held = pd.api.types.infer_dtype(X.iloc[:, i], skipna=True) if kind == object else "string"
+        held = (
+            pd.api.types.infer_dtype(X.iloc[:, i], skipna=True)
+            if pd.api.types.is_object_dtype(kind)
+            else "string"
+        )
         if held not in ("string", "empty"):
             raise ValueError(
                 f"The feature {name!r} holds objects ({held}). Features are numbers or categories; say which it is: "
@@ -272,7 +284,9 @@ def _one_hot(column: pd.api.extensions.ExtensionArray, levels: list[str]) -> np.
     at = {level: i for i, level in enumerate(levels)}
     rare, absent = at.get(OTHER, -1), at.get(MISSING, -1)
     words = zip(np.asarray(column, dtype=object), pd.isna(column), strict=True)
-    position = np.array([absent if missing else at.get(str(word), rare) for word, missing in words], dtype=int)
+    position = np.array(
+        [absent if missing else at.get(str(word), rare) for word, missing in words], dtype=int
+    )
     hot = np.zeros((len(position), len(levels)))
     known = np.flatnonzero(position >= 0)
     hot[known, position[known]] = 1.0

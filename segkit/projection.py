@@ -11,7 +11,12 @@ from segkit.segmentation import Segmentation
 
 
 def project(
-    result: Segmentation, method: str = "pca", *, n_neighbors: int = 15, min_dist: float = 0.1, random_state: int = 0
+    result: Segmentation,
+    method: str = "pca",
+    *,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Place customers on a map of two dimensions, for looking only.
 

@@ -6,8 +6,8 @@ import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from segkit.events import Events, read_events
@@ -19,6 +19,7 @@ from segkit.projection import project
 from segkit.segmentation import Segmentation, segment
 from segkit.trust import scan_clusters, suggested_k
 
+FLAT = "For looking only: the segments were made in all dimensions, and this shows two."
 STRONGEST = 5  # differences told of each segment
 MOST_MISSING = 0.5  # features unknown for more of the customers are left out of the automatic choice
 
@@ -33,16 +34,25 @@ h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; } h2 { font-size: 21px;
 p.lead { color: var(--soft); font-size: 17px; margin: 0 0 20px; } p.note { color: var(--soft); }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 14px; margin: 18px 0; }
 .card { background: var(--card); border-radius: 10px; padding: 14px 18px; }
-.card h3 { margin: 0 0 2px; font-size: 17px; } .card .size { color: var(--soft); } .card ul { margin: 8px 0 0; padding-left: 18px; }
+.card h3 { margin: 0 0 2px; font-size: 17px; } .card .size { color: var(--soft); }
+.card ul { margin: 8px 0 0; padding-left: 18px; }
 .chart { overflow-x: auto; margin: 14px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 5px 12px; border-bottom: 1px solid var(--line); } th { color: var(--soft); font-weight: 500; }
+th, td { text-align: right; padding: 5px 12px; border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-details { margin: 20px 0; } summary { cursor: pointer; color: var(--soft); } pre { white-space: pre-wrap; font-size: 13px; }
+details { margin: 20px 0; } summary { cursor: pointer; color: var(--soft); }
+pre { white-space: pre-wrap; font-size: 13px; }
 """
 
 
-def report(result: Segmentation, path: str | Path, *, scan: pd.DataFrame | None = None, title: str = "Customer segments") -> Path:
+def report(
+    result: Segmentation,
+    path: str | Path,
+    *,
+    scan: pd.DataFrame | None = None,
+    title: str = "Customer segments",
+) -> Path:
     """Write the segments into one stand-alone HTML file.
 
     Parameters
@@ -68,7 +78,9 @@ def report(result: Segmentation, path: str | Path, *, scan: pd.DataFrame | None 
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(path.parent)!r} to write {path.name} into. Make it, or name another.")
+        raise FileNotFoundError(
+            f"There is no folder {str(path.parent)!r} to write {path.name} into. Make it, or name another."
+        )
     if result.embedding is None:
         result = result.with_embedding(project(result))
     if scan is None:
@@ -118,9 +130,12 @@ def report_orders(
         If the file or a column is not there, or the orders cannot be segmented.
     """
     if not Path(output).parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(Path(output).parent)!r} to write {Path(output).name} into.")
-    events = read_events(str(source), kind="purchase", timestamp_format=timestamp_format, timezone=timezone, **columns)
-    moment = pd.Timestamp(as_of) if as_of else events.last.normalize() + pd.Timedelta(days=1)
+        raise FileNotFoundError(
+            f"There is no folder {str(Path(output).parent)!r} to write {Path(output).name} into."
+        )
+    written: dict[str, Any] = {"timestamp_format": timestamp_format, "timezone": timezone, **columns}
+    events = read_events(str(source), kind="purchase", **written)
+    moment = as_of or events.last.normalize() + pd.Timedelta(days=1)
     customers = _telling_features(events, moment)
     scan = scan_clusters(customers, k=_possible(customers, n_segments), random_state=random_state)
     chosen = n_segments or suggested_k(scan)
@@ -128,7 +143,7 @@ def report_orders(
     return report(result, output, scan=scan, title=f"Customer segments of {Path(str(source)).name}")
 
 
-def _telling_features(events: Events, as_of: pd.Timestamp) -> pd.DataFrame:
+def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
     """Compute all features that these orders can give, less those that are words, constant or mostly unknown."""
     needs = missing_columns(events, FAMILIES)
     customers = customer_features(events, [f for f in FAMILIES if not needs[f.name]], as_of=as_of)
@@ -151,7 +166,10 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
     frame, sizes = result.to_frame(), segment_sizes(result)
     facts = result.provenance
     numbers = list(result.customers.select_dtypes("number").columns)
-    charts = {"sizes": plot_sizes(sizes), "scan": plot_scan(scan, chosen=_marked(result, scan))}
+    charts: dict[str, Any] = {
+        "sizes": plot_sizes(sizes),
+        "scan": plot_scan(scan, chosen=_marked(result, scan)),
+    }
     told, cards = [], ""
     if len(set(result.labels)) > 1:
         table = profile(result)
@@ -170,7 +188,7 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
 {_section("How large they are", "sizes", charts)}
 {_section("What sets them apart", "profile", charts)}
 {_section("How they differ, in natural units", "distributions", charts)}
-{_section("The map of customers", "map", charts, "For looking only: the segments were made in all dimensions, and this shows two.")}
+{_section("The map of customers", "map", charts, FLAT)}
 <h2>How far to trust them</h2><p>{html.escape(_trust(result, scan))}</p>
 {_chart("scan", charts)}
 <h2>Where they came from</h2>{_origin(result)}
@@ -182,9 +200,13 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
 
 def _card(result: Segmentation, table: pd.DataFrame, segment_id: int, size: pd.Series) -> str:
     ours = table[table["segment_id"] == segment_id]
-    flags = ours["feature"].str.endswith(" missing")  # they tend to say the same thing many times over: one will do
+    flags = ours["feature"].str.endswith(
+        " missing"
+    )  # they tend to say the same thing many times over: one will do
     rows = ours[~flags | ~ours["feature"].where(flags).notna().duplicated()].head(STRONGEST)
-    items = "".join(f"<li>{html.escape(_difference(row))}</li>" for row in rows.itertuples() if not abs(row.effect) < 0.2)
+    items = "".join(
+        f"<li>{html.escape(_difference(row))}</li>" for row in rows.itertuples() if not abs(row.effect) < 0.2
+    )
     return (
         f"<div class='card'><h3>{html.escape(result.name_of(segment_id))}</h3>"
         f"<div class='size'>{size['customers']:,} customers, {size['share']:.0%}</div>"
@@ -192,7 +214,7 @@ def _card(result: Segmentation, table: pd.DataFrame, segment_id: int, size: pd.S
     )
 
 
-def _difference(row) -> str:
+def _difference(row: Any) -> str:
     if row.unit == "share of customers":
         return f"{row.feature}: {row.inside:.0%} of them, {row.others:.0%} of others"
     way = "higher" if row.effect > 0 else "lower"
@@ -215,7 +237,8 @@ def _trust(result: Segmentation, scan: pd.DataFrame) -> str:
     row = scan.loc[k]
     return (
         f"Made again on random halves of the customers, {k} segments agree with these by {row['stability']:.2f} "
-        f"(adjusted Rand index; 1 is always, 0 is chance). Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1. {said}"
+        f"(adjusted Rand index; 1 is always, 0 is chance). "
+        f"Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1. {said}"
     )
 
 
@@ -234,18 +257,18 @@ def _origin(result: Segmentation) -> str:
     )
 
 
-def _section(title: str, name: str, charts: Mapping[str, alt.TopLevelMixin], note: str = "") -> str:
+def _section(title: str, name: str, charts: Mapping[str, Any], note: str = "") -> str:
     if name not in charts:
         return ""
     said = f"<p class='note'>{html.escape(note)}</p>" if note else ""
     return f"<h2>{html.escape(title)}</h2>{said}{_chart(name, charts)}"
 
 
-def _chart(name: str, charts: Mapping[str, alt.TopLevelMixin]) -> str:
+def _chart(name: str, charts: Mapping[str, Any]) -> str:
     return f"<div class='chart' id='chart-{name}'></div>" if name in charts else ""
 
 
-def _embeds(charts: Mapping[str, alt.TopLevelMixin]) -> str:
+def _embeds(charts: Mapping[str, Any]) -> str:
     return "\n".join(
         f"vegaEmbed('#chart-{name}', {_script_safe(chart.to_json(indent=None))}, {{actions: false, renderer: 'svg'}});"
         for name, chart in charts.items()

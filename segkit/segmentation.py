@@ -129,7 +129,9 @@ class Segmentation:
         """
         features = list(self.customers.columns)
         if not isinstance(customers, pd.DataFrame):
-            raise TypeError(f"customers is a {type(customers).__name__}. It should be a DataFrame with {', '.join(features)}.")
+            raise TypeError(
+                f"customers is a {type(customers).__name__}. It should be a DataFrame with {', '.join(features)}."
+            )
         if list(customers.columns) != features:
             for name in features:
                 if name not in customers.columns:
@@ -188,11 +190,17 @@ class Segmentation:
             If a customer has no place.
         """
         if not {"x", "y"} <= set(embedding.columns):
-            raise ValueError(f"An embedding has columns 'x' and 'y', got {list(embedding.columns)}. Use project(result).")
+            raise ValueError(
+                f"An embedding has columns 'x' and 'y', got {list(embedding.columns)}. Use project(result)."
+            )
         missing = self.customers.index.difference(embedding.index)
         if len(missing):
-            raise ValueError(f"{len(missing):,} customers, such as {missing[0]!r}, have no place in the embedding.")
-        return dataclasses.replace(self, embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float))
+            raise ValueError(
+                f"{len(missing):,} customers, such as {missing[0]!r}, have no place in the embedding."
+            )
+        return dataclasses.replace(
+            self, embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float)
+        )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything to a folder: Parquet, JSON and skops, no pickle.
@@ -315,7 +323,9 @@ def segment(
     raw = fitted_labels(estimator, ordered)
     ids = by_size(raw) if model is None else {int(label): int(label) for label in np.unique(raw)}
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
-    provenance = describe_fit(ordered, labels, estimator, method if model is None else "model", n_segments, random_state)
+    provenance = describe_fit(
+        ordered, labels, estimator, method if model is None else "model", n_segments, random_state
+    )
     return Segmentation(customers, estimator, labels.loc[customers.index], ids, provenance=provenance)
 
 
@@ -333,7 +343,9 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
         )
     if not customers.index.is_unique:
         example = customers.index[customers.index.duplicated()][0]
-        raise ValueError(f"The customer {example!r} has more than one row. Each customer should have one; group them.")
+        raise ValueError(
+            f"The customer {example!r} has more than one row. Each customer should have one; group them."
+        )
     kinds = pd.api.types.infer_dtype(customers.index, skipna=False)
     if customers.index.nlevels > 1 or customers.index.hasnans or kinds.startswith("mixed"):
         raise ValueError(
@@ -345,14 +357,20 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"The feature {example!r} stands twice among the columns. Drop one of them.")
     unnamed = [c for c in customers.columns if not isinstance(c, str)]
     if unnamed:
-        raise ValueError(f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str).")
+        raise ValueError(
+            f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str)."
+        )
     taken = [c for c in customers.columns if c in ("segment_id", "segment", "x", "y")]
     if taken:
-        raise ValueError(f"A feature is called {taken[0]!r}, which result.to_frame() adds itself. Rename the feature.")
+        raise ValueError(
+            f"A feature is called {taken[0]!r}, which result.to_frame() adds itself. Rename the feature."
+        )
     numbers = customers.select_dtypes("number", exclude="complex")
     infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
     if infinite:
-        raise ValueError(f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it.")
+        raise ValueError(
+            f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it."
+        )
     return customers
 
 
@@ -363,5 +381,3 @@ def _check_distinct(estimator: Pipeline, customers: pd.DataFrame, n_segments: in
             f"{n_segments} segments were asked for, and there are {len(customers):,} customers of whom only "
             f"{different:,} differ in these features. Ask for at most {different}, or choose features that vary."
         )
-
-

@@ -161,7 +161,9 @@ def _membership(result: Segmentation, chosen: pd.Index | pd.Series | list) -> np
         ids = pd.Index(chosen)
         unknown = ids.difference(index)
         if len(unknown):
-            raise ValueError(f"{len(unknown):,} of the customers, such as {unknown[0]!r}, are not in this segmentation.")
+            raise ValueError(
+                f"{len(unknown):,} of the customers, such as {unknown[0]!r}, are not in this segmentation."
+            )
         inside = index.isin(ids)
     if not inside.any() or inside.all():
         raise ValueError(

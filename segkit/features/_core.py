@@ -54,7 +54,9 @@ class Feature:
     Examples
     --------
     >>> import segkit as sg
-    >>> biggest = sg.Feature("biggest_order", lambda orders: orders.amount.max(), "currency", "Value of the biggest order.")
+    >>> biggest = sg.Feature(
+    ...     "biggest_order", lambda orders: orders.amount.max(), "currency", "Value of the biggest order."
+    ... )
     >>> [f.name for f in sg.RFM + (biggest,)]
     ['recency', 'frequency', 'monetary', 'tenure', 'biggest_order']
     """
@@ -72,7 +74,9 @@ class Feature:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"A feature's name is a word, got {self.name!r}. It becomes a column's name.")
         if self.basis not in BASES:
-            raise ValueError(f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Say which it is.")
+            raise ValueError(
+                f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Say which it is."
+            )
         for grain in inspect.signature(self.expr).parameters:
             if grain not in (*GRAINS, "events"):
                 raise ValueError(
@@ -222,7 +226,7 @@ def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
             raise
         raise ValueError(
             f"The feature {feature.name!r} needs {column!r}, which these events do not have. "
-            f"Say which column holds it when reading: read_events(…, {column}=\"…\"), or leave "
+            f'Say which column holds it when reading: read_events(…, {column}="…"), or leave '
             f"{feature.name!r} out."
         ) from error
 
@@ -272,7 +276,9 @@ def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
     chosen: dict[str, Feature] = {}
     for feature in features:
         if not isinstance(feature, Feature):
-            raise TypeError(f"{feature!r} is not a Feature. Pass features such as RFM + CADENCE, or picker.features.")
+            raise TypeError(
+                f"{feature!r} is not a Feature. Pass features such as RFM + CADENCE, or picker.features."
+            )
         if chosen.setdefault(feature.name, feature) != feature:
             raise ValueError(f"Two different features are called {feature.name!r}. Rename one of them.")
     if not chosen:
@@ -287,7 +293,9 @@ def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
             raise TypeError("pandas would count it in nanoseconds")
         moment = pd.Timestamp(as_of)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"as_of={as_of!r} is not a moment. Write it as '2011-12-01' or '2011-12-01 18:00'.") from error
+        raise ValueError(
+            f"as_of={as_of!r} is not a moment. Write it as '2011-12-01' or '2011-12-01 18:00'."
+        ) from error
     if moment is pd.NaT:
         raise ValueError(f"as_of={as_of!r} is no moment. Say when to look: as_of='2011-12-01'.")
     return moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment

@@ -1,6 +1,5 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
-
 from segkit.features._core import Feature, family
 
 
@@ -44,12 +43,22 @@ BASKET = family(
         "Mean number of items in an order.",
     ),
     Feature(
-        "variety", lambda purchases: purchases.product_id.nunique(), "products", "Number of different products.", empty=0
+        "variety",
+        lambda purchases: purchases.product_id.nunique(),
+        "products",
+        "Number of different products.",
+        empty=0,
     ),
     Feature(
-        "category_count", lambda categories: categories.count(), "categories", "Number of different categories.", empty=0
+        "category_count",
+        lambda categories: categories.count(),
+        "categories",
+        "Number of different categories.",
+        empty=0,
     ),
-    Feature("category_entropy", _entropy, "bits", "Spread over categories: 0 is a single one, 3 is like 8 alike."),
+    Feature(
+        "category_entropy", _entropy, "bits", "Spread over categories: 0 is a single one, 3 is like 8 alike."
+    ),
     Feature(
         "top_category_share",
         lambda categories: categories.lines.max() / categories.lines.sum(),
@@ -66,4 +75,3 @@ BASKET = family(
         kinds=("purchase", "return"),
     ),
 )
-

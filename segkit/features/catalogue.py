@@ -16,7 +16,9 @@ FAMILIES: tuple[Feature, ...] = RFM + CADENCE + BASKET + TREND
 """Every feature that segkit brings."""
 
 
-def feature_catalogue(features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None) -> pd.DataFrame:
+def feature_catalogue(
+    features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None
+) -> pd.DataFrame:
     """List features: what they are called, measured in, computed from, and mean.
 
     Parameters
@@ -83,7 +85,9 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
     by_name = {f.name: f for f in offered}
     for name in names:
         if name not in by_name:
-            raise ValueError(f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}.")
+            raise ValueError(
+                f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}."
+            )
     return tuple(by_name[name] for name in names)
 
 

@@ -5,7 +5,11 @@ from segkit.features._core import Feature, family
 RFM = family(
     "RFM",
     Feature("recency", lambda orders: orders.days_ago.min(), "days", "Time since the last order."),
-    Feature("frequency", lambda orders: orders.count(), "orders", "Number of orders, the first included.", empty=0),
-    Feature("monetary", lambda orders: orders.amount.sum(), "currency", "Total value of the orders.", empty=0),
+    Feature(
+        "frequency", lambda orders: orders.count(), "orders", "Number of orders, the first included.", empty=0
+    ),
+    Feature(
+        "monetary", lambda orders: orders.amount.sum(), "currency", "Total value of the orders.", empty=0
+    ),
     Feature("tenure", lambda orders: orders.days_ago.max(), "days", "Time since the first order."),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -38,12 +39,17 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     for name in features:
         if name not in frame.columns or not pd.api.types.is_numeric_dtype(frame[name].dtype):
             numbers = [c for c in frame.select_dtypes("number") if c not in ("x", "y", "segment_id")]
-            raise ValueError(f"{name!r} is no numeric feature of these customers. There are {', '.join(numbers)}.")
+            raise ValueError(
+                f"{name!r} is no numeric feature of these customers. There are {', '.join(numbers)}."
+            )
     if not features:
         raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
     units = frame.attrs.get("segkit", {}).get("units", {})
     rows = [_row(frame, name, units.get(name, "")) for name in features]
-    title = {"text": "How do they differ?", "subtitle": "Dot: median. Thick line: half of the customers. Thin: nine in ten."}
+    title = {
+        "text": "How do they differ?",
+        "subtitle": "Dot: median. Thick line: half of the customers. Thin: nine in ten.",
+    }
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
 
 
@@ -55,17 +61,27 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
     summary = summary.reset_index().astype({"segment": "str"})
     long_tail = values.min() >= 0 and values.skew() > 1
     title = f"{one_line(feature)} ({unit})" if unit else one_line(feature)
-    x = {"scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False), "title": title}
+    x: dict[str, Any] = {
+        "scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False),
+        "title": title,
+    }
     base = alt.Chart(summary).encode(
         alt.Y("segment:N", title=None, sort=names),
         alt.Color("segment:N", scale=segment_scale(names), legend=None),
         tooltip=[alt.Tooltip("segment:N", title="Segment")]
-        + [alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f") for q, share in QUANTILES.items()],
+        + [
+            alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f")
+            for q, share in QUANTILES.items()
+        ],
     )
-    ticks = {"values": _decades(summary["high"].max())} if long_tail else {"tickCount": 6}
+    ticks: dict[str, Any] = {"values": _decades(summary["high"].max())} if long_tail else {"tickCount": 6}
     axis = alt.Axis(format="~s", labelOverlap=True, **ticks)
-    thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(alt.X("low:Q", axis=axis, **x), alt.X2("high:Q"))
-    thick = base.mark_rule(strokeWidth=7, opacity=0.8, strokeCap="round").encode(alt.X("lower:Q", **x), alt.X2("upper:Q"))
+    thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(
+        alt.X("low:Q", axis=axis, **x), alt.X2("high:Q")
+    )
+    thick = base.mark_rule(strokeWidth=7, opacity=0.8, strokeCap="round").encode(
+        alt.X("lower:Q", **x), alt.X2("upper:Q")
+    )
     dot = base.mark_circle(size=70, opacity=1, stroke=INK, strokeWidth=1).encode(alt.X("median:Q", **x))
     return (thin + thick + dot).properties(width=460, height=22 * len(names))
 

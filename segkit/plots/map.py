@@ -39,11 +39,15 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
             "result.with_embedding(project(result)).to_frame()."
         )
     if color not in frame.columns:
-        raise ValueError(f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}.")
+        raise ValueError(
+            f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
+        )
     shown = _sample(frame, random_state)
     subtitle = f"{len(frame):,} customers; near means alike, axes have no unit."
     if len(shown) < len(frame):
-        subtitle = f"{len(shown):,} of {len(frame):,} customers, the same share of each segment. Axes have no unit."
+        subtitle = (
+            f"{len(shown):,} of {len(frame):,} customers, the same share of each segment. Axes have no unit."
+        )
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
     marks = shown[["x", "y"]].reset_index(drop=True)
@@ -80,5 +84,8 @@ def _sample(frame: pd.DataFrame, random_state: int) -> pd.DataFrame:
         return frame
     sizes = frame["segment"].value_counts()
     take = (sizes * (MOST_MARKS - len(sizes)) // len(frame)).clip(lower=1).clip(upper=sizes)
-    parts = [group.sample(take[name], random_state=random_state) for name, group in frame.groupby("segment", observed=True)]
+    parts = [
+        group.sample(take[name], random_state=random_state)
+        for name, group in frame.groupby("segment", observed=True)
+    ]
     return pd.concat(parts).sort_index()

@@ -39,10 +39,15 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
         alt.Chart(cells[["segment", "feature", "effect", "here", "elsewhere"]])
         .mark_rect(cornerRadius=3, stroke=INK, strokeOpacity=0.25, strokeWidth=0.5)
         .encode(
-            alt.X("segment:N", title=None, sort=names, axis=alt.Axis(orient="top", labelAngle=-30, grid=False)),
+            alt.X(
+                "segment:N", title=None, sort=names, axis=alt.Axis(orient="top", labelAngle=-30, grid=False)
+            ),
             alt.Y("feature:N", title=None, sort=features, axis=alt.Axis(grid=False)),
             alt.Color("effect:Q", title="Cohen's d").scale(
-                domain=[-STRONG, 0, STRONG], range=["#0072B2", "#9A9A9A33", "#E69F00"], clamp=True, interpolate="rgb"
+                domain=[-STRONG, 0, STRONG],
+                range=["#0072B2", "#9A9A9A33", "#E69F00"],
+                clamp=True,
+                interpolate="rgb",
             ),
             tooltip=[
                 alt.Tooltip("segment:N", title="Segment"),

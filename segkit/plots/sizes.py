@@ -28,7 +28,9 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
     """
     names = list(sizes["segment"])
-    bars = sizes.assign(label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)])
+    bars = sizes.assign(
+        label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)]
+    )
     base = alt.Chart(bars).encode(
         alt.Y("segment:N", title=None, sort=names),
         tooltip=[

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import altair as alt
 
 # Okabe & Ito (2008), Color Universal Design, in an order that keeps neighbours apart; black, which
 # a dark page swallows, is left out, and grey is kept for customers outside all segments.
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-TINTS = ("#7FB8D8", "#B37A00", "#66C4AB", "#8F4A73", "#2B7DA8", "#EA9E66", "#B5AA1E")  # of the same hues, after them
+TINTS = (
+    "#7FB8D8",
+    "#B37A00",
+    "#66C4AB",
+    "#8F4A73",
+    "#2B7DA8",
+    "#EA9E66",
+    "#B5AA1E",
+)  # of the same hues, after them
 GREY = "#8C8C8C"
 OUTSIDE_NAME = "Outside"
 
@@ -20,7 +28,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": FONT,
     "padding": 8,

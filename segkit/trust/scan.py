@@ -97,7 +97,9 @@ def scan_clusters(
             f"k goes up to {wanted[-1]}, and only {different:,} customers differ in these features. "
             f"Ask for at most {different}."
         )
-    halves = [np.sort(rng.choice(len(looked), max(len(looked) // 2, 2), replace=False)) for _ in range(resamples)]
+    halves = [
+        np.sort(rng.choice(len(looked), max(len(looked) // 2, 2), replace=False)) for _ in range(resamples)
+    ]
     samples = _silhouette_samples(len(looked), rng)
     rows = {}
     with threadpool_limits(limits=1):
@@ -148,7 +150,9 @@ def _measure(
     return {
         "inertia": _inertia(prepared, labels),
         "silhouette": float(np.mean(silhouettes)),
-        "silhouette_error": 0.0 if len(samples) == 1 else float(np.std(silhouettes, ddof=1) / np.sqrt(len(samples))),
+        "silhouette_error": 0.0
+        if len(samples) == 1
+        else float(np.std(silhouettes, ddof=1) / np.sqrt(len(samples))),
         "stability": float(np.mean(again)),
         "stability_spread": float(np.std(again)),
         "smallest": counts.min() / len(labels),

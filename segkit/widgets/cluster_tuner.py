@@ -18,7 +18,11 @@ from segkit.prepare import make_preparer
 from segkit.segmentation import Segmentation, segment
 from segkit.trust import scan_clusters, suggested_k
 
-SAID = {"kmeans": "k-means: round groups", "gaussian_mixture": "Gaussian mixture: stretched groups", "ward": "Ward: nested groups"}
+SAID = {
+    "kmeans": "k-means: round groups",
+    "gaussian_mixture": "Gaussian mixture: stretched groups",
+    "ward": "Ward: nested groups",
+}
 
 
 class ClusterTuner(w.VBox):
@@ -72,7 +76,9 @@ class ClusterTuner(w.VBox):
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
-        self._chart = alt.JupyterChart(plot_scan(scan, chosen=self._slider.value), embed_options={"renderer": "svg", "actions": False})
+        self._chart = alt.JupyterChart(
+            plot_scan(scan, chosen=self._slider.value), embed_options={"renderer": "svg", "actions": False}
+        )
         self._note, self._shown_code = w.HTML(), w.HTML()
         super().__init__(
             [w.HBox([self._slider, self._choice]), self._note, self._chart, self._shown_code],
@@ -108,7 +114,9 @@ class ClusterTuner(w.VBox):
 
     def _scan_with(self, method: str) -> pd.DataFrame:
         if method not in self._scans:
-            self._scans[method] = scan_clusters(self._customers, k=self._k, method=method, random_state=self._random_state)
+            self._scans[method] = scan_clusters(
+                self._customers, k=self._k, method=method, random_state=self._random_state
+            )
         return self._scans[method]
 
     def _draw(self) -> None:
@@ -118,8 +126,8 @@ class ClusterTuner(w.VBox):
             f"<b style='color:#d55e00'>{html.escape(self.error)}</b>"
             if self.error
             else _grey(
-                f"With {self.n_segments} segments: made again on half of the customers, {at['stability']:.0%} agreement "
-                f"(adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers."
+                f"With {self.n_segments} segments: made again on half of the customers, {at['stability']:.0%} "
+                f"agreement (adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers."
             )
         )
         self.code = (

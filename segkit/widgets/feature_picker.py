@@ -84,7 +84,11 @@ class FeaturePicker(anywidget.AnyWidget):
         super().__init__(options=options, value=list(self._good_start() if chosen is None else chosen))
 
     def _good_start(self) -> list[str]:
-        good = [n for n in GOOD_START if n in self._all and self._all[n].nunique() > 1 and self._all[n].notna().mean() >= 0.5]
+        good = [
+            n
+            for n in GOOD_START
+            if n in self._all and self._all[n].nunique() > 1 and self._all[n].notna().mean() >= 0.5
+        ]
         return good or list(self._offered)
 
     @t.validate("value")
@@ -98,7 +102,9 @@ class FeaturePicker(anywidget.AnyWidget):
 
     @t.observe("value")
     def _say_code(self, _change: t.Bunch) -> None:
-        when = "".join(f", {name}={str(value)!r}" for name, value in self._looked.items() if value is not None)
+        when = "".join(
+            f", {name}={str(value)!r}" for name, value in self._looked.items() if value is not None
+        )
         self.code = f"customers = sg.customer_features(events, {code_for(self.features)}{when})"
 
     @property
@@ -117,7 +123,13 @@ class FeaturePicker(anywidget.AnyWidget):
 
 
 def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
-    option = {"name": feature.name, "family": feature.family, "unit": feature.unit, "doc": feature.doc, "needs": needs}
+    option = {
+        "name": feature.name,
+        "family": feature.family,
+        "unit": feature.unit,
+        "doc": feature.doc,
+        "needs": needs,
+    }
     if column is None:
         return option | {"bars": [], "range": "", "missing": 0.0}
     return option | _distribution(column) | {"missing": float(column.isna().mean())}
@@ -129,7 +141,10 @@ def _distribution(column: pd.Series) -> dict:
         counts = column.value_counts()
         if not counts.sum():
             return {"bars": [], "range": "unknown for all"}
-        return {"bars": (counts / counts.max()).head(BINS).tolist(), "range": f"{len(counts)} words, most often {counts.index[0]}"}
+        return {
+            "bars": (counts / counts.max()).head(BINS).tolist(),
+            "range": f"{len(counts)} words, most often {counts.index[0]}",
+        }
     known = column.dropna().to_numpy(dtype=float)
     if len(known) == 0:
         return {"bars": [], "range": "unknown for all"}

@@ -63,7 +63,7 @@ class SegmentExplorer(w.HBox):
     """
 
     result = t.Instance(Segmentation)
-    chosen = t.List()
+    chosen: t.List = t.List()
     color_by = t.Unicode("segment")
     code = t.Unicode()
 
@@ -84,7 +84,10 @@ class SegmentExplorer(w.HBox):
         self._scatter.options({"pointSizeSelected": 1, "pointOutlineWidth": 1})
         self.panel = SegmentPanel(color_options=["segment", *result.customers.columns])
         super().__init__(
-            [w.VBox([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")), self.panel],
+            [
+                w.VBox([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")),
+                self.panel,
+            ],
             result=result,
             layout=w.Layout(width="100%", align_items="flex-start", flex_flow="row wrap"),
         )
@@ -113,7 +116,9 @@ class SegmentExplorer(w.HBox):
     def _only_customers(self, proposal: t.Bunch) -> list:
         unknown = pd.Index(proposal["value"]).difference(self._index)
         if len(unknown):
-            raise t.TraitError(f"{unknown[0]!r} is no customer of this segmentation. Choose ids of its index.")
+            raise t.TraitError(
+                f"{unknown[0]!r} is no customer of this segmentation. Choose ids of its index."
+            )
         return list(proposal["value"])
 
     @t.validate("color_by")
@@ -169,7 +174,13 @@ class SegmentExplorer(w.HBox):
         sizes = segment_sizes(self.result)
         colors = segment_colors(list(sizes["segment"]))
         self.panel.segments = [
-            {"id": int(s), "name": row.segment, "color": color, "size": f"{row.customers:,} ({row.share:.0%})", "named": int(s) >= 0}
+            {
+                "id": int(s),
+                "name": row.segment,
+                "color": color,
+                "size": f"{row.customers:,} ({row.share:.0%})",
+                "named": int(s) >= 0,
+            }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
         self._say_code()
@@ -183,8 +194,10 @@ class SegmentExplorer(w.HBox):
             words = column.astype("str").fillna("unknown")
             order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
             values = pd.Series(pd.Categorical(words, categories=order))
-            colors = dict(zip(order, segment_colors(order), strict=True))
-            self.panel.ramp = {} if name == "segment" else {"words": [[word, colors[word]] for word in order[:12]]}
+            colors: dict | list = dict(zip(order, segment_colors(order), strict=True))
+            self.panel.ramp = (
+                {} if name == "segment" else {"words": [[word, colors[word]] for word in order[:12]]}
+            )
         else:
             scaled, ends = _ramp(column)
             values, colors = pd.Series(scaled), VIRIDIS
@@ -197,7 +210,13 @@ class SegmentExplorer(w.HBox):
             self.panel.group = {"count": len(self.chosen), "rows": []}
         else:
             rows = [
-                {"feature": f, "effect": _bounded(r.effect), "inside": _said(r.inside, r.unit), "others": _said(r.others, r.unit), "unit": r.unit}
+                {
+                    "feature": f,
+                    "effect": _bounded(r.effect),
+                    "inside": _said(r.inside, r.unit),
+                    "others": _said(r.others, r.unit),
+                    "unit": r.unit,
+                }
                 for f, r in table.head(ROWS).iterrows()
             ]
             self.panel.group = {"count": len(self.chosen), "rows": rows}
@@ -221,10 +240,13 @@ def _point_size(n_customers: int) -> int:
 
 
 def _scatter_frame(result: Segmentation) -> pd.DataFrame:
-    points = result.embedding.to_numpy()
-    middle, half = (points.max(axis=0) + points.min(axis=0)) / 2, (points.max(axis=0) - points.min(axis=0)) / 2
+    points = result.to_frame()[["x", "y"]].to_numpy()
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2
     points = (points - middle) / np.where(half > 0, half, 1)
-    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "segment": result.named_labels.astype(str).to_numpy()})
+    return pd.DataFrame(
+        {"x": points[:, 0], "y": points[:, 1], "segment": result.named_labels.astype(str).to_numpy()}
+    )
 
 
 def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
