@@ -1,0 +1,80 @@
+"""Time what a person waits for every day: the import, and placing customers.
+
+    python benchmarks/everyday.py
+
+Each figure stands beside a peer in the same run: the import beside a bare Python and beside pandas,
+placing beside scikit-learn's own ``predict`` on the prepared matrix.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+
+import segkit as sg
+
+
+def seconds_of(code: str, repeats: int = 7) -> float:
+    """Return the median wall time of a fresh interpreter that runs some code."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def imports() -> None:
+    """Print what importing costs beyond a bare interpreter."""
+    bare = seconds_of("pass")
+    for name in ("segkit", "pandas"):
+        print(
+            f"import {name:<7} {seconds_of(f'import {name}') - bare:7.3f} s beyond a bare Python's {bare:.3f} s"
+        )
+
+
+def shop(n_customers: int) -> pd.DataFrame:
+    """Return customers with 20 skewed features, some missing, and one of words."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.lognormal(size=(n_customers, 20)), columns=[f"feature_{i}" for i in range(20)])
+    table[table > 20] = np.nan
+    return table.assign(category=pd.Categorical(rng.choice(list("abcdefgh"), n_customers)))
+
+
+def per_call(work, repeats: int) -> float:
+    """Return the median seconds of one call."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def placing() -> None:
+    """Print what placing one customer, and 100,000, costs; beside the clusterer's own predict."""
+    customers = shop(100_000)
+    result = sg.segment(customers.head(5_000), n_segments=5)
+    clusterer = result.model[-1]
+    for n, repeats in ((1, 300), (100_000, 5)):
+        some = customers.head(n)
+        prepared = result.model[:-1].transform(some)
+        ours = per_call(lambda some=some: result.assign(some), repeats)
+        theirs = per_call(lambda prepared=prepared: clusterer.predict(prepared), repeats)
+        print(
+            f"assign {n:>7,}: {ours * 1e3:9.2f} ms from raw features; {theirs * 1e3:7.2f} ms is KMeans.predict "
+            f"on prepared ones alone (ratio {ours / theirs:.1f})"
+        )
+
+
+if __name__ == "__main__":
+    imports()
+    placing()
+    print(f"load (1, 5, 15 min) {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")
