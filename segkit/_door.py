@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import pandas as pd
 
-from segkit._engine import engine, fresh_name, run
+from segkit._engine import kept
 from segkit._sources import Source
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
 
 IDS = ("customer_id", "order_id", "product_id")
 LONGEST_ID = 256
-LARGEST_AMOUNT = 1e12  # beyond it, sums of money would no longer be exact to the millionth
+EXACT = ("quantity", "amount", "discount")  # summed as decimals, see features/_grains.py
+LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
 EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 MISSING_WORDS = ("", "nan", "NaN", "NaT", "None", "<NA>")  # how missing ids look once they were made text
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
@@ -146,8 +147,7 @@ class Door:
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
         if self.source.owned:
-            table = engine().create_table(fresh_name("events"), table, temp=True)
-            run(f"DROP TABLE {self.source.table.get_name()}")
+            table = kept(table)
         return table, refused
 
     def _look_through(
@@ -243,7 +243,7 @@ class Door:
         instant = _clock("UTC", text.try_cast(dt.Timestamp("UTC")))
         if self.timezone == "UTC":
             return instant
-        zoned = text.re_search(r":\d{2}(\.\d+)?\s*([zZ]|[+-]\d{2}(:?\d{2})?)$")
+        zoned = text.re_search(r":\d{2}(\.\d+)?\s*([zZ]|[+-]\d{2}(:?\d{2})?|[A-Za-z][A-Za-z_/]+)$")
         return zoned.ifelse(instant, self._as_utc(text.try_cast("timestamp(6)")))
 
     def _by_format(self, text: ir.Column, fmt: str) -> ir.Column:
@@ -295,6 +295,8 @@ class Door:
                 unread = read[name].isnull() & ~_blank(self._raw(name))
                 cases.append((unread, f"{name} not a number", name))
             cases.append((read[name].isinf(), f"{name} not finite", name))
+            if name in EXACT:
+                cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
             low, high = BOUNDS.get(name, (None, None))
             sides = [read[name] < low] * (low is not None) + [read[name] > high] * (high is not None)
             if sides:
@@ -321,8 +323,8 @@ class Door:
         cases = [
             (sold & read["amount"].isnull(), "amount of a purchase missing", "customer_id"),
             (
-                read["amount"].isinf() | (read["amount"].abs() >= LARGEST_AMOUNT),
-                f"amount beyond {LARGEST_AMOUNT:,.0f}",
+                read["amount"].isinf() | (read["amount"].abs() >= LARGEST),
+                f"amount beyond {LARGEST:,.0f}",
                 shown,
             ),
         ]
@@ -363,11 +365,12 @@ def _read_text(raw: ir.Column) -> ir.Column:
 def _read_id(raw: ir.Column) -> ir.Column:
     """Ids are text; whole numbers lose the ``.0`` that a table with missing values gave them."""
     if raw.type().is_floating():
-        whole = (raw == raw.floor()) & (raw.abs() < 2**53)
-        text = whole.ifelse(
-            whole.ifelse(raw, ibis.null(raw.type())).cast("int64").cast("string"), raw.cast("string")
-        )
+        number = raw.try_cast("int64")
+        whole = (number.cast("float64") == raw) & (raw.abs() < 2**53)
+        text = whole.fill_null(False).ifelse(number.cast("string"), raw.cast("string"))
         return raw.isnan().ifelse(ibis.null("string"), text)
+    if raw.type().is_decimal():
+        return raw.cast("string").re_replace(r"\.0+$", "")
     if not raw.type().is_string():
         return raw.cast("string")
     return _is_plain(raw).ifelse(raw, _cleaned(raw))

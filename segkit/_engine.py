@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import functools
 import itertools
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
 _numbers = itertools.count()
+_abandoned: list[tuple[str, str]] = []
 
 
 @functools.cache
@@ -29,7 +35,9 @@ def engine() -> Backend:
     """
     import ibis
 
-    connection = ibis.duckdb.connect(temp_directory=tempfile.mkdtemp(prefix="segkit-"))
+    spill = tempfile.mkdtemp(prefix="segkit-")
+    atexit.register(shutil.rmtree, spill, ignore_errors=True)
+    connection = ibis.duckdb.connect(temp_directory=spill)
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
     return connection
@@ -38,6 +46,44 @@ def engine() -> Backend:
 def run(sql: str) -> list[tuple]:
     """Run a statement in the engine to its end and return its rows."""
     return engine().raw_sql(sql).fetchall()
+
+
+def table_of(data: pa.Table) -> ir.Table:
+    """Return an Arrow table as one of the engine's, without copying it."""
+    sweep()
+    name = fresh_name("memory")
+    engine().con.register(name, data)
+    return _watched(name, "VIEW")
+
+
+def kept(table: ir.Table) -> ir.Table:
+    """Return a computed copy of a table, in the engine, which spills to disk when memory is short."""
+    sweep()
+    name = fresh_name("kept")
+    engine().create_table(name, table, temp=True)
+    return adopted(name)
+
+
+def adopted(name: str) -> ir.Table:
+    """Return a temporary table that is dropped once nothing refers to it any longer."""
+    return _watched(name, "TABLE")
+
+
+def _watched(name: str, what: str) -> ir.Table:
+    """Note the name when its last user is gone; dropped there and then, it might cut into a running query."""
+    table = engine().table(name)
+    weakref.finalize(table.op(), _abandoned.append, (what, name)).atexit = False
+    return table
+
+
+def sweep() -> None:
+    """Drop the tables that nothing refers to any longer."""
+    while _abandoned:
+        what, name = _abandoned.pop()
+        if what == "VIEW":
+            engine().con.unregister(name)
+        else:
+            run(f"DROP TABLE IF EXISTS {name}")
 
 
 def fresh_name(stem: str) -> str:

@@ -103,10 +103,17 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
         labels = np.asarray(clusterer.labels_, dtype="int64")
         return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN calls who misses a value −3, infinity −2
     if hasattr(clusterer, "predict"):
-        return np.asarray(clusterer.predict(prepared), dtype="int64")
+        return _predicted(clusterer, prepared)
     raise TypeError(
         f"{type(clusterer).__name__} gives no labels. The model, or the last step of the pipeline, should be a "
         "scikit-learn clusterer."
+    )
+
+
+def _predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
+    names = getattr(clusterer, "feature_names_in_", None)  # a clusterer that saw names wants them again
+    return np.asarray(
+        clusterer.predict(rows if names is None else pd.DataFrame(rows, columns=names)), dtype="int64"
     )
 
 
@@ -172,7 +179,7 @@ def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) 
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
         return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
     if hasattr(clusterer, "predict"):
-        return _fitted_only(lambda rows: np.asarray(clusterer.predict(rows), dtype="int64"), prepared, labels)
+        return _fitted_only(lambda rows: _predicted(clusterer, rows), prepared, labels)
     return _neighbour_rule(prepared, labels)
 
 

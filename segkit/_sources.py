@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import ibis
 
-from segkit._engine import engine, fresh_name, near, quoted, run
+from segkit._engine import adopted, engine, fresh_name, near, quoted, run, table_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst")
+NOWHERE = "\x01\x02\x03\x04"  # what no line holds, so that a line stays whole
+LONGEST_LINE = 32 * 2**20  # bytes
 JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
 
@@ -78,8 +81,8 @@ def open_source(source: Any) -> Source:
     family = type(source).__module__.partition(".")[0]
     if family == "pandas" and hasattr(source, "columns"):
         return Source("the DataFrame", _in_memory(_arrow_of_pandas(source)))
-    if family == "polars" and hasattr(source, "columns"):
-        frame = source.collect() if hasattr(source, "collect") else source
+    if family == "polars" and hasattr(source, "lazy"):
+        frame = source.lazy().collect()
         return Source("the DataFrame", _in_memory(frame.to_arrow()))
     if family in ("duckdb", "_duckdb") and hasattr(source, "to_arrow_table"):
         return Source("the DuckDB relation", _in_memory(source.to_arrow_table()))
@@ -93,20 +96,31 @@ def open_source(source: Any) -> Source:
     )
 
 
+def check_names(where: str, names: Sequence[str]) -> None:
+    """Refuse columns that share a name: SQL takes capitals for small letters, and would read one for the other.
+
+    Raises
+    ------
+    ValueError
+        If two names are equal, or differ only in capitals.
+    """
+    lower = [name.lower() for name in names]
+    twice = [name for name, low in zip(names, lower, strict=True) if lower.count(low) > 1]
+    if twice:
+        raise ValueError(
+            f"{where} has {', '.join(map(repr, dict.fromkeys(twice)))} more than once. Names of columns must differ by "
+            "more than capitals; rename or drop all but one."
+        )
+
+
 def _in_memory(table: pa.Table) -> ir.Table:
     import pyarrow as pa
 
-    names = table.column_names
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise ValueError(
-            f"The table has {', '.join(map(repr, twice))} more than once. Column names must differ; "
-            "rename or drop the copies."
-        )
+    check_names("The table", table.column_names)
     for i, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
-    return ibis.memtable(table)
+    return table_of(table)
 
 
 def _arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
@@ -115,18 +129,16 @@ def _arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
 
     if any(name is not None and name not in frame.columns for name in frame.index.names):
         frame = frame.reset_index()
+    check_names("The DataFrame", [str(name) for name in frame.columns])
     columns: dict[str, Any] = {}
     for i, name in enumerate(frame.columns):
         column = frame.iloc[:, i]
         try:
             values = pa.Array.from_pandas(column)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
+        except (pa.ArrowException, KeyError):
+            values = None
+        if values is None or isinstance(values.type, pa.BaseExtensionType):
             values = pa.Array.from_pandas(column.map(str, na_action="ignore").astype("str"))
-        if str(name) in columns:
-            raise ValueError(
-                f"The DataFrame has {str(name)!r} more than once. Column names must differ; "
-                "rename or drop the copies."
-            )
         columns[str(name)] = values
     return pa.table(columns)
 
@@ -182,11 +194,15 @@ def _ending(path: str) -> str:
 
 
 def _open_parquet(name: str, paths: list[str]) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
+        check_names(name, pq.read_schema(paths[0]).names)
         return Source(
             name, engine().read_parquet(paths, table_name=fresh_name("parquet"), union_by_name=True)
         )
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {_first_line(error)} Write it again, or check its ending."
         ) from error
@@ -204,9 +220,7 @@ def _read_csv(name: str, paths: list[str]) -> Source:
         union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
         joined = fresh_name("csv")
         run(f"CREATE TEMP TABLE {joined} AS {union}")
-        for part in parts:
-            run(f"DROP TABLE {part.table.get_name()}")
-        table = engine().table(joined)
+        table = adopted(joined)
     example = next((part.broken_example for part in parts if part.broken), "")
     return Source(name, table, sum(part.broken for part in parts), example, owned=True)
 
@@ -217,6 +231,7 @@ def _read_one_csv(path: str) -> Source:
         raise ValueError(f"{name} is empty. It should hold a header line and a line for each event.")
     table, scans, rejects = (fresh_name(stem) for stem in ("csv", "scans", "rejects"))
     try:
+        check_names(name, _header(path))
         run(
             f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({quoted(path)}, all_varchar = true, "
             f"header = true, store_rejects = true, rejects_scan = {quoted(scans)}, "
@@ -229,25 +244,40 @@ def _read_one_csv(path: str) -> Source:
         ) from error
     query = f"SELECT count(DISTINCT (file_id, line)), arg_min(csv_line, line) FROM {rejects}"
     [(count, example)] = run(query)
-    return Source(name, engine().table(table), count, example or "", owned=True)
+    for leftover in (scans, rejects):
+        run(f"DROP TABLE IF EXISTS {leftover}")
+    return Source(name, adopted(table), count, example or "", owned=True)
+
+
+def _header(path: str) -> list[str]:
+    """Return a CSV's column names as they are written; DuckDB would number those that occur twice."""
+    query = f"SELECT * FROM read_csv({quoted(path)}, all_varchar = true, header = false, ignore_errors = true) LIMIT 1"
+    return [name for row in run(query) for name in row if name]
 
 
 def _read_json_lines(name: str, paths: list[str]) -> Source:
     """Read objects once and take every key that occurs, as text; lines that are no object are counted."""
-    raw, table = fresh_name("json"), fresh_name("json")
+    raw, table = fresh_name("lines"), fresh_name("json")
     files = ", ".join(map(quoted, paths))
-    run(
-        f"CREATE TEMP TABLE {raw} AS SELECT line, "
-        "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS good "
-        f"FROM (SELECT column0 AS line FROM read_csv([{files}], all_varchar = true, header = false, "
-        "columns = {'column0': 'VARCHAR'}, delim = chr(7), quote = '', escape = '')) "
-        "WHERE trim(line) != ''"
-    )
+    try:
+        run(
+            f"CREATE TEMP TABLE {raw} AS SELECT line, "
+            "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS good "
+            f"FROM (SELECT line FROM read_csv([{files}], all_varchar = true, header = false, "
+            f"columns = {{'line': 'VARCHAR'}}, delim = {quoted(NOWHERE)}, quote = '', escape = '', "
+            f"max_line_size = {LONGEST_LINE})) WHERE trim(line) != ''"
+        )
+    except duckdb.Error as error:
+        raise ValueError(
+            f"{name} could not be read as JSON lines: {_first_line(error)} It should hold one object a line, in UTF-8."
+        ) from error
+    lines = adopted(raw)
     [(count, example)] = run(f"SELECT count(*), min(line) FROM {raw} WHERE good IS NOT TRUE")
     every = run(f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {raw} WHERE good ORDER BY key")
-    keys = [key for (key,) in every]
+    keys = [key for (key,) in every if key.strip()]
     if not keys:
         raise ValueError(f"{name} holds no JSON object. It should hold one object a line, one line an event.")
+    check_names(name, keys)
     columns = ", ".join(
         f"line ->> {quoted('/' + key.replace('~', '~0').replace('/', '~1'))} AS "
         + '"'
@@ -255,6 +285,5 @@ def _read_json_lines(name: str, paths: list[str]) -> Source:
         + '"'
         for key in keys
     )
-    run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {raw} WHERE good")
-    run(f"DROP TABLE {raw}")
-    return Source(name, engine().table(table), count, example or "", owned=True)
+    run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {lines.get_name()} WHERE good")
+    return Source(name, adopted(table), count, example or "", owned=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from segkit.events import Events, read_events
@@ -15,6 +17,7 @@ from segkit.explain import profile, segment_sizes
 from segkit.features import FAMILIES, customer_features
 from segkit.features._core import missing_columns
 from segkit.plots import plot_distributions, plot_map, plot_profile, plot_scan, plot_sizes
+from segkit.prepare import make_preparer
 from segkit.projection import project
 from segkit.segmentation import Segmentation, segment
 from segkit.trust import scan_clusters, suggested_k
@@ -84,8 +87,7 @@ def report(
     if result.embedding is None:
         result = result.with_embedding(project(result))
     if scan is None:
-        most = min(10, len(result.customers.drop_duplicates()))
-        scan = scan_clusters(result.customers, k=range(2, most + 1), random_state=0)
+        scan = scan_clusters(result.customers, k=_possible(result.customers, None), random_state=0)
     path.write_text(_page(result, scan, title), encoding="utf-8")
     return path
 
@@ -158,8 +160,8 @@ def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame
 
 
 def _possible(customers: pd.DataFrame, n_segments: int | None) -> list[int]:
-    most = max(10, n_segments or 0)
-    return list(range(2, min(most, len(customers.drop_duplicates())) + 1)) or [2]
+    different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
+    return list(range(2, min(max(10, n_segments or 0), different) + 1)) or [2]
 
 
 def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
@@ -280,6 +282,7 @@ def _script_safe(text: str) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+@functools.cache
 def _vega() -> str:
     import vl_convert
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from segkit._engine import engine, fresh_name
+from segkit._engine import kept
 from segkit.events import Events
 
 
@@ -22,5 +22,5 @@ def held(events: Events, name: str) -> Events:
     Events
         The same, in a temporary table of the engine, which spills to disk when memory is short.
     """
-    table = engine().create_table(fresh_name("held"), events.table, temp=True)
+    table = kept(events.table)
     return replace(events, table=table, sources=(name,))

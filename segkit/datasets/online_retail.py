@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from segkit._engine import engine, fresh_name
+from segkit._sources import open_source
 from segkit.datasets._held import held
 from segkit.events import Events, read_events
 
@@ -134,11 +135,9 @@ def _downloaded() -> Path:
 
 
 def _opened(path: Path) -> ir.Table:
-    import ibis
-
     if path.suffix == ".parquet":
         return engine().read_parquet(path, table_name=fresh_name("online_retail"))
-    return ibis.memtable(_of_workbook(path) if path.suffix == ".xlsx" else _of_csv(path))
+    return open_source(_of_workbook(path) if path.suffix == ".xlsx" else _of_csv(path)).table
 
 
 _TEXT = {"InvoiceNo": "str", "StockCode": "str", "Description": "str", "Country": "str"}

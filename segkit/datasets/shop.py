@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import ibis
 import numpy as np
 import pandas as pd
 
 from segkit._door import KINDS
-from segkit._engine import near
+from segkit._engine import near, table_of
 from segkit.datasets._browsing import browsing
 from segkit.datasets._log import DAY, Piece, event_table
 from segkit.datasets._messages import MEDIA, messages
@@ -108,7 +107,7 @@ def make_events(
     # Made to the standard, so it need not pass the door of read_events (a test holds that it could).
     nothing = pd.DataFrame({"reason": [], "count": [], "example": []})
     refused = nothing.astype({"reason": "str", "count": "int64", "example": "str"})
-    events = Events(ibis.memtable(table), refused, ("make_events",))
+    events = Events(table_of(table), refused, ("make_events",))
     ids = pd.Index(people.ids, name="customer_id", dtype="str")
     names = [personas[i].name for i in people.persona]
     return events, pd.Series(names, index=ids, name="segment", dtype="str")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
-from segkit._door import STANDARD, TYPE_OF
+from segkit._door import EXACT, STANDARD, TYPE_OF
 from segkit._engine import near
 from segkit.events import Events
 from segkit.features._grains import GRAINS, MONEY, Grains
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
-EXACT = ("amount", "discount", "quantity")
 MICROSECONDS_A_DAY = 86_400_000_000
 COMES_FROM = {"items": "quantity"}  # columns of a grain by the standard column that they are made of
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import altair as alt
 import ipywidgets as w
+import numpy as np
 import pandas as pd
 import traitlets as t
 from sklearn.base import BaseEstimator
@@ -15,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from segkit._fit import METHODS, built_in
 from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
-from segkit.segmentation import Segmentation, segment
+from segkit.segmentation import Segmentation, checked_customers, segment
 from segkit.trust import scan_clusters, suggested_k
 
 SAID = {
@@ -70,9 +71,9 @@ class ClusterTuner(w.VBox):
         self._k = _possible(customers, k)
         self._scans: dict[str, pd.DataFrame] = {}
         scan = self._scan_with(method)
-        start = n_segments or suggested_k(scan)
+        start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
         self._slider = w.SelectionSlider(
-            options=self._k, value=start if start in self._k else self._k[0], description="Segments",
+            options=self._k, value=start, description="Segments",
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
@@ -85,35 +86,55 @@ class ClusterTuner(w.VBox):
             n_segments=self._slider.value, method=method, scan=scan,
         )  # fmt: skip
         w.link((self, "n_segments"), (self._slider, "value"))
-        w.link((self, "method"), (self._choice, "value"))
+        self._choice.observe(self._on_choice, "value")
         self._draw()
 
     @t.validate("n_segments")
     def _only_possible(self, proposal: t.Bunch) -> int:
-        if proposal["value"] not in self._k:
-            raise t.TraitError(f"n_segments={proposal['value']} is not offered. Choose from {list(self._k)}.")
+        return self._offered(proposal["value"])
+
+    @t.validate("method")
+    def _only_serving(self, proposal: t.Bunch) -> str:
+        try:
+            self._scan_with(proposal["value"])
+        except ValueError as error:
+            raise t.TraitError(str(error)) from error
         return proposal["value"]
 
     @t.observe("method")
     def _on_method(self, change: t.Bunch) -> None:
-        if not hasattr(self, "_note") or change["new"] == change["old"]:
-            return
-        try:
-            self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
-            self.scan = self._scan_with(change["new"])
-            self.error = ""
-        except ValueError as error:
-            self.error = str(error)
-            self.method = change["old"]
-        self._draw()
+        if hasattr(self, "_note"):
+            self.scan, self.error = self._scan_with(change["new"]), ""
+            self._choice.value = change["new"]
+            self._draw()
 
     @t.observe("n_segments")
     def _on_number(self, _change: t.Bunch) -> None:
-        if hasattr(self, "_chart"):
+        if hasattr(self, "_note"):
+            self.error = ""
             self._draw()
+
+    def _on_choice(self, change: t.Bunch) -> None:
+        """Take over the method that was chosen in the list, or say in place why not, and put the list back."""
+        if change["new"] == self.method:
+            return
+        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
+        try:
+            self.method = change["new"]
+        except t.TraitError as error:
+            self.error = str(error)
+            self._choice.value = self.method
+            self._draw()
+
+    def _offered(self, n_segments: int) -> int:
+        if n_segments not in self._k:
+            raise t.TraitError(f"n_segments={n_segments} is not offered. Choose from {list(self._k)}.")
+        return n_segments
 
     def _scan_with(self, method: str) -> pd.DataFrame:
         if method not in self._scans:
+            # The scan may look at a sample: whether the method serves everyone is asked first.
+            built_in(method, self._k[0], len(self._customers), self._random_state)
             self._scans[method] = scan_clusters(
                 self._customers, k=self._k, method=method, random_state=self._random_state
             )
@@ -123,7 +144,7 @@ class ClusterTuner(w.VBox):
         self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
         at = self.scan.loc[self.n_segments]
         self._note.value = (
-            f"<b style='color:#d55e00'>{html.escape(self.error)}</b>"
+            f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
             if self.error
             else _grey(
                 f"With {self.n_segments} segments: made again on half of the customers, {at['stability']:.0%} "
@@ -152,11 +173,12 @@ class ClusterTuner(w.VBox):
 
 def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
     """Keep the numbers of segments that there are enough different customers for."""
-    different = len(customers.drop_duplicates())
-    possible = tuple(sorted(n for n in {int(n) for n in k} if 2 <= n <= different))
+    wanted = sorted({int(n) for n in k})
+    different = len(np.unique(make_preparer().fit_transform(checked_customers(customers)), axis=0))
+    possible = tuple(n for n in wanted if 2 <= n <= different)
     if not possible:
         raise ValueError(
-            f"k offers {sorted(set(k))}, and there are {different} different customers. "
+            f"k offers {wanted}, and there are {different} different customers. "
             "Offer 2 or more, and no more than there are customers; choose features that vary."
         )
     return possible

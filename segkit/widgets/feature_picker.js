@@ -8,6 +8,14 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
+function keepKeys(root) {
+  const mark = (event) => root.toggleAttribute(
+    "data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey));
+  window.addEventListener("keydown", mark, true);
+  return () => window.removeEventListener("keydown", mark, true);
+}
+
 function sparkline(bars, label) {
   const svg = document.createElementNS(SVG, "svg");
   const [width, height] = [92, 20];
@@ -107,10 +115,13 @@ function render({ model, el }) {
 
   root.append(count, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
+  for (const { all, names } of families.values()) all.disabled = !names.length;
   model.on("change:value", draw);
   model.on("change:code", draw);
   draw();
+  const letGo = keepKeys(root);
   return () => {
+    letGo();
     model.off("change:value", draw);
     model.off("change:code", draw);
   };

@@ -6,6 +6,14 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
+function keepKeys(root) {
+  const mark = (event) => root.toggleAttribute(
+    "data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey));
+  window.addEventListener("keydown", mark, true);
+  return () => window.removeEventListener("keydown", mark, true);
+}
+
 function render({ model, el }) {
   const color = element("select");
   color.setAttribute("aria-label", "Colour by");
@@ -46,13 +54,15 @@ function render({ model, el }) {
   };
 
   const drawSegments = () => {
+    const controls = () => [...segments.querySelectorAll("input, button")];
+    const focused = controls().findIndex((control) => control.matches(":focus"));
     segments.replaceChildren(...model.get("segments").map((segment) => {
       const swatch = element("span", { className: "swatch" });
       swatch.style.background = segment.color;
       const name = element("input", { type: "text", value: segment.name, disabled: !segment.named, spellcheck: false });
       name.setAttribute("aria-label", `Name of ${segment.name}`);
       name.addEventListener("change", () => {
-        model.set("wanted_names", { ...model.get("wanted_names"), [segment.id]: name.value });
+        model.set("wanted_names", { [segment.id]: name.value });
         model.save_changes();
       });
       const show = element("button", { type: "button" }, "Show");
@@ -63,6 +73,11 @@ function render({ model, el }) {
       });
       return element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
     }));
+    controls()[focused]?.focus();
+  };
+
+  const drawHeard = () => {
+    if (!Object.keys(model.get("wanted_names")).length) drawSegments();
   };
 
   const drawGroup = () => {
@@ -93,19 +108,22 @@ function render({ model, el }) {
     code.textContent = model.get("code");
   };
 
-  el.append(element("div", { className: "segkit panel" },
+  const root = element("div", { className: "segkit panel" },
     element("h4", {}, "Colour by"), color, ramp,
     element("h4", {}, "Segments: write a name, press Enter"), segments, error,
     heading, hint, table,
-    element("details", { className: "code" }, element("summary", {}, "The code"), code)));
+    element("details", { className: "code" }, element("summary", {}, "The code"), code));
+  el.append(root);
 
   const draws = {
     "change:color_by": drawColor, "change:ramp": drawColor, "change:segments": drawSegments,
-    "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
+    "change:wanted_names": drawHeard, "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   [drawColor, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
+  const letGo = keepKeys(root);
   return () => {
+    letGo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
   };
 }

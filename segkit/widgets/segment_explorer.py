@@ -68,10 +68,10 @@ class SegmentExplorer(w.HBox):
     code = t.Unicode()
 
     def __init__(self, result: Segmentation, *, height: int = 560):
+        self._given = result
         if result.embedding is None:
             result = result.with_embedding(project(result))
         self._index = result.customers.index
-        self._focus: int | None = None
         self._quiet = False
         self._shown = _scatter_frame(result)
         self._scatter = jscatter.Scatter(
@@ -114,12 +114,21 @@ class SegmentExplorer(w.HBox):
 
     @t.validate("chosen")
     def _only_customers(self, proposal: t.Bunch) -> list:
-        unknown = pd.Index(proposal["value"]).difference(self._index)
+        ids = pd.Index(proposal["value"])
+        unknown = ids[~ids.isin(self._index)]
         if len(unknown):
             raise t.TraitError(
                 f"{unknown[0]!r} is no customer of this segmentation. Choose ids of its index."
             )
-        return list(proposal["value"])
+        return self._index[self._index.isin(ids)].tolist()
+
+    @t.validate("result")
+    def _only_these_customers(self, proposal: t.Bunch) -> Segmentation:
+        if not proposal["value"].customers.index.equals(self._index):
+            raise t.TraitError(
+                "result holds other customers than the map shows. Explore it anew: SegmentExplorer(result)."
+            )
+        return proposal["value"]
 
     @t.validate("color_by")
     def _only_columns(self, proposal: t.Bunch) -> str:
@@ -163,12 +172,14 @@ class SegmentExplorer(w.HBox):
             self.panel.focus = None
 
     def _on_names(self, change: t.Bunch) -> None:
+        if not change["new"]:
+            return
         try:
             self.result = self.result.with_names({int(s): name for s, name in change["new"].items()})
             self.panel.error = ""
         except ValueError as error:
             self.panel.error = str(error)
-            self._draw_segments()
+        self.panel.wanted_names = {}  # heard: the same wish can come again, and the view shows what is
 
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result)
@@ -203,6 +214,7 @@ class SegmentExplorer(w.HBox):
             values, colors = pd.Series(scaled), VIRIDIS
             self.panel.ramp = {"ends": ends, "colors": VIRIDIS}
         self._scatter.color(by=values, map=colors)
+        self._say_code()
 
     def _draw_group(self) -> None:
         table = self.comparison
@@ -223,15 +235,21 @@ class SegmentExplorer(w.HBox):
         self._say_code()
 
     def _say_code(self) -> None:
-        lines = []
-        if self.result.names:
-            lines.append(f"result = result.with_names({self.result.names!r})")
-        segments = set(self.result.labels.loc[self.chosen]) if self.chosen else set()
+        placed = self._given.embedding is not None
+        lines = [] if placed else ["result = result.with_embedding(sg.project(result))"]
+        before, now = self._given.names, self.result.names
+        renamed = {s: now.get(s, "") for s in sorted({*before, *now}) if now.get(s) != before.get(s)}
+        if renamed:
+            lines.append(f"result = result.with_names({renamed!r})")
+        color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
+        lines.append(f"sg.plot_map(result.to_frame(){color})")
+        some = 0 < len(self.chosen) < len(self._index)
+        segments = set(self.result.labels.loc[self.chosen]) if some else set()
         if len(segments) == 1 and len(self.chosen) == (self.result.labels == next(iter(segments))).sum():
             lines.append(f"sg.compare(result, result.labels == {next(iter(segments))})")
-        elif self.chosen:
+        elif some:
             lines.append(f"sg.compare(result, explorer.chosen)  # {len(self.chosen):,} customers")
-        self.code = "\n".join(lines) or "sg.plot_map(result.to_frame())"
+        self.code = "\n".join(lines)
 
 
 def _point_size(n_customers: int) -> int:
