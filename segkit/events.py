@@ -65,8 +65,7 @@ class Events:
         Series of int
             Number of events, indexed by `kind`, the most frequent first.
         """
-        counts = self.describe()["events"]
-        return counts.sort_values(ascending=False, kind="stable")
+        return pd.Series(self._totals["kinds"], dtype="int64", name="events").rename_axis("kind")
 
     def describe(self) -> pd.DataFrame:
         """Summarise the events of each kind.

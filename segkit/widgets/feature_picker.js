@@ -10,8 +10,10 @@ function element(tag, properties = {}, ...children) {
 
 // JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
 function keepKeys(root) {
-  const mark = (event) => root.toggleAttribute(
-    "data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey));
+  const mark = (event) => {
+    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain);
+  };
   window.addEventListener("keydown", mark, true);
   return () => window.removeEventListener("keydown", mark, true);
 }
@@ -48,8 +50,9 @@ function render({ model, el }) {
   const ticks = new Map();
   const families = new Map();
 
-  const choose = (names) => {
+  const choose = (names, place) => {
     if (!names.length) {
+      place.after(error); // where the eye is: the list is taller than a screen
       error.textContent = "Keep at least one feature: without any there is nothing to segment by.";
       draw();
       return;
@@ -83,7 +86,7 @@ function render({ model, el }) {
       const family = { all, box, names: [] };
       all.addEventListener("change", () => {
         const others = model.get("value").filter((n) => !family.names.includes(n));
-        choose(all.checked ? [...others, ...family.names] : others);
+        choose(all.checked ? [...others, ...family.names] : others, all.closest("legend"));
       });
       families.set(option.family, family);
       root.append(box);
@@ -109,7 +112,7 @@ function render({ model, el }) {
     ticks.set(option.name, { tick, row });
     tick.addEventListener("change", () => {
       const rest = model.get("value").filter((n) => n !== option.name);
-      choose(tick.checked ? [...rest, option.name] : rest);
+      choose(tick.checked ? [...rest, option.name] : rest, row);
     });
   }
 

