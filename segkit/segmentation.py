@@ -99,6 +99,11 @@ class Segmentation:
         DataFrame
             The features, `segment_id`, `segment` (the name), and `x`, `y` where there is an embedding.
         """
+        taken = {"segment_id", "segment", "x", "y"} & set(self.customers.columns)
+        if taken:
+            raise ValueError(
+                f"A feature is called {sorted(taken)[0]!r}, as is a column that this table adds. Rename the feature."
+            )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
         if self.embedding is not None:

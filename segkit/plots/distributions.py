@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, one_line, segment_scale, themed
+from segkit.plots.theme import INK, SHORT, one_line, segment_scale, themed
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 
@@ -75,7 +75,7 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
         ],
     )
     ticks: dict[str, Any] = {"values": _decades(summary["high"].max())} if long_tail else {"tickCount": 6}
-    axis = alt.Axis(format="~s", labelOverlap=True, **ticks)
+    axis = alt.Axis(labelExpr=SHORT, labelOverlap=True, **ticks)
     thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(
         alt.X("low:Q", axis=axis, **x), alt.X2("high:Q")
     )

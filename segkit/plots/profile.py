@@ -39,9 +39,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
         alt.Chart(cells[["segment", "feature", "effect", "here", "elsewhere"]])
         .mark_rect(cornerRadius=3, stroke=INK, strokeOpacity=0.25, strokeWidth=0.5)
         .encode(
-            alt.X(
-                "segment:N", title=None, sort=names, axis=alt.Axis(orient="top", labelAngle=-30, grid=False)
-            ),
+            alt.X("segment:N", title=None, sort=names, axis=_wrapped(names)),
             alt.Y("feature:N", title=None, sort=features, axis=alt.Axis(grid=False)),
             alt.Color("effect:Q", title="Cohen's d").scale(
                 domain=[-STRONG, 0, STRONG],
@@ -59,7 +57,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
         )
         .properties(
             title={"text": "What sets them apart?", "subtitle": subtitle},
-            width=max(58 * len(names), 260),
+            width=max(86 * len(names), 260),
             height=24 * len(features),
         )
     )
@@ -72,3 +70,17 @@ def _said(value: float, unit: str) -> str:
         return f"{value:.0%} of customers"
     digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{digits} {unit}".strip()
+
+
+def _wrapped(names: list[str]) -> alt.Axis:
+    """Return an axis on top whose labels break between words; Vega counts lines downwards, so it needs the room."""
+    lines = max((len(name.split()) for name in names), default=1)
+    return alt.Axis(
+        orient="top",
+        labelAngle=0,
+        grid=False,
+        labelExpr="split(datum.label, ' ')",
+        labelLimit=82,
+        labelLineHeight=13,
+        labelPadding=6 + 13 * (lines - 1),
+    )

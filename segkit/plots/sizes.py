@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, segment_scale, themed
+from segkit.plots.theme import INK, SHORT, segment_scale, themed
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -40,7 +40,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
         ],
     )
     bar = base.mark_bar(cornerRadiusEnd=4, height={"band": 0.7}).encode(
-        alt.X("customers:Q", title="Customers", axis=alt.Axis(format="~s", tickCount=5)),
+        alt.X("customers:Q", title="Customers", axis=alt.Axis(labelExpr=SHORT, tickCount=5)),
         alt.Color("segment:N", scale=segment_scale(names), legend=None),
     )
     text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))

@@ -26,6 +26,7 @@ OUTSIDE_NAME = "Outside"
 INK = "currentColor"  # the text colour of the page around the chart, light or dark; black in files
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
+SHORT = "format(datum.value, datum.value >= 1000 ? '~s' : '~g')"  # 0.3, 800, 1k, 2.5M: each label by itself
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 CONFIG: dict[str, Any] = {

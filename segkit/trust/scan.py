@@ -111,15 +111,15 @@ def scan_clusters(
     return scan
 
 
-def suggested_k(scan: pd.DataFrame, *, stability: float = 0.8, smallest: float = 0.05) -> int:
+def suggested_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.05) -> int:
     """Return a number of segments to begin with: the most that still hold, a start and not a verdict.
 
     Parameters
     ----------
     scan : DataFrame
         From :func:`scan_clusters`.
-    stability : float, default=0.8
-        Least agreement with segments made on half of the customers.
+    slack : float, default=0.1
+        How far the stability may lie below the best one.
     smallest : float, default=0.05
         Least share of customers in the smallest segment.
 
@@ -129,7 +129,7 @@ def suggested_k(scan: pd.DataFrame, *, stability: float = 0.8, smallest: float =
         The largest k of at least 3 that meets both; else the most stable one of at least 3, if there is any.
     """
     few = scan[scan.index >= 3] if (scan.index >= 3).any() else scan
-    holding = few[(few["stability"] >= stability) & (few["smallest"] >= smallest)]
+    holding = few[(few["stability"] >= few["stability"].max() - slack) & (few["smallest"] >= smallest)]
     return int(holding.index.max() if len(holding) else few["stability"].idxmax())
 
 

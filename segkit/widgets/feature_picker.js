@@ -116,7 +116,8 @@ function render({ model, el }) {
     });
   }
 
-  root.append(count, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
+  root.prepend(count);
+  root.append(error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
   for (const { all, names } of families.values()) all.disabled = !names.length;
   model.on("change:value", draw);

@@ -44,15 +44,14 @@ function render({ model, el }) {
     if (ends) {
       const bar = element("i");
       bar.style.background = `linear-gradient(90deg, ${colors.join(", ")})`;
-      ramp.append(ends[0], bar, ends[1]);
+      const scale = element("span", { className: "scale" }, ends[0], bar, ends[1]);
+      ramp.append(scale);
     }
     for (const [word, hue] of words || []) {
       const dot = element("span", { className: "swatch" });
       dot.style.background = hue;
       ramp.append(dot, word);
     }
-    ramp.style.flexWrap = words ? "wrap" : "nowrap";
-    ramp.style.justifyContent = words ? "flex-start" : "space-between";
   };
 
   const drawSegments = () => {

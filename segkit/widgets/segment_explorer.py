@@ -13,12 +13,14 @@ import pandas as pd
 import traitlets as t
 
 from segkit.explain import compare, segment_sizes
-from segkit.plots.theme import segment_colors
+from segkit.plots.theme import GREY, segment_colors
 from segkit.projection import project
 from segkit.segmentation import Segmentation
 
 ROWS = 8  # differences shown beside the map
 VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"]
+EDGES = (-1.08, 1.08)  # of the map, with a margin around everyone
+STEPS = 256  # colours of the ramp: grey for unknown, and the shades
 
 
 class SegmentPanel(anywidget.AnyWidget):
@@ -75,13 +77,13 @@ class SegmentExplorer(w.HBox):
         self._quiet = False
         self._shown = _scatter_frame(result)
         self._scatter = jscatter.Scatter(
-            data=self._shown, x="x", y="y", width="auto", height=height, axes=False, legend=False,
+            data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES, width="auto", height=height, axes=False, legend=False,
             background_color=(0.5, 0.5, 0.5, 0.06),
             lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
         )  # fmt: skip
         self._scatter.widget.layout.width = "100%"
         self._scatter.size(default=_point_size(len(self._index)))
-        self._scatter.options({"pointSizeSelected": 1, "pointOutlineWidth": 1})
+        self._scatter.options(regl_scatterplot_options={"pointSizeSelected": 0, "pointOutlineWidth": 1})
         self.panel = SegmentPanel(color_options=["segment", *result.customers.columns])
         super().__init__(
             [
@@ -211,9 +213,9 @@ class SegmentExplorer(w.HBox):
             )
         else:
             scaled, ends = _ramp(column)
-            values, colors = pd.Series(scaled), VIRIDIS
-            self.panel.ramp = {"ends": ends, "colors": VIRIDIS}
-        self._scatter.color(by=values, map=colors)
+            values, colors = pd.Series(scaled), [GREY, *_viridis(STEPS - 1)]
+            self.panel.ramp = {"ends": ends, "colors": VIRIDIS} | _unknown(column)
+        self._scatter.color(by=values, map=colors, norm=(0, 1))
         self._say_code()
 
     def _draw_group(self) -> None:
@@ -258,13 +260,27 @@ def _point_size(n_customers: int) -> int:
 
 
 def _scatter_frame(result: Segmentation) -> pd.DataFrame:
-    points = result.to_frame()[["x", "y"]].to_numpy()
+    """Place everyone within ±1, both directions on one scale, so that distances stay what they are."""
+    points = (result.embedding if result.embedding is not None else project(result)).to_numpy()
     low, high = points.min(axis=0), points.max(axis=0)
-    middle, half = (low + high) / 2, (high - low) / 2
-    points = (points - middle) / np.where(half > 0, half, 1)
+    points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
     return pd.DataFrame(
         {"x": points[:, 0], "y": points[:, 1], "segment": result.named_labels.astype(str).to_numpy()}
     )
+
+
+def _viridis(steps: int) -> list[str]:
+    """Return so many colours between the anchors of the ramp."""
+    anchors = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in VIRIDIS])
+    at = np.linspace(0, len(anchors) - 1, steps)
+    channels = [np.interp(at, range(len(anchors)), anchors[:, i]).round().astype(int) for i in range(3)]
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in zip(*channels, strict=True)]
+
+
+def _unknown(column: pd.Series) -> dict:
+    """Say in the legend that customers of whom the feature is unknown are grey, where there are any."""
+    n = int(column.isna().sum())
+    return {"words": [[f"unknown ({n:,})", GREY]]} if n else {}
 
 
 def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
@@ -277,7 +293,10 @@ def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     scaled = np.log1p(values) if long_tail else values
     bottom, top = (np.log1p([low, high])) if long_tail else (low, high)
     between = np.clip((scaled - bottom) / (top - bottom), 0, 1) if top > bottom else np.zeros(len(values))
-    return np.nan_to_num(between), [_said(low, ""), _said(high, "") + (" (logarithmic)" if long_tail else "")]
+    return np.where(np.isnan(between), 0, (1 + between * (STEPS - 1)) / STEPS), [
+        _said(low, ""),
+        _said(high, "") + (" (logarithmic)" if long_tail else ""),
+    ]
 
 
 def _bounded(effect: float) -> float:
