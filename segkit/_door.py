@@ -135,6 +135,9 @@ class Door:
         read["kind"] = self._kinds()
         read |= self._amounts(read)
         read["kind"] = _returns_marked(read)
+        if "amount" in read:
+            back = read["kind"] == "return"  # money that goes back, whichever sign the source gives it
+            read["amount"] = back.fill_null(False).ifelse(-read["amount"].abs(), read["amount"])
         reason, example = self._reason(read)
         columns = {name: read[name] for name in STANDARD if name in read}
         refused, untouched = self._look_through(columns, reason, example)

@@ -251,6 +251,16 @@ def _read_one_csv(path: str) -> Source:
 
 def _header(path: str) -> list[str]:
     """Return a CSV's column names as they are written; DuckDB would number those that occur twice."""
+    with Path(path).open("rb") as file:
+        first = file.readline(65_536)
+    if not path.lower().endswith((".gz", ".zst")):
+        try:
+            first.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"The header of {Path(path).name} is not UTF-8 ({first[:40]!r}). Read it by its encoding and pass "
+                "the table: read_events(pd.read_csv(path, encoding='latin-1'), …)."
+            ) from error
     query = f"SELECT * FROM read_csv({quoted(path)}, all_varchar = true, header = false, ignore_errors = true) LIMIT 1"
     return [name for row in run(query) for name in row if name]
 

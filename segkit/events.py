@@ -232,7 +232,8 @@ def read_events(
     Notes
     -----
     Ids are text: 17850, 17850.0 and "17850" are one customer. A purchase of negative amount (or
-    quantity, where no amount is known) is a `return`.
+    quantity, where no amount is known) is a `return`, and the amount of a return is negative whatever
+    its sign was.
 
     Examples
     --------

@@ -145,19 +145,16 @@ class Preparer(TransformerMixin, BaseEstimator):
             "monetary", "gap_mean missing", "top_category = GROCERY".
         """
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        names = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)]))
         numbers = [names[i] for i in self._numbers]
         flags = [f"{numbers[i]} missing" for i in self.flagged_]
         words = [f"{names[i]} = {level}" for i, levels in self.levels_.items() for level in levels]
-        return np.array([*numbers, *flags, *words], dtype=object)
-
-    def source_of(self) -> list[str]:
-        """Return, for each prepared column, the feature that it came from."""
-        check_is_fitted(self)
-        names = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)]))
-        numbers = [names[i] for i in self._numbers]
-        words = [names[i] for i, levels in self.levels_.items() for _ in levels]
-        return [*numbers, *(numbers[i] for i in self.flagged_), *words]
+        made: list[str] = []
+        for name in (*flags, *words):
+            while name in names or name in made:  # a feature may already be called so
+                name += " (2)"
+            made.append(name)
+        return np.array([*numbers, *made], dtype=object)
 
     def _check_parameters(self):
         if self.scale not in ("robust", "standard", "none"):

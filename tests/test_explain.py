@@ -148,7 +148,6 @@ def test_one_segment_has_no_profile():
         sg.profile(sg.segment(SIX, model=KMeans(1, n_init=1)))
 
 
-@pytest.mark.xfail(reason="a flag and a feature may bear one name", raises=ValueError)
 def test_a_feature_may_be_called_as_a_flag_would_be():
     customers = three_groups(gap=[np.nan, 1.0] * 30, **{"gap missing": np.arange(60)})
     assert sg.profile(sg.segment(customers, n_segments=3))["effect"].notna().any()

@@ -108,13 +108,6 @@ def test_a_new_word_is_a_rare_one_or_none():
     assert narrow.transform(pd.DataFrame({"w": ["new"]})).tolist() == [[0, 0]]
 
 
-def test_each_prepared_column_knows_its_feature():
-    customers = pd.DataFrame({"w": ["x", "y", "x"], "a": [1.0, np.nan, 2.0]})
-    preparer = make_preparer().fit(customers)
-    assert list(preparer.get_feature_names_out()) == ["a", "a missing", "w = x", "w = y"]
-    assert preparer.source_of() == ["a", "a", "w", "w"]
-
-
 @pytest.mark.parametrize(
     "column",
     [

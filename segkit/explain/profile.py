@@ -97,14 +97,14 @@ def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
     return (apart / pooled.where(pooled > 1e-12)).where(apart.abs() > 1e-12, 0.0)
 
 
-def compare(result: Segmentation, chosen: pd.Index | pd.Series | list) -> pd.DataFrame:
+def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> pd.DataFrame:
     """Say what sets a group of customers apart from all others.
 
     Parameters
     ----------
     result : Segmentation
         Whose customers.
-    chosen : Index, list of ids, or boolean Series on the customers' index
+    chosen : Index, list of ids, boolean Series on the customers' index, or boolean array in their order
         The group.
 
     Returns
@@ -153,10 +153,12 @@ def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
     return pd.DataFrame(columns), pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool)
 
 
-def _membership(result: Segmentation, chosen: pd.Index | pd.Series | list) -> np.ndarray:
+def _membership(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> np.ndarray:
     index = result.customers.index
     if isinstance(chosen, pd.Series) and chosen.dtype == bool:
         inside = chosen.reindex(index, fill_value=False).to_numpy()
+    elif isinstance(chosen, np.ndarray) and chosen.dtype == bool and len(chosen) == len(index):
+        inside = chosen
     else:
         ids = pd.Index(chosen)
         unknown = ids.difference(index)

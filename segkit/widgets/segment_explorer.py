@@ -77,7 +77,8 @@ class SegmentExplorer(w.HBox):
         self._quiet = False
         self._shown = _scatter_frame(result)
         self._scatter = jscatter.Scatter(
-            data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES, width="auto", height=height, axes=False, legend=False,
+            data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES,
+            width="auto", height=height, axes=False, legend=False,
             background_color=(0.5, 0.5, 0.5, 0.06),
             lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
         )  # fmt: skip
