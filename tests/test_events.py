@@ -632,7 +632,11 @@ def test_rfm_of_another_implementation():
 
 def test_a_return_takes_money_back_whatever_its_sign():
     lines = pd.DataFrame(
-        {"customer_id": ["ada", "ada"], "timestamp": ["2024-01-01", "2024-01-02"], "kind": ["purchase", "return"]}
+        {
+            "customer_id": ["ada", "ada"],
+            "timestamp": ["2024-01-01", "2024-01-02"],
+            "kind": ["purchase", "return"],
+        }
     )
     events = sg.read_events(lines.assign(amount=[10.0, 4.0]))
     assert events.table.order_by("timestamp").to_pandas()["amount"].to_list() == [10.0, -4.0]
@@ -640,5 +644,5 @@ def test_a_return_takes_money_back_whatever_its_sign():
 
 def test_a_header_that_is_not_utf8_is_explained(tmp_path):
     (tmp_path / "lines.csv").write_bytes("customer_id,timestamp,Größe\nada,2024-01-01,1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="header of lines.csv is not UTF-8"):
+    with pytest.raises(ValueError, match=r"header of lines\.csv is not UTF-8"):
         sg.read_events(tmp_path / "lines.csv", kind="purchase")
