@@ -38,6 +38,7 @@ def engine() -> Backend:
     spill = tempfile.mkdtemp(prefix="segkit-")
     atexit.register(shutil.rmtree, spill, ignore_errors=True)
     connection = ibis.duckdb.connect(temp_directory=spill)
+    atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
     return connection

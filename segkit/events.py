@@ -8,6 +8,7 @@ import zoneinfo
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import ibis
 import pandas as pd
 
 from segkit._door import KINDS, STANDARD, TYPE_OF, Door
@@ -89,7 +90,8 @@ class Events:
         if "amount" in self.columns:
             numbers["amount"] = t.amount.sum()
         summary = t.group_by("kind").agg(**numbers).order_by("kind").to_pandas().set_index("kind")
-        different = t.distinct().group_by("kind").agg(different=t.distinct().count()).to_pandas()
+        lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
+        different = lines.group_by("kind").agg(different=lines.line.nunique()).to_pandas()
         summary["repeats"] = summary["events"] - different.set_index("kind")["different"]
         return summary
 
@@ -120,8 +122,6 @@ class Events:
     def __add__(self, other: Events) -> Events:
         if not isinstance(other, Events):
             return NotImplemented
-        import ibis
-
         columns = [c for c in STANDARD if c in self.columns or c in other.columns]
         tables = []
         for part in (self.table, other.table):

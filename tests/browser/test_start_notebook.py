@@ -3,12 +3,15 @@
 The notebook is opened and run once; each test first sets its widget from Python, so that they can run in any order.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 START = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
+# What the map's own script says, as an error, when a busy machine draws more slowly than it is asked to.
+REDRAWN = "Ignoring draw call as the previous draw call has not yet finished"
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
 # The lowest contrast of a text with what lies behind it (WCAG 2.2, 1.4.3), and the text that has it.
@@ -49,7 +52,7 @@ def nb(open_notebook):
     notebook.run_all()
     yield notebook
     assert notebook.outside == []  # no request left this machine
-    assert notebook.errors == []
+    assert [e for e in notebook.errors if not e.startswith(REDRAWN)] == []
     assert not notebook.page.evaluate("'hacked' in window")
 
 
@@ -223,7 +226,7 @@ def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
     expect(explorer.get_by_label("Name of Loyal families")).to_be_focused()
     for chart in ("sg.plot_profile(", "sg.plot_distributions("):
         expect(
-            nb.run_cell(chart).locator(".vega-embed text", has_text="Loyal families").first
+            nb.run_cell(chart).locator(".vega-embed text", has_text=re.compile(r"Loyal\s*families")).first
         ).to_be_visible()
     assert nb.python("result.names") == {}
 
