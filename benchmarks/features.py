@@ -77,9 +77,10 @@ WITH lines AS (
 SELECT customer_id, recency, frequency, monetary, tenure, gap_mean, gap_median, gap_std, gap_cv, gap_max, overdue,
        average_order_value, items_per_order, variety, category_count, category_entropy, top_category_share,
        top_category, discount_share, return_rate,
-       CASE WHEN tenure > 91 THEN (orders_now - orders_before) / nullif(orders_now + orders_before, 0) END
+       CASE WHEN tenure >= 182 THEN (orders_now - orders_before) / nullif(orders_now + orders_before, 0) END
            AS orders_change,
-       CASE WHEN tenure > 91 THEN (spend_now - spend_before) / nullif(spend_now + spend_before, 0) END AS spend_change,
+       CASE WHEN tenure >= 182 THEN (spend_now - spend_before) / nullif(spend_now + spend_before, 0) END
+           AS spend_change,
        CASE WHEN weeks >= 4 THEN -(moment - (weeks - 1) / 2 * spent) / nullif(weeks * (weeks * weeks - 1) / 12, 0) END
            AS spend_slope
 FROM by_lines

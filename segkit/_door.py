@@ -59,7 +59,18 @@ LONGEST_ID = 256
 EXACT = ("quantity", "amount", "discount")  # summed as decimals, see features/_grains.py
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
 EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
-MISSING_WORDS = ("", "nan", "NaN", "NaT", "None", "<NA>")  # how missing ids look once they were made text
+MISSING_WORDS = (
+    "",
+    "nan",
+    "NaN",
+    "NaT",
+    "None",
+    "<NA>",
+    "NULL",
+    "null",
+    "\\N",
+    "N/A",
+)  # how missing ids look once they were made text
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 
@@ -218,7 +229,14 @@ class Door:
         if self.kind is not None:
             return ibis.literal(self.kind.strip())
         kind = _read_text(self._raw("kind"))
-        return kind.substitute(self.kinds) if self.kinds else kind
+        words = kind.name("word").as_table().distinct().to_pandas()["word"].dropna()
+        changed = {word: self._canonical(word) for word in words if self._canonical(word) != word}
+        return kind.substitute(changed).nullif("") if changed else kind
+
+    def _canonical(self, word: str) -> str:
+        """Return what a kind is called here: as was said in `kinds`, and known ones in small letters."""
+        said = self.kinds.get(word, word).strip()
+        return said.lower() if said.lower() in KINDS else said
 
     def _amounts(self, read: dict[str, ir.Column]) -> dict[str, ir.Column]:
         if "amount" in read or "price" not in read:

@@ -8,16 +8,19 @@ import functools
 import itertools
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
+T = TypeVar("T")
 _numbers = itertools.count()
+_turn = threading.RLock()
 _abandoned: list[tuple[str, str]] = []
 
 
@@ -42,6 +45,17 @@ def engine() -> Backend:
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
     return connection
+
+
+def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
+    """Let only one thread into the engine: JupyterLab may answer widgets beside a running cell."""
+
+    @functools.wraps(function)
+    def locked(*args: Any, **options: Any) -> T:
+        with _turn:
+            return function(*args, **options)
+
+    return locked
 
 
 def run(sql: str) -> list[tuple]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
+from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -92,7 +93,13 @@ def fitted_labels(model: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
         If the model does not label customers.
     """
     preparer, clusterer = split(model)
-    return labels_of(clusterer, _prepared(preparer, customers))
+    labels = labels_of(clusterer, _prepared(preparer, customers))
+    if len(labels) != len(customers):
+        raise TypeError(
+            f"{type(clusterer).__name__} gave {len(labels):,} labels for {len(customers):,} customers: it groups "
+            "something else. The model should be a scikit-learn clusterer of rows."
+        )
+    return labels
 
 
 def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
@@ -140,7 +147,12 @@ def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
 def _prepared(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
     if preparer is None:
         return customers.to_numpy(dtype=float, na_value=np.nan)
-    return np.asarray(preparer.transform(customers))
+    return dense(preparer.transform(customers))
+
+
+def dense(matrix: Any) -> np.ndarray:
+    """Return a matrix as an array, also where a transformer made it sparse."""
+    return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
 
 
 class Assigner:
@@ -217,16 +229,16 @@ def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
     if not known.all():
         rule_of_known = _neighbour_rule(prepared[known], labels[known])
         return lambda rows: _noise_where_missing(rule_of_known, rows)
-    tree = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(prepared)
+    tree = KDTree(prepared)
     reach = (
         {} if OUTSIDE not in labels else {s: _widest_gap(prepared[labels == s]) for s in np.unique(labels)}
     )
 
     def rule(rows: np.ndarray) -> np.ndarray:
-        distance, at = tree.kneighbors(rows)
-        found = labels[at[:, 0]]
+        distance, at = tree.query(rows)
+        found = labels[at]
         if reach:
-            far = distance[:, 0] > np.array([reach[s] for s in found])
+            far = distance > np.array([reach[s] for s in found])
             found = np.where(far, OUTSIDE, found)
         return found
 
@@ -244,5 +256,5 @@ def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
 def _widest_gap(rows: np.ndarray) -> float:
     if len(rows) < 2:
         return 0.0
-    distance, _ = NearestNeighbors(n_neighbors=2, algorithm="kd_tree").fit(rows).kneighbors(rows)
+    distance, _ = KDTree(rows).query(rows, k=2)
     return float(distance[:, 1].max())

@@ -129,13 +129,15 @@ def _arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
 
     if any(name is not None and name not in frame.columns for name in frame.index.names):
         frame = frame.reset_index()
+    if not len(frame.columns):
+        raise ValueError("The DataFrame is empty: it has no columns. It should hold a row for each event.")
     check_names("The DataFrame", [str(name) for name in frame.columns])
     columns: dict[str, Any] = {}
     for i, name in enumerate(frame.columns):
         column = frame.iloc[:, i]
         try:
             values = pa.Array.from_pandas(column)
-        except (pa.ArrowException, KeyError):
+        except (pa.ArrowException, KeyError, OverflowError):
             values = None
         if values is None or isinstance(values.type, pa.BaseExtensionType):
             values = pa.Array.from_pandas(column.map(str, na_action="ignore").astype("str"))
@@ -200,12 +202,24 @@ def _open_parquet(name: str, paths: list[str]) -> Source:
     try:
         check_names(name, pq.read_schema(paths[0]).names)
         return Source(
-            name, engine().read_parquet(paths, table_name=fresh_name("parquet"), union_by_name=True)
+            name,
+            engine().read_parquet(
+                [_unglobbed(p) for p in paths], table_name=fresh_name("parquet"), union_by_name=True
+            ),
         )
     except (duckdb.Error, pa.ArrowException) as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {_first_line(error)} Write it again, or check its ending."
         ) from error
+
+
+def _unglobbed(path: str) -> str:
+    """Return a path that DuckDB takes to the letter, though it holds what would be a pattern."""
+    return "".join(f"[{c}]" if c in "[*?" else c for c in path)
+
+
+def _literal(path: str) -> str:
+    return quoted(_unglobbed(path))
 
 
 def _first_line(error: BaseException) -> str:
@@ -233,11 +247,13 @@ def _read_one_csv(path: str) -> Source:
     try:
         check_names(name, _header(path))
         run(
-            f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({quoted(path)}, all_varchar = true, "
-            f"header = true, store_rejects = true, rejects_scan = {quoted(scans)}, "
+            f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({_literal(path)}, all_varchar = true, "
+            f"header = true, quote = '\"', escape = '\"', store_rejects = true, rejects_scan = {quoted(scans)}, "
             f"rejects_table = {quoted(rejects)}, rejects_limit = 0)"
         )
     except duckdb.Error as error:
+        for leftover in (table, scans, rejects):
+            run(f"DROP TABLE IF EXISTS {leftover}")
         raise ValueError(
             f"{name} could not be read as CSV: {_first_line(error)} It should hold a header line and a "
             "line for each event, in UTF-8."
@@ -261,14 +277,15 @@ def _header(path: str) -> list[str]:
                 f"The header of {Path(path).name} is not UTF-8 ({first[:40]!r}). Read it by its encoding and pass "
                 "the table: read_events(pd.read_csv(path, encoding='latin-1'), …)."
             ) from error
-    query = f"SELECT * FROM read_csv({quoted(path)}, all_varchar = true, header = false, ignore_errors = true) LIMIT 1"
+    options = "all_varchar = true, header = false, ignore_errors = true, quote = '\"', escape = '\"'"
+    query = f"SELECT * FROM read_csv({_literal(path)}, {options}) LIMIT 1"
     return [name for row in run(query) for name in row if name]
 
 
 def _read_json_lines(name: str, paths: list[str]) -> Source:
     """Read objects once and take every key that occurs, as text; lines that are no object are counted."""
     raw, table = fresh_name("lines"), fresh_name("json")
-    files = ", ".join(map(quoted, paths))
+    files = ", ".join(map(_literal, paths))
     try:
         run(
             f"CREATE TEMP TABLE {raw} AS SELECT line, "

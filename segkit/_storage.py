@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from segkit.segmentation import Segmentation
@@ -57,6 +59,15 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
 
 def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
     """Read a segmentation from a folder, running none of what it holds."""
+    try:
+        return _load(kind, folder, trusted)
+    except (KeyError, AttributeError, TypeError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise ValueError(
+            f"{folder} does not hold what a saved segmentation holds ({error!r}), so it is damaged. Save it again."
+        ) from error
+
+
+def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
     import skops.io
 
     missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
@@ -71,6 +82,8 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
         raise ValueError(
             f"{WORDS} in {folder} is no JSON, so it is damaged: {error}. Save it again."
         ) from error
+    if not isinstance(words, dict):
+        raise ValueError(f"{WORDS} in {folder} holds no object, so it is damaged. Save it again.")
     if words.get("format") != FORMAT:
         raise ValueError(
             f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
@@ -84,10 +97,12 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
     foreign = [t for t in skops.io.get_untrusted_types(file=folder / MODEL) if t not in (*OURS, *trusted)]
     if foreign:
         raise ValueError(
-            f"The model in {folder} holds {', '.join(foreign)}, which comes neither from scikit-learn nor from segkit, "
+            f"The model in {folder} holds {', '.join(foreign)}, which skops does not vouch for, "
             f"so it was not loaded. If you trust whoever wrote it: load(path, trusted={tuple(foreign)!r})."
         )
     model = skops.io.load(folder / MODEL, trusted=[*OURS, *trusted])
+    if not hasattr(model, "fit"):
+        raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
     table = pd.read_parquet(folder / TABLE)
     table.index = table.index.rename(words["index_name"])
     customers = table[[c for c in table if c.startswith("feature ")]].rename(

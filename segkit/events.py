@@ -12,7 +12,7 @@ import ibis
 import pandas as pd
 
 from segkit._door import KINDS, STANDARD, TYPE_OF, Door
-from segkit._engine import near
+from segkit._engine import near, one_at_a_time
 from segkit._sources import Source, open_source
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Events:
         return self._summary.copy()
 
     @functools.cached_property
+    @one_at_a_time
     def _summary(self) -> pd.DataFrame:
         t = self.table
         numbers = {"events": t.count(), "customers": t.customer_id.nunique()}
@@ -96,6 +97,7 @@ class Events:
         return summary
 
     @functools.cached_property
+    @one_at_a_time
     def _totals(self) -> dict[str, Any]:
         t = self.table
         totals = t.agg(customers=t.customer_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max())
@@ -176,6 +178,7 @@ def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+@one_at_a_time
 def read_events(
     source: Any,
     *,
@@ -253,6 +256,8 @@ def read_events(
     if duplicates not in ("keep", "refuse"):
         raise ValueError(f"duplicates={duplicates!r} is neither 'keep' nor 'refuse'. Say one of these.")
     _check_zone(timezone)
+    if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
+        raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
     door = Door(opened, found, kind, kinds or {}, _formats(timestamp_format), timezone)
     table, refused = door.usable(keep_duplicates=duplicates == "keep")
@@ -262,7 +267,12 @@ def read_events(
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
     if timestamp_format is None:
         return ()
-    return (timestamp_format,) if isinstance(timestamp_format, str) else tuple(timestamp_format)
+    formats = (timestamp_format,) if isinstance(timestamp_format, str) else timestamp_format
+    if not isinstance(formats, (list, tuple)) or not all(isinstance(f, str) for f in formats):
+        raise TypeError(
+            f"timestamp_format={timestamp_format!r} should be a format such as '%d/%m/%Y', or a list of them."
+        )
+    return tuple(formats)
 
 
 def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:

@@ -51,8 +51,9 @@ class Preparer(TransformerMixin, BaseEstimator):
         right (skewness over 1), as counts and money are.
     scale : {"robust", "standard", "none"}, default="robust"
         "robust": centred on the median, in units of the interquartile range over 1.349 (one standard
-        deviation, were it normal); where half the values are equal, of the standard deviation.
-        "standard": mean and standard deviation.
+        deviation, were it normal); where half the values are equal, of the standard deviation. No
+        feature comes out with a standard deviation over 1. "standard": mean and standard deviation.
+        "none": as they are, and not clipped.
     clip : float, default=5.0
         Scaled values beyond ±clip are pulled in, so that one giant cannot make a segment of its own.
     max_categories : int, default=12
@@ -64,6 +65,9 @@ class Preparer(TransformerMixin, BaseEstimator):
         Which numeric features are logged.
     center_, scale_ : ndarray of shape (n_numbers,)
         Of the (logged) numeric features.
+    spread_ : ndarray of shape (n_numbers,)
+        Standard deviation that was left after scaling and clipping, where it exceeded 1, and is divided
+        by: a feature that is 0 for most customers must not outweigh the others.
     flagged_ : list of int
         Numeric features whose missingness has a 0/1 column; features that miss together share one.
     levels_ : dict of int to list of str
@@ -107,6 +111,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         values = self._matrix(X)
         self.logged_ = self._to_log(values, [X.columns[i] for i in self._numbers])
         self.center_, self.scale_ = _center_and_scale(_logged(values, self.logged_), self.scale)
+        self.spread_ = np.maximum(_spread(self._clipped(values)), 1.0) if self.scale != "none" else 1.0
         self.flagged_ = _distinct_patterns(np.isnan(values))
         return self
 
@@ -126,7 +131,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         X = self._checked(X, reset=False)
         values = self._matrix(X)
         missing = np.isnan(values)
-        scaled = np.clip((_logged(values, self.logged_) - self.center_) / self.scale_, -self.clip, self.clip)
+        scaled = self._clipped(values) / self.spread_
         scaled[missing] = 0.0
         blocks = [scaled, missing[:, self.flagged_].astype(float)]
         blocks += [_one_hot(X.iloc[:, i].array, levels) for i, levels in self.levels_.items()]
@@ -155,6 +160,10 @@ class Preparer(TransformerMixin, BaseEstimator):
                 name += " (2)"
             made.append(name)
         return np.array([*numbers, *made], dtype=object)
+
+    def _clipped(self, values):
+        scaled = (_logged(values, self.logged_) - self.center_) / self.scale_
+        return scaled if self.scale == "none" else np.clip(scaled, -self.clip, self.clip)
 
     def _check_parameters(self):
         if self.scale not in ("robust", "standard", "none"):
@@ -266,6 +275,11 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
         if spread > 1e-12 * max(1.0, abs(centers[i])):
             scales[i] = spread
     return centers, scales
+
+
+def _spread(scaled: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of what is known of each column; 0 where nothing is."""
+    return np.array([known.std() if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T])
 
 
 def _distinct_patterns(missing: np.ndarray) -> list[int]:

@@ -135,6 +135,12 @@ def report_orders(
         raise FileNotFoundError(
             f"There is no folder {str(Path(output).parent)!r} to write {Path(output).name} into."
         )
+    if Path(output).exists() and Path(source).exists() and Path(output).samefile(source):
+        raise ValueError(
+            f"The report would be written over the orders in {Path(source).name}. Name another file: -o segments.html."
+        )
+    if n_segments is not None and n_segments < 2:
+        raise ValueError(f"n_segments={n_segments} should be 2 or more, or be left out to have it chosen.")
     written: dict[str, Any] = {"timestamp_format": timestamp_format, "timezone": timezone, **columns}
     events = read_events(str(source), kind="purchase", **written)
     moment = as_of or events.last.normalize() + pd.Timedelta(days=1)
@@ -219,7 +225,7 @@ def _card(result: Segmentation, table: pd.DataFrame, segment_id: int, size: pd.S
 def _difference(row: Any) -> str:
     if row.unit == "share of customers":
         return f"{row.feature}: {row.inside:.0%} of them, {row.others:.0%} of others"
-    way = "higher" if row.effect > 0 else "lower"
+    way = "higher" if row.inside > row.others or (row.inside == row.others and row.effect > 0) else "lower"
     return f"{row.feature} {way}: {row.inside:,.4g} {row.unit}, others {row.others:,.4g}".replace(" ,", ",")
 
 

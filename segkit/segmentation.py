@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from segkit._engine import near
-from segkit._fit import OUTSIDE, Assigner, built_in, by_size, fit_quietly, fitted_labels, split
+from segkit._fit import OUTSIDE, Assigner, built_in, by_size, dense, fit_quietly, fitted_labels, split
 from segkit._provenance import describe_fit
 from segkit.prepare import make_preparer
 
@@ -73,7 +73,7 @@ class Segmentation:
             names = list(preparer.get_feature_names_out())
         except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
             names = [f"prepared {i}" for i in range(matrix.shape[1])]
-        return pd.DataFrame(np.asarray(matrix), index=self.customers.index, columns=names)
+        return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
 
     @property
     def segments(self) -> list[int]:
@@ -147,7 +147,18 @@ class Segmentation:
             customers = customers[features]
         if not len(customers):
             return pd.Series([], index=customers.index, dtype="int64", name="segment")
-        return pd.Series(self._assigner(customers), index=customers.index, name="segment")
+        try:
+            labels = self._assigner(customers)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"These customers could not be placed: {error} Each feature should be of the kind that the segments "
+                "were made from, and finite or, where the model has a rule for it, missing."
+            ) from error
+        return pd.Series(labels, index=customers.index, name="segment")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is computed when asked for: its rules could not be sent to another process."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     def with_names(self, names: Mapping[int, str]) -> Segmentation:
         """Return the same segments under new names.
@@ -331,7 +342,7 @@ def segment(
     provenance = describe_fit(
         ordered, labels, estimator, method if model is None else "model", n_segments, random_state
     )
-    return Segmentation(customers, estimator, labels.loc[customers.index], ids, provenance=provenance)
+    return Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
 
 
 def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import ibis
@@ -646,3 +647,66 @@ def test_a_header_that_is_not_utf8_is_explained(tmp_path):
     (tmp_path / "lines.csv").write_bytes("customer_id,timestamp,Größe\nada,2024-01-01,1\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"header of lines\.csv is not UTF-8"):
         sg.read_events(tmp_path / "lines.csv", kind="purchase")
+
+
+def test_names_with_brackets_are_names_and_not_patterns(tmp_path):
+    for name, who in (("orders[1].csv", "bracket"), ("orders1.csv", "plain")):
+        (tmp_path / name).write_text(f"customer_id,timestamp\n{who},2024-01-01\n")
+    assert sg.read_events(tmp_path / "orders[1].csv", kind="purchase").table.to_pandas()[
+        "customer_id"
+    ].to_list() == ["bracket"]
+    both = sg.read_events(str(tmp_path / "*.csv"), kind="purchase").table.to_pandas()
+    assert sorted(both["customer_id"]) == ["bracket", "plain"]
+
+
+def test_quotes_that_first_come_late_are_quotes(tmp_path):
+    plain = "".join(f"c{i},2024-01-01,1,home\n" for i in range(30_000))
+    (tmp_path / "late.csv").write_text(
+        "customer_id,timestamp,amount,page\n"
+        + plain
+        + '"c5",2024-02-01,5,"say ""hi"", twice\nor more"\n' * 300
+    )
+    events = sg.read_events(tmp_path / "late.csv", kind="purchase")
+    assert events.refused.empty
+    assert events.kinds().to_dict() == {"purchase": 30_300}
+    assert len(sg.customer_features(events, sg.RFM, as_of="2025-01-01")) == 30_000
+
+
+def test_known_kinds_are_known_in_any_letters():
+    lines = LINES.assign(kind=["Purchase", " PURCHASE "])
+    assert sg.read_events(lines).kinds().to_dict() == {"purchase": 2}
+    blank = sg.read_events(LINES.assign(kind=["purchase", "  "]))
+    assert blank.refused[["reason", "count"]].to_numpy().tolist() == [["kind missing", 1]]
+
+
+@pytest.mark.parametrize("word", ["NULL", "null", "\\N", "N/A"])
+def test_what_databases_write_for_missing_is_missing(word):
+    events = sg.read_events(LINES.assign(customer_id=["ada", word]), kind="purchase")
+    assert events.refused["reason"].to_list() == ["customer_id missing"]
+
+
+@pytest.mark.parametrize("said", [{"kinds": {1: "purchase"}}, {"timestamp_format": 5}])
+def test_words_are_words(said):
+    with pytest.raises(TypeError, match=next(iter(said))):
+        sg.read_events(LINES.assign(kind="purchase"), **said)
+
+
+@pytest.mark.parametrize("as_of", ["03/04/2024", "now", "today", "12:00"])
+def test_a_moment_is_never_guessed(as_of):
+    with pytest.raises(ValueError, match="is not a moment"):
+        sg.customer_features(read(LINES), sg.RFM, as_of=as_of)
+
+
+@pytest.mark.parametrize("window", [365, "365"])
+def test_a_span_has_a_unit(window):
+    with pytest.raises(ValueError, match="is not a span of time"):
+        sg.customer_features(read(LINES), sg.RFM, as_of="2025-01-01", window=window)
+
+
+def test_threads_wait_for_each_other():
+    """JupyterLab may answer a widget beside a running cell."""
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(
+            pool.map(lambda _: sg.customer_features(read(LINES), sg.RFM, as_of="2025-01-01"), range(8))
+        )
+    assert all(table.equals(tables[0]) for table in tables)

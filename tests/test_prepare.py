@@ -71,9 +71,26 @@ def test_a_logged_feature_may_turn_negative_later():
 
 
 def test_giants_are_pulled_in():
+    """A giant lies no farther out than the clip, and no feature outweighs the others."""
     values = prepared(pd.DataFrame({"a": [1.0, 2, 3, 4, 1e9]}), log="none")["a"]
-    assert values.max() == 5
-    assert prepared(pd.DataFrame({"a": [1.0, 2, 3, 4, 1e9]}), log="none", clip=2)["a"].max() == 2
+    spread = np.std([-2 / 2 * NORMAL_IQR, -1 / 2 * NORMAL_IQR, 0, 1 / 2 * NORMAL_IQR, 5])
+    assert values.max() == pytest.approx(5 / spread)
+    assert values.std(ddof=0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("zeros", [0.5, 0.7, 0.74, 0.76, 0.9])
+def test_a_feature_that_is_mostly_zero_does_not_outweigh_the_others(zeros):
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random(2_000) < zeros, 0, rng.uniform(0.01, 0.5, 2_000))
+    assert prepared(pd.DataFrame({"a": values, "b": rng.normal(size=2_000)})).std(ddof=0).max() <= 1.05
+
+
+def test_without_a_scale_nothing_is_clipped():
+    assert prepared(pd.DataFrame({"a": [1.0, 2, 300]}), log="none", scale="none")["a"].to_list() == [
+        1,
+        2,
+        300,
+    ]
 
 
 def test_missing_is_the_median_with_a_flag():

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -229,3 +231,27 @@ def test_more_segments_than_customers_is_explained(tmp_path):
     frame = pd.DataFrame({"who": list("abc"), "when": "2024-01-01", "paid": np.arange(3.0)})
     with pytest.raises(ValueError, match="9 segments were asked for"):
         report_orders(lines(tmp_path, frame), tmp_path / "out.html", columns=COLUMNS, n_segments=9)
+
+
+def test_the_command_line_of_the_readme_writes_a_report(tmp_path):
+    lines = pd.DataFrame(
+        {
+            "CustomerID": [f"c{i % 20}" for i in range(200)],
+            "InvoiceDate": pd.date_range("2024-01-01", periods=200, freq="D"),
+            "InvoiceNo": [f"o{i}" for i in range(200)],
+            "Quantity": [1 + i % 7 for i in range(200)],
+            "UnitPrice": [1.0 + i % 20 for i in range(200)],
+        }
+    )
+    lines.to_parquet(tmp_path / "orders.parquet")
+    said = ["--customer-id", "CustomerID", "--timestamp", "InvoiceDate", "--order-id", "InvoiceNo"]
+    said += ["--quantity", "Quantity", "--price", "UnitPrice"]
+    command = [sys.executable, "-m", "segkit", "--ready", "report", str(tmp_path / "orders.parquet"), *said]
+    done = subprocess.run([*command, "-o", str(tmp_path / "segments.html")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "segments.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+    over = subprocess.run([*command, "-o", str(tmp_path / "orders.parquet")], capture_output=True, text=True)
+    assert over.returncode == 2
+    assert "written over the orders" in over.stderr
+    assert len(pd.read_parquet(tmp_path / "orders.parquet")) == 200

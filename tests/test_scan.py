@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 from tables import three_groups
 
 import segkit as sg
 from segkit.datasets import make_events, one_population
 from segkit.trust import scan_clusters, suggested_k
+from segkit.trust.scan import _silhouette
 
 COLUMNS = ["inertia", "silhouette", "silhouette_error", "stability", "stability_spread", "smallest"]
 
@@ -136,3 +138,18 @@ def test_a_number_to_begin_with(stability, smallest, k):
 
 def test_two_segments_are_suggested_only_where_there_is_nothing_else():
     assert suggested_k(curves(stability=[0.9] * 4, smallest=[0.2] * 4).loc[[2]]) == 2
+
+
+@pytest.mark.slow
+def test_the_error_of_a_sampled_silhouette_covers_the_exact_one():
+    """Of 40 samples in two structureless shops, about 95 % should lie within two standard errors."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(2):
+        crowd = np.log(rng.lognormal(size=(4_000, 4)))
+        labels = KMeans(6, n_init=1, random_state=0).fit_predict(crowd)
+        exact = silhouette_score(crowd, labels)
+        for _ in range(20):
+            told, error = _silhouette(crowd, labels, rng.choice(len(crowd), 1_000, replace=False))
+            inside += abs(told - exact) <= 2 * error
+    assert inside >= 35  # fewer by chance in 1 of 200 runs, were the coverage 95 %

@@ -2,6 +2,7 @@
 
 import dataclasses
 import decimal
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.cluster import (
     OPTICS,
     AgglomerativeClustering,
     Birch,
+    FeatureAgglomeration,
     KMeans,
     MeanShift,
     MiniBatchKMeans,
@@ -396,3 +398,24 @@ def test_ward_says_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr("segkit._fit.MOST_FOR_WARD", 59)
     with pytest.raises(ValueError, match="serves up to 59"):
         sg.segment(GROUPS, n_segments=3, method="ward")
+
+
+def test_what_the_caller_does_to_the_table_later_changes_nothing():
+    customers = three_groups()
+    result = sg.segment(customers, n_segments=3, method="ward")
+    before = result.assign(result.customers)
+    customers["segment"] = result.labels
+    customers.iloc[:, 0] = 0.0
+    assert "segment" not in result.customers
+    assert result.assign(result.customers).equals(before)
+
+
+def test_a_result_can_be_sent_to_another_process():
+    result = sg.segment(three_groups(), n_segments=3)
+    labels = result.assign(result.customers)
+    assert pickle.loads(pickle.dumps(result)).assign(result.customers).equals(labels)
+
+
+def test_labels_of_something_else_than_customers_are_refused():
+    with pytest.raises(TypeError, match="groups something else"):
+        sg.segment(three_groups(), model=FeatureAgglomeration(n_clusters=1))

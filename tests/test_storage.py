@@ -104,7 +104,7 @@ def test_a_foreign_type_is_refused_until_it_is_trusted(tmp_path):
     ran.clear()
     with pytest.raises(
         ValueError,
-        match=r"holds test_storage.spy, which comes neither from .*trusted=\('test_storage.spy',\)",
+        match=r"holds test_storage.spy, which skops does not vouch for.*trusted=\('test_storage.spy',\)",
     ):
         sg.Segmentation.load(folder)
     assert not ran

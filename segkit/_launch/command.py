@@ -106,7 +106,12 @@ def _describe_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timestamp-format", metavar="FMT", help="how times are written, such as %%d/%%m/%%Y"
     )
-    parser.add_argument("--timezone", metavar="TZ", help="zone of local hours, such as Europe/London")
+    parser.add_argument(
+        "--timezone",
+        metavar="TZ",
+        default="UTC",
+        help="zone of times that carry none, such as Europe/London (UTC)",
+    )
     parser.add_argument("--as-of", metavar="WHEN", help="look at customers at this time")
     parser.add_argument("--n-segments", metavar="K", type=int, help="how many segments (default: chosen)")
     parser.add_argument("--random-state", metavar="N", type=int, default=0, help="seed of all chance (0)")

@@ -59,7 +59,8 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     -------
     DataFrame of shape (n_segments, n_prepared)
         Cohen's d [1]_, in pooled standard deviations: at +1 the segment's mean lies one standard
-        deviation above that of the other customers. 0 where the feature is the same for all.
+        deviation above that of the other customers. 0 where the feature is the same for all,
+        infinite where neither group varies and they differ.
 
     Raises
     ------
@@ -94,7 +95,10 @@ def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
     apart = ours.mean() - rest.mean()
     squares = len(ours) * ours.var(ddof=0) + len(rest) * rest.var(ddof=0)
     pooled = np.sqrt(squares / max(len(values) - 2, 1))
-    return (apart / pooled.where(pooled > 1e-12)).where(apart.abs() > 1e-12, 0.0)
+    effect = (apart / pooled.where(pooled > 1e-12)).where(apart.abs() > 1e-12, 0.0)
+    return effect.where(pooled > 1e-12, np.sign(apart) * np.where(apart.abs() > 1e-12, np.inf, 0.0)).fillna(
+        0.0
+    )
 
 
 def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> pd.DataFrame:
@@ -110,8 +114,8 @@ def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | li
     Returns
     -------
     DataFrame of shape (n_prepared, 4)
-        Indexed by `feature`, the strongest difference first: `effect` (Cohen's d; missing where neither
-        group varies), `inside` and `others`: medians in the feature's own `unit`, or shares of the
+        Indexed by `feature`, the strongest difference first: `effect` (Cohen's d; infinite where neither
+        group varies and they differ), `inside` and `others`: medians in the feature's own `unit`, or shares of the
         customers for categories and missing values.
 
     Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +14,7 @@ import ibis
 import pandas as pd
 
 from segkit._door import EXACT, STANDARD, TYPE_OF
-from segkit._engine import near
+from segkit._engine import near, one_at_a_time
 from segkit.events import Events
 from segkit.features._grains import GRAINS, MONEY, Grains
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
 MICROSECONDS_A_DAY = 86_400_000_000
+ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 COMES_FROM = {"items": "quantity"}  # columns of a grain by the standard column that they are made of
 
 
@@ -107,6 +109,7 @@ def family(name: str, *features: Feature) -> tuple[Feature, ...]:
     return tuple(dataclasses.replace(feature, family=name) for feature in features)
 
 
+@one_at_a_time
 def customer_features(
     events: Events,
     features: Iterable[Feature],
@@ -290,6 +293,8 @@ def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
     try:
         if isinstance(as_of, (int, float)):
             raise TypeError("pandas would count it in nanoseconds")
+        if isinstance(as_of, str) and not ISO.fullmatch(as_of.strip()):
+            raise ValueError("only ISO 8601 means one day to everyone, and the clock is never asked")
         moment = pd.Timestamp(as_of)
     except (ValueError, TypeError) as error:
         raise ValueError(
@@ -305,6 +310,8 @@ def read_window(window: str | timedelta | None) -> pd.Timedelta | None:
     if window is None:
         return None
     try:
+        if isinstance(window, (int, float)) or (isinstance(window, str) and window.strip().isdigit()):
+            raise TypeError("pandas would count it in nanoseconds")
         span = pd.Timedelta(window)
     except (ValueError, TypeError) as error:
         raise ValueError(f"window={window!r} is not a span of time. Write it as '365 days'.") from error

@@ -6,7 +6,7 @@ from segkit.features._core import Feature, family
 def _entropy(categories):
     """Shannon entropy in bits; each term is made exact, so that their order cannot change the sum."""
     n = categories.lines.sum()
-    terms = (categories.lines * categories.lines.cast("float64").log2()).cast("decimal(18, 9)").sum()
+    terms = (categories.lines * categories.lines.cast("float64").log2()).cast("decimal(38, 9)").sum()
     return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
 
 

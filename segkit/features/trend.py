@@ -9,11 +9,15 @@ WEEKS = 26
 
 
 def _change(orders, amount):
-    """Relative change from −1 to 1; missing for who had not bought yet when the last quarter began."""
+    """Relative change from −1 to 1; missing for who was no customer yet when the quarter before began.
+
+    Who came in the midst of that quarter would seem to grow, and so would everyone where the log, or the
+    window, begins in the midst of it.
+    """
     last = amount(orders.days_ago <= QUARTER)
     before = amount((orders.days_ago > QUARTER) & (orders.days_ago <= 2 * QUARTER))
     change = (last - before) / (last + before).nullif(0)
-    return (orders.days_ago.max() > QUARTER).ifelse(change, None)
+    return (orders.days_ago.max() >= 2 * QUARTER).ifelse(change, None)
 
 
 def _orders_change(orders):

@@ -28,6 +28,9 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
     features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
     cells = profile[profile["feature"].isin(features)].copy()
+    cells["effect"] = cells["effect"].clip(
+        -99, 99
+    )  # where neither group varies it is infinite, which JSON is not
     cells["here"] = [_said(v, u) for v, u in zip(cells["inside"], cells["unit"], strict=True)]
     cells["elsewhere"] = [_said(v, u) for v, u in zip(cells["others"], cells["unit"], strict=True)]
     names = list(dict.fromkeys(cells.sort_values("segment_id")["segment"]))
