@@ -521,7 +521,7 @@ def test_report_hands_on_only_the_columns_that_were_named(report_orders, capsys)
         {
             "columns": {"customer_id": "CustomerID", "timestamp": "When", "order_id": "No"},
             "timestamp_format": None,
-            "timezone": None,
+            "timezone": "UTC",
             "as_of": "2011-12-01",
             "n_segments": 5,
             "random_state": 0,
