@@ -14,49 +14,13 @@ import pandas as pd
 
 from segkit._engine import kept
 from segkit._sources import Source
+from segkit._standard import EXACT, KINDS, STANDARD
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-STANDARD = {
-    "customer_id": "text",
-    "timestamp": "time",
-    "kind": "text",
-    "order_id": "text",
-    "product_id": "text",
-    "category": "text",
-    "quantity": "number",
-    "amount": "number",
-    "discount": "number",
-    "channel": "text",
-    "campaign": "text",
-    "page": "text",
-    "duration": "number",
-    "rating": "number",
-    "text": "text",
-    "sentiment": "number",
-    "place": "text",
-    "device": "text",
-}
-"""The standard columns and what they hold, in their order (DESIGN §5)."""
-
-KINDS = (
-    *("purchase", "return", "page_view", "search", "cart_add", "visit", "survey", "review", "chat"),
-    *(
-        f"{by}_{what}"
-        for by in ("email", "push", "sms", "ad")
-        for what in ("sent", "open", "click", "unsubscribe")
-    ),
-    *("social_like", "social_share", "social_comment", "social_mention"),
-)
-"""The kinds of event that segkit knows; others are welcome and counted."""
-
-TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
-"""The Ibis type of each of them."""
-
 IDS = ("customer_id", "order_id", "product_id")
 LONGEST_ID = 256
-EXACT = ("quantity", "amount", "discount")  # summed as decimals, see features/_grains.py
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
 EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 MISSING_WORDS = (

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
-from segkit._door import KINDS, STANDARD, TYPE_OF, Door
+from segkit._door import Door
 from segkit._engine import near, one_at_a_time
 from segkit._sources import Source, open_source
+from segkit._standard import KINDS, STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 from shared_data import CHECKOUT, shared
 
-from segkit._door import KINDS
+from segkit._standard import KINDS
 from segkit.datasets import (
     CATEGORIES,
     PERSONAS,

@@ -10,7 +10,7 @@ from shared_data import CHECKOUT
 import segkit
 
 LAYERS = (
-    {"_engine", "_door", "_sources", "events", "attributes", "presets"},
+    {"_engine", "_standard", "_door", "_sources", "events", "attributes", "presets"},
     {"features", "datasets"},
     {"prepare", "cluster", "_fit", "_provenance"},
     {"segmentation", "_storage"},

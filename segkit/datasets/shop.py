@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from segkit._door import KINDS
 from segkit._engine import near, table_of
+from segkit._standard import KINDS
 from segkit.datasets._browsing import browsing
 from segkit.datasets._log import DAY, Piece, event_table
 from segkit.datasets._messages import MEDIA, messages

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
-from segkit._door import EXACT, STANDARD, TYPE_OF
 from segkit._engine import near, one_at_a_time
+from segkit._standard import EXACT, STANDARD, TYPE_OF
 from segkit.events import Events
 from segkit.features._grains import GRAINS, MONEY, Grains
 
