@@ -6,10 +6,11 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
+from sklearn.base import BaseEstimator
 
 if TYPE_CHECKING:
     from segkit.segmentation import Segmentation
@@ -68,8 +69,28 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
 
 
 def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
-    import skops.io
+    words = _checked_words(folder)
+    model = _trusted_model(folder, trusted)
+    table = pd.read_parquet(folder / TABLE)
+    table.index = table.index.rename(words["index_name"])
+    customers = table[[c for c in table if c.startswith("feature ")]].rename(
+        columns=lambda c: c.removeprefix("feature ")
+    )
+    customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
+    labels = table["label"].astype("int64").rename("segment")
+    return kind(
+        customers=customers,
+        model=model,
+        labels=labels,
+        ids={int(k): v for k, v in words["ids"].items()},
+        names={int(s): n for s, n in words["names"].items()},
+        embedding=table[["x", "y"]] if "x" in table else None,
+        provenance=words["provenance"],
+    )
 
+
+def _checked_words(folder: Path) -> dict[str, Any]:
+    """Return what the JSON says, once the files beside it are those that it was saved with."""
     missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
     if missing:
         raise FileNotFoundError(
@@ -94,6 +115,13 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
             raise ValueError(
                 f"{name} in {folder} is not the file that was saved with {WORDS}: the hash differs. Save it again."
             )
+    return words
+
+
+def _trusted_model(folder: Path, trusted: tuple[str, ...]) -> BaseEstimator:
+    """Return the model, if it is one and holds no type that nobody vouches for."""
+    import skops.io
+
     foreign = [t for t in skops.io.get_untrusted_types(file=folder / MODEL) if t not in (*OURS, *trusted)]
     if foreign:
         raise ValueError(
@@ -103,22 +131,7 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
     model = skops.io.load(folder / MODEL, trusted=[*OURS, *trusted])
     if not hasattr(model, "fit"):
         raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
-    table = pd.read_parquet(folder / TABLE)
-    table.index = table.index.rename(words["index_name"])
-    customers = table[[c for c in table if c.startswith("feature ")]].rename(
-        columns=lambda c: c.removeprefix("feature ")
-    )
-    customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
-    labels = table["label"].astype("int64").rename("segment")
-    return kind(
-        customers=customers,
-        model=model,
-        labels=labels,
-        ids={int(k): v for k, v in words["ids"].items()},
-        names={int(s): n for s, n in words["names"].items()},
-        embedding=table[["x", "y"]] if "x" in table else None,
-        provenance=words["provenance"],
-    )
+    return model
 
 
 def _digest(path: Path) -> str:
