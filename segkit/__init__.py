@@ -21,6 +21,8 @@ _HOMES = {
         "family",
         "feature_catalogue",
         "select_features",
+        "snapshots",
+        "with_settings",
     ),
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.segmentation": ("Segmentation", "segment"),

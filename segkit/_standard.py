@@ -7,6 +7,7 @@ STANDARD = {
     "order_id": "text",
     "product_id": "text",
     "category": "text",
+    "brand": "text",
     "quantity": "number",
     "amount": "number",
     "discount": "number",
@@ -18,6 +19,7 @@ STANDARD = {
     "text": "text",
     "sentiment": "number",
     "place": "text",
+    "zone": "text",
     "device": "text",
 }
 """The standard columns and what they hold, in their order (DESIGN §5)."""

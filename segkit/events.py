@@ -36,6 +36,8 @@ class Events:
         source are the rows of `table` and the sum of `count`, never less.
     sources : tuple of str
         What was read.
+    timezone : str
+        The shop's zone, in which hours and weekdays are counted where an event says no `zone` of its own.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Events:
     table: ir.Table
     refused: pd.DataFrame = field(repr=False)
     sources: tuple[str, ...] = ()
+    timezone: str = "UTC"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -138,6 +141,7 @@ class Events:
             ibis.union(*tables),
             refused.reset_index()[["reason", "count", "example"]],
             self.sources + other.sources,
+            self.timezone,
         )
 
     def __repr__(self) -> str:
@@ -256,13 +260,13 @@ def read_events(
     found = _found_columns(opened, columns)
     if duplicates not in ("keep", "refuse"):
         raise ValueError(f"duplicates={duplicates!r} is neither 'keep' nor 'refuse'. Say one of these.")
-    _check_zone(timezone)
+    check_zone(timezone)
     if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
     door = Door(opened, found, kind, kinds or {}, _formats(timestamp_format), timezone)
     table, refused = door.usable(keep_duplicates=duplicates == "keep")
-    return Events(table, refused, (opened.name,))
+    return Events(table, refused, (opened.name,), timezone)
 
 
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
@@ -337,7 +341,8 @@ def _kind_of(
     return found
 
 
-def _check_zone(timezone: str) -> None:
+def check_zone(timezone: str) -> str:
+    """Return the name of a time zone, or say that there is none of that name."""
     try:
         zoneinfo.ZoneInfo(timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError) as error:
@@ -345,3 +350,4 @@ def _check_zone(timezone: str) -> None:
             f"timezone={timezone!r} is not a time zone.{near(str(timezone), zoneinfo.available_timezones())} "
             "Use a name such as 'Europe/London'."
         ) from error
+    return timezone

@@ -1,6 +1,13 @@
 """Features of customers: what they are, and the one query that computes them."""
 
-from segkit.features._core import Feature, customer_features, family, feature_query
+from segkit.features._core import (
+    Feature,
+    customer_features,
+    family,
+    feature_query,
+    snapshots,
+    with_settings,
+)
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
 from segkit.features.catalogue import FAMILIES, feature_catalogue, select_features
@@ -19,4 +26,6 @@ __all__ = [
     "feature_catalogue",
     "feature_query",
     "select_features",
+    "snapshots",
+    "with_settings",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
 from segkit._standard import EXACT, STANDARD, TYPE_OF
-from segkit.events import Events
-from segkit.features._grains import GRAINS, MONEY, Grains
+from segkit.events import Events, check_zone
+from segkit.features._grains import DEFAULTS, GRAINS, LOG, SETTINGS, Grains, settings_of, who
+from segkit.features._grains.shopping import MONEY, in_days
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
-MICROSECONDS_A_DAY = 86_400_000_000
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 COMES_FROM = {"items": "quantity"}  # columns of a grain by the standard column that they are made of
 
@@ -38,7 +40,8 @@ class Feature:
     expr : callable
         From a table to one Ibis aggregate of it. The name of its parameter says which table:
         `orders` (`days_ago`, `amount`, `items`, `discount`), `gaps` (`days` between two orders),
-        `purchases` and `lines` (those and returns), `categories` (`category`, `lines`) or `events`.
+        `purchases` and `lines` (those and returns), `products` and `categories` (`lines` of each),
+        `visits`, `events` and others. What can be set is asked for by keyword-only parameters.
     unit : str
         What it is measured in.
     doc : str
@@ -51,6 +54,8 @@ class Feature:
         Its value for a customer without such events: 0 for counts and totals. Missing otherwise.
     family : str
         The family that it belongs to.
+    settings : tuple of (str, value) pairs
+        What was set for it, see :func:`with_settings`.
 
     Examples
     --------
@@ -70,6 +75,7 @@ class Feature:
     basis: str = "behavioural"
     empty: float | None = None
     family: str = "own"
+    settings: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -78,17 +84,24 @@ class Feature:
             raise ValueError(
                 f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Say which it is."
             )
-        for grain in inspect.signature(self.expr).parameters:
-            if grain not in (*GRAINS, "events"):
+        for name, parameter in inspect.signature(self.expr).parameters.items():
+            offered = SETTINGS if parameter.kind is parameter.KEYWORD_ONLY else (*GRAINS, *LOG)
+            what = "setting" if offered is SETTINGS else "table"
+            if name not in offered:
                 raise ValueError(
-                    f"{self.name}: its expression asks for a table {grain!r}.{near(grain, GRAINS)} "
-                    f"There are {', '.join(GRAINS)} and events; name its parameter after one of them."
+                    f"{self.name}: its expression asks for a {what} {name!r}.{near(name, offered)} "
+                    f"There are {', '.join(offered)}; name its parameter after one of them."
                 )
 
     @property
     def grain(self) -> str:
         """The table that it is an aggregate of."""
         return next(iter(inspect.signature(self.expr).parameters))
+
+    @property
+    def depends_on(self) -> frozenset[str]:
+        """The settings that its value depends on."""
+        return settings_of(self.expr, GRAINS)
 
 
 def family(name: str, *features: Feature) -> tuple[Feature, ...]:
@@ -107,6 +120,62 @@ def family(name: str, *features: Feature) -> tuple[Feature, ...]:
         Families add with ``+``.
     """
     return tuple(dataclasses.replace(feature, family=name) for feature in features)
+
+
+def with_settings(
+    features: Iterable[Feature],
+    *,
+    timezone: str | None = None,
+    visit_gap: str | timedelta | None = None,
+    dwell_cap: str | timedelta | None = None,
+) -> tuple[Feature, ...]:
+    """Return the same features, computed otherwise.
+
+    Parameters
+    ----------
+    features : iterable of Feature
+        Such as ``WEB``.
+    timezone : str, optional
+        Zone in which hours and weekdays are counted, such as ``"Europe/London"``. Where it is not said,
+        that of the events: ``read_events(…, timezone=…)``.
+    visit_gap : str or timedelta, optional
+        Time without a click after which a visit is over; 30 minutes where it is not said.
+    dwell_cap : str or timedelta, optional
+        Longest time that anyone is taken to look at one page; 30 minutes where it is not said.
+
+    Returns
+    -------
+    tuple of Feature
+        Those that depend on what was said are set; the others are as they were.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense, or none of the features depends on it.
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> sg.with_settings(sg.WEB, visit_gap="45 minutes")[0].settings
+    (('visit_gap', 2700.0),)
+    """
+    features = distinct_features(features)
+    said: dict[str, Any] = {} if timezone is None else {"timezone": check_zone(timezone)}
+    for name, span in (("visit_gap", visit_gap), ("dwell_cap", dwell_cap)):
+        if span is not None:
+            said[name] = read_span(span, name).total_seconds()
+    for name in said:
+        if not any(name in feature.depends_on for feature in features):
+            raise ValueError(
+                f"None of these {len(features)} features depends on {name}. Pass those that do, such as "
+                f"{'CONTEXT' if name == 'timezone' else 'WEB'}."
+            )
+    return tuple(_set(feature, said) for feature in features)
+
+
+def _set(feature: Feature, said: Mapping[str, Any]) -> Feature:
+    settings = {**dict(feature.settings), **{n: v for n, v in said.items() if n in feature.depends_on}}
+    return dataclasses.replace(feature, settings=tuple(sorted(settings.items())))
 
 
 @one_at_a_time
@@ -166,23 +235,111 @@ def customer_features(
     frame = feature_query(events, chosen, as_of=moment, window=span).to_pyarrow().to_pandas()
     if frame.empty:
         raise ValueError(_nobody(events, moment, span))
-    frame = frame.set_index("customer_id").sort_index()
-    frame.index = frame.index.astype("str")
+    return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
+
+
+@one_at_a_time
+def snapshots(
+    events: Events,
+    features: Iterable[Feature],
+    *,
+    dates: Iterable[str | pd.Timestamp],
+    window: str | timedelta | None = None,
+) -> pd.DataFrame:
+    """Compute features of each customer as they stood at several moments, each blind to its future.
+
+    Parameters
+    ----------
+    events, features, window
+        As in :func:`customer_features`.
+    dates : iterable of str or Timestamp
+        The moments, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``. In UTC where
+        they have no zone.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        Indexed by `as_of` (timestamp) and `customer_id`, sorted: at each moment the customers with any
+        event before it. ``snapshots(…).loc["2024-03-01"]`` equals ``customer_features(…, as_of="2024-03-01")``.
+
+    Raises
+    ------
+    ValueError
+        If there is no date, one occurs twice, or no event lies before any of them.
+
+    Notes
+    -----
+    One query for all: each event counts once for each moment that lies after it, so memory and time
+    grow with the number of moments.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> orders = pd.DataFrame({"customer_id": ["ada", "ada"], "timestamp": ["2024-01-01", "2024-01-11"],
+    ...                        "amount": [30.0, 50.0]})
+    >>> events = sg.read_events(orders, kind="purchase")
+    >>> sg.snapshots(events, sg.RFM, dates=["2024-01-10", "2024-01-15"])[["recency", "monetary"]]
+                            recency  monetary
+    as_of      customer_id
+    2024-01-10 ada              9.0      30.0
+    2024-01-15 ada              4.0      80.0
+    """
+    chosen = distinct_features(features)
+    moments, span = _moments(dates), read_window(window)
+    frame = snapshot_query(events, chosen, dates=moments, window=span).to_pyarrow().to_pandas()
+    if frame.empty:
+        raise ValueError(_nobody(events, moments[-1], span))
+    frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
+    frame = frame.rename(columns={"snapshot": "as_of"}).set_index(["as_of", "customer_id"])
+    return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span)
+
+
+def _moments(dates: Iterable[str | pd.Timestamp]) -> list[pd.Timestamp]:
+    if isinstance(dates, str):
+        raise TypeError(f"dates={dates!r} is one date. Pass a list of them, or use customer_features.")
+    moments = sorted(read_moment(date) for date in dates)
+    if not moments:
+        raise ValueError("dates is empty. Say at least one, such as dates=['2024-01-01'].")
+    twice = [a for a, b in itertools.pairwise(moments) if a == b]
+    if twice:
+        raise ValueError(f"dates has {twice[0]} more than once. Say each moment once.")
+    return moments
+
+
+def _described(
+    frame: pd.DataFrame,
+    chosen: tuple[Feature, ...],
+    events: Events,
+    as_of: str | list[str],
+    window: pd.Timedelta | None,
+) -> pd.DataFrame:
+    """Return the frame sorted, with words as categories, and with what its columns mean."""
+    frame = frame.sort_index()
+    if frame.index.nlevels == 1:
+        frame.index = frame.index.astype("str")
     for feature in chosen:
         if not pd.api.types.is_numeric_dtype(frame[feature.name]):
             frame[feature.name] = frame[feature.name].astype("category")
     frame.attrs["segkit"] = {
-        "as_of": moment.isoformat(),
-        "window": None if span is None else str(span),
+        "as_of": as_of,
+        "window": None if window is None else str(window),
         "sources": list(events.sources),
         "units": {f.name: f.unit for f in chosen},
         "meanings": {f.name: f.doc for f in chosen},
+        "bases": {f.name: f.basis for f in chosen},
+        "settings": {f.name: {n: str(v) for n, v in f.settings} for f in chosen if f.settings},
     }
     return frame
 
 
 def feature_query(
-    events: Events, features: Iterable[Feature], *, as_of: pd.Timestamp, window: timedelta | None = None
+    events: Events,
+    features: Iterable[Feature],
+    *,
+    as_of: pd.Timestamp,
+    window: timedelta | None = None,
+    dialect: str | None = None,
 ) -> ir.Table:
     """Compile features into one Ibis query.
 
@@ -190,38 +347,87 @@ def feature_query(
     ----------
     events, features, as_of, window
         As in :func:`customer_features`.
+    dialect : str, optional
+        Engine that it is written for; that of the events where it is not said.
 
     Returns
     -------
     ibis Table
         `customer_id` and a column for each feature; one row a customer, in no order.
     """
-    seen = _seen(events, as_of, window)
-    grains = Grains(seen)
-    by_grain: dict[str, dict[str, ir.Scalar]] = {}
-    for feature in features:
-        by_grain.setdefault(feature.grain, {})[feature.name] = _expression(feature, grains, events)
-    query = seen.select("customer_id").distinct()
-    for grain, expressions in by_grain.items():
-        part = grains[grain].group_by("customer_id").agg(**expressions)
-        query = query.left_join(part, "customer_id").drop("customer_id_right")
-    return query.select("customer_id", **{f.name: _finished(query[f.name], f) for f in features})
-
-
-def _seen(events: Events, as_of: pd.Timestamp, window: timedelta | None) -> ir.Table:
-    """Keep what counts at that moment, with its age; money and items become exact numbers."""
+    dialect = dialect or dialect_of(events.table)
     t = events.table
     seen = t.filter(t.timestamp < as_of)
     if window is not None:
         seen = seen.filter(seen.timestamp >= as_of - window)
-    moment = ibis.literal(as_of, type=TYPE_OF["time"])
-    days_ago = moment.delta(seen.timestamp, unit="microsecond").cast("float64") / MICROSECONDS_A_DAY
-    return seen.mutate(days_ago=days_ago, **{c: seen[c].cast(MONEY) for c in EXACT if c in seen.columns})
+    return _assembled(_aged(seen, as_of, dialect), features, events, dialect)
+
+
+def snapshot_query(
+    events: Events,
+    features: Iterable[Feature],
+    *,
+    dates: list[pd.Timestamp],
+    window: timedelta | None = None,
+) -> ir.Table:
+    """Compile features at several moments into one Ibis query.
+
+    Parameters
+    ----------
+    events, features, dates, window
+        As in :func:`snapshots`; dates sorted.
+
+    Returns
+    -------
+    ibis Table
+        `snapshot` (number of the date, from 0), `customer_id` and a column for each feature.
+    """
+    dialect = dialect_of(events.table)
+    t = events.table
+    every = t.filter(t.timestamp < dates[-1]).mutate(snapshot=ibis.array(list(range(len(dates)))).unnest())
+    moment = every.snapshot.cases(*((i, _literal(date)) for i, date in enumerate(dates)))
+    seen = every.mutate(moment=moment)
+    seen = seen.filter(seen.timestamp < seen.moment)
+    if window is not None:
+        seen = seen.filter(
+            seen.timestamp >= seen.moment - ibis.interval(seconds=1) * int(window.total_seconds())
+        )
+    return _assembled(_aged(seen, seen.moment, dialect).drop("moment"), features, events, dialect)
+
+
+def _literal(moment: pd.Timestamp) -> ir.Scalar:
+    return ibis.literal(moment, type=TYPE_OF["time"])
+
+
+def _aged(seen: ir.Table, moment: pd.Timestamp | ir.Column, dialect: str) -> ir.Table:
+    """Say how old each event is at that moment; money and items become exact numbers."""
+    aged = seen.mutate(age=age_of(seen.timestamp, moment, dialect))
+    exact = {c: aged[c].cast(MONEY) for c in EXACT if c in aged.columns}
+    return aged.mutate(days_ago=in_days(aged.age), **exact)
+
+
+def _grains_of(seen: ir.Table, events: Events, dialect: str) -> Grains:
+    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect})
+
+
+def _assembled(seen: ir.Table, features: Iterable[Feature], events: Events, dialect: str) -> ir.Table:
+    """Aggregate each grain by customer, once for all features of the same settings, and join the answers."""
+    grains = _grains_of(seen, events, dialect)
+    parts: dict[tuple, dict[str, ir.Scalar]] = {}
+    for feature in features:
+        part = parts.setdefault((feature.grain, feature.settings), {})
+        part[feature.name] = _expression(feature, grains, events)
+    keys = who(seen)
+    query = seen.select(*keys).distinct()
+    for (grain, settings), expressions in parts.items():
+        part = grains.table(grain, settings).group_by(*keys).agg(**expressions)
+        query = query.left_join(part, keys).drop(*(f"{key}_right" for key in keys))
+    return query.select(*keys, **{f.name: _finished(query[f.name], f) for f in features})
 
 
 def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
     try:
-        return grains.supply(feature.expr)
+        return grains.supply(feature.expr, feature.settings)
     except (AttributeError, ibis.common.exceptions.IbisTypeError) as error:
         column = _lacking(events, error)
         if column is None:
@@ -243,11 +449,12 @@ def _lacking(events: Events, error: Exception) -> str | None:
 
 def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Say of each feature which column it needs that the events lack; empty where it has what it needs."""
-    grains = Grains(_seen(events, pd.Timestamp("2000-01-01"), None))
+    dialect, moment = dialect_of(events.table), pd.Timestamp("2000-01-01")
+    grains = _grains_of(_aged(events.table, moment, dialect), events, dialect)
     needs = {}
     for feature in features:
         try:
-            grains.supply(feature.expr)
+            grains.supply(feature.expr, feature.settings)
             needs[feature.name] = ""
         except (AttributeError, ibis.common.exceptions.IbisTypeError) as error:
             column = _lacking(events, error)
@@ -306,17 +513,27 @@ def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
 
 
 def read_window(window: str | timedelta | None) -> pd.Timedelta | None:
-    """Return a span of time."""
-    if window is None:
-        return None
+    """Return a span of time, or none where none was said."""
+    return None if window is None else read_span(window, "window")
+
+
+def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
+    """Return a span of time that a person said as `name`.
+
+    Raises
+    ------
+    ValueError
+        If it is no span of time, or not longer than nothing.
+    """
+    example = "365 days" if name == "window" else "30 minutes"
     try:
-        if isinstance(window, (int, float)) or (isinstance(window, str) and window.strip().isdigit()):
+        if isinstance(said, (int, float)) or (isinstance(said, str) and said.strip().isdigit()):
             raise TypeError("pandas would count it in nanoseconds")
-        span = pd.Timedelta(window)
+        span = pd.Timedelta(said)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"window={window!r} is not a span of time. Write it as '365 days'.") from error
+        raise ValueError(f"{name}={said!r} is not a span of time. Write it as {example!r}.") from error
     if not span > pd.Timedelta(0):
-        raise ValueError(f"window={window!r} is not longer than nothing. Write it as '365 days'.")
+        raise ValueError(f"{name}={said!r} is not longer than nothing. Write it as {example!r}.")
     return span
 
 

@@ -1,6 +1,7 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
 from segkit.features._core import Feature, family
+from segkit.features._words import favourite
 
 
 def _entropy(categories):
@@ -10,13 +11,8 @@ def _entropy(categories):
     return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
 
 
-def _top_category(categories):
-    """The category of most lines; of equals, the last in the alphabet, on every engine.
-
-    The number stands before the name, in twelve digits, so that the largest text is the answer.
-    """
-    ranked = (categories.lines + 100_000_000_000).cast("string") + categories.category
-    return ranked.max().substr(12)
+def _top_category(categories, *, dialect):
+    return favourite(categories.category, categories.lines, dialect)
 
 
 def _spent(lines, kind):

@@ -1,0 +1,75 @@
+"""Purchases, and what they are grouped by: orders, the gaps between them, products, categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+
+from segkit.features._grains._building import who
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on the order of rows
+TOTAL = "decimal(38, 6)"  # of what was summed
+DAYS = "decimal(18, 9)"  # exact likewise, to a tenth of a millisecond
+MICROSECONDS_A_DAY = 86_400_000_000
+
+
+def purchases(seen: ir.Table) -> ir.Table:
+    """Return the purchase lines."""
+    return seen.filter(seen.kind == "purchase")
+
+
+def lines(seen: ir.Table) -> ir.Table:
+    """Return the lines of purchases and of returns."""
+    return seen.filter((seen.kind == "purchase") | (seen.kind == "return"))
+
+
+def orders(purchases: ir.Table) -> ir.Table:
+    """Return one row an order: the lines that share an order id; a line without one is an order by itself.
+
+    Its time is that of its first line: `age` in microseconds, `days_ago`.
+    """
+    totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
+    totals = {name: column for name, column in totals.items() if column in purchases.columns}
+    keys = who(purchases)
+    single = {name: purchases[column].cast(TOTAL) for name, column in totals.items()}
+    if "order_id" not in purchases.columns:
+        return purchases.select(*keys, "age", "days_ago", **single)
+    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "age", **single)
+    shared = purchases.filter(purchases.order_id.notnull())
+    sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
+    grouped = shared.group_by(*keys, "order_id").agg(age=shared.age.max(), **sums)
+    every = ibis.union(grouped.drop("order_id"), alone)
+    return every.mutate(days_ago=in_days(every.age))
+
+
+def gaps(orders: ir.Table) -> ir.Table:
+    """Return one row for each order but the first of a customer: the `days` since the order before."""
+    times = orders.select(*who(orders), "age")
+    before = times.age.lag().over(group_by=who(times), order_by=times.age.desc())
+    steps = times.select(*who(times), days=in_days(before - times.age).cast(DAYS))
+    return steps.filter(steps.days.notnull())
+
+
+def products(purchases: ir.Table) -> ir.Table:
+    """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
+    known = purchases.filter(purchases.product_id.notnull())
+    grouped = known.group_by(*who(known), "product_id")
+    return grouped.agg(lines=known.count(), first_age=known.age.max(), last_age=known.age.min())
+
+
+def categories(purchases: ir.Table) -> ir.Table:
+    """Return one row for each category that a customer bought of, with the number of `lines`."""
+    known = purchases.filter(purchases.category.notnull())
+    return known.group_by(*who(known), "category").agg(lines=known.count())
+
+
+def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:
+    """Return a span of time in days."""
+    return microseconds.cast("float64") / MICROSECONDS_A_DAY
+
+
+GRAINS = (purchases, lines, orders, gaps, products, categories)
