@@ -18,7 +18,7 @@ from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
 from segkit._standard import EXACT, STANDARD, TYPE_OF
 from segkit.events import Events, check_zone
-from segkit.features._grains import DEFAULTS, GRAINS, LOG, SETTINGS, Grains, settings_of, who
+from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
 
 if TYPE_CHECKING:

@@ -12,7 +12,15 @@ from segkit.features.cadence import CADENCE
 from segkit.features.rfm import RFM
 from segkit.features.trend import TREND
 
-FAMILIES: tuple[Feature, ...] = RFM + CADENCE + BASKET + TREND
+BY_FAMILY: dict[str, tuple[Feature, ...]] = {
+    "RFM": RFM,
+    "CADENCE": CADENCE,
+    "BASKET": BASKET,
+    "TREND": TREND,
+}
+"""The families that segkit brings, by the name under which the package has them."""
+
+FAMILIES: tuple[Feature, ...] = tuple(feature for members in BY_FAMILY.values() for feature in members)
 """Every feature that segkit brings."""
 
 
@@ -95,7 +103,7 @@ def code_for(features: tuple[Feature, ...]) -> str:
     """Write Python that stands for features: whole families by name, the others one by one."""
     left = list(features)
     parts = []
-    for name, members in (("RFM", RFM), ("CADENCE", CADENCE), ("BASKET", BASKET), ("TREND", TREND)):
+    for name, members in BY_FAMILY.items():
         if all(f in left for f in members):
             parts.append(f"sg.{name}")
             left = [f for f in left if f not in members]
