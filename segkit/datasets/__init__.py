@@ -1,6 +1,7 @@
 """Data to learn and test with: simulated shops of known truth, and real ones."""
 
 from segkit.datasets.complete_journey import CompleteJourney, load_complete_journey
+from segkit.datasets.engagement import make_engagement
 from segkit.datasets.online_retail import fetch_online_retail
 from segkit.datasets.personas import CATEGORIES, PERSONAS, Persona, blended, one_population
 from segkit.datasets.shop import make_events
@@ -13,6 +14,7 @@ __all__ = [
     "blended",
     "fetch_online_retail",
     "load_complete_journey",
+    "make_engagement",
     "make_events",
     "one_population",
 ]
