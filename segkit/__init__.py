@@ -27,6 +27,7 @@ _HOMES = {
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.segmentation": ("Segmentation", "segment"),
     "segkit.trust": ("scan_clusters",),
+    "segkit.monitor": ("match_segments",),
     "segkit.projection": ("project",),
     "segkit.explain": ("compare", "effect_sizes", "profile", "segment_sizes"),
     "segkit.plots": (

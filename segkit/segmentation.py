@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, built_in, by_size, dense, fit_quietly, fitted_labels, split
-from segkit._provenance import describe_fit
+from segkit._identity import continue_segments
+from segkit._provenance import describe_fit, hash_of
 from segkit.prepare import make_preparer
 
 
@@ -74,6 +75,11 @@ class Segmentation:
         except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
             names = [f"prepared {i}" for i in range(matrix.shape[1])]
         return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
+
+    @property
+    def hash(self) -> str:
+        """A SHA-256 of customers and labels in the order of ids: equal segmentations have equal ones."""
+        return self.provenance.get("hash") or hash_of(self.customers.sort_index(), self.labels.sort_index())
 
     @property
     def segments(self) -> list[int]:
@@ -281,6 +287,7 @@ def segment(
     n_segments: int | None = None,
     method: str = "kmeans",
     model: BaseEstimator | None = None,
+    previous: Segmentation | None = None,
     random_state: int = 0,
 ) -> Segmentation:
     """Divide customers into segments.
@@ -296,6 +303,10 @@ def segment(
     model : scikit-learn clusterer or pipeline, optional
         Instead: any clusterer, used exactly as passed (a copy is fitted). Its labels are kept, and
         nothing is prepared before it: put :func:`segkit.make_preparer` first in a pipeline yourself.
+    previous : Segmentation, optional
+        An earlier segmentation that this one continues: a segment that is found again keeps its id and
+        its name, and a new one gets an id that was never used. What became of each is in
+        ``provenance["transitions"]``; see :func:`segkit.match_segments`.
     random_state : int, default=0
         Seed of what is random in the built-in methods.
 
@@ -342,7 +353,8 @@ def segment(
     provenance = describe_fit(
         ordered, labels, estimator, method if model is None else "model", n_segments, random_state
     )
-    return Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
+    fitted = Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
+    return fitted if previous is None else continue_segments(previous, fitted)
 
 
 def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:

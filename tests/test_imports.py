@@ -10,10 +10,10 @@ from shared_data import CHECKOUT
 import segkit
 
 LAYERS = (
-    {"_engine", "_standard", "_door", "_sources", "events", "attributes", "presets"},
+    {"_engine", "_standard", "_dialect", "_door", "_sources", "events", "attributes", "presets"},
     {"features", "datasets"},
     {"prepare", "cluster", "_fit", "_provenance"},
-    {"segmentation", "_storage"},
+    {"segmentation", "_storage", "_identity"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
     {"plots"},
     {"widgets", "reporting"},
