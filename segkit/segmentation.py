@@ -353,7 +353,9 @@ def segment(
     provenance = describe_fit(
         ordered, labels, estimator, method if model is None else "model", n_segments, random_state
     )
-    fitted = Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
+    fitted = Segmentation(
+        customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance
+    )
     return fitted if previous is None else continue_segments(previous, fitted)
 
 

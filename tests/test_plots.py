@@ -54,7 +54,8 @@ def marks(chart):
 
 def said(chart):
     title = chart.to_dict()["title"]
-    return title["subtitle"] if isinstance(title, dict) else ""
+    subtitle = title["subtitle"] if isinstance(title, dict) else ""
+    return subtitle if isinstance(subtitle, str) else " ".join(subtitle)
 
 
 def colors(chart):
@@ -308,15 +309,16 @@ def test_what_has_no_distribution_is_explained(features, message):
 # --- scan --------------------------------------------------------------------------------------------
 
 
-def test_a_scan_is_four_panels_with_their_spread():
+def test_a_scan_is_a_panel_for_each_measure_with_its_spread():
     table = scan()
     chart = sg.plot_scan(table, chosen=3)
     panels = chart.to_dict()["concat"]
     assert [p["title"]["text"].split("?")[0] for p in panels] == [
         "Repeatable",
+        "Repeatable",
         "Separate",
-        "Tight",
         "Large enough",
+        "Tight",
     ]
     assert titles(chart, "x") == {"Number of segments"}
     stability = next(
@@ -329,7 +331,8 @@ def test_a_scan_is_four_panels_with_their_spread():
 
 def test_a_scan_of_a_sample_says_so(monkeypatch):
     monkeypatch.setattr("segkit.trust.scan.MOST", 30)
-    assert said(sg.plot_scan(scan())).startswith("On a sample of 30 of 60 customers.")
+    sampled = sg.scan_clusters(three_groups(), k=[2], method="ward", resamples=2, progress=False)
+    assert said(sg.plot_scan(sampled)).startswith("On a sample of 30 of 60 customers.")
 
 
 def test_a_scan_with_nothing_to_say_is_drawn():

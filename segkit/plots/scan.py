@@ -11,10 +11,13 @@ from segkit.plots.theme import GREY, OKABE_ITO, themed
 
 PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("stability", "stability_spread", "Repeatable? Stability (adjusted Rand index)"),
+    ("prediction_strength", "prediction_spread", "Repeatable? Prediction strength (worst segment)"),
     ("silhouette", "silhouette_error", "Separate? Silhouette (−1 to 1)"),
-    ("inertia", None, "Tight? Inertia (squared prepared units)"),
     ("smallest", None, "Large enough? Smallest segment (share)"),
+    ("inertia", None, "Tight? Inertia (squared prepared units)"),
+    ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
 )
+DISAGREE = "They need not agree, and none says that segments exist. Bands: ± one standard deviation or error."
 
 
 def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2) -> alt.ConcatChart:
@@ -32,15 +35,16 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
     Returns
     -------
     ConcatChart
-        A panel each for stability, silhouette, inertia and the smallest segment, with their spread.
+        A panel for each measure, with its spread: stability, prediction strength, silhouette, the
+        smallest segment, inertia, and the outcome where the scan has one.
     """
-    panels = [_panel(scan, value, spread, title, chosen) for value, spread, title in PANELS]
+    panels = [
+        _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
+    ]
     facts = scan.attrs.get("segkit", {})
-    subtitle = (
-        "They need not agree, and none says that segments exist. Bands: ± one standard deviation or error."
-    )
+    subtitle = [DISAGREE]
     if facts.get("looked_at", 0) < facts.get("customers", 0):
-        subtitle = f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers. " + subtitle
+        subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
     title = {"text": "How many segments?", "subtitle": subtitle}
     return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
 
@@ -52,7 +56,8 @@ def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chose
     x = alt.X("k:O", title="Number of segments", axis=alt.Axis(labelAngle=0, grid=False))
     scale = alt.Scale(zero=value in ("smallest", "inertia"))
     axis = alt.Axis(
-        format=".0%" if value == "smallest" else "~s" if value == "inertia" else ".2f", tickCount=4
+        format=".0%" if value in ("smallest", "outcome") else "~s" if value == "inertia" else ".2f",
+        tickCount=4,
     )
     base = alt.Chart(points).encode(x)
     layers = [

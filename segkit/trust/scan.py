@@ -6,18 +6,29 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_samples
+from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._fit import built_in, labels_of, rule_of
+from segkit._fit import built_in
 from segkit.prepare import make_preparer
 from segkit.segmentation import checked_customers
+from segkit.trust._compressed import (
+    Compressed,
+    adjusted_rand,
+    compress,
+    contingency,
+    jaccards,
+    kept_pairs,
+    labels_with,
+)
 
-MOST = 20_000  # customers that are looked at; above it, a sample that is stated
-SILHOUETTE_SAMPLE = 2_000  # customers whose silhouettes are measured, each among all that are looked at
+MOST = 5_000  # customers that are looked at by methods that cannot take weights; a sample that is stated
+SILHOUETTE_SAMPLE = 2_000  # customers whose silhouettes are measured
+AMONG = 50_000  # customers among whom they are measured
+REFITS = 3  # starts of k-means on a resample
 BLOCK = 500  # of them at once, which bounds the memory
 
 
@@ -26,21 +37,25 @@ def scan_clusters(
     *,
     k: int | Iterable[int] = range(2, 11),
     method: str = "kmeans",
-    resamples: int = 10,
+    resamples: int = 20,
+    outcome: pd.Series | None = None,
     random_state: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Segment with several numbers of segments and measure each: tight, separate, repeatable.
+    """Segment with several numbers of segments and measure each: tight, separate, repeatable, useful.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
-        As for :func:`segkit.segment`. Of more than 20,000, a random sample of that size is looked at.
+        As for :func:`segkit.segment`.
     k : int or iterable of int, default=range(2, 11)
         Numbers of segments.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
-    resamples : int, default=10
-        Random halves of the customers on which the segments are made again.
+        Of more than 5,000 customers, the last two look at a random sample of that size.
+    resamples : int, default=20
+        Bootstrap samples of the customers on which the segments are made again.
+    outcome : Series of shape (n_customers,), optional
+        What customers did later, such as next quarter's spend, on the index of `customers`.
     random_state : int, default=0
         Seed of samples and methods.
     progress : bool, default=True
@@ -48,29 +63,44 @@ def scan_clusters(
 
     Returns
     -------
-    DataFrame of shape (n_k, 6)
-        Indexed by `k`. `inertia`: sum of squared distances to the segment's mean, in prepared units.
-        `silhouette` (−1 to 1): how much nearer customers lie to their own segment than to the next one
-        [1]_, measured for 2,000 customers drawn by lot where there are more, with its standard error `silhouette_error`
-        (0 where it is exact). `stability` (up to 1): mean adjusted Rand index between the segments and
-        those made again on half of the customers [2]_, with its standard deviation `stability_spread`.
-        `smallest`: share of customers in the smallest segment. ``.attrs["segkit"]`` says of how many.
+    DataFrame of shape (n_k, 9 or 11)
+        Indexed by `k`.
+
+        * `inertia`: sum of squared distances to the segment's mean, in prepared units.
+        * `silhouette` (−1 to 1): how much nearer customers lie to their own segment than to the next one
+          [1]_; measured for 2,000 drawn by lot where there are more, with its standard error
+          `silhouette_error` (0 where it is exact).
+        * `stability` (up to 1): mean adjusted Rand index between the segments and those made again on
+          bootstrap samples, with its standard deviation `stability_spread`.
+        * `weakest` (0 to 1): the least stable segment's mean Jaccard similarity to its like in those [2]_.
+        * `prediction_strength` (0 to 1): make segments on one half of the customers, and on the other; in
+          the worst segment of the other, which share of pairs does the first keep together [3]_?
+          With its standard deviation `prediction_spread`.
+        * `smallest`: share of customers in the smallest segment.
+        * `outcome`, `outcome_error`: share of the outcome's variance that the segment explains, for
+          customers who were left out of their segment's mean; at 0 or below, it says nothing.
+
+        ``.attrs["segkit"]`` says of how many. Stopped half way, it holds the numbers that are done.
 
     Raises
     ------
     ValueError
-        If a k exceeds the number of different customers.
+        If a k exceeds the number of different customers, or the outcome is not theirs.
 
     Notes
     -----
-    Neither number says that segments exist: a silhouette is high on any long tail, and one population
-    cut in two halves may be cut at the same place each time.
+    None of them says that segments exist: a silhouette is high on any long tail, and one population
+    cut in two halves may be cut at the same place each time. :func:`segkit.structure_test` asks that.
+
+    k-means is made again on 3,000 weighted micro-clusters, so that a million customers take seconds.
 
     References
     ----------
     .. [1] Rousseeuw (1987), Silhouettes, Journal of Computational and Applied Mathematics 20.
-    .. [2] Ben-Hur, Elisseeff & Guyon (2002), A stability based method for discovering structure in
-       clustered data, Pacific Symposium on Biocomputing 7.
+    .. [2] Hennig (2007), Cluster-wise assessment of cluster stability, Computational Statistics & Data
+       Analysis 52.
+    .. [3] Tibshirani & Walther (2005), Cluster validation by prediction strength, Journal of
+       Computational and Graphical Statistics 14.
 
     Examples
     --------
@@ -86,30 +116,69 @@ def scan_clusters(
         raise ValueError("k names no number of segments. Say k=range(2, 11), for instance.")
     if resamples < 1:
         raise ValueError(f"resamples={resamples!r} should be 1 or more: without any, stability is unknown.")
-    customers = checked_customers(customers)
-    looked = customers.sort_index()
+    looked = checked_customers(customers).sort_index()
+    later = None if outcome is None else _checked_outcome(outcome, looked.index)
     rng = np.random.default_rng(random_state)
-    if len(looked) > MOST:
-        looked = looked.iloc[np.sort(rng.choice(len(looked), MOST, replace=False))]
+    if method != "kmeans" and len(looked) > MOST:
+        chosen = np.sort(rng.choice(len(looked), MOST, replace=False))
+        looked, later = looked.iloc[chosen], None if later is None else later[chosen]
     prepared = make_preparer().fit_transform(looked)
-    different = len(np.unique(prepared, axis=0))
+    crowd = compress(prepared, rng) if method == "kmeans" else compress(prepared, rng, most=len(prepared))
+    different = len(np.unique(crowd.points, axis=0))
     if wanted[-1] > different:
         raise ValueError(
             f"k goes up to {wanted[-1]}, and only {different:,} customers differ in these features. "
             f"Ask for at most {different}."
         )
-    halves = [
-        np.sort(rng.choice(len(looked), max(len(looked) // 2, 2), replace=False)) for _ in range(resamples)
-    ]
-    shown = np.sort(rng.choice(len(looked), min(len(looked), SILHOUETTE_SAMPLE), replace=False))
-    rows = {}
-    with threadpool_limits(limits=1):
-        for n in tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False):
+    redrawn = [crowd.redrawn(rng) for _ in range(resamples)]
+    halves = [crowd.halved(rng) for _ in range(max(resamples // 4, 1))]
+    shown = _Shown(prepared, crowd, rng)
+    rows: dict[int, dict[str, float]] = {}
+    bar = tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
+    try:
+        for n in bar:
             clusterer = built_in(method, n, len(looked), random_state)
-            rows[n] = _measure(clusterer, prepared, halves, shown)
+            labels = labels_with(clusterer, crowd.points, crowd.weights)
+            again = clusterer.set_params(n_init=REFITS) if isinstance(clusterer, KMeans) else clusterer
+            rows[n] = _separation(crowd, labels, shown) | _repeats(crowd, labels, again, redrawn, halves)
+            if later is not None:
+                rows[n] |= explained_outcome(labels[crowd.member_of], later)
+    except KeyboardInterrupt:
+        if not rows:
+            raise
+        tqdm.write(f"Stopped after {len(rows)} of {len(wanted)} numbers of segments; these are kept.")
     scan = pd.DataFrame.from_dict(rows, orient="index").rename_axis("k")
-    scan.attrs["segkit"] = {"customers": len(customers), "looked_at": len(looked), "resamples": resamples}
+    facts = {"customers": len(customers), "looked_at": len(looked), "resamples": resamples}
+    scan.attrs["segkit"] = facts | {"micro_clusters": len(crowd.points)}
     return scan
+
+
+def defensible_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.02) -> list[int]:
+    """Return the numbers of segments that can be defended: about as repeatable as the best, and none tiny.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From :func:`scan_clusters`.
+    slack : float, default=0.1
+        How far stability and prediction strength may lie below the best one, beyond their own spread.
+    smallest : float, default=0.02
+        Least share of customers in the smallest segment.
+
+    Returns
+    -------
+    list of int
+        At least one: where none is left, the most stable. Among them nothing is better than the rest by
+        the data alone; choose by what the segments are for.
+    """
+    large = scan[scan["smallest"] >= smallest]
+    if not len(large):
+        return [int(scan["smallest"].idxmax())]
+    floor_stable = (large["stability"] - large["stability_spread"]).max() - slack
+    floor_strong = (large["prediction_strength"] - large["prediction_spread"]).max() - slack
+    holding = large[(large["stability"] >= floor_stable) & (large["prediction_strength"] >= floor_strong)]
+    found = holding if len(holding) else large.loc[[large["stability"].idxmax()]]
+    return [int(k) for k in found.index]
 
 
 def suggested_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.05) -> int:
@@ -134,61 +203,119 @@ def suggested_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.0
     return int(holding.index.max() if len(holding) else few["stability"].idxmax())
 
 
-def _measure(
-    clusterer: BaseEstimator, prepared: np.ndarray, halves: list[np.ndarray], shown: np.ndarray
+def _checked_outcome(outcome: pd.Series, index: pd.Index) -> np.ndarray:
+    missing = index.difference(outcome.index)
+    if len(missing):
+        raise ValueError(
+            f"outcome says nothing of {len(missing):,} customers, such as {missing[0]!r}. It should be a Series on "
+            "the index of customers; who did nothing has 0, not a missing value."
+        )
+    later = outcome.reindex(index).to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(later).all():
+        raise ValueError("outcome holds missing or infinite values. Who did nothing later has 0.")
+    return later
+
+
+def explained_outcome(labels: np.ndarray, later: np.ndarray) -> dict[str, float]:
+    """Return which share of an outcome's variance the means of the others in one's segment explain.
+
+    Everyone is predicted by the mean of the rest of the segment, and compared with the mean of all the rest.
+    """
+    _, group = np.unique(labels, return_inverse=True)
+    size, total = np.bincount(group), np.bincount(group, weights=later)
+    rest = np.maximum(size[group] - 1, 1)
+    n = len(later)
+    overall = (later.sum() - later) / max(n - 1, 1)
+    own = np.where(size[group] > 1, (total[group] - later) / rest, overall)
+    by_none, by_segment = (later - overall) ** 2, (later - own) ** 2
+    if by_none.sum() == 0:
+        return {"outcome": float("nan"), "outcome_error": float("nan")}
+    share = 1 - by_segment.sum() / by_none.sum()
+    # Of a ratio of means, by the delta method.
+    residual = by_segment - (1 - share) * by_none
+    return {"outcome": float(share), "outcome_error": float(residual.std() / np.sqrt(n) / by_none.mean())}
+
+
+def _repeats(
+    crowd: Compressed,
+    labels: np.ndarray,
+    clusterer: BaseEstimator,
+    redrawn: list[np.ndarray],
+    halves: list[tuple[np.ndarray, np.ndarray]],
 ) -> dict[str, float]:
-    fitted = clone(clusterer).fit(prepared)
-    labels = labels_of(fitted, prepared)
-    silhouette, silhouette_error = _silhouette(prepared, labels, shown)
-    again = [adjusted_rand_score(labels, _made_on(clusterer, prepared, rows)) for rows in halves]
-    _, counts = np.unique(labels, return_counts=True)
+    agreement, likeness = [], []
+    for weights in redrawn:
+        table = contingency(labels, labels_with(clusterer, crowd.points, weights), crowd.weights)
+        agreement.append(adjusted_rand(table))
+        likeness.append(jaccards(table))
+    strength = [prediction_strength(crowd, clusterer, *two) for two in halves]
+    _, group = np.unique(labels, return_inverse=True)
     return {
-        "inertia": _inertia(prepared, labels),
-        "silhouette": silhouette,
-        "silhouette_error": silhouette_error,
-        "stability": float(np.mean(again)),
-        "stability_spread": float(np.std(again)),
-        "smallest": counts.min() / len(labels),
+        "stability": float(np.mean(agreement)),
+        "stability_spread": float(np.std(agreement)),
+        "weakest": float(np.mean(likeness, axis=0).min()),
+        "prediction_strength": float(np.mean(strength)),
+        "prediction_spread": float(np.std(strength)),
+        "smallest": float(np.bincount(group, weights=crowd.weights).min() / crowd.n_customers),
     }
 
 
-def _silhouette(prepared: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-    """Return the mean silhouette of some customers among all, and its standard error, 0 where they are all."""
-    found, group = np.unique(labels, return_inverse=True)
-    if not 2 <= len(found) < len(labels):
-        return float("nan"), float("nan")
-    if len(rows) == len(labels):
-        return float(silhouette_samples(prepared, labels).mean()), 0.0
-    members = np.eye(len(found))[group]
-    sizes = members.sum(axis=0)
-    scores = []
-    for block in np.array_split(rows, max(len(rows) // BLOCK, 1)):
-        total = pairwise_distances(prepared[block], prepared) @ members
-        own, at = group[block], np.arange(len(block))
-        inside = total[at, own] / np.maximum(sizes[own] - 1, 1)
-        others = total / sizes
-        others[at, own] = np.inf
-        nearest = others.min(axis=1)
-        apart = (nearest - inside) / np.maximum(np.maximum(nearest, inside), 1e-300)
-        scores.append(np.where(sizes[own] > 1, apart, 0.0))
-    values = np.concatenate(scores)
-    unseen = 1 - len(rows) / len(labels)
-    return float(values.mean()), float(np.sqrt(values.var(ddof=1) / len(values) * unseen))
+def prediction_strength(
+    crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray
+) -> float:
+    """Return the share of pairs of the worst segment of one half that segments of the other keep together."""
+    learnt = labels_with(clusterer, crowd.points, train)
+    found = labels_with(clusterer, crowd.points, test)
+    here = test > 0
+    return float(kept_pairs(contingency(learnt[here], found[here], test[here])).min())
 
 
-def _made_on(clusterer: BaseEstimator, prepared: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Label everyone by segments that were made on some."""
-    again = clone(clusterer)
-    if isinstance(again, KMeans):
-        again.set_params(n_init=3)
-    parameters = again.get_params()
-    size = "n_clusters" if "n_clusters" in parameters else "n_components"
-    again.set_params(**{size: min(parameters[size], len(np.unique(prepared[rows], axis=0)))})
-    half = prepared[rows]
-    again.fit(half)
-    return rule_of(again, half, labels_of(again, half))(prepared)
+def _separation(crowd: Compressed, labels: np.ndarray, shown: _Shown) -> dict[str, float]:
+    silhouette, error = shown.silhouette(labels)
+    return {"inertia": _inertia(crowd, labels), "silhouette": silhouette, "silhouette_error": error}
 
 
-def _inertia(prepared: np.ndarray, labels: np.ndarray) -> float:
-    groups = (prepared[labels == label] for label in np.unique(labels))
-    return float(sum(((group - group.mean(axis=0)) ** 2).sum() for group in groups))
+def _inertia(crowd: Compressed, labels: np.ndarray) -> float:
+    """Return the sum of squares within segments: between points, and of customers about their points."""
+    total = crowd.within
+    for label in np.unique(labels):
+        points, weights = crowd.points[labels == label], crowd.weights[labels == label]
+        apart = points - np.average(points, axis=0, weights=weights)
+        total += float(weights @ np.einsum("ij,ij->i", apart, apart))
+    return total
+
+
+class _Shown:
+    """Some customers whose silhouettes are measured, for every number of segments from the same distances."""
+
+    def __init__(self, prepared: np.ndarray, crowd: Compressed, rng: np.random.Generator):
+        n = len(prepared)
+        rows = np.sort(rng.choice(n, min(n, SILHOUETTE_SAMPLE), replace=False))
+        among = np.sort(rng.choice(n, min(n, AMONG), replace=False)) if n > AMONG else np.arange(n)
+        self._own, self._member = crowd.member_of[rows], crowd.member_of[among]
+        self._rows, self._among = prepared[rows], prepared[among]
+        self._is_among = np.isin(rows, among)
+        self._unseen = 1 - len(rows) / n
+
+    def silhouette(self, labels: np.ndarray) -> tuple[float, float]:
+        """Return the mean silhouette, and its standard error: 0 where everyone is shown."""
+        found, group = np.unique(labels, return_inverse=True)
+        members = np.eye(len(found))[group[self._member]]
+        sizes = members.sum(axis=0)
+        if len(found) < 2 or len(found) >= len(self._among):
+            return float("nan"), float("nan")
+        scores = []
+        with threadpool_limits(limits=1):
+            for block in np.array_split(np.arange(len(self._rows)), max(len(self._rows) // BLOCK, 1)):
+                total = pairwise_distances(self._rows[block], self._among) @ members
+                own, at = group[self._own[block]], np.arange(len(block))
+                rest = sizes[own] - self._is_among[block]
+                inside = total[at, own] / np.maximum(rest, 1)
+                others = total / np.maximum(sizes, 1)
+                others[:, sizes == 0] = np.inf
+                others[at, own] = np.inf
+                next_one = others.min(axis=1)
+                apart = (next_one - inside) / np.maximum(np.maximum(next_one, inside), 1e-300)
+                scores.append(np.where(rest > 0, apart, 0.0))
+        values = np.concatenate(scores)
+        return float(values.mean()), float(np.sqrt(values.var(ddof=1) / len(values) * self._unseen))

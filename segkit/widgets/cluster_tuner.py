@@ -147,7 +147,7 @@ class ClusterTuner(w.VBox):
             f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
             if self.error
             else _grey(
-                f"With {self.n_segments} segments: made again on half of the customers, {at['stability']:.2f} "
+                f"With {self.n_segments} segments: made again on resampled customers, {at['stability']:.2f} "
                 f"agreement (adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers."
             )
         )
