@@ -1,6 +1,15 @@
 """How far to believe segments: what the data says, and what it cannot say."""
 
+from segkit.trust.outcome import outcome_scoreboard, segment_outcomes
+from segkit.trust.repeatability import Stability, stability
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
-from segkit.trust.stability import Stability, stability
 
-__all__ = ["Stability", "defensible_k", "scan_clusters", "stability", "suggested_k"]
+__all__ = [
+    "Stability",
+    "defensible_k",
+    "outcome_scoreboard",
+    "scan_clusters",
+    "segment_outcomes",
+    "stability",
+    "suggested_k",
+]

@@ -132,7 +132,7 @@ def stability(
     """
     if len(result.segments) < 2:
         raise ValueError(
-            f"There are {len(result.segments)} segments; what comes back can be asked of 2 or more. Ask for more segments."
+            f"There are {len(result.segments)} segments, and 2 or more can be compared. Ask for more."
         )
     if resamples < 1:
         raise ValueError(f"resamples={resamples!r} should be 1 or more.")

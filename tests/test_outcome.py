@@ -1,0 +1,112 @@
+"""What segments say about the next period: by hand, against RFM, against chance, and never from the future."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tables import purchases
+
+import segkit as sg
+from segkit.datasets import make_events
+from segkit.trust.outcome import RFM_CELLS, RFM_QUINTILES
+
+AS_OF, HORIZON = "2024-07-01", "90 days"
+
+
+def board(events, results, **said):
+    return sg.outcome_scoreboard(events, results, **({"as_of": AS_OF, "horizon": HORIZON} | said))
+
+
+def shop(rate, n=300, seed=0, before=6):
+    """Customers who all buy alike before, and later with the chance and for the money that is theirs."""
+    rng = np.random.default_rng(seed)
+    ids = [f"c{i:03}" for i in range(n)]
+    past = [
+        (i, pd.Timestamp("2024-01-01") + pd.Timedelta(days=float(d)), float(m))
+        for i in ids
+        for d, m in zip(rng.uniform(0, 181, before), rng.lognormal(3, 0.5, before), strict=True)
+    ]
+    bought = [i for i, p in zip(ids, rate, strict=True) if rng.random() < p]
+    later = [
+        (i, pd.Timestamp("2024-07-01") + pd.Timedelta(days=float(d)), 20.0)
+        for i, d in zip(bought, rng.uniform(0, 90, len(bought)), strict=True)
+    ]
+    end = [("c000", pd.Timestamp("2024-09-29 12:00"), 1.0)]
+    return purchases(*past, *later, *end), pd.Index(ids)
+
+
+def test_explained_by_hand():
+    """Two segments of five: all of one buy, none of the other."""
+    events, ids = shop([1.0] * 5 + [0.0] * 5, n=10)
+    labels = pd.Series([0] * 5 + [1] * 5, index=ids)
+    told = board(events, {"mine": labels}).loc[("repeat purchase", "mine")]
+    assert told["explained"] == pytest.approx(1) and told["segments"] == 2
+    assert told["verdict"] in ("more than RFM quintiles", "as much as RFM quintiles")
+
+
+def test_what_rfm_cannot_see_is_gained():
+    rate = np.where(np.arange(300) % 2 == 0, 0.9, 0.2)
+    events, ids = shop(rate)
+    kinds = pd.Series(np.arange(300) % 2, index=ids)
+    lot = pd.Series(np.random.default_rng(1).integers(0, 4, 300), index=ids)
+    told = board(events, {"kinds": kinds, "lot": lot}).loc["repeat purchase"]
+    assert told.loc["kinds", "verdict"] == "more than RFM quintiles"
+    assert told.loc["kinds", "explained"] == pytest.approx(0.5, abs=0.12)
+    assert told.loc["lot", "verdict"] == "no more than chance"
+
+
+def test_a_shop_where_rfm_is_best_is_reported_so():
+    """How often they buy is all there is; segments by product taste say nothing of it."""
+    events, _ = make_events(400, kinds="purchase", end="2024-12-31")
+    before = sg.customer_features(events, sg.RFM + sg.BASKET, as_of="2024-09-01")
+    taste = sg.segment(before[["category_entropy", "items_per_order"]], n_segments=3)
+    told = sg.outcome_scoreboard(events, {"taste": taste}, as_of="2024-09-01", horizon="90 days")
+    spend = told.loc["spend"]
+    assert spend.loc["taste", "verdict"] == "less than RFM quintiles"
+    assert spend.loc[RFM_CELLS, "explained"] > spend.loc["taste", "explained"]
+    assert spend.loc[RFM_QUINTILES, "verdict"] == "the yardstick"
+
+
+@pytest.mark.slow
+def test_the_interval_covers_and_lots_seldom_pass():
+    """100 shops: a grouping by lot passes for more than chance in at most 5 % and a bit."""
+    passed = 0
+    for seed in range(100):
+        events, ids = shop(np.full(120, 0.5), n=120, seed=seed, before=3)
+        lot = pd.Series(np.random.default_rng(seed).integers(0, 4, 120), index=ids)
+        told = board(events, lot, random_state=seed).loc["repeat purchase"].loc["segments"]
+        passed += told["verdict"] != "no more than chance"
+    assert passed <= 10
+
+
+def test_segments_that_saw_the_future_are_refused():
+    events, _ = make_events(60, kinds="purchase")
+    late = sg.segment(sg.customer_features(events, sg.RFM, as_of="2024-12-01"), n_segments=2)
+    with pytest.raises(ValueError, match="it has seen what it should foretell"):
+        sg.outcome_scoreboard(events, late, as_of="2024-06-01", horizon="90 days")
+
+
+def test_a_horizon_without_events_is_refused():
+    events, _ = make_events(60, kinds="purchase")
+    result = sg.segment(sg.customer_features(events, sg.RFM, as_of="2024-12-01"), n_segments=2)
+    with pytest.raises(ValueError, match="before the horizon does"):
+        sg.outcome_scoreboard(events, result, as_of="2024-12-01", horizon="90 days")
+
+
+def test_churn_is_asked_only_of_who_was_active():
+    events, ids = shop([1.0] * 10 + [0.0] * 10, n=20)
+    labels = pd.Series([0] * 10 + [1] * 10, index=ids)
+    table = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon=HORIZON)
+    assert table.loc[("churn", 1), "mean"] == 1 and table.loc[("repeat purchase", 1), "mean"] == 0
+    assert table.loc[("spend", 0), "difference"] > 15
+    long_gone = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon="1 day")
+    assert long_gone.loc["churn", "mean"].isna().any() or len(long_gone) == 6
+
+
+def test_labels_that_are_missing_or_no_labels_are_explained():
+    events, ids = shop([0.5] * 20, n=20)
+    with pytest.raises(ValueError, match="no label for 1 customers"):
+        board(events, pd.Series([0.0] * 19 + [None], index=ids))
+    with pytest.raises(TypeError, match="is a list"):
+        board(events, {"mine": [1, 2]})
+    with pytest.raises(ValueError, match="Only 3 customers"):
+        board(events, pd.Series([0, 1, 1], index=ids[:3]))
