@@ -10,11 +10,19 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "segkit.events": ("Events", "read_events"),
+    "segkit.presets": ("preset_catalogue",),
     "segkit.features": (
+        "ADS",
         "BASKET",
         "CADENCE",
+        "EMAIL",
         "FAMILIES",
+        "FEEDBACK",
+        "PREFERENCE",
+        "PUSH",
         "RFM",
+        "SMS",
+        "SOCIAL",
         "TREND",
         "Feature",
         "customer_features",
@@ -26,7 +34,7 @@ _HOMES = {
     ),
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.segmentation": ("Segmentation", "segment"),
-    "segkit.trust": ("scan_clusters",),
+    "segkit.trust": ("outcome_scoreboard", "scan_clusters", "segment_outcomes", "stability"),
     "segkit.monitor": ("match_segments",),
     "segkit.projection": ("project",),
     "segkit.explain": ("compare", "effect_sizes", "profile", "segment_sizes"),

@@ -2,18 +2,34 @@
 
 from segkit.datasets.complete_journey import CompleteJourney, load_complete_journey
 from segkit.datasets.engagement import make_engagement
+from segkit.datasets.lifestyles import (
+    AGE_BANDS,
+    BATTERY,
+    INCOME_BANDS,
+    LIFESTYLES,
+    POSTCODES,
+    Lifestyle,
+    make_attributes,
+)
 from segkit.datasets.online_retail import fetch_online_retail
 from segkit.datasets.personas import CATEGORIES, PERSONAS, Persona, blended, one_population
 from segkit.datasets.shop import make_events
 
 __all__ = [
+    "AGE_BANDS",
+    "BATTERY",
     "CATEGORIES",
+    "INCOME_BANDS",
+    "LIFESTYLES",
     "PERSONAS",
+    "POSTCODES",
     "CompleteJourney",
+    "Lifestyle",
     "Persona",
     "blended",
     "fetch_online_retail",
     "load_complete_journey",
+    "make_attributes",
     "make_engagement",
     "make_events",
     "one_population",

@@ -16,6 +16,7 @@ COLUMNS = {
     "order_id": pa.string(),
     "product_id": pa.string(),
     "category": pa.string(),
+    "brand": pa.string(),
     "quantity": pa.float64(),
     "amount": pa.float64(),
     "discount": pa.float64(),

@@ -18,6 +18,9 @@ _MIDDLE = np.array([2.5, 9, 12, 6, 7, 2.5, 4, 5, 3, 14, 18, 8, 10, 2, 5, 15])
 SHELF_CENTS = np.round(100 * np.outer(_MIDDLE, 4.0 ** (np.arange(LADDER) / (LADDER - 1) - 0.5))).ravel()
 """Shelf price of each product: from half to twice its category's middle, in equal steps of ratio."""
 
+BRANDS = ("Plain", "Alder", "Hearth", "Crown")
+"""The shop's own label for the cheapest third of each ladder, two for the middle, one for the dearest."""
+
 CHANNELS = ("store", "web")
 
 
@@ -52,7 +55,13 @@ class Orders:
 
 def product_columns(product: np.ndarray) -> dict[str, Coded]:
     """Return the columns that name these products."""
-    return {"product_id": Coded(PRODUCTS, product), "category": Coded(CATEGORIES, product // LADDER)}
+    rung = product % LADDER
+    third = 3 * rung // LADDER
+    return {
+        "product_id": Coded(PRODUCTS, product),
+        "category": Coded(CATEGORIES, product // LADDER),
+        "brand": Coded(BRANDS, np.where(third == 1, 1 + rung % 2, np.where(third == 2, 3, 0))),
+    }
 
 
 def choose_products(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:

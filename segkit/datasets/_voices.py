@@ -30,13 +30,13 @@ _PER_CATEGORY = len(_VERDICTS[0]) * len(_DETAILS[0])
 
 
 def surveys(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Some orders are followed, a day or more later, by an answer from 1 to 5."""
+    """Some orders are followed, a day or more later, by an answer from 0 to 10: would they recommend the shop?"""
     order = np.flatnonzero(rng.random(len(orders.customer)) < 0.08)
     customer = orders.customer[order]
     seconds = np.floor(orders.seconds[order] + DAY * (1 + rng.exponential(1.0, len(order))))
     columns: dict[str, Column] = {
         "order_id": Coded(orders.ids, order),
-        "rating": _ratings(people, customer, rng),
+        "rating": np.round((_happiness(people, customer, rng) - 1) * 2.5).clip(0, 10),
         "campaign": "after the order",
     }
     return [Piece("survey", customer, seconds, columns)]
@@ -80,6 +80,8 @@ def posts(people: People, rng: np.random.Generator) -> list[Piece]:
         customer, _ = repeated(rng.poisson(rate * active))
         day = people.joined[customer] + np.floor(rng.random(len(customer)) * active[customer])
         columns: dict[str, Column] = {"channel": "social"}
+        if what in ("share", "mention"):
+            columns["quantity"] = np.floor(np.exp(rng.normal(3.5, 1.0, len(customer))))  # people whom it reached
         if what in ("comment", "mention"):
             sentiment = _near((_ratings(people, customer, rng) - 3) / 2, rng)
             columns["sentiment"] = sentiment
@@ -89,7 +91,12 @@ def posts(people: People, rng: np.random.Generator) -> list[Piece]:
 
 
 def _ratings(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.round(rng.normal(people.traits["rating"][customer], 0.8)).clip(1, 5)
+    return np.round(_happiness(people, customer, rng)).clip(1, 5)
+
+
+def _happiness(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How they like it this time, about from 1 to 5."""
+    return rng.normal(people.traits["rating"][customer], 0.8)
 
 
 def _near(sentiment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
