@@ -2,50 +2,129 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.datatypes as dt
+import pandas as pd
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pandas as pd
+
+SPARK = ("pyspark", "databricks")
+_NAIVE, _UTC = dt.timestamp, dt.Timestamp("UTC")
+_DAY = 86_400_000_000  # microseconds
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.Timestamp("UTC")))
-def _instant(zone, local):
-    """The moment at which clocks in the zone show this."""
+def _builtin(name: str, function: Any, takes: tuple[Any, ...], gives: Any) -> Any:
+    """Return a function of the engine's own; `function` only names its parameters."""
+    return ibis.udf.scalar.builtin(name=name, signature=(takes, gives))(function)
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp("UTC")), dt.timestamp))
-def _clock(zone, instant):
-    """What clocks in the zone show at this moment."""
+_instant = _builtin("timezone", lambda zone, local: None, (dt.string, _NAIVE), _UTC)
+_clock = _builtin("timezone", lambda zone, instant: None, (dt.string, _UTC), _NAIVE)
+_epoch_us = _builtin("epoch_us", lambda time: None, (_NAIVE,), dt.int64)
+_make_timestamp = _builtin("make_timestamp", lambda microseconds: None, (dt.int64,), _NAIVE)
+_strptime = _builtin("try_strptime", lambda text, form: None, (dt.string, dt.string), _NAIVE)
+_zoned_strptime = _builtin("try_strptime", lambda text, form: None, (dt.string, dt.string), _UTC)
+
+_spark_convert = _builtin(
+    "convert_timezone", lambda source, target, local: None, (dt.string, dt.string, _NAIVE), _NAIVE
+)
+_spark_naive = _builtin("to_timestamp_ntz", lambda instant: None, (_UTC,), _NAIVE)
+_spark_moment = _builtin("timestamp_micros", lambda microseconds: None, (dt.int64,), _UTC)
+_spark_days = _builtin("unix_date", lambda day: None, (dt.date,), dt.int64)
+_spark_part = _builtin("date_part", lambda part, time: None, (dt.string, _NAIVE), dt.Decimal(8, 6))
+
+_bigquery_instant = _builtin("timestamp", lambda local, zone: None, (_NAIVE, dt.string), _UTC)
+_bigquery_clock = _builtin("datetime", lambda instant, zone: None, (_UTC, dt.string), _NAIVE)
+
+_postgres_bytes = _builtin("convert_to", lambda text, coding: None, (dt.string, dt.string), dt.binary)
+_postgres_text = _builtin("convert_from", lambda bytes, coding: None, (dt.binary, dt.string), dt.string)
+_postgres_hex = _builtin("encode", lambda bytes, form: None, (dt.binary, dt.string), dt.string)
+_postgres_unhex = _builtin("decode", lambda text, form: None, (dt.string, dt.string), dt.binary)
 
 
 def dialect_of(table: ir.Table) -> str:
-    """Return the engine that a table lives in; DuckDB where it lives nowhere yet."""
+    """Return the engine that a table lives in, by its name in Ibis; DuckDB where it lives nowhere yet."""
     backends = table._find_backends()[0]
     return backends[0].name if backends else "duckdb"
 
 
 def age_of(timestamp: ir.Column, moment: pd.Timestamp | ir.Column, dialect: str) -> ir.IntegerColumn:
-    """Return the microseconds from a time to a moment."""
-    moment = moment if isinstance(moment, ibis.Expr) else ibis.literal(moment, type="timestamp(6)")
-    return moment.delta(timestamp, unit="microsecond")
+    """Return the microseconds from a time to a moment, exactly."""
+    if dialect != "duckdb" and dialect not in SPARK:
+        moment = moment if isinstance(moment, ibis.Expr) else ibis.literal(moment, type="timestamp(6)")
+        return moment.delta(timestamp, unit="microsecond")
+    since_1970 = _epoch_us if dialect == "duckdb" else _spark_microseconds
+    if isinstance(moment, ibis.Expr):
+        return since_1970(moment) - since_1970(timestamp)
+    return (moment.floor("us") - pd.Timestamp(0)) // pd.Timedelta(1, "us") - since_1970(timestamp)
+
+
+def _spark_microseconds(time: ir.Column) -> ir.IntegerColumn:
+    """Count from the parts of a time: Spark's own functions would read it in the zone of the session."""
+    seconds = time.hour().cast("int64") * 3600 + time.minute() * 60
+    fraction = (_spark_part("SECOND", time) * 1_000_000).cast("int64")
+    return _spark_days(time.date()) * _DAY + seconds * 1_000_000 + fraction
 
 
 def local_time(timestamp: ir.Column, zone: str | ir.Column, dialect: str) -> ir.TimestampColumn:
     """Return what clocks in a zone show at a time in UTC."""
     if isinstance(zone, str) and zone == "UTC":
         return timestamp
+    if dialect in (*SPARK, "snowflake"):
+        return _spark_convert("UTC", zone, timestamp)
+    if dialect == "bigquery":
+        return _bigquery_clock(_bigquery_instant(timestamp, "UTC"), zone)
     return _clock(zone, _instant("UTC", timestamp))
 
 
+def utc_time(local: ir.Column, zone: str | ir.Column, dialect: str) -> ir.TimestampColumn:
+    """Return the time in UTC at which clocks in a zone show this; of an hour shown twice, the second."""
+    if isinstance(zone, str) and zone == "UTC":
+        return local
+    if dialect in (*SPARK, "snowflake"):
+        return _second_of_two(local, zone, _spark_convert)
+    if dialect == "bigquery":
+        return _bigquery_clock(_bigquery_instant(local, zone), "UTC")
+    return _clock("UTC", _instant(zone, local))
+
+
+def _second_of_two(local: ir.Column, zone: str | ir.Column, convert: Any) -> ir.TimestampColumn:
+    """Spark takes the first of two: whatever the clock is hours later, it may have been so already."""
+    first, ahead = convert(zone, "UTC", local), ibis.interval(hours=3)
+    later = convert("UTC", zone, first + ahead)
+    second = local - (later - (first + ahead))
+    return (convert("UTC", zone, second) == local).ifelse(second, first)
+
+
+def clock_of(instant: ir.Column, dialect: str) -> ir.TimestampColumn:
+    """Return what clocks in UTC show at a moment, which carries its zone; Spark's session has to be in UTC."""
+    if dialect in SPARK:
+        return _spark_naive(instant)
+    return _bigquery_clock(instant, "UTC") if dialect == "bigquery" else _clock("UTC", instant)
+
+
+def time_at(microseconds: ir.IntegerColumn, dialect: str) -> ir.TimestampColumn:
+    """Return the time so many microseconds after 1970 began."""
+    if dialect == "duckdb":
+        return _make_timestamp(microseconds)
+    if dialect in SPARK:
+        return _spark_naive(_spark_moment(microseconds))
+    return ibis.literal(pd.Timestamp(0), type="timestamp(6)") + microseconds * ibis.interval(microseconds=1)
+
+
+def parsed(text: ir.StringColumn, form: str, *, zoned: bool) -> ir.TimestampColumn:
+    """Return times in UTC that DuckDB reads by a ``strptime`` format; without a zone, what was said."""
+    return clock_of(_zoned_strptime(text, form), "duckdb") if zoned else _strptime(text, form)
+
+
 def sortable(text: ir.StringColumn, dialect: str) -> ir.StringColumn:
-    """Return a text that sorts by the bytes of this one, whatever the collation."""
-    return text
+    """Return a text that sorts by the UTF-8 bytes of this one: PostgreSQL would sort as its language does."""
+    return _postgres_hex(_postgres_bytes(text, "UTF8"), "hex") if dialect == "postgres" else text
 
 
 def readable(text: ir.StringColumn, dialect: str) -> ir.StringColumn:
     """Return the text that a sortable one was made from."""
-    return text
+    return _postgres_text(_postgres_unhex(text, "hex"), "UTF8") if dialect == "postgres" else text

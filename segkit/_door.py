@@ -4,64 +4,31 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
+import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 import ibis
-import ibis.expr.datatypes as dt
 import pandas as pd
 
+from segkit._dialect import dialect_of
 from segkit._engine import kept
+from segkit._portable import portable
+from segkit._reading import LONGEST_ID, as_shown, is_blank, read_id, read_number, read_text
 from segkit._sources import Source
 from segkit._standard import EXACT, KINDS, STANDARD
+from segkit._times import EARLIEST, LATEST, Times
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    _Case = tuple[ir.BooleanValue, str | ir.StringValue, str]  # when a row is refused, why, and the column to show
+
 IDS = ("customer_id", "order_id", "product_id")
-LONGEST_ID = 256
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
-EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
-MISSING_WORDS = (
-    "",
-    "nan",
-    "NaN",
-    "NaT",
-    "None",
-    "<NA>",
-    "NULL",
-    "null",
-    "\\N",
-    "N/A",
-)  # how missing ids look once they were made text
-EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
-
-
-@ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.timestamp))
-def _naive_strptime(text, fmt):
-    """Read a time by its format, or nothing."""
-
-
-@ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.Timestamp("UTC")))
-def _zoned_strptime(text, fmt):
-    """Read a time that carries its zone by its format, or nothing."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.Timestamp("UTC")))
-def _instant(zone, local):
-    """The moment at which clocks in the zone show this."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp("UTC")), dt.timestamp))
-def _clock(zone, instant):
-    """What clocks in the zone show at this moment."""
-
-
-@ibis.udf.scalar.builtin(name="make_timestamp", signature=((dt.int64,), dt.timestamp))
-def _from_microseconds(microseconds):
-    """The time so many microseconds after 1970 began."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +57,17 @@ class Door:
     kinds: dict[str, str]
     formats: tuple[str, ...]
     timezone: str
+
+    @property
+    def dialect(self) -> str:
+        """The engine that reads."""
+        return dialect_of(self.source.table)
+
+    @property
+    def times(self) -> Times:
+        """How times are written."""
+        column = f"The timestamp column {self.found['timestamp']!r} of {self.source.name}"
+        return Times(column, self.formats, self.timezone, self.dialect)
 
     def usable(self, *, keep_duplicates: bool = True) -> tuple[ir.Table, pd.DataFrame]:
         """Return the events that can be used, and the count of those that cannot.
@@ -121,7 +99,7 @@ class Door:
         table = self.source.table
         if len(refused):
             table = table.filter(reason.isnull())
-        table = table.select(**columns)
+        table = portable(table.select(**columns), self.dialect)
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
         if self.source.owned:
@@ -144,8 +122,8 @@ class Door:
             **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
         )
         try:
-            counts = counted.to_pandas()
-        except duckdb.Error as error:
+            counts = portable(counted, self.dialect).to_pandas()
+        except _engine_errors() as error:
             raise ValueError(
                 f"{self.source.name} could not be read through: {str(error).strip().partition(chr(10))[0]} "
                 "Check its columns, and timestamp_format if one was given."
@@ -179,22 +157,21 @@ class Door:
 
     def _could_stay(self, name: str, column: ir.Column) -> bool:
         """Say whether the source's own column may already be what the standard one should be."""
-        return name in self.found and name != "kind" and self._raw(name).type() == column.type() == dt.string
+        return name in self.found and name != "kind" and self._raw(name).type() == column.type() and column.type().is_string()
 
     def _read(self, name: str) -> ir.Column:
         raw = self._raw(name)
         if name == "timestamp":
-            return self._read_time(raw)
+            return self.times.read(raw)
         if name in IDS:
-            return _read_id(raw)
-        return _read_number(raw) if STANDARD.get(name, "number") == "number" else _read_text(raw)
+            return read_id(raw, self.dialect)
+        return read_number(raw, self.dialect) if STANDARD.get(name, "number") == "number" else read_text(raw)
 
     def _kinds(self) -> ir.Column:
         if self.kind is not None:
             return ibis.literal(self.kind.strip())
-        kind = _read_text(self._raw("kind"))
-        words = kind.name("word").as_table().distinct().to_pandas()["word"].dropna()
-        changed = {word: self._canonical(word) for word in words if self._canonical(word) != word}
+        kind = read_text(self._raw("kind"))
+        changed = {word: self._canonical(word) for word in _words(kind) if self._canonical(word) != word}
         return kind.substitute(changed).nullif("") if changed else kind
 
     def _canonical(self, word: str) -> str:
@@ -207,77 +184,32 @@ class Door:
             return {}
         return {"amount": read["price"] * read["quantity"] if "quantity" in read else read["price"]}
 
-    def _read_time(self, raw: ir.Column) -> ir.Column:
-        kind = raw.type()
-        if kind.is_timestamp() and kind.timezone:
-            return _clock("UTC", raw.cast(dt.Timestamp("UTC")))
-        if kind.is_timestamp() or kind.is_date():
-            return self._as_utc(raw.cast("timestamp(6)"))
-        if kind.is_numeric() and not kind.is_boolean():
-            return self._read_numeric_time(raw)
-        if not kind.is_string():
-            raise ValueError(
-                f"The timestamp column {self.found['timestamp']!r} of {self.source.name} holds {kind}. "
-                "It should hold times, or text or numbers that say them; name another column."
-            )
-        text = raw.strip()
-        if self.formats and self.formats[0] in EPOCHS:
-            return self._read_numeric_time(text.try_cast("float64"))
-        if self.formats:
-            return ibis.coalesce(*(self._by_format(text, fmt) for fmt in self.formats))
-        instant = _clock("UTC", text.try_cast(dt.Timestamp("UTC")))
-        if self.timezone == "UTC":
-            return instant
-        zoned = text.re_search(r":\d{2}(\.\d+)?\s*([zZ]|[+-]\d{2}(:?\d{2})?|[A-Za-z][A-Za-z_/]+)$")
-        return zoned.ifelse(instant, self._as_utc(text.try_cast("timestamp(6)")))
-
-    def _by_format(self, text: ir.Column, fmt: str) -> ir.Column:
-        if "%z" in fmt or "%Z" in fmt:
-            return _clock("UTC", _zoned_strptime(text, fmt))
-        return self._as_utc(_naive_strptime(text, fmt))
-
-    def _read_numeric_time(self, raw: ir.Column) -> ir.Column:
-        if self.formats and self.formats[0] not in EPOCHS:
-            text = raw.cast("int64").cast("string")
-            return ibis.coalesce(*(self._by_format(text, fmt) for fmt in self.formats))
-        if not self.formats:
-            raise ValueError(
-                f"The timestamp column {self.found['timestamp']!r} of {self.source.name} holds numbers. "
-                f"Say what they count: timestamp_format='epoch_s' (or {', '.join(list(EPOCHS)[1:])}), or their "
-                "format if they are dates such as 20240131: '%Y%m%d'."
-            )
-        moment = raw.cast("float64") * EPOCHS[self.formats[0]]
-        inside = (moment > EARLIEST.value / 1e3) & (moment < LATEST.value / 1e3)
-        return _from_microseconds(inside.ifelse(moment.round(), ibis.null("float64")).cast("int64"))
-
-    def _as_utc(self, naive: ir.Column) -> ir.Column:
-        return naive if self.timezone == "UTC" else _clock("UTC", _instant(self.timezone, naive))
-
     def _reason(self, read: dict[str, ir.Column]) -> tuple[ir.Column, ir.Column]:
         """Say why a row cannot be used, and show it; missing where it can."""
-        raw = {name: self._raw(name).cast("string") for name in self.found}
+        raw = {name: as_shown(self._raw(name), self.dialect) for name in self.found}
         locator = "order_id" if "order_id" in raw else "timestamp"
-        cases = [
+        cases: list[_Case] = [
             (read["customer_id"].isnull(), "customer_id missing", locator),
             (
                 read["customer_id"].length() > LONGEST_ID,
                 f"customer_id longer than {LONGEST_ID} characters",
                 "customer_id",
             ),
-            (_blank(self._raw("timestamp")), "timestamp missing", "customer_id"),
+            (is_blank(self._raw("timestamp")), "timestamp missing", "customer_id"),
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
             (
                 (read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST),
-                "timestamp outside 1900 to 2200",
+                self.times.outside(self._raw("timestamp")),
                 "timestamp",
             ),
             (read["kind"].isnull(), "kind missing", "customer_id"),
+            *self._zone_cases(read),
         ]
         for name in self.found:
             if STANDARD.get(name, "number") != "number":
                 continue
             if self._raw(name).type().is_string():
-                unread = read[name].isnull() & ~_blank(self._raw(name))
+                unread = read[name].isnull() & ~is_blank(self._raw(name))
                 cases.append((unread, f"{name} not a number", name))
             cases.append((read[name].isinf(), f"{name} not finite", name))
             if name in EXACT:
@@ -300,12 +232,18 @@ class Door:
         )
         return reason, example
 
-    def _amount_cases(self, read: dict[str, ir.Column]) -> list[tuple[ir.Column, str, str]]:
+    def _zone_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
+        if "zone" not in read:
+            return []
+        unknown = sorted(set(_words(read["zone"])) - zoneinfo.available_timezones())
+        return [(read["zone"].isin(unknown), "zone not a time zone", "zone")] if unknown else []
+
+    def _amount_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
         if "amount" not in read:
             return []
         shown = "amount" if "amount" in self.found else "price"
         sold = (read["kind"] == "purchase") | (read["kind"] == "return")
-        cases = [
+        cases: list[_Case] = [
             (sold & read["amount"].isnull(), "amount of a purchase missing", "customer_id"),
             (
                 read["amount"].isinf() | (read["amount"].abs() >= LARGEST),
@@ -318,6 +256,17 @@ class Door:
                 ((read["quantity"] < 0) & (read["price"] < 0), "quantity and price both negative", "price")
             )
         return cases
+
+
+def _words(column: ir.StringColumn) -> list[str]:
+    """Return the different words of a column."""
+    return column.name("word").as_table().distinct().to_pandas()["word"].dropna().to_list()
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """Return what an engine raises when it cannot read a source; Spark's only where Spark is there."""
+    spark = sys.modules.get("pyspark.errors")
+    return (duckdb.Error, spark.PySparkException) if spark else (duckdb.Error,)
 
 
 def _returns_marked(read: dict[str, ir.Column]) -> ir.Column:
@@ -335,53 +284,3 @@ def _without_duplicates(table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Tabl
         line = pd.DataFrame([["equal to another line", repeats, ""]], columns=["reason", "count", "example"])
         refused = pd.concat([refused, line], ignore_index=True)
     return different, refused
-
-
-def _blank(raw: ir.Column) -> ir.Column:
-    if raw.type().is_string():
-        return raw.isnull() | _says_missing(raw.strip())
-    return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
-
-
-def _read_text(raw: ir.Column) -> ir.Column:
-    return raw.nullif("") if raw.type().is_string() else raw.cast("string")
-
-
-def _read_id(raw: ir.Column) -> ir.Column:
-    """Ids are text; whole numbers lose the ``.0`` that a table with missing values gave them."""
-    if raw.type().is_floating():
-        number = raw.try_cast("int64")
-        whole = (number.cast("float64") == raw) & (raw.abs() < 2**53)
-        text = whole.fill_null(False).ifelse(number.cast("string"), raw.cast("string"))
-        return raw.isnan().ifelse(ibis.null("string"), text)
-    if raw.type().is_decimal():
-        return raw.cast("string").re_replace(r"\.0+$", "")
-    if not raw.type().is_string():
-        return raw.cast("string")
-    return _is_plain(raw).ifelse(raw, _cleaned(raw))
-
-
-def _is_plain(raw: ir.Column) -> ir.Column:
-    """Say of a text, cheaply, that it is an id as it stands: most of all are, and are passed through."""
-    ends = [raw.endswith(character) for character in (" ", "\t", "\n", "\r", ".0")]
-    framed = (raw >= "!") & ~functools.reduce(operator.or_, ends)
-    return framed & ((raw.length() > 4) | ~_says_missing(raw))
-
-
-def _says_missing(text: ir.Column) -> ir.Column:
-    """Compare with each word: as a list, DuckDB would join, and clean every id before it looks."""
-    return functools.reduce(operator.or_, (text == word for word in MISSING_WORDS))
-
-
-def _cleaned(raw: ir.Column) -> ir.Column:
-    text = raw.strip()
-    text = text.endswith(".0").ifelse(text.re_replace(r"^(-?\d+)\.0$", r"\1"), text)
-    return _says_missing(text).ifelse(ibis.null("string"), text)
-
-
-def _read_number(raw: ir.Column) -> ir.Column:
-    kind = raw.type()
-    if kind.is_integer():
-        return raw.cast("float64")
-    number = raw.strip().try_cast("float64") if kind.is_string() else raw.cast("float64")
-    return number.isnan().ifelse(ibis.null("float64"), number)

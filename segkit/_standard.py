@@ -38,4 +38,4 @@ KINDS = (
 TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
 """The Ibis type of each of them."""
 
-EXACT = ("quantity", "amount", "discount")  # summed as decimals, see features/_grains.py
+EXACT = ("quantity", "amount", "discount", "rating", "sentiment")  # summed as decimals, see features/_grains

@@ -13,8 +13,10 @@ import pandas as pd
 
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time
+from segkit._sentiment import Scores, asked_scorer, scored
 from segkit._sources import Source, open_source
 from segkit._standard import KINDS, STANDARD, TYPE_OF
+from segkit.presets import open_export, preset_named, read_export
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -187,12 +189,15 @@ def _counted(n: int, noun: str) -> str:
 def read_events(
     source: Any,
     *,
+    preset: str | None = None,
     kind: str | None = None,
     kind_column: str | None = None,
     kinds: dict[str, str] | None = None,
     timestamp_format: str | list[str] | None = None,
     timezone: str = "UTC",
     duplicates: str = "keep",
+    sentiment: str | Scores | None = None,
+    language: str | None = None,
     **columns: str,
 ) -> Events:
     """Read events of any kind under standard column names.
@@ -202,6 +207,10 @@ def read_events(
     source : str, Path, list of those, DataFrame, Table or relation
         A CSV, Parquet or JSON-lines file (globs welcome), a pandas or polars frame, a pyarrow table,
         a DuckDB relation or an Ibis table. Parquet is not copied: it is scanned when asked.
+    preset : str, optional
+        The export that it is, such as ``"ga4"`` or ``"shopify_orders"``: its columns, words for kinds and times
+        are known then, and what is said here of any of them goes before. ``preset_catalogue()`` lists them,
+        and says how each counts rows and money.
     kind : str, optional
         The kind of every row, such as ``"purchase"``.
     kind_column : str, optional
@@ -217,11 +226,21 @@ def read_events(
     duplicates : {"keep", "refuse"}, default="keep"
         What to do with lines equal to another in all standard columns. Two equal lines may well be
         two sales, so they are kept, and counted by ``describe()``, unless you know better.
+    sentiment : str or callable, optional
+        Either the column that holds each row's sentiment (−1 to 1), or what scores the `text`, each
+        different one once: ``"vader"`` (Hutto & Gilbert [1]_; English, extra ``text``), or a function that
+        is given a list of texts and returns as many numbers from −1 to 1, or None where a text says nothing.
+        What comes with a sentiment, in a column of that name, keeps it. Blank texts have none, never 0.
+    language : str, optional
+        Language of the texts, such as ``"en"``; needed by VADER, which reads no other. It is noted in
+        ``.sources`` with the scorer and its version.
     **columns : str
         Which column of the source holds each standard one: `customer_id`, `timestamp`, `order_id`,
-        `product_id`, `category`, `quantity`, `price`, `amount`, `discount`, `channel`, `campaign`,
-        `page`, `duration` (seconds), `rating`, `text`, `sentiment` (−1 to 1), `place`, `device`. Columns that
-        already bear the standard name need no mention. Without `amount` it is quantity × price.
+        `product_id`, `category`, `brand`, `quantity`, `price`, `amount`, `discount`, `channel`,
+        `campaign`, `page`, `duration` (seconds), `rating`, `text`, `place`, `device`. Columns that already
+        bear the standard name need no mention. Without `amount` it is quantity × price. A `rating` is of
+        1 to 5 stars in reviews and of 0 to 10 in surveys; the `quantity` of a social event is how many
+        people it reached.
 
     Returns
     -------
@@ -243,6 +262,15 @@ def read_events(
     quantity, where no amount is known) is a `return`, and the amount of a return is negative whatever
     its sign was.
 
+    VADER sees texts without markup, links and @names, and one longer than a post (280 characters)
+    sentence by sentence, of which the mean is taken. ``benchmarks/README.md`` says how far to believe it:
+    means of many texts, but no single one.
+
+    References
+    ----------
+    .. [1] Hutto & Gilbert (2014), VADER: A Parsimonious Rule-based Model for Sentiment Analysis of
+       Social Media Text, ICWSM-14.
+
     Examples
     --------
     >>> import pandas as pd
@@ -256,17 +284,31 @@ def read_events(
     0       17850  purchase   15.30
     1       17850    return   -2.55
     """
-    opened = open_source(source)
-    found = _found_columns(opened, columns)
+    known = None if preset is None else preset_named(preset)
+    opened = open_source(source) if known is None else open_export(source, known)
+    columns, scorer = asked_scorer(sentiment, language, opened.table, opened.name, columns)
+    formats, aside = _formats(timestamp_format), []
+    if known is not None:
+        said = {"kind": kind, "kind_column": kind_column, "kinds": kinds, "formats": formats}
+        export = read_export(opened, known, columns=columns, **said)
+        opened, columns, formats, aside = export.source, {}, export.formats, [export.refused]
+        kind, kinds, kind_column = export.kind, export.kinds, kind_column if kind is not None else None
+    found = _found_columns(opened, columns, needs_text=scorer is not None)
     if duplicates not in ("keep", "refuse"):
         raise ValueError(f"duplicates={duplicates!r} is neither 'keep' nor 'refuse'. Say one of these.")
     check_zone(timezone)
     if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
-    door = Door(opened, found, kind, kinds or {}, _formats(timestamp_format), timezone)
+    door = Door(opened, found, kind, kinds or {}, formats, timezone)
     table, refused = door.usable(keep_duplicates=duplicates == "keep")
-    return Events(table, refused, (opened.name,), timezone)
+    if aside:
+        refused = pd.concat([*aside, refused], ignore_index=True)
+    note = ""
+    if scorer is not None:
+        table, own = scored(table, scorer, opened.name)
+        note = f" ({scorer.in_words(own)})"
+    return Events(table, refused, (opened.name + note,), timezone)
 
 
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
@@ -280,7 +322,7 @@ def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
     return tuple(formats)
 
 
-def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:
+def _found_columns(source: Source, named: dict[str, str], *, needs_text: bool = False) -> dict[str, str]:
     """Map standard names to the source's columns: those named, and those that bear the standard name."""
     offered = (*STANDARD, "price")
     for standard, column in named.items():
@@ -297,7 +339,7 @@ def _found_columns(source: Source, named: dict[str, str]) -> dict[str, str]:
     found = {name: name for name in offered if name in source.table.columns} | named
     if "price" in named and "amount" not in named:
         found.pop("amount", None)
-    for required in ("customer_id", "timestamp"):
+    for required in ("customer_id", "timestamp", *["text"] * needs_text):
         if required not in found:
             raise ValueError(
                 f"{source.name} has no column {required!r}.{near(required, source.table.columns)} Its columns are "

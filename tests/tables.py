@@ -38,19 +38,40 @@ def oddly_named(n=20):
     return customers.set_axis([f"{i} {EVIL}" for i in range(3 * n)])
 
 
+_COLUMNS = {
+    "customer_id": st.sampled_from(["ada", "bob", "Zoë", "<b>", "17850", "o'neil", "a,b"]),
+    "hours": st.integers(0, 60) | st.integers(0, 2000),  # steps of six hours: ties are common
+    "kind": st.sampled_from(
+        [
+            *("purchase", "purchase", "purchase", "purchase", "return", "visit"),
+            *(
+                "email_sent",
+                "email_open",
+                "email_open",
+                "email_click",
+                "email_unsubscribe",
+                "email_subscribe",
+            ),
+            *("push_sent", "sms_click", "ad_open", "survey", "survey", "review", "chat"),
+            *("social_like", "social_comment"),
+        ]
+    ),
+    "order_id": st.sampled_from([None, "1", "2", "3", "4"]),
+    "product_id": st.sampled_from([None, "p1", "p2"]),
+    "category": st.sampled_from([None, "A", "B", "C"]),
+    "brand": st.sampled_from([None, "X", "é"]),
+    "quantity": st.integers(1, 5),
+    "amount": st.integers(0, 10_000),
+    "discount": st.integers(0, 500),
+    "campaign": st.sampled_from([None, "spring", "autumn"]),
+    "rating": st.sampled_from([None, 0.0, 1.0, 2.0, 3.3, 7.0, 9.0, 10.0]),
+    "sentiment": st.sampled_from([None, -1.0, -0.05, 0.1, 1 / 3, 0.7]),
+    "text": st.sampled_from([None, "Lovely"]),
+}
+
+
 def _frame(lines):
-    columns = [
-        "customer_id",
-        "hours",
-        "kind",
-        "order_id",
-        "product_id",
-        "category",
-        "quantity",
-        "amount",
-        "discount",
-    ]
-    table = pd.DataFrame(lines, columns=columns)
+    table = pd.DataFrame(lines, columns=list(_COLUMNS))
     sign = np.where(table["kind"] == "return", -1, 1)
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta(table.pop("hours") * 6, unit="h")
     return table.assign(
@@ -58,19 +79,10 @@ def _frame(lines):
         quantity=table["quantity"] * sign,
         amount=table["amount"] * sign / 100,
         discount=table["discount"] / 100,
+        rating=table["rating"].astype("float64"),
+        sentiment=table["sentiment"].astype("float64"),
     )
 
 
-_lines = st.tuples(
-    st.sampled_from(["ada", "bob", "Zoë", "<b>", "17850", "o'neil", "a,b"]),
-    st.integers(0, 60) | st.integers(0, 2000),  # steps of six hours: ties are common
-    st.sampled_from(["purchase", "purchase", "purchase", "return", "visit", "email_open"]),
-    st.sampled_from([None, "1", "2", "3", "4"]),
-    st.sampled_from([None, "p1", "p2"]),
-    st.sampled_from([None, "A", "B", "C"]),
-    st.integers(1, 5),
-    st.integers(0, 10_000),
-    st.integers(0, 500),
-)
-event_tables = st.lists(_lines, min_size=2, max_size=50).map(_frame)
+event_tables = st.lists(st.tuples(*_COLUMNS.values()), min_size=2, max_size=50).map(_frame)
 """Events of several kinds and customers, with ties in time and gaps in what is known."""

@@ -11,20 +11,38 @@ from segkit.features._core import (
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
 from segkit.features.catalogue import FAMILIES, feature_catalogue, select_features
+from segkit.features.context import CONTEXT, distance_feature
+from segkit.features.feedback import FEEDBACK
+from segkit.features.messages import ADS, EMAIL, PUSH, SMS
+from segkit.features.paths import path_feature
+from segkit.features.preference import PREFERENCE
 from segkit.features.rfm import RFM
+from segkit.features.social import SOCIAL
 from segkit.features.trend import TREND
+from segkit.features.web import WEB
 
 __all__ = [
+    "ADS",
     "BASKET",
     "CADENCE",
+    "CONTEXT",
+    "EMAIL",
     "FAMILIES",
+    "FEEDBACK",
+    "PREFERENCE",
+    "PUSH",
     "RFM",
+    "SMS",
+    "SOCIAL",
     "TREND",
+    "WEB",
     "Feature",
     "customer_features",
+    "distance_feature",
     "family",
     "feature_catalogue",
     "feature_query",
+    "path_feature",
     "select_features",
     "snapshots",
     "with_settings",

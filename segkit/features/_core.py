@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
-COMES_FROM = {"items": "quantity"}  # columns of a grain by the standard column that they are made of
+COMES_FROM = {"items": "quantity", "different_pages": "page"}  # columns of a grain by the standard column that they are made of
 
 
 @dataclass(frozen=True)

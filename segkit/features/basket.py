@@ -1,14 +1,8 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
 from segkit.features._core import Feature, family
+from segkit.features._numbers import entropy_of, mean_of, share_of, spread_of
 from segkit.features._words import favourite
-
-
-def _entropy(categories):
-    """Shannon entropy in bits; each term is made exact, so that their order cannot change the sum."""
-    n = categories.lines.sum()
-    terms = (categories.lines * categories.lines.cast("float64").log2()).cast("decimal(38, 9)").sum()
-    return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
 
 
 def _top_category(categories, *, dialect):
@@ -27,16 +21,35 @@ def _discount_share(orders):
 BASKET = family(
     "BASKET",
     Feature(
-        "average_order_value",
-        lambda orders: orders.amount.sum().cast("float64") / orders.amount.count().nullif(0),
-        "currency",
-        "Mean value of an order.",
+        "average_order_value", lambda orders: mean_of(orders.amount), "currency", "Mean value of an order."
+    ),
+    Feature("order_value_max", lambda orders: orders.amount.max(), "currency", "Value of the biggest order."),
+    Feature(
+        "order_value_min", lambda orders: orders.amount.min(), "currency", "Value of the smallest order."
+    ),
+    Feature(
+        "order_value_spread",
+        lambda orders: spread_of(orders.amount),
+        "factor",
+        "By which factor orders usually differ from the typical one: 1 is always alike, 2 is half to double.",
     ),
     Feature(
         "items_per_order",
-        lambda orders: orders["items"].sum().cast("float64") / orders["items"].count().nullif(0),
+        lambda orders: mean_of(orders["items"]),
         "items",
         "Mean number of items in an order.",
+    ),
+    Feature(
+        "lines_per_order",
+        lambda orders: orders.lines.sum().cast("float64") / orders.count(),
+        "lines",
+        "Mean number of lines in an order: different things, however many of each.",
+    ),
+    Feature(
+        "single_item_order_share",
+        lambda orders: share_of(orders["items"] == 1),
+        "share",
+        "Part of the orders that is of one item only.",
     ),
     Feature(
         "variety",
@@ -53,7 +66,10 @@ BASKET = family(
         empty=0,
     ),
     Feature(
-        "category_entropy", _entropy, "bits", "Spread over categories: 0 is a single one, 3 is like 8 alike."
+        "category_entropy",
+        lambda categories: entropy_of(categories.lines),
+        "bits",
+        "Spread over categories: 0 is a single one, 3 is like 8 alike.",
     ),
     Feature(
         "top_category_share",
@@ -64,8 +80,14 @@ BASKET = family(
     Feature("top_category", _top_category, "category", "The category of most lines."),
     Feature("discount_share", _discount_share, "share", "Discounts over what would have been paid without."),
     Feature(
+        "discounted_order_share",
+        lambda orders: share_of(orders.discount > 0),
+        "share",
+        "Part of the orders that had any discount.",
+    ),
+    Feature(
         "return_rate",
-        lambda lines: -_spent(lines, "return").fill_null(0) / _spent(lines, "purchase").nullif(0),
+        lambda lines: (0 - _spent(lines, "return").fill_null(0)) / _spent(lines, "purchase").nullif(0),
         "share",
         "Value sent back over value bought.",
         kinds=("purchase", "return"),

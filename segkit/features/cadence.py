@@ -1,32 +1,45 @@
 """The rhythm of ordering: gaps between orders, how regular they are, and whether the next is late."""
 
-import ibis
-
+from segkit._dialect import local_time
 from segkit.features._core import Feature, family
+from segkit.features._grains.context import SATURDAY
+from segkit.features._numbers import TERM, mean_of, share_of, std_of
 
 
 def _mean_gap(orders):
     return (orders.days_ago.max() - orders.days_ago.min()) / (orders.count() - 1).nullif(0)
 
 
-def _gap_std(gaps):
-    """Sample standard deviation from exact sums, so that the order of rows cannot change its last digits."""
-    n, total, squares = gaps.count(), gaps.days.sum().cast("float64"), _squares(gaps.days).cast("float64")
-    return (ibis.greatest(squares - total * total / n, 0) / (n - 1).nullif(0)).sqrt()
+def _regularity(gap_pairs):
+    """Regularity from each gap and the one before it, which a slow change of pace does not touch.
+
+    The squared contrast ((a − b) / (a + b))² of two gaps is 1 / (2k + 1) on average where gaps are
+    gamma-distributed of shape k (Wheat & Morrison 1990, Estimating purchase regularity with two
+    interpurchase times, Journal of Marketing Research 27; local variation in Shinomoto, Shima & Tanji 2003,
+    Differences in spiking patterns among cortical neurons, Neural Computation 15). With its mean r,
+    (1 − r) / (1 + r) is k / (k + 1).
+    """
+    both = (gap_pairs.days + gap_pairs.before).nullif(0)
+    contrast = (gap_pairs.days - gap_pairs.before) / both
+    r = mean_of((contrast * contrast).cast(TERM))
+    return (1 - r) / (1 + r)
 
 
-def _squares(days):
-    return (days * days).cast("decimal(38, 18)").sum()
+def _weekend_share(orders, *, timezone, dialect):
+    day = local_time(orders.timestamp, timezone, dialect).day_of_week.index()
+    return share_of(day >= SATURDAY)
 
 
 CADENCE = family(
     "CADENCE",
     Feature("gap_mean", _mean_gap, "days", "Mean time between two orders."),
     Feature("gap_median", lambda gaps: gaps.days.median(), "days", "Median time between two orders."),
-    Feature("gap_std", _gap_std, "days", "Standard deviation of the time between orders."),
+    Feature(
+        "gap_std", lambda gaps: std_of(gaps.days), "days", "Standard deviation of the time between orders."
+    ),
     Feature(
         "gap_cv",
-        lambda gaps: _gap_std(gaps) / gaps.days.mean().cast("float64").nullif(0),
+        lambda gaps: std_of(gaps.days) / gaps.days.mean().cast("float64").nullif(0),
         "ratio",
         "Irregularity: standard deviation of the gaps over their mean. 0 is clockwork, 1 is chance.",
     ),
@@ -36,5 +49,23 @@ CADENCE = family(
         lambda orders: orders.days_ago.min() / _mean_gap(orders).nullif(0),
         "ratio",
         "Time since the last order over the mean gap: at 2, twice the usual time has passed.",
+    ),
+    Feature(
+        "next_order_due",
+        lambda orders: _mean_gap(orders) - orders.days_ago.min(),
+        "days",
+        "Time until the next order would come after the mean gap; below 0, so long overdue.",
+    ),
+    Feature(
+        "regularity",
+        _regularity,
+        "ratio",
+        "How alike each gap is to the one before: 1 is clockwork, 0.5 chance, 0 bursts. Needs three orders.",
+    ),
+    Feature(
+        "weekend_order_share",
+        _weekend_share,
+        "share",
+        "Part of the orders that was placed on a Saturday or Sunday, by the shop's clock.",
     ),
 )

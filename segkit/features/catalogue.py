@@ -6,17 +6,33 @@ import pandas as pd
 
 from segkit._engine import near
 from segkit.events import Events
+from segkit.features._code import code_of
 from segkit.features._core import Feature, missing_columns
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
+from segkit.features.context import CONTEXT
+from segkit.features.feedback import FEEDBACK
+from segkit.features.messages import ADS, EMAIL, PUSH, SMS
+from segkit.features.preference import PREFERENCE
 from segkit.features.rfm import RFM
+from segkit.features.social import SOCIAL
 from segkit.features.trend import TREND
+from segkit.features.web import WEB
 
 BY_FAMILY: dict[str, tuple[Feature, ...]] = {
     "RFM": RFM,
     "CADENCE": CADENCE,
     "BASKET": BASKET,
     "TREND": TREND,
+    "PREFERENCE": PREFERENCE,
+    "WEB": WEB,
+    "EMAIL": EMAIL,
+    "PUSH": PUSH,
+    "SMS": SMS,
+    "ADS": ADS,
+    "FEEDBACK": FEEDBACK,
+    "SOCIAL": SOCIAL,
+    "CONTEXT": CONTEXT,
 }
 """The families that segkit brings, by the name under which the package has them."""
 
@@ -100,17 +116,5 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
 
 
 def code_for(features: tuple[Feature, ...]) -> str:
-    """Write Python that stands for features: whole families by name, the others one by one."""
-    left = list(features)
-    parts = []
-    for name, members in BY_FAMILY.items():
-        if all(f in left for f in members):
-            parts.append(f"sg.{name}")
-            left = [f for f in left if f not in members]
-    known = [f.name for f in left if f in FAMILIES]
-    if known:
-        parts.append(f"sg.select_features({', '.join(repr(n) for n in known)})")
-    own = [f.name for f in left if f not in FAMILIES]
-    if own:
-        parts.append(f"({', '.join(own)},)")
-    return " + ".join(parts)
+    """Write Python that gives features again, in their order: whole families by name, the others one by one."""
+    return code_of(features, BY_FAMILY)

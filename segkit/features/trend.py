@@ -1,8 +1,9 @@
-"""Which way a customer is going: the last quarter against the one before, and the slope of spending."""
+"""Which way a customer is going: the last days, the last quarter against the one before, and the pace of it all."""
 
 import ibis
 
 from segkit.features._core import Feature, family
+from segkit.features._grains.shopping import DAYS
 
 QUARTER = 91.0  # days
 WEEKS = 26
@@ -44,8 +45,42 @@ def _spend_slope(orders):
     return (weeks >= 4).ifelse(slope, None)
 
 
+def _order_trend(orders):
+    """Laplace's test: where the orders after the first lie, on average, between the first and now.
+
+    Under a steady pace that is the middle, and the distance from it over its standard deviation, which is
+    the span over √(12 n), is about normal (Cox & Lewis 1966, The Statistical Analysis of Series of Events,
+    ch. 3).
+    """
+    n = orders.count() - 1
+    span = orders.days_ago.max()
+    after_first = orders.count() * span - orders.days_ago.cast(DAYS).sum().cast("float64")
+    return (after_first / (n * span).nullif(0) - 0.5) * (12.0 * n).sqrt()
+
+
+def _orders_within(days):
+    return Feature(
+        f"orders_{days}d",
+        lambda orders: orders.count(where=orders.days_ago <= days),
+        "orders",
+        f"Number of orders of the last {days} days.",
+        empty=0,
+    )
+
+
+def _spend_within(days):
+    return Feature(
+        f"spend_{days}d",
+        lambda orders: orders.amount.sum(where=orders.days_ago <= days),
+        "currency",
+        f"Total value of the orders of the last {days} days.",
+        empty=0,
+    )
+
+
 TREND = family(
     "TREND",
+    *(make(days) for make in (_orders_within, _spend_within) for days in (7, 30, 90)),
     Feature(
         "orders_change",
         _orders_change,
@@ -63,5 +98,11 @@ TREND = family(
         _spend_slope,
         "currency per week",
         "Growth of weekly spend over the last 26 weeks, or since the first order if that is 4 weeks ago or more.",
+    ),
+    Feature(
+        "order_trend",
+        _order_trend,
+        "standard deviations",
+        "Pace of ordering from the first order until now: above 2 ever faster, below −2 ever slower, 0 steady.",
     ),
 )

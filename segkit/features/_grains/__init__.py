@@ -8,10 +8,20 @@ be set, such as the gap that ends a visit, is a keyword-only parameter of either
 from collections.abc import Callable
 from typing import Any
 
-from segkit.features._grains import shopping
+from segkit.features._grains import context, feedback, messages, paths, shopping, web
 from segkit.features._grains._building import DEFAULTS, LOG, SETTINGS, Grains, settings_of, who
 
-GRAINS: dict[str, Callable[..., Any]] = {grain.__name__: grain for grain in (*shopping.GRAINS,)}
+GRAINS: dict[str, Callable[..., Any]] = {
+    grain.__name__: grain
+    for grain in (
+        *shopping.GRAINS,
+        *web.GRAINS,
+        *context.GRAINS,
+        *paths.GRAINS,
+        *messages.GRAINS,
+        *feedback.GRAINS,
+    )
+}
 """How each grain is made, by the name under which features ask for it."""
 
 __all__ = ["DEFAULTS", "GRAINS", "LOG", "SETTINGS", "Grains", "settings_of", "who"]

@@ -15,6 +15,7 @@ MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on
 TOTAL = "decimal(38, 6)"  # of what was summed
 DAYS = "decimal(18, 9)"  # exact likewise, to a tenth of a millisecond
 MICROSECONDS_A_DAY = 86_400_000_000
+ONE = ibis.literal(1, type="int64")
 
 
 def purchases(seen: ir.Table) -> ir.Table:
@@ -30,18 +31,19 @@ def lines(seen: ir.Table) -> ir.Table:
 def orders(purchases: ir.Table) -> ir.Table:
     """Return one row an order: the lines that share an order id; a line without one is an order by itself.
 
-    Its time is that of its first line: `age` in microseconds, `days_ago`.
+    Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them.
     """
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
     keys = who(purchases)
     single = {name: purchases[column].cast(TOTAL) for name, column in totals.items()}
     if "order_id" not in purchases.columns:
-        return purchases.select(*keys, "age", "days_ago", **single)
-    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "age", **single)
+        return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
+    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", "age", lines=ONE, **single)
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
-    grouped = shared.group_by(*keys, "order_id").agg(age=shared.age.max(), **sums)
+    first = {"timestamp": shared.timestamp.min(), "age": shared.age.max(), "lines": shared.count()}
+    grouped = shared.group_by(*keys, "order_id").agg(**first, **sums)
     every = ibis.union(grouped.drop("order_id"), alone)
     return every.mutate(days_ago=in_days(every.age))
 
@@ -52,6 +54,16 @@ def gaps(orders: ir.Table) -> ir.Table:
     before = times.age.lag().over(group_by=who(times), order_by=times.age.desc())
     steps = times.select(*who(times), days=in_days(before - times.age).cast(DAYS))
     return steps.filter(steps.days.notnull())
+
+
+def gap_pairs(orders: ir.Table) -> ir.Table:
+    """Return one row for each two gaps that follow each other: the `days` of the later, and of the one `before`."""
+    times = orders.select(*who(orders), "age")
+    order = {"group_by": who(times), "order_by": times.age.desc()}
+    last, last_but_one = times.age.lag(1).over(**order), times.age.lag(2).over(**order)
+    steps = {"days": in_days(last - times.age), "before": in_days(last_but_one - last)}
+    pairs = times.select(*who(times), **steps)
+    return pairs.filter(pairs.before.notnull())
 
 
 def products(purchases: ir.Table) -> ir.Table:
@@ -67,9 +79,15 @@ def categories(purchases: ir.Table) -> ir.Table:
     return known.group_by(*who(known), "category").agg(lines=known.count())
 
 
+def brands(purchases: ir.Table) -> ir.Table:
+    """Return one row for each brand that a customer bought, with the number of `lines`."""
+    known = purchases.filter(purchases.brand.notnull())
+    return known.group_by(*who(known), "brand").agg(lines=known.count())
+
+
 def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:
     """Return a span of time in days."""
     return microseconds.cast("float64") / MICROSECONDS_A_DAY
 
 
-GRAINS = (purchases, lines, orders, gaps, products, categories)
+GRAINS = (purchases, lines, orders, gaps, gap_pairs, products, categories, brands)

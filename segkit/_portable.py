@@ -1,0 +1,149 @@
+"""What engines would each answer in their own way, put in words that all of them answer as DuckDB does.
+
+A float made a whole number, a quotient of whole numbers, the smaller of two where one is missing: Ibis writes
+the same query for each engine, and they round, cut and skip differently.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import pandas as pd
+
+from segkit._dialect import SPARK
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
+_EXACT = 2.0**53  # from here on, floats are whole numbers
+
+
+@ibis.udf.scalar.builtin(name="rint", signature=((dt.float64,), dt.float64))
+def _spark_nearest(number):
+    """The nearest whole number, halves to even."""
+
+
+@ibis.udf.scalar.builtin(name="to_timestamp_ntz", signature=((dt.string,), dt.timestamp))
+def _spark_time(text):
+    """A time without zone."""
+
+
+def portable(table: ir.Table, dialect: str) -> ir.Table:
+    """Return the same table in words that its engine answers as DuckDB does.
+
+    Parameters
+    ----------
+    table : ibis Table
+        Any query.
+    dialect : str
+        The engine that will run it.
+
+    Returns
+    -------
+    ibis Table
+        Of the same columns.
+    """
+    if dialect == "duckdb":
+        return table
+
+    def reworded(node: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
+        node = node.__recreate__(changed) if changed else node
+        for kind, reword in _REWORDED.items():
+            if type(node) is kind:
+                return reword(node, dialect)
+        return node
+
+    return table.op().replace(reworded).to_expr()
+
+
+def _divide(node: ops.Divide, dialect: str) -> ops.Node:
+    """A quotient is a float: some engines cut that of whole numbers or decimals to a few places."""
+    if node.left.dtype.is_floating() or node.right.dtype.is_floating():
+        return node
+    return ops.Divide(ops.Cast(node.left, dt.float64), node.right)
+
+
+def _cast(node: ops.Cast, dialect: str) -> ops.Node:
+    came, to = node.arg.dtype, node.to
+    if came.is_floating() and to.is_decimal():
+        return _as_decimal(node.arg.to_expr(), to, dialect).op()
+    if dialect in SPARK and to.is_integer() and came.is_floating():
+        return ops.Cast(_spark_nearest(node.arg.to_expr()).op(), to)
+    if dialect in SPARK and to.is_integer() and came.is_decimal():
+        return ops.Cast(ops.Cast(node.arg, dt.Decimal(38, 0)), to)
+    return node
+
+
+def _as_decimal(number: ir.FloatingValue, to: dt.Decimal, dialect: str) -> ir.DecimalValue:
+    """Round to the last place in floats, as DuckDB does; others would first write the number down."""
+    last_places = _whole(number * float(10**to.scale), dialect)
+    one = ibis.literal(10.0**-to.scale, type=dt.Decimal(to.scale + 1, to.scale))
+    return (last_places * one).cast(to)
+
+
+def _whole(number: ir.FloatingValue, dialect: str) -> ir.IntegerValue:
+    """Round to a whole number, halves away from zero: PostgreSQL would go to even, Spark write it down first."""
+    if dialect == "postgres" or dialect in SPARK:
+        return (number.abs() + 0.5).floor() * (number < 0).ifelse(-1, 1)
+    return number.round()
+
+
+def _round(node: ops.Round, dialect: str) -> ops.Node:
+    digits = getattr(node.digits, "value", None)
+    if not node.arg.dtype.is_floating() or (digits is None and dialect in ("snowflake", "bigquery")):
+        return node
+    if not digits:
+        return _whole(node.arg.to_expr(), dialect).op()
+    number, scale = node.arg.to_expr(), float(10**digits)
+    rounded = _whole(number * scale, dialect).cast("float64") / scale
+    return ((number * scale).abs() < _EXACT).ifelse(rounded, number).op()
+
+
+def _extreme(node: ops.Least | ops.Greatest, dialect: str) -> ops.Node:
+    """The smallest of those that are known; Snowflake and BigQuery would know nothing where one is missing."""
+    if dialect not in ("snowflake", "bigquery"):
+        return node
+    known = (ops.Coalesce((arg, *(other for other in node.arg if other is not arg))) for arg in node.arg)
+    return type(node)(tuple(known))
+
+
+def _try_cast(node: ops.TryCast, dialect: str) -> ops.Node:
+    """PostgreSQL cannot try: it is only asked for what looks like a number."""
+    if dialect != "postgres" or not (node.arg.dtype.is_string() and node.to.is_floating()):
+        return node
+    text = node.arg.to_expr()
+    return ibis.cases((text.re_search(NUMBER), text)).cast(node.to).op()
+
+
+def _median(node: ops.Median, dialect: str) -> ops.Node:
+    """BigQuery has no exact median of a group: the middle of the sorted values is one."""
+    if dialect != "bigquery":
+        return node
+    values = node.arg.to_expr()
+    where = values.notnull() if node.where is None else values.notnull() & node.where.to_expr()
+    sorted_values, n = values.collect(where=where, order_by=values), values.count(where=where)
+    middle = sorted_values[(n - 1) // 2].cast("float64") + sorted_values[n // 2].cast("float64")
+    return (middle / 2).op()
+
+
+def _literal(node: ops.Literal, dialect: str) -> ops.Node:
+    """Spark would read a time in the zone of the session."""
+    if dialect not in SPARK or not node.dtype.is_timestamp() or node.dtype.timezone or node.value is None:
+        return node
+    return _spark_time(f"{pd.Timestamp(node.value):%Y-%m-%d %H:%M:%S.%f}").op()
+
+
+_REWORDED = {
+    ops.Divide: _divide,
+    ops.Cast: _cast,
+    ops.TryCast: _try_cast,
+    ops.Round: _round,
+    ops.Least: _extreme,
+    ops.Greatest: _extreme,
+    ops.Median: _median,
+    ops.Literal: _literal,
+}

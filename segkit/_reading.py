@@ -1,0 +1,107 @@
+"""Ids, numbers and texts as they come, read alike on every engine."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING
+
+import ibis
+
+from segkit._dialect import SPARK
+from segkit._portable import NUMBER
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+LONGEST_ID = 256
+MISSING_WORDS = (
+    "",
+    "nan",
+    "NaN",
+    "NaT",
+    "None",
+    "<NA>",
+    "NULL",
+    "null",
+    "\\N",
+    "N/A",
+)  # how missing ids look once they were made text
+_WHOLE_FLOATS = 2**53
+_LONG_FLOATS = 10**15  # beyond it, DuckDB too writes 1e+15
+_LIKE_DUCKDB = "^[+]?-?(?:[0-9]+(?:_[0-9]+)*[.]?(?:[0-9]+(?:_[0-9]+)*)?|[.][0-9]+(?:_[0-9]+)*)(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?$"
+_NO_NUMBER = "^[+-]?(?i:inf|infinity|nan)$"  # and yet one to computers
+
+
+def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
+    """Return ids as text; whole numbers lose the ``.0`` that a table with missing values gave them."""
+    if raw.type().is_floating():
+        number = (raw.abs() < _WHOLE_FLOATS).ifelse(raw, None).cast("int64")
+        whole = number.cast("float64") == raw
+        text = whole.fill_null(False).ifelse(number.cast("string"), raw.cast("string"))
+        return raw.isnan().ifelse(ibis.null("string"), text)
+    if raw.type().is_decimal():
+        return raw.cast("string").re_replace(r"\.0+$", "")
+    if not raw.type().is_string():
+        return raw.cast("string")
+    return _cleaned(raw) if dialect == "postgres" else _is_plain(raw).ifelse(raw, _cleaned(raw))
+
+
+def read_number(raw: ir.Column, dialect: str = "duckdb") -> ir.FloatingColumn:
+    """Return numbers as floats; missing where a text is none."""
+    if raw.type().is_integer():
+        return raw.cast("float64")
+    number = _read_float(raw.strip(), dialect) if raw.type().is_string() else raw.cast("float64")
+    return number.isnan().ifelse(ibis.null("float64"), number)
+
+
+def read_text(raw: ir.Column) -> ir.StringColumn:
+    """Return texts as they are; missing where they are empty."""
+    return raw.nullif("") if raw.type().is_string() else raw.cast("string")
+
+
+def as_shown(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
+    """Return what stands there as text, in the way of DuckDB."""
+    text = raw.cast("string")
+    if dialect in SPARK and raw.type().is_timestamp() and raw.type().timezone:
+        return text + "+00"
+    if dialect in SPARK and raw.type().is_floating():
+        whole = (raw.abs() < _LONG_FLOATS).ifelse(raw, None).cast("int64")
+        return (whole.cast("float64") == raw).fill_null(False).ifelse(whole.cast("string") + ".0", text)
+    return text
+
+
+def is_blank(raw: ir.Column) -> ir.BooleanColumn:
+    """Say whether nothing stands there."""
+    if raw.type().is_string():
+        return raw.isnull() | _says_missing(raw.strip())
+    return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
+
+
+def _read_float(text: ir.StringColumn, dialect: str) -> ir.FloatingColumn:
+    """Return what DuckDB takes for a number: Spark would read 1d and 0x1p3 too, PostgreSQL stop at the first word."""
+    if dialect in SPARK:
+        number = text.re_search(_LIKE_DUCKDB).ifelse(text.re_replace("^[+]|_", ""), None)
+        return text.re_search(_NO_NUMBER).ifelse(text, number).try_cast("float64")
+    if dialect == "postgres":
+        return text.re_search(NUMBER).ifelse(text, None).cast("float64")
+    return text.try_cast("float64")
+
+
+def _is_plain(raw: ir.StringColumn) -> ir.BooleanColumn:
+    """Say of a text, cheaply, that it is an id as it stands: most of all are, and are passed through."""
+    ends = [raw.endswith(character) for character in (" ", "\t", "\n", "\r", ".0")]
+    framed = (raw >= "!") & ~functools.reduce(operator.or_, ends)
+    return framed & ((raw.length() > 4) | ~_says_missing(raw))
+
+
+def _says_missing(text: ir.StringColumn) -> ir.BooleanColumn:
+    """Compare with each word: as a list, DuckDB would join, and clean every id before it looks."""
+    return functools.reduce(operator.or_, (text == word for word in MISSING_WORDS))
+
+
+def _cleaned(raw: ir.StringColumn) -> ir.StringColumn:
+    text = raw.strip()
+    number = text.endswith(".0") & text.re_search("^-?[0-9]+[.]0$")
+    text = number.ifelse(text.substr(0, text.length() - 2), text)
+    return _says_missing(text).ifelse(ibis.null("string"), text)

@@ -1,0 +1,228 @@
+"""CSV: parsed once, into the engine, all columns as text; each line is a row or is counted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import ibis.expr.types as ir
+
+from segkit._engine import adopted, fresh_name, quoted, run
+from segkit._sources._paths import literal
+from segkit._sources._source import Source, check_names, first_line, named, printable
+from segkit._sources._text import Text, as_text, first_not_utf8
+
+DELIMITERS = (",", ";", "\t", "|")
+LONGEST_HEADER = 100  # lines
+LONGEST_RECORD = 500  # lines, of a file in which some quotes are never closed
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is laid out, as its header says.
+
+    Attributes
+    ----------
+    delimiter : str
+        What stands between two fields.
+    columns : tuple of str
+        Their names.
+    above : int
+        Number of lines before the first row.
+    records_above : int
+        The same, where a name over two lines counts once.
+    """
+
+    delimiter: str
+    columns: tuple[str, ...]
+    above: int = 0
+    records_above: int = 0
+
+    def options(self, text: Text) -> str:
+        """Return all that DuckDB could guess otherwise, from the beginning of the file only."""
+        types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self.columns)
+        return (
+            f"columns = {{{types}}}, auto_detect = false, header = false, skip = {self.records_above}, "
+            f"delim = {quoted(self.delimiter)}, quote = '\"', escape = '\"', ignore_errors = true, "
+            f"compression = {quoted(text.compression)}"
+        )
+
+    def record(self, repeat: str) -> str:
+        """Return an SQL literal of the pattern of a record; `repeat` says how often a further field follows."""
+        other = re.escape(self.delimiter)
+        cell = f'(?:"(?:[^"]|"")*"|[^"{other}\\n][^{other}\\n]*|)'
+        return quoted(f"{cell}(?:{other}{cell}){repeat}")
+
+
+def read_csv(name: str, paths: list[str]) -> Source:
+    """Read once, all columns as text, into the engine: the text is parsed here and never again."""
+    parts = [_read_one(path) for path in paths]
+    table = parts[0].table
+    if len(parts) > 1:  # joined by column name: files of one export need not agree on the order
+        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
+        joined = fresh_name("csv")
+        run(f"CREATE TEMP TABLE {joined} AS {union}")
+        table = adopted(joined)
+    example = next((part.broken_example for part in parts if part.broken), "")
+    return Source(name, table, sum(part.broken for part in parts), example, owned=True)
+
+
+def _read_one(path: str) -> Source:
+    with as_text(path) as text:
+        layout = _layout(text)
+        check_names(text.name, layout.columns)
+        try:
+            table = _parsed(text, layout)
+            if _count(table) == text.lines - layout.above:
+                return Source(text.name, table, owned=True)
+            return _accounted(text, layout, table)
+        except duckdb.Error as error:
+            raise ValueError(
+                f"{text.name} could not be read as CSV: {first_line(error)} It should hold a header line and a "
+                "line for each event, in UTF-8."
+            ) from error
+
+
+def _layout(text: Text) -> Layout:
+    """Read the header as it is written: its delimiter is the one that splits it most."""
+    beginning = text.beginning().decode("utf-8-sig", "surrogateescape")
+    hint = re.match(r"sep=(.)\n", beginning.replace("\r\n", "\n"), re.IGNORECASE)  # as Excel writes it
+    rest = beginning.partition("\n")[2] if hint else beginning
+    layouts = [_header(text.name, rest, mark) for mark in ([hint[1]] if hint else DELIMITERS)]
+    best = max(layouts, key=lambda layout: len(layout.columns))
+    return replace(best, above=best.above + 1, records_above=best.records_above + 1) if hint else best
+
+
+def _header(name: str, beginning: str, delimiter: str) -> Layout:
+    records = csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter)
+    try:
+        record, cells = next(
+            ((i, cells) for i, cells in enumerate(records, 1) if any(cell.strip() for cell in cells)),
+            (0, None),
+        )
+        endless = records.line_num > LONGEST_HEADER and cells is not None
+    except csv.Error:
+        record, cells, endless = 0, [], True
+    if cells is None:
+        raise ValueError(f"{name} is empty. It should hold a header line and a line for each event.")
+    if endless:
+        raise ValueError(
+            f"The header of {name} opens a quote that it does not close ({beginning[:40]!r}…). It should hold the "
+            "names of the columns in one line; mend the quotes."
+        )
+    written = delimiter.join(cells)
+    if not written.isascii() and any("\udc80" <= character <= "\udcff" for character in written):
+        first = beginning.encode("utf-8", "surrogateescape")[:40]
+        raise ValueError(
+            f"The header of {name} is not UTF-8 ({first!r}). Read it by its encoding and pass the table: "
+            "read_events(pd.read_csv(path, encoding='latin-1'), …)."
+        )
+    columns = tuple(cell.strip() or f"column{i}" for i, cell in enumerate(cells))
+    return Layout(delimiter, columns, records.line_num, record)
+
+
+def _parsed(text: Text, layout: Layout) -> ir.Table:
+    table = fresh_name("csv")
+    run(f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({literal(text.path)}, {layout.options(text)})")
+    return adopted(table)
+
+
+def _count(table: ir.Table) -> int:
+    return run(f"SELECT count(*) FROM {table.get_name()}")[0][0]
+
+
+def _accounted(text: Text, layout: Layout, table: ir.Table) -> Source:
+    """Say where the lines are that gave no row: blank, within quotes, or not readable.
+
+    DuckDB's own list of them is not complete, and costs 5 KB a line: they are what is left over.
+    """
+    lines = _raw_lines(text, layout)
+    [(known, filled)] = run(f"SELECT count(*), count(line) FROM {lines.get_name()}")
+    dropped = text.lines - layout.above - known  # not UTF-8, or without end
+    broken = filled + dropped - _count(table) - _lines_within(table)
+    refused = None
+    if broken > 0:
+        mended, refused = _mended(text, layout, lines)
+        if mended is not None:
+            table = mended
+            broken = filled + dropped - _count(table) - _lines_within(table)
+    if broken <= 0:
+        return Source(text.name, table, owned=True)
+    example = _first_broken(lines, layout) or refused or ""
+    if dropped and (dropped > broken / 2 or not example):
+        wrong = first_not_utf8(text)
+        example = f"{wrong[:60]} (not UTF-8)" if wrong else "a line of more than 2 MB"
+    return Source(text.name, table, broken, printable(example), owned=True)
+
+
+def _raw_lines(text: Text, layout: Layout) -> ir.Table:
+    """Return the lines as they are; blank ones are missing, those that are not UTF-8 are not there."""
+    lines = fresh_name("lines")
+    run(f"CREATE TEMP TABLE {lines} AS SELECT line FROM {text.scan(skip=layout.above)}")
+    return adopted(lines)
+
+
+def _lines_within(table: ir.Table) -> int:
+    """Return how many lines, blank ones aside, continue a value that was begun in an earlier line."""
+    runs = " + ".join(
+        rf"coalesce(sum(len(regexp_extract_all({c}, '(\r?\n)+'))) FILTER (WHERE contains({c}, chr(10))), 0)"
+        for c in map(named, table.columns)
+    )
+    return int(run(f"SELECT {runs} FROM {table.get_name()}")[0][0])
+
+
+def _mended(text: Text, layout: Layout, lines: ir.Table) -> tuple[ir.Table | None, str | None]:
+    """Read again without the lines whose quotes do not match: such a quote swallows the lines after it.
+
+    Lines between two odd quotes stay together where they are a record, of as many fields as the header.
+
+    Returns
+    -------
+    table : ibis Table or None
+        None if all quotes match.
+    refused : str or None
+        The first of the lines left out.
+    """
+    odd = "(length(line) - length(replace(line, '\"', ''))) % 2 = 1"
+    whole = f"(NOT contains(line, '\"') OR regexp_full_match(line, {layout.record('*')}))"
+    raw = lines.get_name()
+    if not run(f"SELECT 1 FROM {raw} WHERE NOT {whole} LIMIT 1"):
+        return None, None
+    spans = fresh_name("spans")
+    fields = f"{{{len(layout.columns) - 1}}}" if len(layout.columns) <= 200 else "*"
+    run(
+        f"CREATE TEMP TABLE {spans} AS WITH odd AS (SELECT rowid AS first, lead(rowid) OVER (ORDER BY rowid) AS last, "
+        f"{whole} AS whole FROM {raw} WHERE {odd}), "
+        f"joined AS (SELECT first, last, string_agg(coalesce(line, ''), chr(10) ORDER BY l.rowid) AS record "
+        f"FROM odd JOIN {raw} l ON l.rowid BETWEEN first AND last WHERE NOT whole AND last - first <= {LONGEST_RECORD} "
+        f"GROUP BY ALL HAVING regexp_full_match(record, {layout.record(fields)})) "
+        "FROM joined QUALIFY coalesce(lag(last) OVER (ORDER BY first) < first, true)"
+    )
+    outside = (
+        f"FROM {raw} l ASOF LEFT JOIN {spans} s ON l.rowid >= s.first WHERE coalesce(l.rowid > s.last, true)"
+    )
+    refused = run(f"SELECT line {outside} AND NOT {whole} ORDER BY l.rowid LIMIT 1")
+    with tempfile.TemporaryDirectory(prefix="segkit-") as folder:
+        copy = Text(text.name, str(Path(folder) / "mended.csv"), "none", 0)
+        run(
+            f"COPY (SELECT line {outside} AND {whole} AND line IS NOT NULL UNION ALL SELECT record FROM {spans}) "
+            f"TO {quoted(copy.path)} (FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
+        )
+        run(f"DROP TABLE {spans}")
+        table = _parsed(copy, Layout(layout.delimiter, layout.columns))
+    return table, refused[0][0] if refused else None
+
+
+def _first_broken(lines: ir.Table, layout: Layout) -> str | None:
+    """Return the first line without quotes that has not as many fields as the header."""
+    fields = f"len(string_split(rtrim(line, {quoted(layout.delimiter)}), {quoted(layout.delimiter)}))"
+    more = f"len(string_split(line, {quoted(layout.delimiter)}))"
+    n = len(layout.columns)
+    wrong = f"NOT contains(line, '\"') AND ({more} < {n} OR {fields} > {n})"
+    found = run(f"SELECT line FROM {lines.get_name()} WHERE {wrong} LIMIT 1")
+    return found[0][0] if found else None

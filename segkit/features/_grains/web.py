@@ -1,0 +1,126 @@
+"""What customers did on the site, and the visits that it falls into."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING
+
+import ibis
+
+from segkit.features._grains._building import who
+from segkit.features._grains.shopping import in_days
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+CLICKS = ("search", "cart_add", "page_view")
+WEB_KINDS = ("visit", *CLICKS)
+IN_STORE = ("store", "in store", "in-store", "shop", "retail", "pos", "offline")
+"""Channels, in small letters, through which nothing happens on the site."""
+
+MICROSECONDS = 1_000_000  # in a second
+LONGEST_VISIT = 86_400  # seconds: a source that says that a visit took longer is taken to mean a day
+
+
+def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
+    """Return one row for each thing done on the site: web events, and purchases that were not made in a store.
+
+    `visit` counts the customer's visits: one is over when nothing was done for longer than `visit_gap`.
+    `step` is the time to what was done next in the visit, missing for the last and between two of the
+    same instant; `own` the duration that the event itself says. Both in microseconds.
+    """
+    online = _on_the_site(seen)
+    keys = who(online)
+    own = online.duration if "duration" in online.columns else ibis.null("float64")
+    page = {"page": online.page} if "page" in online.columns else {}
+    hits = online.select(*keys, "age", "kind", **page, own=_in_microseconds(own), turn=_turn(online.kind))
+    # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
+    turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), hits.turn, hits.own.fill_null(-1)])
+    hits = hits.mutate(
+        idle=hits.age.lag().over(turns) - hits.age, step=hits.age - hits.age.lead().over(turns)
+    )
+    gap = int(visit_gap * MICROSECONDS)
+    begins = (hits.idle.isnull() | (hits.idle > gap)).cast("int64")
+    so_far = ibis.range_window(group_by=keys, order_by=hits.age.desc(), preceding=None, following=0)
+    within = (hits.step > 0) & (hits.step <= gap)
+    return hits.mutate(visit=begins.sum().over(so_far), step=within.ifelse(hits.step, None)).drop(
+        "idle", "turn"
+    )
+
+
+def visits(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
+    """Return one row a visit; what holds no web event, such as an order by telephone, is none.
+
+    Its time is that of its first hit: `age` in microseconds, `days_ago`. Further `pages` (how many were
+    viewed, `different_pages`), `searches`, `cart_adds`, whether it `ordered` or `bounced` (missing where
+    no page was viewed), and in microseconds `time_on_site`, missing where unknown, and `time_on_pages`,
+    that of the `timed_pages`.
+    """
+    cap = int(dwell_cap * MICROSECONDS)
+    web, viewed, said = hits.kind != "purchase", hits.kind == "page_view", hits.kind == "visit"
+    looked = _at_most(hits.own.fill_null(hits.step), cap)
+    stayed = _at_most(hits.step.fill_null(viewed.ifelse(hits.own, None)), cap)
+    different = {"different_pages": hits.page.nunique(where=viewed)} if "page" in hits.columns else {}
+    visits = hits.group_by(*who(hits), "visit").agg(
+        age=hits.age.max(),
+        web=hits.count(where=web),
+        pages=hits.count(where=viewed),
+        searches=hits.count(where=hits.kind == "search"),
+        cart_adds=hits.count(where=hits.kind == "cart_add"),
+        orders=hits.count(where=~web),
+        time_on_pages=looked.sum(where=viewed),
+        timed_pages=looked.count(where=viewed),
+        time_on_site=hits.own.max(where=said).fill_null(stayed.sum()),
+        **different,
+    )
+    ordered = visits.orders > 0
+    alone = (visits.pages == 1) & (visits.searches + visits.cart_adds == 0) & ~ordered
+    bounced = (visits.pages > 0).ifelse(alone, None)
+    visits = visits.mutate(days_ago=in_days(visits.age), ordered=ordered, bounced=bounced)
+    return visits.filter(visits.web > 0).drop("web", "orders")
+
+
+def first_views(seen: ir.Table) -> ir.Table:
+    """Return one row for each purchase line at or after the customer's first page view: `days` since that view."""
+    viewed, bought = seen.filter(seen.kind == "page_view"), seen.filter(seen.kind == "purchase")
+    keys = who(seen)
+    first = viewed.group_by(*keys).agg(first_view=viewed.age.max())
+    after = bought.select(*keys, "age").join(first, keys)
+    after = after.filter(after.age <= after.first_view)
+    return after.select(*keys, days=in_days(after.first_view - after.age))
+
+
+def among(column: ir.StringColumn, words: tuple[str, ...]) -> ir.BooleanColumn:
+    """Say whether a column holds one of a few words: longer lists become joins in DuckDB, which take longer."""
+    return functools.reduce(operator.or_, (column == word for word in words))
+
+
+def in_store(channel: ir.StringColumn) -> ir.BooleanColumn:
+    """Say whether a channel is a store; False where it is unknown."""
+    return among(channel.lower(), IN_STORE).fill_null(False)
+
+
+def _on_the_site(seen: ir.Table) -> ir.Table:
+    clicked, either = among(seen.kind, CLICKS), among(seen.kind, ("purchase", "visit"))
+    online = either & ~in_store(seen.channel) if "channel" in seen.columns else either
+    return seen.filter(clicked | online)
+
+
+def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
+    """Return the place of an event among others of the same instant."""
+    return ibis.cases(
+        *((kind == word, i) for i, word in enumerate(("visit", "search", "cart_add", "purchase"))), else_=9
+    )
+
+
+def _in_microseconds(seconds: ir.FloatingColumn) -> ir.IntegerColumn:
+    return (_at_most(seconds, LONGEST_VISIT) * MICROSECONDS + 0.5).floor().cast("int64")
+
+
+def _at_most(value: ir.NumericColumn, most: int) -> ir.NumericColumn:
+    """Return the value or the bound, missing where it is missing: the least of the two would be the bound."""
+    return (value > most).ifelse(most, value)
+
+
+GRAINS = (hits, visits, first_views)

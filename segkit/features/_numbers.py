@@ -1,0 +1,54 @@
+"""Aggregates of numbers whose last digits do not depend on the order of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+TERM = "decimal(18, 9)"  # exact, before it is summed
+SQUARED = "decimal(38, 18)"
+
+
+def mean_of(values: ir.DecimalColumn, where: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
+    """Return the mean of exact numbers; missing where there are none."""
+    return values.sum(where=where).cast("float64") / values.count(where=where).nullif(0)
+
+
+def std_of(values: ir.DecimalColumn) -> ir.FloatingScalar:
+    """Return the sample standard deviation of exact numbers; missing below two of them."""
+    return _variance_of(values).sqrt()
+
+
+def spread_of(values: ir.NumericColumn) -> ir.FloatingScalar:
+    """Return the geometric standard deviation of what is above 0: the factor by which values usually differ.
+
+    1 where all are alike, 2 where most lie between half and double; missing below two of them.
+    """
+    positive = (values > 0).ifelse(values.cast("float64"), None)
+    return _variance_of(positive.ln().cast(TERM)).round(12).sqrt().exp()
+
+
+def _variance_of(values: ir.DecimalColumn) -> ir.FloatingScalar:
+    n, total = values.count(), values.sum().cast("float64")
+    squares = (values * values).cast(SQUARED).sum().cast("float64")
+    return ibis.greatest(squares - total * total / n, 0) / (n > 1).ifelse(n - 1, None)
+
+
+def entropy_of(counts: ir.IntegerColumn) -> ir.FloatingScalar:
+    """Return Shannon's entropy in bits of counts; each term is exact, so that their order changes nothing."""
+    n = counts.sum()
+    terms = (counts * counts.cast("float64").log2()).cast("decimal(38, 9)").sum()
+    return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
+
+
+def share_of(part: ir.BooleanColumn, of: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
+    """Return which part of the rows is so, among those that `of` holds of; missing where there are none."""
+    known = part.cast(
+        "int64"
+    ).notnull()  # of `~part`, Ibis would write NOT part IS NOT NULL, which is something else
+    whole = known if of is None else of & known
+    return (part & whole).sum().cast("float64") / whole.sum().nullif(0)

@@ -1,0 +1,113 @@
+"""Column maps, as data, of the exports that common tools write: what ``read_events(…, preset="…")`` knows.
+
+A preset is a `Preset`: the columns of an export under their standard names, its words for kinds of events, how
+its times are written, and, where a row is not an event, how rows become events. Each names the documentation
+that its header was checked against. Not here, because no documentation of the header could be checked: the CSV
+files of Mailchimp's account export, of Klaviyo's metrics and of Zendesk's tickets. SurveyMonkey's CSV has two
+header lines and a column for each choice, which no list of names can map.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segkit._engine import near
+from segkit.presets._messages import KLAVIYO, MAILCHIMP
+from segkit.presets._people import HUBSPOT
+from segkit.presets._preset import AttributePreset, Preset
+from segkit.presets._reading import Export, open_export, read_export
+from segkit.presets._shop import SHOPIFY, STRIPE
+from segkit.presets._talk import INTERCOM, SURVEYMONKEY, TYPEFORM, ZENDESK
+from segkit.presets._web import GA4, SEGMENT, SNOWPLOW
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ATTRIBUTE_PRESETS",
+    "PRESETS",
+    "AttributePreset",
+    "Export",
+    "Preset",
+    "open_export",
+    "preset_catalogue",
+    "preset_named",
+    "read_export",
+]
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        GA4,
+        SEGMENT,
+        SNOWPLOW,
+        SHOPIFY,
+        STRIPE,
+        KLAVIYO,
+        MAILCHIMP,
+        ZENDESK,
+        INTERCOM,
+        TYPEFORM,
+        SURVEYMONKEY,
+    )
+}
+"""The presets of `read_events`, by name."""
+
+ATTRIBUTE_PRESETS = {preset.name: preset for preset in (HUBSPOT,)}
+"""The presets of `read_attributes`, by name."""
+
+
+def preset_named(name: str) -> Preset:
+    """Return the preset of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> preset_named("ga4").title
+    'Google Analytics 4, event export to BigQuery'
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    if name in ATTRIBUTE_PRESETS:
+        raise ValueError(
+            f"preset={name!r} reads who customers are, not what they did. Read it with read_attributes(…, "
+            f"preset={name!r})."
+        )
+    raise ValueError(
+        f"There is no preset {name!r}.{near(str(name), PRESETS)} read_events knows {', '.join(PRESETS)}. "
+        "preset_catalogue() says what each reads; without a preset, name the columns."
+    )
+
+
+def preset_catalogue() -> pd.DataFrame:
+    """List the exports that can be read by name.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `preset`: its `title`, what `reads` it (`read_events` or `read_attributes`), the `file`
+        that it reads, how rows and money are `counted`, and the `sources` of its header.
+
+    Examples
+    --------
+    >>> preset_catalogue()["title"].head(3)
+    preset
+    ga4         Google Analytics 4, event export to BigQuery
+    segment     Segment: track, page, screen and identify calls
+    snowplow                                Snowplow events
+    Name: title, dtype: str
+    """
+    import pandas as pd
+
+    lines = [
+        (p.name, p.title, "read_events", p.file, p.counts, "\n".join(p.cites)) for p in PRESETS.values()
+    ] + [
+        (p.name, p.title, "read_attributes", p.file, "One customer a row.", "\n".join(p.cites))
+        for p in ATTRIBUTE_PRESETS.values()
+    ]
+    names = ["preset", "title", "reads", "file", "counted", "sources"]
+    return pd.DataFrame(lines, columns=names, dtype="str").set_index("preset")

@@ -1,0 +1,130 @@
+"""Sales as lines: one row a product, the order's money shared among them, no order counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ibis
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    import ibis.expr.types as ir
+
+KIND = "segkit kind"
+ITEM = "segkit item"
+AMOUNT = "segkit amount"
+DISCOUNT = "segkit discount"
+REFUSED = "segkit refused"
+ORDER = "segkit order"
+TOTAL = "segkit total"
+WHEN = "segkit when"
+LINES = "segkit lines"
+BACK = "segkit back"
+ONCE = "segkit once"
+SALE, PLACE, WORTH, WHOLE, UPTO, PART = (
+    f"segkit {word}" for word in ("sale", "place", "worth", "whole", "upto", "part")
+)
+REPEATED = "order counted already"
+SAME = 1e-6  # money this near is the same: amounts are summed to the millionth
+
+
+def order_lines(sales: ir.Table, worth: Callable[[ir.Value], ir.Value]) -> ir.Table:
+    """Return a row for each product of each sale, with its share of what was paid.
+
+    Of the purchases that say they are one and the same, the earliest counts, and the others get a reason under
+    `REFUSED`. Returns may come in parts, so all of them count.
+
+    Parameters
+    ----------
+    sales : ibis Table
+        One row a sale or return, with the columns `ONCE` (what only one purchase can bear: its order's id, or
+        missing), `TOTAL` (what was paid for its goods, or missing), `LINES` (an array of its products), `WHEN`
+        and `BACK` (whether it is a return).
+    worth : callable
+        From a product to what it would cost without the order's own discount.
+
+    Returns
+    -------
+    ibis Table
+        The same columns and `ITEM` (the product), `AMOUNT`, `DISCOUNT` and `REFUSED`. A sale that says no
+        products is one row.
+    """
+    sales = sales.mutate(**{SALE: ibis.row_number()})
+    alone = sales[BACK].ifelse(ibis.null("string"), sales[ONCE])
+    key = ibis.coalesce(alone, ibis.literal("segkit sale ") + sales[SALE].cast("string"))
+    nth = ibis.row_number().over(ibis.window(group_by=key, order_by=[sales[WHEN], sales[TOTAL]]))
+    known = sales[REFUSED] if REFUSED in sales.columns else ibis.null("string")
+    sales = sales.mutate(**{REFUSED: known.coalesce((nth > 0).ifelse(REPEATED, ibis.null("string")))})
+    products = sales[REFUSED].isnull().ifelse(sales[LINES], ibis.null(sales[LINES].type()))
+    lines = sales.mutate(**{LINES: products}).unnest(LINES, offset=PLACE, keep_empty=True)
+    lines = lines.rename({ITEM: LINES})
+    lines = lines.mutate(**{PLACE: lines[PLACE].fill_null(0), WORTH: worth(lines[ITEM])})
+    return shared(lines)
+
+
+def shared(lines: ir.Table) -> ir.Table:
+    """Share each sale's `TOTAL` among its lines by their `WORTH`, to the cent and with none lost.
+
+    Returns
+    -------
+    ibis Table
+        The same with `AMOUNT` and `DISCOUNT`: what the order's discount took off a line. Where no total is
+        known, or the lines come to it, each line is what it is worth. Lines are shared among in the order
+        of `PLACE`, those of a sale being those of one `SALE`.
+    """
+    here = ibis.window(group_by=SALE, order_by=PLACE)
+    whole = ibis.window(group_by=SALE, order_by=PLACE, preceding=None, following=None)
+    upto = ibis.window(group_by=SALE, order_by=PLACE, preceding=None, following=0)
+    worth = ibis.greatest(lines[WORTH].fill_null(0.0), 0.0)
+    told = lines.mutate(**{WHOLE: worth.sum().over(whole)})
+    told = told.mutate(
+        **{PART: (told[WHOLE] > 0).ifelse(ibis.greatest(told[WORTH].fill_null(0.0), 0.0), 1.0)}
+    )
+    told = told.mutate(**{UPTO: told[PART].sum().over(upto) / told[PART].sum().over(whole)})
+    cut = (told[TOTAL] * told[UPTO]).round(2)
+    told = told.mutate(
+        **{
+            PART: cut - cut.lag().over(here).fill_null(0.0),
+            UPTO: told[TOTAL] - cut.lag().over(here).fill_null(0.0),
+            "segkit last": told[PLACE] == told[PLACE].max().over(whole),
+        }
+    )
+    as_said = told[TOTAL].isnull() | ((told[TOTAL] - told[WHOLE]).abs() < SAME)
+    share = told["segkit last"].ifelse(told[UPTO], told[PART]).round(6)
+    told = told.mutate(**{AMOUNT: as_said.ifelse(told[WORTH], share)})
+    off = (told[WORTH] - told[AMOUNT]).round(6)
+    off = ibis.cases((off > 0, off), (off <= 0, 0.0))  # missing where the price is not known
+    return told.mutate(**{DISCOUNT: off}).drop(SALE, PLACE, WORTH, WHOLE, UPTO, PART, "segkit last")
+
+
+def only_product(lines: ir.Value) -> ir.Value:
+    """Return the product of an event that is about one; about several, none can stand for all."""
+    return (lines.length() == 1).ifelse(lines[0], ibis.null(lines.type().value_type))
+
+
+def alike(table: ir.Table, other: ir.Table) -> ir.Table:
+    """Return the rows of both, under the columns of either: missing where one has none."""
+    types = {**other.schema(), **table.schema()}
+
+    def wide(part: ir.Table) -> ir.Table:
+        kept = {n: _as(part[n], t) if n in part.columns else ibis.null(t) for n, t in types.items()}
+        return part.select(**kept)
+
+    return ibis.union(wide(table), wide(other))
+
+
+def _as(column: ir.Column, dtype: dt.DataType) -> ir.Column:
+    return column if column.type() == dtype else column.try_cast(dtype)
+
+
+def repeats_refused(table: ir.Table, key: str, when: ir.Column, reason: str) -> ir.Table:
+    """Mark the rows whose key an earlier row bears, under `REFUSED`."""
+    table = table.mutate(**{WHEN: when})
+    counted = table.group_by(key=table[key]).agg(n=table.count())
+    twice = counted.filter((counted.n > 1) & counted.key.notnull()).select("key")
+    again = table.semi_join(twice, table[key] == twice.key)
+    nth = ibis.row_number().over(ibis.window(group_by=again[key], order_by=again[WHEN]))
+    again = again.mutate(**{REFUSED: (nth > 0).ifelse(reason, ibis.null("string"))})
+    once = table.anti_join(twice, table[key] == twice.key)
+    return alike(once, again).drop(WHEN)
