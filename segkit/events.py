@@ -189,6 +189,7 @@ def _counted(n: int, noun: str) -> str:
 def read_events(
     source: Any,
     *,
+    table: str | None = None,
     preset: str | None = None,
     kind: str | None = None,
     kind_column: str | None = None,
@@ -204,9 +205,14 @@ def read_events(
 
     Parameters
     ----------
-    source : str, Path, list of those, DataFrame, Table or relation
-        A CSV, Parquet or JSON-lines file (globs welcome), a pandas or polars frame, a pyarrow table,
-        a DuckDB relation or an Ibis table. Parquet is not copied: it is scanned when asked.
+    source : str, Path, list of those, DataFrame, Table, relation, URL or connection
+        A CSV, Parquet, JSON-lines or Excel file (globs welcome); a pandas, polars or Spark frame, a pyarrow
+        table, a DuckDB relation or an Ibis table; or a database: its URL, such as
+        ``"postgresql://user:password@host/shop"`` or ``"sqlite:///shop.db"``, a SQLAlchemy engine or
+        connection, a DBAPI or ADBC connection. See Notes for what is copied, and how files may look.
+    table : str, optional
+        The sheet of a workbook, the first if not said; the table of a database, or a query of it such as
+        ``"SELECT * FROM orders WHERE paid"``.
     preset : str, optional
         The export that it is, such as ``"ga4"`` or ``"shopify_orders"``: its columns, words for kinds and times
         are known then, and what is said here of any of them goes before. ``preset_catalogue()`` lists them,
@@ -251,6 +257,8 @@ def read_events(
     ------
     FileNotFoundError
         If there is no such file.
+    ConnectionError
+        If a database cannot be reached, or goes away while it is read; nothing half read is left then.
     ValueError
         If a named column is not there, the kind is not said, or no row can be used.
     TypeError
@@ -285,12 +293,13 @@ def read_events(
     1       17850    return   -2.55
     """
     known = None if preset is None else preset_named(preset)
-    opened = open_source(source) if known is None else open_export(source, known)
+    opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
     columns, scorer = asked_scorer(sentiment, language, opened.table, opened.name, columns)
     formats, aside = _formats(timestamp_format), []
     if known is not None:
-        said = {"kind": kind, "kind_column": kind_column, "kinds": kinds, "formats": formats}
-        export = read_export(opened, known, columns=columns, **said)
+        export = read_export(
+            opened, known, columns=columns, kind=kind, kind_column=kind_column, kinds=kinds, formats=formats
+        )
         opened, columns, formats, aside = export.source, {}, export.formats, [export.refused]
         kind, kinds, kind_column = export.kind, export.kinds, kind_column if kind is not None else None
     found = _found_columns(opened, columns, needs_text=scorer is not None)

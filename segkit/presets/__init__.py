@@ -94,12 +94,8 @@ def preset_catalogue() -> pd.DataFrame:
 
     Examples
     --------
-    >>> preset_catalogue()["title"].head(3)
-    preset
-    ga4         Google Analytics 4, event export to BigQuery
-    segment     Segment: track, page, screen and identify calls
-    snowplow                                Snowplow events
-    Name: title, dtype: str
+    >>> preset_catalogue().loc["ga4", ["title", "reads"]].to_list()
+    ['Google Analytics 4, event export to BigQuery', 'read_events']
     """
     import pandas as pd
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 NOWHERE = "\x01\x02\x03\x04"  # what no line holds, so that a line stays whole
 LONGEST_LINE = 32 * 2**20  # bytes
-OTHERS = (".parquet", ".pq", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".xlsx", ".xls")
+FORMATTED = (".parquet", ".pq", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+STORED = (".xlsx", ".xlsm", ".xls", ".db", ".sqlite", ".sqlite3", ".duckdb")
 
 
 def is_headless(source: Any, preset: Preset) -> bool:
@@ -22,7 +23,7 @@ def is_headless(source: Any, preset: Preset) -> bool:
     paths = source if isinstance(source, (list, tuple)) else [source]
     if not preset.header or not paths or not all(isinstance(p, (str, Path)) for p in paths):
         return False
-    if any("://" in str(p) or str(p).lower().endswith(OTHERS) or Path(p).is_dir() for p in paths):
+    if any("://" in str(p) or str(p).lower().endswith(FORMATTED + STORED) or Path(p).is_dir() for p in paths):
         return False
     first = matching(str(paths[0]))[0]
     line = run(f"SELECT line FROM {_scan([first])} LIMIT 1")

@@ -52,9 +52,11 @@ class Export:
     refused: pd.DataFrame
 
 
-def open_export(source: Any, preset: Preset, **opening: Any) -> Source:
-    """Open an export, also one whose files have no header line; further arguments are those of `open_source`."""
-    return open_headless(source, preset) if is_headless(source, preset) else open_source(source, **opening)
+def open_export(source: Any, preset: Preset, *, table: str | None = None) -> Source:
+    """Open an export, also one whose files have no header line; `table` is that of `open_source`."""
+    if table is not None:
+        return open_source(source, table=table)
+    return open_headless(source, preset) if is_headless(source, preset) else open_source(source)
 
 
 def read_export(

@@ -202,8 +202,8 @@ TYPEFORM = Preset(
         "A response is a survey, and its rating the answer to the NPS question, else to the first opinion scale (leave "
         "nps_class out where that does not reach from 0 to 10). One that answers neither, but gives stars, is a "
         "review, rated by them. The text is all that was written, joined. Only who answered is in the file, so "
-        "survey_response_rate says nothing here. The customer is the hidden field customer_id, user_id or email, else the "
-        "answer to the form's e-mail question."
+        "survey_response_rate says nothing here. The customer is the hidden field customer_id, user_id or email, "
+        "else the answer to the form's e-mail question."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-typeform schemas/responses.json",
