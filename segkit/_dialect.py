@@ -80,9 +80,9 @@ def local_time(timestamp: ir.Column, zone: str | ir.Column, dialect: str) -> ir.
     return _clock(zone, _instant("UTC", timestamp))
 
 
-def utc_time(local: ir.Column, zone: str | ir.Column, dialect: str) -> ir.TimestampColumn:
+def utc_time(local: ir.Column, zone: str, dialect: str) -> ir.TimestampColumn:
     """Return the time in UTC at which clocks in a zone show this; of an hour shown twice, the second."""
-    if isinstance(zone, str) and zone == "UTC":
+    if zone == "UTC":
         return local
     if dialect in (*SPARK, "snowflake"):
         return _second_of_two(local, zone, _spark_convert)
@@ -91,12 +91,11 @@ def utc_time(local: ir.Column, zone: str | ir.Column, dialect: str) -> ir.Timest
     return _clock("UTC", _instant(zone, local))
 
 
-def _second_of_two(local: ir.Column, zone: str | ir.Column, convert: Any) -> ir.TimestampColumn:
-    """Spark takes the first of two: whatever the clock is hours later, it may have been so already."""
-    first, ahead = convert(zone, "UTC", local), ibis.interval(hours=3)
-    later = convert("UTC", zone, first + ahead)
-    second = local - (later - (first + ahead))
-    return (convert("UTC", zone, second) == local).ifelse(second, first)
+def _second_of_two(local: ir.Column, zone: str, convert: Any) -> ir.TimestampColumn:
+    """Spark takes the first of two: as far from UTC as it is a day later, it may have been so already."""
+    day = ibis.interval(days=1)
+    second = convert(zone, "UTC", local + day) - day
+    return (convert("UTC", zone, second) == local).ifelse(second, convert(zone, "UTC", local))
 
 
 def clock_of(instant: ir.Column, dialect: str) -> ir.TimestampColumn:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 IDS = ("customer_id", "order_id", "product_id")
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
+AS_READ = "{} as read by segkit"  # what a column is called beside that which came
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Door:
         ValueError
             If no row can be used.
         """
-        read = {name: self._read(name) for name in self.found}
+        read = {name: self._table[AS_READ.format(name)] for name in self.found}
         read["kind"] = self._kinds()
         read |= self._amounts(read)
         read["kind"] = _returns_marked(read)
@@ -96,9 +97,7 @@ class Door:
         refused, untouched = self._look_through(columns, reason, example)
 
         columns = {name: self._raw(name) if name in untouched else column for name, column in columns.items()}
-        table = self.source.table
-        if len(refused):
-            table = table.filter(reason.isnull())
+        table = self._table.filter(reason.isnull()) if len(refused) else self._table
         table = portable(table.select(**columns), self.dialect)
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
@@ -111,7 +110,7 @@ class Door:
     ) -> tuple[pd.DataFrame, set[str]]:
         """Pass once over the source: count what is refused, and see which columns are fine as they came."""
         cleaned = [name for name, column in columns.items() if self._could_stay(name, column)]
-        looked = self.source.table.select(
+        looked = self._table.select(
             reason=reason,
             example=example,
             **{f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned},
@@ -152,17 +151,22 @@ class Door:
             hint = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
+    @functools.cached_property
+    def _table(self) -> ir.Table:
+        """The source, with a further column for each that is read, so that each is computed once."""
+        table = self.times.read(self.source.table, self.found["timestamp"], AS_READ.format("timestamp"))
+        others = {AS_READ.format(name): self._read(name) for name in self.found if name != "timestamp"}
+        return table.mutate(**others)
+
     def _raw(self, name: str) -> ir.Column:
-        return self.source.table[self.found[name]]
+        return self._table[self.found[name]]
 
     def _could_stay(self, name: str, column: ir.Column) -> bool:
         """Say whether the source's own column may already be what the standard one should be."""
         return name in self.found and name != "kind" and self._raw(name).type() == column.type() and column.type().is_string()
 
     def _read(self, name: str) -> ir.Column:
-        raw = self._raw(name)
-        if name == "timestamp":
-            return self.times.read(raw)
+        raw = self.source.table[self.found[name]]
         if name in IDS:
             return read_id(raw, self.dialect)
         return read_number(raw, self.dialect) if STANDARD.get(name, "number") == "number" else read_text(raw)
@@ -170,7 +174,7 @@ class Door:
     def _kinds(self) -> ir.Column:
         if self.kind is not None:
             return ibis.literal(self.kind.strip())
-        kind = read_text(self._raw("kind"))
+        kind = self._table[AS_READ.format("kind")]
         changed = {word: self._canonical(word) for word in _words(kind) if self._canonical(word) != word}
         return kind.substitute(changed).nullif("") if changed else kind
 
@@ -195,7 +199,7 @@ class Door:
                 f"customer_id longer than {LONGEST_ID} characters",
                 "customer_id",
             ),
-            (is_blank(self._raw("timestamp")), "timestamp missing", "customer_id"),
+            (is_blank(self._raw("timestamp"), self.dialect), "timestamp missing", "customer_id"),
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
             (
                 (read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST),
@@ -209,7 +213,7 @@ class Door:
             if STANDARD.get(name, "number") != "number":
                 continue
             if self._raw(name).type().is_string():
-                unread = read[name].isnull() & ~is_blank(self._raw(name))
+                unread = read[name].isnull() & ~is_blank(self._raw(name), self.dialect)
                 cases.append((unread, f"{name} not a number", name))
             cases.append((read[name].isinf(), f"{name} not finite", name))
             if name in EXACT:

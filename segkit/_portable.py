@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
-_EXACT = 2.0**53  # from here on, floats are whole numbers
 
 
 @ibis.udf.scalar.builtin(name="rint", signature=((dt.float64,), dt.float64))
 def _spark_nearest(number):
     """The nearest whole number, halves to even."""
+
+
+@ibis.udf.scalar.builtin(name="round", signature=((dt.decimal,), dt.Decimal(38, 0)))
+def _postgres_round(number):
+    """The nearest whole number, halves away from zero."""
 
 
 @ibis.udf.scalar.builtin(name="to_timestamp_ntz", signature=((dt.string,), dt.timestamp))
@@ -71,6 +75,8 @@ def _cast(node: ops.Cast, dialect: str) -> ops.Node:
     came, to = node.arg.dtype, node.to
     if came.is_floating() and to.is_decimal():
         return _as_decimal(node.arg.to_expr(), to, dialect).op()
+    if dialect == "postgres" and came.is_boolean() and to.is_numeric() and not to.is_int32():
+        return ops.Cast(ops.Cast(node.arg, dt.int32), to)
     if dialect in SPARK and to.is_integer() and came.is_floating():
         return ops.Cast(_spark_nearest(node.arg.to_expr()).op(), to)
     if dialect in SPARK and to.is_integer() and came.is_decimal():
@@ -80,27 +86,23 @@ def _cast(node: ops.Cast, dialect: str) -> ops.Node:
 
 def _as_decimal(number: ir.FloatingValue, to: dt.Decimal, dialect: str) -> ir.DecimalValue:
     """Round to the last place in floats, as DuckDB does; others would first write the number down."""
-    last_places = _whole(number * float(10**to.scale), dialect)
+    last_places = _whole(number * float(10**to.scale), dialect).cast("int64")
     one = ibis.literal(10.0**-to.scale, type=dt.Decimal(to.scale + 1, to.scale))
     return (last_places * one).cast(to)
 
 
-def _whole(number: ir.FloatingValue, dialect: str) -> ir.IntegerValue:
-    """Round to a whole number, halves away from zero: PostgreSQL would go to even, Spark write it down first."""
-    if dialect == "postgres" or dialect in SPARK:
-        return (number.abs() + 0.5).floor() * (number < 0).ifelse(-1, 1)
-    return number.round()
+def _whole(number: ir.FloatingValue, dialect: str) -> ir.NumericValue:
+    """Round to whole numbers, halves away from zero: of floats, PostgreSQL would make them even."""
+    return _postgres_round(number.cast("string").cast("decimal")) if dialect == "postgres" else number.round(0)
 
 
 def _round(node: ops.Round, dialect: str) -> ops.Node:
     digits = getattr(node.digits, "value", None)
-    if not node.arg.dtype.is_floating() or (digits is None and dialect in ("snowflake", "bigquery")):
+    if not node.arg.dtype.is_floating():
         return node
-    if not digits:
-        return _whole(node.arg.to_expr(), dialect).op()
-    number, scale = node.arg.to_expr(), float(10**digits)
-    rounded = _whole(number * scale, dialect).cast("float64") / scale
-    return ((number * scale).abs() < _EXACT).ifelse(rounded, number).op()
+    scale = float(10 ** (digits or 0))
+    whole = _whole(node.arg.to_expr() * scale if digits else node.arg.to_expr(), dialect)
+    return ops.Cast((whole.cast("float64") / scale if digits else whole).op(), node.dtype)
 
 
 def _extreme(node: ops.Least | ops.Greatest, dialect: str) -> ops.Node:
@@ -130,6 +132,11 @@ def _median(node: ops.Median, dialect: str) -> ops.Node:
     return (middle / 2).op()
 
 
+def _is_infinite(node: ops.IsInf, dialect: str) -> ops.Node:
+    """Ibis 12 compares what it writes for Spark in Python, so that nothing would be infinite there."""
+    return (node.arg.to_expr().abs() == float("inf")).op() if dialect in SPARK else node
+
+
 def _literal(node: ops.Literal, dialect: str) -> ops.Node:
     """Spark would read a time in the zone of the session."""
     if dialect not in SPARK or not node.dtype.is_timestamp() or node.dtype.timezone or node.value is None:
@@ -145,5 +152,6 @@ _REWORDED = {
     ops.Least: _extreme,
     ops.Greatest: _extreme,
     ops.Median: _median,
+    ops.IsInf: _is_infinite,
     ops.Literal: _literal,
 }

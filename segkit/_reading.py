@@ -28,8 +28,9 @@ MISSING_WORDS = (
     "N/A",
 )  # how missing ids look once they were made text
 _WHOLE_FLOATS = 2**53
-_LONG_FLOATS = 10**15  # beyond it, DuckDB too writes 1e+15
-_LIKE_DUCKDB = "^[+]?-?(?:[0-9]+(?:_[0-9]+)*[.]?(?:[0-9]+(?:_[0-9]+)*)?|[.][0-9]+(?:_[0-9]+)*)(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?$"
+_LONG_FLOATS = 10**16  # from here on, DuckDB too writes 1e+16
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_LIKE_DUCKDB = f"^[+]?-?(?:{_DIGITS}[.]?(?:{_DIGITS})?|[.]{_DIGITS})(?:[eE][+-]?{_DIGITS})?$"
 _NO_NUMBER = "^[+-]?(?i:inf|infinity|nan)$"  # and yet one to computers
 
 
@@ -44,7 +45,7 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
         return raw.cast("string").re_replace(r"\.0+$", "")
     if not raw.type().is_string():
         return raw.cast("string")
-    return _cleaned(raw) if dialect == "postgres" else _is_plain(raw).ifelse(raw, _cleaned(raw))
+    return _is_plain(raw).ifelse(raw, _cleaned(raw, dialect)) if dialect == "duckdb" else _cleaned(raw, dialect)
 
 
 def read_number(raw: ir.Column, dialect: str = "duckdb") -> ir.FloatingColumn:
@@ -71,10 +72,10 @@ def as_shown(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
     return text
 
 
-def is_blank(raw: ir.Column) -> ir.BooleanColumn:
+def is_blank(raw: ir.Column, dialect: str = "duckdb") -> ir.BooleanColumn:
     """Say whether nothing stands there."""
     if raw.type().is_string():
-        return raw.isnull() | _says_missing(raw.strip())
+        return raw.isnull() | _says_missing(raw.strip(), dialect)
     return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
 
 
@@ -92,16 +93,18 @@ def _is_plain(raw: ir.StringColumn) -> ir.BooleanColumn:
     """Say of a text, cheaply, that it is an id as it stands: most of all are, and are passed through."""
     ends = [raw.endswith(character) for character in (" ", "\t", "\n", "\r", ".0")]
     framed = (raw >= "!") & ~functools.reduce(operator.or_, ends)
-    return framed & ((raw.length() > 4) | ~_says_missing(raw))
+    return framed & ((raw.length() > 4) | ~_says_missing(raw, "duckdb"))
 
 
-def _says_missing(text: ir.StringColumn) -> ir.BooleanColumn:
-    """Compare with each word: as a list, DuckDB would join, and clean every id before it looks."""
+def _says_missing(text: ir.StringColumn, dialect: str) -> ir.BooleanColumn:
+    """Compare with each word: given a list, DuckDB would join, and clean every id before it looks."""
+    if dialect != "duckdb":
+        return text.isin(MISSING_WORDS)
     return functools.reduce(operator.or_, (text == word for word in MISSING_WORDS))
 
 
-def _cleaned(raw: ir.StringColumn) -> ir.StringColumn:
+def _cleaned(raw: ir.StringColumn, dialect: str) -> ir.StringColumn:
     text = raw.strip()
     number = text.endswith(".0") & text.re_search("^-?[0-9]+[.]0$")
     text = number.ifelse(text.substr(0, text.length() - 2), text)
-    return _says_missing(text).ifelse(ibis.null("string"), text)
+    return _says_missing(text, dialect).ifelse(ibis.null("string"), text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
-OURS = ("segkit.prepare.Preparer",)
+OURS = ("segkit.prepare.Preparer", "segkit.cluster.RFMSegmenter")
 
 
 def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:

@@ -22,8 +22,8 @@ EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
 
 _OFFSET = " ?(?:[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?|Z)"
-_AREA = "[A-Z][A-Za-z]+/[A-Za-z0-9_/+-]+"
-_NAMED = rf"(?:(?:[Uu][Tt][Cc]|[Gg][Mm][Tt])(?:[+-][0-9]{{1,2}})?|{_AREA})"  # not BST: several zones are called so
+_NAMED = "(?:[Uu][Tt][Cc]|[Gg][Mm][Tt])(?:[+-][0-9]{1,2})?"  # no other: BST is the name of several zones
+_AREA = "[A-Z][A-Za-z]+/[A-Za-z0-9_/+-]+"  # Europe/London
 _DAY = r"([0-9]{1,5})([-/ \\])([0-9]{1,2})([-/ \\])([0-9]{1,2})"
 _CLOCK = r"(?:T\s*|\s+)([0-9]{1,2}):(?:([0-9]{1,2})(?::([0-9]{0,2})(?:[.]([0-9]*))?)?)?"
 _ISO = rf"^{_DAY}(?:{_CLOCK}({_OFFSET}| {_NAMED})?)?$"
@@ -80,21 +80,32 @@ class Times:
     timezone: str
     dialect: str
 
-    def read(self, raw: ir.Column) -> ir.TimestampColumn:
-        """Return the times in UTC; missing where one cannot be read.
+    def read(self, table: ir.Table, name: str, into: str) -> ir.Table:
+        """Return the table with a further column: times in UTC, missing where one cannot be read.
+
+        It is computed step by step, each a query around the one before: as a single expression it would be
+        too long for Spark, which has no word for a value used twice.
+
+        Parameters
+        ----------
+        table : ibis Table
+        name : str
+            Its column that holds times.
+        into : str
+            What to call the further column.
 
         Raises
         ------
         ValueError
             If the column holds something else, or numbers of which it was not said what they count.
         """
-        kind = raw.type()
+        raw, kind = table[name], table[name].type()
         if kind.is_timestamp() and kind.timezone:
-            return clock_of(raw, self.dialect)
+            return table.mutate(**{into: clock_of(raw, self.dialect)})
         if kind.is_timestamp() or kind.is_date():
-            return self._as_utc(self._to_the_microsecond(raw))
+            return self._as_utc(table.mutate(**{into: self._to_the_microsecond(raw)}), into)
         if kind.is_numeric() and not kind.is_boolean():
-            return self._read_number(raw)
+            return self._read_number(table, raw, into)
         if not kind.is_string():
             raise ValueError(
                 f"{self.column} holds {kind}. It should hold times, or text or numbers that say them; name another "
@@ -105,33 +116,35 @@ class Times:
                 f"{self.column} holds text, and times in text are not read in {self.dialect}. Turn it into a "
                 "timestamp there, or bring the table here: read_events(table.to_pyarrow(), …)."
             )
-        text = raw.strip()
+        table = table.mutate(**{into: raw.strip()})
         if self.formats and self.formats[0] in EPOCHS:
-            return self._read_number(read_number(text, self.dialect))
+            return self._read_number(table, read_number(table[into], self.dialect), into)
         if self.formats:
-            return self._by_format(text)
-        time = self._iso(text)
-        zoned = text.re_search(_ZONED)
-        return time if self.timezone == "UTC" else zoned.ifelse(time, self._as_utc(time))
+            return self._by_format(table, into)
+        return self._as_utc(table.mutate(**{into: self._iso(table[into])}), into, zoned=raw.strip().re_search(_ZONED))
 
     def outside(self, raw: ir.Column) -> ir.StringValue:
-        """Say why a time that could be read is none of these centuries: BC is read by one engine only."""
-        outside, unread = ibis.literal(f"timestamp outside {EARLIEST.year} to {LATEST.year}"), "timestamp not readable"
+        """Say why a time that could be read is of no use: years before Christ are read by one engine only."""
+        outside = ibis.literal(f"timestamp outside {EARLIEST.year} to {LATEST.year}")
         if not raw.type().is_string() or self.formats:
             return outside
-        return raw.strip().re_search(_ISO).ifelse(outside, unread)
+        return raw.strip().re_search(_ISO).ifelse(outside, "timestamp not readable")
 
     def _to_the_microsecond(self, raw: ir.Column) -> ir.TimestampColumn:
         if self.dialect not in SPARK:
             return raw.cast("timestamp(6)")
         return raw if raw.type().is_timestamp() else clock_of(raw.cast(dt.Timestamp("UTC")), self.dialect)
 
-    def _as_utc(self, naive: ir.Column) -> ir.TimestampColumn:
-        return utc_time(naive, self.timezone, self.dialect)
+    def _as_utc(self, table: ir.Table, into: str, zoned: ir.BooleanColumn | None = None) -> ir.Table:
+        """Take what carries no zone for a time of the zone that was said."""
+        if self.timezone == "UTC":
+            return table
+        said, moved = table[into], utc_time(table[into], self.timezone, self.dialect)
+        return table.mutate(**{into: moved if zoned is None else zoned.ifelse(said, moved)})
 
-    def _read_number(self, raw: ir.NumericColumn) -> ir.TimestampColumn:
+    def _read_number(self, table: ir.Table, raw: ir.NumericColumn, into: str) -> ir.Table:
         if self.formats and self.formats[0] not in EPOCHS:
-            return self._by_format(raw.cast("int64").cast("string"))
+            return self._by_format(table.mutate(**{into: raw.cast("int64").cast("string")}), into)
         if not self.formats:
             raise ValueError(
                 f"{self.column} holds numbers. Say what they count: timestamp_format='epoch_s' (or "
@@ -139,51 +152,45 @@ class Times:
             )
         moment = raw.cast("float64") * EPOCHS[self.formats[0]]
         inside = (moment > EARLIEST.value / 1e3) & (moment < LATEST.value / 1e3)
-        return time_at(inside.ifelse(moment.round(), ibis.null("float64")).cast("int64"), self.dialect)
+        microseconds = inside.ifelse(moment.round(), ibis.null("float64")).cast("int64")
+        return table.mutate(**{into: time_at(microseconds, self.dialect)})
 
-    def _by_format(self, text: ir.StringColumn) -> ir.TimestampColumn:
-        return ibis.coalesce(*(self._by_one_format(text, format) for format in self.formats))
+    def _by_format(self, table: ir.Table, into: str) -> ir.Table:
+        read = ibis.coalesce(*(self._by_one_format(table[into], form) for form in self.formats))
+        return table.mutate(**{into: read})
 
-    def _by_one_format(self, text: ir.StringColumn, format: str) -> ir.TimestampColumn:
-        zoned = "%z" in format or "%Z" in format
+    def _by_one_format(self, text: ir.StringColumn, form: str) -> ir.TimestampColumn:
+        zoned = "%z" in form or "%Z" in form
         if self.dialect == "duckdb":
-            read = parsed(text, format, zoned=zoned)
-            if "%Z" in format:
-                read = text.re_search(rf"(?:^|\s){_NAMED}(?:\s|$)").ifelse(read, None)
+            read = parsed(text, form, zoned=zoned)
+            if "%Z" in form:
+                read = text.re_search(rf"(?:^|\s)(?:{_NAMED}|{_AREA})(?:\s|$)").ifelse(read, None)
         else:
-            pattern, names = _pattern_of(format)
+            pattern, names = _pattern_of(form)
             read = _put_together(_parts(text, pattern, names), self.dialect)
             read = text.re_search(pattern).ifelse(read, None)
-        return read if zoned else self._as_utc(read)
+        return read if zoned else utc_time(read, self.timezone, self.dialect)
 
     def _iso(self, text: ir.StringColumn) -> ir.TimestampColumn:
         """Read ISO 8601; what carries no zone as if it were UTC."""
         if self.dialect == "duckdb":
-            return self._iso_here(text)
+            return _iso_in_duckdb(text)
         parts = _parts(text, _ISO, _ISO_PARTS)
         alike = text.re_search(_ISO) & (parts["separator"] == parts["again"])
         midnight = (parts["hour"] == "24") & (parts["minute"] + parts["second"] + parts["fraction"]).re_search("^0*$")
         parts["hour"] = midnight.ifelse("0", parts["hour"])
-        unusual = self._in_zone(parts)
-        unusual = midnight.ifelse(unusual + ibis.interval(days=1), unusual)
+        unusual = _put_together(parts, self.dialect) + midnight.ifelse(ibis.interval(days=1), ibis.interval(days=0))
         usual = clock_of(text.try_cast(dt.Timestamp("UTC")), self.dialect)
         return text.re_search(_USUAL).ifelse(usual, alike.ifelse(unusual, None))
 
-    def _in_zone(self, parts: dict[str, ir.StringColumn]) -> ir.TimestampColumn:
-        """Return the time that its parts say; of an hour shown twice in a named zone, the second."""
-        parts = {**parts, "zone": parts["zone"].strip()}
-        as_said, area = _put_together(parts, self.dialect), parts["zone"].re_search(f"^{_AREA}$")
-        naive = _put_together({**parts, "zone": ibis.literal("")}, self.dialect)
-        known = (area & as_said.notnull()).ifelse(parts["zone"], "UTC")
-        return area.ifelse(as_said.notnull().ifelse(utc_time(naive, known, self.dialect), None), as_said)
 
-    def _iso_here(self, text: ir.StringColumn) -> ir.TimestampColumn:
-        """Leave it to DuckDB, but for what it would take for a time, and a space before the zone."""
-        last = text.right(1)
-        usual = (text >= "0") & (text < ":") & ((last < "A") | (last == "Z"))  # not 'epoch', and no zone by name
-        read = usual.ifelse(text.try_cast(dt.Timestamp("UTC")), None)
-        close = text.re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
-        return clock_of(ibis.coalesce(read, text.re_search(_ISO).ifelse(close, None)), "duckdb")
+def _iso_in_duckdb(text: ir.StringColumn) -> ir.TimestampColumn:
+    """Leave it to DuckDB, but for what it would take for a time, and a space before the zone."""
+    last = text.right(1)
+    usual = (text >= "0") & (text < ":") & ((last < "A") | (last == "Z"))  # not 'epoch', and no zone by name
+    read = usual.ifelse(text.try_cast(dt.Timestamp("UTC")), None)
+    close = text.re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
+    return clock_of(ibis.coalesce(read, text.re_search(_ISO).ifelse(close, None)), "duckdb")
 
 
 def _pattern_of(format: str) -> tuple[str, list[str]]:
@@ -217,10 +224,8 @@ def _put_together(parts: dict[str, ir.StringColumn], dialect: str) -> ir.Timesta
 
     day = _year(parts) + "-" + _month(parts) + "-" + part("day", "1")
     clock = _hour(parts) + ":" + part("minute", "0") + ":" + part("second", "0") + "." + part("fraction", "0")
-    zone = part("zone", "").re_replace("^([+-][0-9]{2}):?([0-9]{2})", "$1:$2")
-    space = zone.re_search("^[A-Za-z]{3}").ifelse(" ", "")
-    capitals = zone.contains("/").ifelse(zone, zone.upper())
-    return clock_of((day + " " + clock + space + capitals).try_cast(dt.Timestamp("UTC")), dialect)
+    zone = part("zone", "").upper().re_replace("^ ?([+-][0-9]{2}):?([0-9]{2})", "$1:$2")
+    return clock_of((day + " " + clock + zone).try_cast(dt.Timestamp("UTC")), dialect)
 
 
 def _year(parts: dict[str, ir.StringColumn]) -> ir.StringValue:

@@ -14,7 +14,7 @@ import pandas as pd
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time
 from segkit._sentiment import Scores, asked_scorer, scored
-from segkit._sources import Source, open_source
+from segkit._sources import Source, check_one_engine, open_source
 from segkit._standard import KINDS, STANDARD, TYPE_OF
 from segkit.presets import open_export, preset_named, read_export
 
@@ -130,6 +130,7 @@ class Events:
     def __add__(self, other: Events) -> Events:
         if not isinstance(other, Events):
             return NotImplemented
+        check_one_engine(self.table, other.table)
         columns = [c for c in STANDARD if c in self.columns or c in other.columns]
         tables = []
         for part in (self.table, other.table):
@@ -270,6 +271,24 @@ def read_events(
     quantity, where no amount is known) is a `return`, and the amount of a return is negative whatever
     its sign was.
 
+    Every line of a text file becomes an event, continues a quoted value, is blank, or is counted as refused:
+    with too few or too many fields, with a quote that is never closed, not in UTF-8, or of more than 2 MB.
+    The header says what stands between the fields: a comma, a semicolon, a tab or a bar. UTF-16 with a
+    byte-order mark, line ends of several kinds, and files packed as ``.gz`` or ``.zst`` are read. Other
+    encodings are not guessed; a decimal comma is not a number. Read such files with pandas, which is told
+    either, and pass the DataFrame.
+
+    Of a workbook, the first used row names the columns, dates stay dates, and a formula counts by the value
+    that was saved with it. A sheet holds at most 1,048,576 rows.
+
+    Databases are only read. Rows come in batches and are copied into segkit's engine, so a query that leaves
+    out what is not needed saves time. A user and a password in a URL are shown nowhere. Ibis tables of other
+    engines than segkit's are copied in the same way. Parquet is not copied: it is scanned when asked, and
+    refuses to answer once a file was changed after it was read.
+
+    A local time that clocks skip in spring is taken as an hour later, as if they had not been put forward;
+    of one that they show twice in autumn, the second is taken.
+
     VADER sees texts without markup, links and @names, and one longer than a post (280 characters)
     sentence by sentence, of which the mean is taken. ``benchmarks/README.md`` says how far to believe it:
     means of many texts, but no single one.
@@ -310,14 +329,14 @@ def read_events(
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
     door = Door(opened, found, kind, kinds or {}, formats, timezone)
-    table, refused = door.usable(keep_duplicates=duplicates == "keep")
+    usable, refused = door.usable(keep_duplicates=duplicates == "keep")
     if aside:
         refused = pd.concat([*aside, refused], ignore_index=True)
     note = ""
     if scorer is not None:
-        table, own = scored(table, scorer, opened.name)
+        usable, own = scored(usable, scorer, opened.name)
         note = f" ({scorer.in_words(own)})"
-    return Events(table, refused, (opened.name + note,), timezone)
+    return Events(usable, refused, (opened.name + note,), timezone)
 
 
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:

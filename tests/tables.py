@@ -38,51 +38,52 @@ def oddly_named(n=20):
     return customers.set_axis([f"{i} {EVIL}" for i in range(3 * n)])
 
 
-_COLUMNS = {
-    "customer_id": st.sampled_from(["ada", "bob", "Zoë", "<b>", "17850", "o'neil", "a,b"]),
-    "hours": st.integers(0, 60) | st.integers(0, 2000),  # steps of six hours: ties are common
-    "kind": st.sampled_from(
-        [
-            *("purchase", "purchase", "purchase", "purchase", "return", "visit"),
-            *(
-                "email_sent",
-                "email_open",
-                "email_open",
-                "email_click",
-                "email_unsubscribe",
-                "email_subscribe",
-            ),
-            *("push_sent", "sms_click", "ad_open", "survey", "survey", "review", "chat"),
-            *("social_like", "social_comment"),
-        ]
-    ),
-    "order_id": st.sampled_from([None, "1", "2", "3", "4"]),
-    "product_id": st.sampled_from([None, "p1", "p2"]),
-    "category": st.sampled_from([None, "A", "B", "C"]),
-    "brand": st.sampled_from([None, "X", "é"]),
-    "quantity": st.integers(1, 5),
-    "amount": st.integers(0, 10_000),
-    "discount": st.integers(0, 500),
-    "campaign": st.sampled_from([None, "spring", "autumn"]),
-    "rating": st.sampled_from([None, 0.0, 1.0, 2.0, 3.3, 7.0, 9.0, 10.0]),
-    "sentiment": st.sampled_from([None, -1.0, -0.05, 0.1, 1 / 3, 0.7]),
-    "text": st.sampled_from([None, "Lovely"]),
+_WORDS = {
+    "customer_id": ["ada", "bob", "Zoë", "<b>", "17850", "o'neil", "a,b"],
+    "kind": [
+        *("purchase", "purchase", "purchase", "purchase", "return", "visit"),
+        *("page_view", "page_view", "page_view", "search", "cart_add", "cart_add"),
+        *("email_sent", "email_open", "email_open", "email_click", "email_unsubscribe", "email_subscribe"),
+        *("push_sent", "sms_click", "ad_open", "survey", "survey", "review", "chat"),
+        *("social_like", "social_comment"),
+    ],
+    "order_id": [None, "1", "2", "3", "4"],
+    "product_id": [None, "p1", "p2"],
+    "category": [None, "A", "B", "C"],
+    "brand": [None, "X", "é"],
+    "campaign": [None, "spring", "autumn"],
+    "text": [None, "Lovely"],
+    "channel": [None, "web", "Store", "é"],
+    "page": [None, "/", "/p/1"],
+    "device": [None, "phone", "Desktop"],
+    "place": [None, "North", "51.5, -0.1", "0,0", "-33.9, 151.2"],
+    "zone": [None, "UTC", "Asia/Kolkata", "America/New_York"],
 }
+_NUMBERS = {
+    "rating": [np.nan, 0.0, 1.0, 2.0, 3.3, 7.0, 9.0, 10.0],
+    "sentiment": [np.nan, -1.0, -0.05, 0.1, 1 / 3, 0.7],
+    "duration": [np.nan, 0.0, 0.3, 45.1, 4000.0],
+}
+_MINUTES = [0, 0, 0, 0.5, 3, 10, 29, 30, 31, 59]
 
 
-def _frame(lines):
-    table = pd.DataFrame(lines, columns=list(_COLUMNS))
+def _event_table(n, seed):
+    """Return n events, most of them on a few days: drawn from one number, so that tables can be large."""
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(0, rng.choice([6, 6, 60, 2000], n))  # of six hours
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(steps * 360 + rng.choice(_MINUTES, n), unit="min")
+    table = pd.DataFrame(
+        {name: rng.choice(np.array(words, dtype=object), n) for name, words in _WORDS.items()}
+    )
     sign = np.where(table["kind"] == "return", -1, 1)
-    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(table.pop("hours") * 6, unit="h")
     return table.assign(
         timestamp=times.astype("datetime64[us]"),
-        quantity=table["quantity"] * sign,
-        amount=table["amount"] * sign / 100,
-        discount=table["discount"] / 100,
-        rating=table["rating"].astype("float64"),
-        sentiment=table["sentiment"].astype("float64"),
+        quantity=rng.integers(1, 6, n) * sign,
+        amount=rng.integers(0, 10_001, n) * sign / 100,
+        discount=rng.integers(0, 501, n) / 100,
+        **{name: rng.choice(numbers, n) for name, numbers in _NUMBERS.items()},
     )
 
 
-event_tables = st.lists(st.tuples(*_COLUMNS.values()), min_size=2, max_size=50).map(_frame)
-"""Events of several kinds and customers, with ties in time and gaps in what is known."""
+event_tables = st.builds(_event_table, st.integers(2, 30) | st.integers(300, 600), st.integers(0, 2**32 - 1))
+"""Events of all families' kinds, of several customers, with ties in time and gaps in what is known."""

@@ -265,12 +265,15 @@ def test_unhappy_customers_say_so():
         return frame(make_events(200, segments=one(rating=rating), kinds=["survey", "review", "chat"])[0])
 
     low, high = tone(1.5), tone(4.8)
-    assert low["rating"].mean() < 2.2 < 4 < high["rating"].mean()
+    stars, points = (lambda log: log[log["kind"] == "review"]), (lambda log: log[log["kind"] == "survey"])
+    assert stars(low)["rating"].mean() < 2.2 < 4 < stars(high)["rating"].mean()
+    assert points(low)["rating"].mean() < 3 < 8 < points(high)["rating"].mean()
     assert low["sentiment"].mean() < -0.4 < 0.4 < high["sentiment"].mean()
     assert low["sentiment"].dropna().between(-1, 1).all()
-    assert set(low["rating"].dropna()) <= {1, 2, 3, 4, 5}
+    assert set(stars(low)["rating"]) <= {1, 2, 3, 4, 5}
+    assert set(points(low)["rating"]) <= set(range(11))
     complaints = "late|crushed|dear|nobody|shown|back"
-    assert low.loc[low["rating"] == 1, "text"].dropna().str.contains(complaints).all()
+    assert stars(low).loc[low["rating"] == 1, "text"].dropna().str.contains(complaints).all()
 
 
 # --- how hard it is ----------------------------------------------------------------------------------

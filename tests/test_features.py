@@ -1,60 +1,21 @@
-"""Each feature by hand, and the edges of time, ties and what is unknown."""
+"""What holds of all features: each is checked by hand, sees what it should, and is one line of one query."""
 
-import math
+import importlib
+from pathlib import Path
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
+from by_hand import AS_OF, ada, bought, days_before, one
+from pandas.testing import assert_frame_equal
 from tables import orders, purchases
 
 import segkit as sg
+from segkit._standard import KINDS
+from segkit.datasets import make_events
 from segkit.features import BASKET, CADENCE, FAMILIES, RFM, TREND, feature_query
-from segkit.features.catalogue import code_for
-
-AS_OF = pd.Timestamp("2024-07-01")
-
-
-def days_before(days):
-    return AS_OF - pd.Timedelta(days=days)
-
-
-def bought(*lines, **more):
-    """Purchases of Ada, (days before AS_OF, amount) each."""
-    return purchases(*(("ada", days_before(days), amount) for days, amount in lines), **more)
-
-
-def ada(events, features=FAMILIES, **said):
-    return sg.customer_features(events, features, **({"as_of": AS_OF} | said)).loc["ada"].to_dict()
-
-
-def one(events, name, **said):
-    return ada(events, sg.select_features(name), **said)[name]
-
-
-BY_HAND = {
-    "recency": 10.0,
-    "frequency": 3.0,
-    "monetary": 80.0,
-    "tenure": 184.0,
-    "gap_mean": 87.0,
-    "gap_median": 87.0,
-    "gap_std": math.sqrt(18),
-    "gap_cv": math.sqrt(18) / 87,
-    "gap_max": 90.0,
-    "overdue": 10 / 87,
-    "average_order_value": 80 / 3,
-    "items_per_order": 8 / 3,
-    "variety": 3.0,
-    "category_count": 2.0,
-    "category_entropy": 2 - 3 / 4 * math.log2(3),
-    "top_category_share": 0.75,
-    "top_category": "A",
-    "discount_share": 20 / 100,
-    "return_rate": 10 / 80,
-    "orders_change": (1 - 1) / 2,
-    "spend_change": (40 - 10) / 50,
-    "spend_slope": 445 / 1462.5,  # weeks 14 and 1 ago: −(180 − 12.5 · 50) over the spread of 0 … 25
-}
+from segkit.features.catalogue import BY_FAMILY, code_for
 
 
 @pytest.fixture(scope="module")
@@ -74,76 +35,56 @@ def shop():
 
 
 def test_every_feature_is_computed_by_hand():
-    assert set(BY_HAND) == {f.name for f in FAMILIES}
+    """Each file of a family's tests names what it computes in ``BY_HAND``."""
+    files = sorted(Path(__file__).parent.glob("test_features_*.py"))
+    by_hand = [name for file in files for name in importlib.import_module(file.stem).BY_HAND]
+    assert sorted(by_hand) == sorted(f.name for f in FAMILIES)
 
 
 @pytest.fixture(scope="module")
-def row(shop):
-    return ada(shop)
+def town():
+    """Events of every kind and column of a dozen customers."""
+    table = make_events(12)[0].table.to_pandas()
+    brands = np.random.default_rng(0).choice(["X", "Y"], len(table))
+    return sg.read_events(table.assign(brand=np.where(table["product_id"].notna(), brands, None), zone=None))
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_a_feature_by_hand(row, name):
-    assert row[name] == (BY_HAND[name] if name == "top_category" else pytest.approx(BY_HAND[name], rel=1e-9))
+def one_of_each(features=FAMILIES):
+    """The first feature of each table in each family."""
+    return tuple({(f.family, f.grain): f for f in reversed(features)}.values())
 
 
-def test_a_feature_alone_is_the_feature_among_others(shop, row):
+def test_a_feature_alone_is_the_feature_among_others(town):
+    everything = sg.customer_features(town, FAMILIES, as_of=AS_OF)
+    for feature in one_of_each():
+        alone = sg.customer_features(town, (feature,), as_of=AS_OF)
+        pd.testing.assert_series_equal(alone[feature.name], everything[feature.name], check_exact=True)
+
+
+def test_snapshots_are_the_features_of_each_date(town):
+    dates = ["2024-03-01", "2024-07-01 12:00"]
+    together = sg.snapshots(town, FAMILIES, dates=dates, window="300 days")
+    for date in dates:
+        apart = sg.customer_features(town, FAMILIES, as_of=date, window="300 days")
+        assert_frame_equal(words(together.loc[pd.Timestamp(date)]), words(apart), check_exact=True)
+
+
+def words(frame):
+    return frame.astype(dict.fromkeys(frame.select_dtypes("category"), "object"))
+
+
+def test_a_feature_sees_its_kinds_and_no_others():
+    """Who did nothing of these kinds has no orders, and nothing else is known; no 0 stands for that."""
+    table = pd.DataFrame({"customer_id": KINDS, "kind": KINDS, "timestamp": days_before(5)})
+    numbers = {"quantity": 1, "amount": 1.0, "discount": 0.5, "duration": 9, "rating": 2, "sentiment": -0.5}
+    words = ("product_id", "category", "brand", "page", "text", "channel", "device", "place")
+    texts = dict.fromkeys(words, "a")
+    frame = sg.customer_features(sg.read_events(table.assign(**numbers, **texts)), FAMILIES, as_of=AS_OF)
+    done = [kind for kind in KINDS if not kind.endswith("_sent")]
     for feature in FAMILIES:
-        assert one(shop, feature.name) == row[feature.name]
-
-
-def test_one_order_has_no_rhythm():
-    """Undefined is missing, never 0."""
-    row = ada(bought((10, 30.0)), RFM + CADENCE + TREND)
-    known = {"recency": 10.0, "frequency": 1.0, "monetary": 30.0, "tenure": 10.0}
-    assert {name: row[name] for name in known} == known
-    assert all(math.isnan(row[f.name]) for f in CADENCE + TREND)
-
-
-@pytest.mark.parametrize("kind", ["return", "visit"])
-def test_who_never_bought_has_no_orders(kind):
-    lines = orders(("ada", days_before(5), -10.0), product_id="p", category="A", discount=1.0, quantity=-1)
-    row = ada(sg.read_events(lines, kind=kind))
-    zero = {f.name for f in FAMILIES if f.empty == 0}
-    assert zero == {"frequency", "monetary", "variety", "category_count"}
-    assert {name for name, value in row.items() if value == 0} == zero
-    assert all(pd.isna(row[name]) for name in set(row) - zero)
-
-
-def test_orders_at_the_same_instant_are_two_orders():
-    row = ada(bought((20, 1.0), (20, 2.0), (10, 3.0)), RFM + CADENCE)
-    assert (row["frequency"], row["gap_mean"], row["gap_median"], row["gap_max"]) == (3, 5, 5, 10)
-    at_once = ada(bought((20, 1.0), (20, 2.0)), CADENCE)
-    assert (at_once["gap_mean"], at_once["gap_max"]) == (0, 0)
-    assert math.isnan(at_once["overdue"]) and math.isnan(at_once["gap_cv"]) and math.isnan(at_once["gap_std"])
-
-
-def test_an_order_is_the_lines_that_share_its_id():
-    """It happened when its first line did. A line without an id is an order by itself."""
-    events = bought((20, 1.0), (19, 2.0), (10, 4.0), (10, 8.0), order_id=["a", "a", None, ""])
-    row = ada(events, RFM + sg.select_features("average_order_value", "gap_max"))
-    assert (row["frequency"], row["monetary"], row["average_order_value"]) == (3, 15, 5)
-    assert (row["tenure"], row["gap_max"]) == (20, 10)
-    assert one(bought((20, 1.0), (20, 1.0)), "frequency") == 2
-
-
-def test_an_order_id_belongs_to_its_customer():
-    events = purchases(("ada", days_before(2), 1.0), ("bob", days_before(1), 2.0), order_id="1")
-    frame = sg.customer_features(events, RFM, as_of=AS_OF)
-    assert frame["frequency"].to_dict() == {"ada": 1, "bob": 1}
-    assert frame["monetary"].to_dict() == {"ada": 1, "bob": 2}
-
-
-def test_money_is_exact():
-    """Ten times 0.1 is 1, in whatever order it is added."""
-    assert one(bought(*((d, 0.1) for d in range(1, 11))), "monetary") == 1.0
-    assert (
-        one(bought((1, 1e9), (2, 0.000001), (3, -1e9 + 1)), "monetary") == 1e9 + 0.000001
-    )  # the last is a return
-
-
-def test_days_are_elapsed_time():
-    assert one(purchases(("ada", "2024-06-30 18:00", 1.0)), "recency") == 0.25
+        kinds = done if feature.kinds == ("any",) else feature.kinds
+        others = frame.loc[[kind for kind in KINDS if kind not in kinds], feature.name]
+        assert others.isna().all() if feature.empty is None else (others == feature.empty).all(), feature.name
 
 
 # --- the window --------------------------------------------------------------------------------------
@@ -177,61 +118,6 @@ def test_as_of_is_utc_and_may_carry_a_zone():
 # --- families, at their edges ------------------------------------------------------------------------
 
 
-def lines_of(*categories):
-    return bought(*((1, 1.0) for _ in categories), category=list(categories))
-
-
-def test_the_top_category_of_equals_is_the_last_in_the_alphabet():
-    assert one(lines_of("A", "B", "B", "A", "C"), "top_category") == "B"
-    assert one(lines_of(*["B"] * 9, *["A"] * 10), "top_category") == "A"
-    assert one(lines_of(None, None, "A"), "top_category_share") == 1
-    assert one(lines_of("7"), "top_category") == "7"
-
-
-def test_entropy_of_equal_categories_is_the_logarithm_of_their_number():
-    assert one(lines_of("A", "A", "A"), "category_entropy") == 0
-    assert one(lines_of(*"ABCDEFGH"), "category_entropy") == 3
-
-
-def test_shares_of_nothing_are_unknown():
-    free = bought((1, 0.0), discount=0.0)
-    assert math.isnan(one(free, "discount_share"))
-    assert math.isnan(one(free, "return_rate"))
-    assert one(bought((1, 0.0), discount=2.0), "discount_share") == 1
-    assert one(bought((1, 5.0)), "return_rate") == 0
-
-
-def test_the_last_quarter_is_91_days():
-    """The order 91 days ago is of the last quarter, the one 182 days ago of the one before, 183 of none."""
-    events = bought((91, 1.0), (92, 10.0), (182, 100.0), (183, 1000.0))
-    assert one(events, "orders_change") == pytest.approx((1 - 2) / 3)
-    assert one(events, "spend_change") == pytest.approx((1 - 110) / 111)
-
-
-def test_newcomers_have_no_change():
-    """Who came in the midst of the quarter before would seem to grow; so would all in a log that begins there."""
-    assert math.isnan(one(bought((91, 1.0), (5, 1.0)), "orders_change"))
-    assert math.isnan(one(bought((181.5, 1.0), (5, 1.0)), "orders_change"))
-    assert one(bought((182, 1.0), (5, 1.0)), "orders_change") == 0
-    assert math.isnan(one(bought((400, 1.0)), "orders_change"))
-    assert math.isnan(one(bought((400, 1.0), (100, 1.0), (5, 1.0)), "orders_change", window="150 days"))
-
-
-@pytest.mark.parametrize(
-    ("lines", "slope"),
-    [
-        ([(21.5, 1.0), (14.5, 2.0), (7.5, 3.0), (0.5, 4.0)], 1.0),  # each week one more
-        ([(21.5, 4.0), (14.5, 3.0), (7.5, 2.0), (0.5, 1.0)], -1.0),
-        ([(21.5, 5.0), (14.5, 5.0), (7.5, 5.0), (0.5, 5.0)], 0.0),
-        ([(21.0, 10.0)], -3.0),  # spend 10, 0, 0, 0
-        ([(20.9, 10.0)], math.nan),  # three weeks
-        ([(400, 10.0)], 0.0),  # nothing in the last 26 weeks
-    ],
-)
-def test_slope_by_hand(lines, slope):
-    assert one(bought(*lines), "spend_slope") == pytest.approx(slope, nan_ok=True)
-
-
 # --- the frame ---------------------------------------------------------------------------------------
 
 
@@ -256,8 +142,8 @@ def test_customers_are_in_the_order_of_their_ids():
     assert sg.customer_features(events, RFM, as_of=AS_OF).index.to_list() == ["10", "9", "a", "b"]
 
 
-def test_one_query_computes_all(shop):
-    sql = str(ibis.to_sql(feature_query(shop, FAMILIES, as_of=AS_OF), dialect="duckdb"))
+def test_one_query_computes_all(town):
+    sql = str(ibis.to_sql(feature_query(town, FAMILIES, as_of=AS_OF), dialect="duckdb"))
     assert sql.startswith(("WITH", "SELECT")) and ";" not in sql
 
 
@@ -346,20 +232,38 @@ def test_a_mistake_in_ones_own_expression_keeps_its_own_words(shop):
 
 
 def test_the_catalogue_says_what_is_lacking():
-    catalogue = sg.feature_catalogue(events=bought((1, 1.0))).set_index("name")
-    needs = catalogue["needs"]
-    assert needs[needs != ""].to_dict() == {
-        "items_per_order": "quantity", "variety": "product_id", "category_count": "category",
-        "category_entropy": "category", "top_category_share": "category", "top_category": "category",
+    needs = sg.feature_catalogue(events=bought((1, 1.0))).set_index("name")["needs"]
+    lacking = {
+        "items_per_order": "quantity",
+        "variety": "product_id",
+        "category_entropy": "category",
+        "top_category": "category",
+        "top_brand": "brand",
         "discount_share": "discount",
-    }  # fmt: skip
+        "price_level": "quantity",
+        "survey_response_rate": "rating",
+        "nps_class": "rating",
+        "negative_share": "sentiment",
+        "social_reach": "quantity",
+    }
+    assert needs[list(lacking)].to_dict() == lacking
+    enough = [
+        "recency",
+        "monetary",
+        "gap_cv",
+        "spend_slope",
+        "weekend_order_share",
+        "email_open_rate",
+        "chat_count",
+    ]
+    assert set(needs[enough]) == {""}
 
 
 def test_every_feature_says_its_family_unit_and_meaning():
     catalogue = sg.feature_catalogue()
     assert catalogue.map(bool).all(axis=None)
     assert catalogue["name"].is_unique
-    assert catalogue["family"].unique().tolist() == ["RFM", "CADENCE", "BASKET", "TREND"]
+    assert catalogue["family"].unique().tolist() == list(BY_FAMILY)
 
 
 def test_a_misspelt_feature_is_explained():

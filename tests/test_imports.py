@@ -10,8 +10,8 @@ from shared_data import CHECKOUT
 import segkit
 
 LAYERS = (
-    {"_engine", "_standard", "_dialect", "_door", "_sources", "events", "attributes", "presets"},
-    {"features", "datasets"},
+    {"_engine", "_standard", "_dialect", "_sentiment", "_door", "_sources", "events", "attributes", "presets"},
+    {"features", "datasets", "quality"},
     {"prepare", "cluster", "_fit", "_provenance"},
     {"segmentation", "_storage", "_identity"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},

@@ -84,6 +84,7 @@ def every_chart(result):
         "map": sg.plot_map(frame),
         **{f"map by {c}": sg.plot_map(frame, color=c) for c in result.customers},
         "distributions": sg.plot_distributions(frame, numbers),
+        "cross": sg.plot_cross(sg.cross_segments(result, frame["segment"].astype("str"))),
         "scan": sg.plot_scan(scan(result.customers), chosen=3),
     }
 

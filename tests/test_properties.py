@@ -14,15 +14,28 @@ from segkit._engine import engine
 from segkit.datasets import make_events
 from segkit.features import FAMILIES
 
-moments = st.integers(1, 2000).map(lambda step: pd.Timestamp("2024-01-01") + pd.Timedelta(hours=6 * step))
+moments = st.builds(
+    lambda steps, minutes: pd.Timestamp("2024-01-01") + pd.Timedelta(hours=6 * steps, minutes=minutes),
+    st.integers(1, 6) | st.integers(1, 2000),
+    st.sampled_from([0, 0.5, 10]),
+)
 windows = st.sampled_from([None, "5 days", "200 days"])
 AFTER = pd.Timestamp("2026-01-01")
+MADE = (
+    *sg.path_feature("cart_add", "purchase", within="1 day"),
+    *sg.path_feature("search", "page_view", "purchase", within="7 days", without="chat"),
+    *sg.path_feature("purchase", "purchase", within="30 days"),
+    *sg.path_feature("purchase", without=("chat", "return"), within="7 days"),
+    sg.distance_feature(51.5, -0.1),
+    sg.distance_feature(51.5, -0.1, name="last_distance", of="last"),
+)
+"""Features that are made for a purpose, of each sort."""
 
 
 def features(events, as_of=AFTER, window=None):
-    """Every feature that segkit brings, words as words."""
-    frame = sg.customer_features(events, FAMILIES, as_of=as_of, window=window)
-    return frame.astype({"top_category": "str"})
+    """Every feature that segkit brings or makes, words as words."""
+    frame = sg.customer_features(events, FAMILIES + MADE, as_of=as_of, window=window)
+    return frame.astype(dict.fromkeys(frame.select_dtypes("category"), "str"))
 
 
 def same(left, right):

@@ -28,7 +28,6 @@ from tables import three_groups
 
 import segkit as sg
 from segkit.datasets import make_events, one_population
-from segkit.features import FAMILIES
 
 TRUE = np.repeat([0, 1, 2], 20)
 
@@ -81,7 +80,7 @@ def test_planted_segments_are_recovered(seed):
 def test_a_shop_without_structure_is_no_accident():
     """One population can be cut as well; that it is one is for others to say."""
     events, _ = make_events(150, segments=one_population(), kinds=["purchase", "return"])
-    customers = sg.customer_features(events, FAMILIES, as_of="2025-01-01")
+    customers = sg.customer_features(events, sg.RFM + sg.CADENCE + sg.BASKET + sg.TREND, as_of="2025-01-01")
     for method in ("kmeans", "gaussian_mixture", "ward"):
         result = sg.segment(customers, n_segments=4, method=method)
         assert len(result.segments) == 4

@@ -33,6 +33,12 @@ def full_shop():
     )  # fmt: skip
 
 
+def crm(*ids, **columns):
+    """What is known of these customers."""
+    table = pd.DataFrame({"customer_id": list(ids), "age": [30 + i for i in range(len(ids))], **columns})
+    return sg.read_attributes(table, demographic="age", geographic=[*columns])
+
+
 def run(code, **names):
     """Execute the code that a widget shows, beside segkit and what the notebook holds; return what it made."""
     space = {"sg": sg, **names}
@@ -84,7 +90,7 @@ def test_features_of_ones_own_are_offered():
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (["recencyy"], "'recencyy' is not offered. Choose from recency, frequency"),
+        (["recencyy"], "'recencyy' is not offered. Did you mean 'recency'\\? Choose from recency, frequency"),
         ([], "No feature is left. Keep at least one."),
     ],
 )
@@ -101,7 +107,8 @@ def test_the_picker_refuses_what_cannot_be(value, said):
 def test_what_the_events_lack_is_shown_and_cannot_be_ticked():
     picker = sg.FeaturePicker(shop(), as_of=AS_OF)
     needs = {option["name"]: option["needs"] for option in picker.options}
-    assert list(needs) == [f.name for f in sg.features.FAMILIES]
+    by_basis = sorted(sg.features.FAMILIES, key=lambda f: sg.attributes.BASES.index(f.basis))
+    assert list(needs) == [f.name for f in by_basis]
     assert (needs["variety"], needs["discount_share"], needs["recency"]) == ("product_id", "discount", "")
     assert not [name for name in picker.value if needs[name]]
     with pytest.raises(t.TraitError, match="'variety' is not offered"):
@@ -133,6 +140,61 @@ def test_changing_the_table_read_back_changes_nothing_in_the_picker():
     table.attrs["segkit"]["units"].clear()
     assert_frame_equal(picker.customers, before)
     assert picker.customers.attrs["segkit"]["units"]["monetary"] == "currency"
+
+
+def test_attributes_are_offered_by_basis_and_none_is_ticked():
+    attributes = crm("ada", "bob", "cy", town=["P", "Q", "P"])
+    picker = sg.FeaturePicker(full_shop(), as_of=AS_OF, attributes=attributes)
+    order = [option["basis"] for option in picker.options]
+    assert order == sorted(order, key=sg.attributes.BASES.index)
+    options = {option["name"]: option for option in picker.options}
+    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "the DataFrame")
+    assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")
+    assert options["recency"]["basis"] == "behavioural"
+    assert picker.value == sg.FeaturePicker(full_shop(), as_of=AS_OF).value
+    assert picker.note == ""
+
+
+@pytest.mark.parametrize(
+    "names", [["age", "monetary"], ["monetary"], ["town", "age"], ["town", "recency", "gap_cv", "age"]]
+)
+def test_what_is_ticked_of_both_reads_back_as_its_code(names):
+    events, attributes = full_shop(), crm("bob", "ada", "zed", town=["P", "Q", "P"])
+    picker = sg.FeaturePicker(events, as_of=AS_OF, offered=sg.RFM + sg.CADENCE, attributes=attributes)
+    picker.value = names
+    assert sorted(picker.value) == sorted(names)
+    customers = run(picker.code, events=events, attributes=attributes)["customers"]
+    assert_frame_equal(customers, picker.customers)
+    assert customers.attrs == picker.customers.attrs
+    assert {f.name for f in picker.features} == {n for n in names if n not in ("age", "town")}
+    assert {n: b for b, block in sg.bases(customers).items() for n in block} == {
+        n: {"age": "demographic", "town": "geographic"}.get(n, "behavioural") for n in names
+    }
+
+
+def test_the_picker_says_of_how_many_attributes_are_known():
+    attributes = crm("ada", "bob")
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, attributes=attributes, chosen=["age"])
+    assert picker.note == "Attributes are known of 2 of 3 customers; of the others they are missing."
+    assert {o["name"]: o["missing"] for o in picker.options}["age"] == pytest.approx(1 / 3)
+    assert picker.features == () and list(picker.customers) == ["age"] and len(picker.customers) == 3
+
+
+def test_an_attribute_may_not_be_called_like_a_feature():
+    people = pd.DataFrame({"customer_id": ["ada"], "Recency": [1]})
+    with pytest.raises(
+        ValueError, match="A feature and an attribute are both called 'recency' and 'Recency'"
+    ):
+        sg.FeaturePicker(shop(), as_of=AS_OF, attributes=sg.read_attributes(people, behavioural="Recency"))
+
+
+def test_ordered_words_are_shown_in_their_order():
+    people = pd.DataFrame({"customer_id": ["ada", "bob", "cy"], "income": ["high", "low", "high"]})
+    attributes = sg.read_attributes(people, demographic="income", ordered={"income": ["low", "mid", "high"]})
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, attributes=attributes)
+    options = {o["name"]: o for o in picker.options}
+    assert options["income"]["bars"] == [0.5, 1]
+    assert options["income"]["range"] == "2 words, most often high"
 
 
 # ClusterTuner

@@ -59,20 +59,17 @@ class Layout:
         return quoted(f"{cell}(?:{other}{cell}){repeat}")
 
 
-def read_csv(name: str, paths: list[str]) -> Source:
-    """Read once, all columns as text, into the engine: the text is parsed here and never again."""
-    parts = [_read_one(path) for path in paths]
-    table = parts[0].table
-    if len(parts) > 1:  # joined by column name: files of one export need not agree on the order
-        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
-        joined = fresh_name("csv")
-        run(f"CREATE TEMP TABLE {joined} AS {union}")
-        table = adopted(joined)
-    example = next((part.broken_example for part in parts if part.broken), "")
-    return Source(name, table, sum(part.broken for part in parts), example, owned=True)
+def read_csv(path: str) -> Source:
+    """Read a file once, all columns as text, into the engine: the text is parsed here and never again.
 
+    Its header says how it is laid out. Every line after it is a row, is part of a quoted value, is blank, or is
+    counted as broken: one that has too few or too many fields, that is not UTF-8, or whose quotes do not match.
 
-def _read_one(path: str) -> Source:
+    Raises
+    ------
+    ValueError
+        If there is no header, or it cannot be read.
+    """
     with as_text(path) as text:
         layout = _layout(text)
         check_names(text.name, layout.columns)

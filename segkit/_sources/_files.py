@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
-
-from segkit._engine import engine, fresh_name
+from segkit._engine import adopted, fresh_name, run
 from segkit._sources._csv import read_csv
+from segkit._sources._excel import read_workbook
 from segkit._sources._json import read_json_lines
-from segkit._sources._paths import ending, matching, unglobbed
-from segkit._sources._source import Source, check_names, first_line
+from segkit._sources._parquet import open_parquet
+from segkit._sources._paths import ending, matching
+from segkit._sources._source import Source
 
 
-def open_files(patterns: list[str]) -> Source:
+def open_files(patterns: list[str], *, sheet: str | None = None) -> Source:
+    """Open the files that fit some patterns, all of one format; of workbooks, one sheet.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file fits one of them.
+    ValueError
+        If they are of several formats, or of one that is not known.
+    """
     paths = [path for pattern in patterns for path in matching(pattern)]
     name = Path(patterns[0]).name if len(patterns) == 1 else f"{Path(patterns[0]).name} and others"
     endings = {ending(path) for path in paths}
@@ -24,23 +33,20 @@ def open_files(patterns: list[str]) -> Source:
         )
     format_ = endings.pop()
     if format_ == "parquet":
-        return _open_parquet(name, paths)
-    return read_csv(name, paths) if format_ == "csv" else read_json_lines(name, paths)
+        return open_parquet(name, paths)
+    if format_ == "json":
+        return read_json_lines(name, paths)
+    if format_ == "workbook":
+        return _together(name, [read_workbook(path, sheet) for path in paths])
+    return _together(name, [read_csv(path) for path in paths])
 
 
-def _open_parquet(name: str, paths: list[str]) -> Source:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        check_names(name, pq.read_schema(paths[0]).names)
-        return Source(
-            name,
-            engine().read_parquet(
-                [unglobbed(p) for p in paths], table_name=fresh_name("parquet"), union_by_name=True
-            ),
-        )
-    except (duckdb.Error, pa.ArrowException) as error:
-        raise ValueError(
-            f"{name} could not be read as Parquet: {first_line(error)} Write it again, or check its ending."
-        ) from error
+def _together(name: str, parts: list[Source]) -> Source:
+    """Return several files as one, joined by column name: files of one export need not agree on the order."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = fresh_name("joined")
+    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
+    run(f"CREATE TEMP TABLE {joined} AS {union}")
+    example = next((part.broken_example for part in parts if part.broken), "")
+    return Source(name, adopted(joined), sum(part.broken for part in parts), example, owned=True)

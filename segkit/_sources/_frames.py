@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 
 def in_memory(table: pa.Table) -> ir.Table:
+    """Return an Arrow table as one of the engine's; dictionaries and columns without a type become text.
+
+    Raises
+    ------
+    ValueError
+        If two columns share a name.
+    """
     import pyarrow as pa
 
     check_names("The table", table.column_names)
@@ -24,7 +31,13 @@ def in_memory(table: pa.Table) -> ir.Table:
 
 
 def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Turn a frame into Arrow; a column of mixed types becomes text, missing values stay missing."""
+    """Turn a frame into Arrow; an index that has a name is a column.
+
+    Raises
+    ------
+    ValueError
+        If two columns share a name, or there are none.
+    """
     import pyarrow as pa
 
     if any(name is not None and name not in frame.columns for name in frame.index.names):
@@ -32,14 +45,38 @@ def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
     if not len(frame.columns):
         raise ValueError("The DataFrame is empty: it has no columns. It should hold a row for each event.")
     check_names("The DataFrame", [str(name) for name in frame.columns])
-    columns: dict[str, Any] = {}
-    for i, name in enumerate(frame.columns):
-        column = frame.iloc[:, i]
-        try:
-            values = pa.Array.from_pandas(column)
-        except (pa.ArrowException, KeyError, OverflowError):
-            values = None
-        if values is None or isinstance(values.type, pa.BaseExtensionType):
-            values = pa.Array.from_pandas(column.map(str, na_action="ignore").astype("str"))
-        columns[str(name)] = values
+    columns: dict[str, Any] = {
+        str(name): arrow_column(frame.iloc[:, i]) for i, name in enumerate(frame.columns)
+    }
     return pa.table(columns)
+
+
+def arrow_column(column: pd.Series) -> pa.Array:
+    """Turn a column into Arrow; one of mixed types becomes text, missing values stay missing."""
+    import pyarrow as pa
+
+    try:
+        values = pa.Array.from_pandas(column)
+    except (pa.ArrowException, KeyError, OverflowError, UnicodeError):
+        values = None
+    if values is None or isinstance(values.type, pa.BaseExtensionType) or _of_many_zones(column, values):
+        values = pa.Array.from_pandas(column.map(_word, na_action="ignore").astype("str"))
+    return values
+
+
+def _word(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _of_many_zones(column: pd.Series, values: pa.Array) -> bool:
+    """Say whether some times carry a zone and others none, which Arrow would read as if all did, or none."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not (pa.types.is_timestamp(values.type) and pd.api.types.is_object_dtype(column.dtype)):
+        return False
+    try:
+        pd.to_datetime(column.dropna())
+    except (ValueError, TypeError):
+        return True
+    return False

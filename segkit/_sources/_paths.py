@@ -10,13 +10,23 @@ from segkit._engine import near, quoted
 PARQUET = (".parquet", ".pq")
 PACKED = ("", ".gz", ".zst")
 CSV = tuple(ending + packed for packed in PACKED for ending in (".csv", ".tsv", ".txt"))
+WORKBOOK = (".xlsx", ".xlsm")
 JSON_LINES = tuple(ending + packed for packed in PACKED for ending in (".jsonl", ".ndjson"))
 
 
 def matching(pattern: str) -> list[str]:
+    """Return the files that a path or pattern means; of a folder, the Parquet files in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    """
     path = Path(pattern).expanduser()
     if path.is_dir():
-        found = sorted(str(p) for p in path.rglob("*") if str(p).lower().endswith(PARQUET))
+        found = sorted(
+            str(p) for p in path.rglob("*") if str(p).lower().endswith(PARQUET) and not _hidden(p, path)
+        )
         if found:
             return found
         raise FileNotFoundError(
@@ -34,7 +44,19 @@ def matching(pattern: str) -> list[str]:
     )
 
 
+def _hidden(path: Path, folder: Path) -> bool:
+    """Say whether a file is a log or half written, which the writers of such folders mark by the first letter."""
+    return any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
+
+
 def ending(path: str) -> str:
+    """Return the format that a file's ending says.
+
+    Raises
+    ------
+    ValueError
+        If it says none that is known.
+    """
     lower = path.lower()
     if lower.endswith(PARQUET):
         return "parquet"
@@ -42,10 +64,17 @@ def ending(path: str) -> str:
         return "csv"
     if lower.endswith(JSON_LINES):
         return "json"
+    if is_workbook(path):
+        return "workbook"
     raise ValueError(
-        f"{Path(path).name} ends in {Path(path).suffix!r}. read_events reads {', '.join(PARQUET + CSV[:2])} "
-        f"and {', '.join(JSON_LINES[:2])}; read others with pandas and pass the DataFrame."
+        f"{Path(path).name} ends in {Path(path).suffix!r}. read_events reads {', '.join(PARQUET + CSV[:2])}, "
+        f"{', '.join(JSON_LINES[:2])} and {', '.join(WORKBOOK)}; read others with pandas and pass the DataFrame."
     )
+
+
+def is_workbook(path: str) -> bool:
+    """Say whether a path is that of an Excel workbook."""
+    return path.lower().endswith(WORKBOOK)
 
 
 def unglobbed(path: str) -> str:

@@ -6,6 +6,7 @@ has its own settings, so that times are read in UTC here and stay as they were t
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import ibis
 import ibis.expr.operations as ops
 
 from segkit._engine import fresh_name
+from segkit._portable import portable
 from segkit._sources._source import check_names
 
 if TYPE_CHECKING:
@@ -65,8 +67,31 @@ def _beside(session: Any) -> Backend:
     if known not in _connections:
         ours = SparkSession(session.sparkContext, theirs.cloneSession())
         ours.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
-        _connections[known] = ibis.pyspark.connect(ours)  # which sets its zone to UTC
+        _connections[known] = _backend()().connect(ours)  # which sets its zone to UTC
     return _connections[known]
+
+
+@functools.cache
+def _backend() -> type[Backend]:
+    """Return Ibis's Spark, made only where Spark is there."""
+    from ibis.backends.pyspark import Backend
+
+    spark = ibis.pyspark.name  # naming it makes its options known to Ibis
+
+    class Beside(Backend):
+        """Ibis's Spark, asked in words that it answers as DuckDB does."""
+
+        def compile(self, expr: ir.Expr, /, **options: Any) -> str:
+            fuse = ibis.options.sql.fuse_selects
+            ibis.options.sql.fuse_selects = (
+                False  # or what is used twice would be written, and computed, twice
+            )
+            try:
+                return super().compile(portable(expr.as_table(), spark), **options)
+            finally:
+                ibis.options.sql.fuse_selects = fuse
+
+    return Beside
 
 
 def _readable(frame: Any) -> Any:

@@ -81,7 +81,7 @@ def _all_items(items: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _meaning(scale: Scale, row: Mapping) -> str:
-    backwards = f", {', '.join(scale.reversed)} turned round" if scale.reversed else ""
+    backwards = f" ({', '.join(scale.reversed)} turned round)" if scale.reversed else ""
     alpha = "unknown" if pd.isna(row["alpha"]) else f"{row['alpha']:.2f}"
     return f"Mean of {shortened(scale.items, 4)}{backwards}. Cronbach's alpha {alpha}: {row['says']}."
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
+from pandas.api.extensions import take
 
 from segkit.attributes._attributes import BASES, Attributes, check_bases, check_clash, counted
 from segkit.attributes._columns import words_of
@@ -65,31 +67,33 @@ def with_attributes(
     facts = customers.attrs.get("segkit", {})
     _check_moment(attributes, facts.get("as_of"))
     ids = words_of(pd.Series(customers.index.get_level_values(-1)))
-    known = ids.isin(attributes.table.index)
+    place = attributes.table.index.get_indexer(pd.Index(ids))
+    known = place >= 0
     if not known.any():
         raise ValueError(
             f"None of the {len(ids):,} customers is in the attributes. Their ids are such as {ids.iloc[0]!r}, those "
             f"of the attributes such as {attributes.table.index[0]!r}. Check read_attributes(…, customer_id=…)."
         )
-    block = attributes.table[wanted].reindex(pd.Index(ids))
     joined = customers.copy()
     for name in wanted:
-        joined[name] = block[name].array
+        joined[name] = take(attributes.table[name].array, place, allow_fill=True)
     joined.attrs["segkit"] = facts | _told(customers, attributes, wanted)
     joined.attrs["segkit"]["attributes"] = {
-        "known": int(ids[known].nunique()),
+        "known": len(np.unique(place[known])),
         "unknown": int(ids[~known].nunique()),
-        "unused": int((~attributes.table.index.isin(ids)).sum()),
+        "unused": len(attributes.table) - len(np.unique(place[known])),
     }
     _say_if_few(joined.attrs["segkit"]["attributes"])
     return joined
 
 
-def _check_moment(attributes: Attributes, as_of: str | list | None) -> None:
-    if attributes.as_of is not None and isinstance(as_of, str) and attributes.as_of > pd.Timestamp(as_of):
+def _check_moment(attributes: Attributes, as_of: str | list[str] | None) -> None:
+    moments = [as_of] if isinstance(as_of, str) else as_of or []
+    first = min(map(pd.Timestamp, moments), default=None)
+    if attributes.as_of is not None and first is not None and attributes.as_of > first:
         raise ValueError(
-            f"The attributes are as of {attributes.as_of}, and the customers as of {pd.Timestamp(as_of)}: ages and "
-            f"days would be seen from their future. Read them as of then: read_attributes(…, as_of={as_of!r})."
+            f"The attributes are as of {attributes.as_of}, and the customers as of {first}: ages and days would be "
+            f"seen from their future. Read them as of then: read_attributes(…, as_of='{first.isoformat()}')."
         )
 
 

@@ -124,7 +124,7 @@ def read_attributes(
     0  older than 110 years      1  born=1893
     1        outside 1 to 5      1  careful=9
     """
-    opened = open_source(source) if table is None else open_source(source, table=table)
+    opened = open_source(source, table=table)
     tagged = dict(zip(BASES, (demographic, geographic, psychographic, behavioural), strict=True))
     wanted = all_wanted(opened, customer_id, tagged, regions or {}, scales or {}, preset)
     types, ordered = as_declared(source, wanted, types or {}, ordered or {})

@@ -20,7 +20,7 @@ def code_of(features: tuple[Feature, ...], families: Families) -> str:
     calls: list[
         tuple[str, list[str], str]
     ] = []  # what opens a call, the features named in it, what closes it
-    left = features
+    left = tuple(features)
     while left:
         code, n = _whole(left, families)
         if n:

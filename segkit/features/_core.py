@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
-COMES_FROM = {"items": "quantity", "different_pages": "page"}  # columns of a grain by the standard column that they are made of
+# Columns of a grain by the standard column that they are made of.
+COMES_FROM = {"items": "quantity", "different_pages": "page"}
 
 
 @dataclass(frozen=True)
@@ -419,9 +420,10 @@ def _assembled(seen: ir.Table, features: Iterable[Feature], events: Events, dial
         part[feature.name] = _expression(feature, grains, events)
     keys = who(seen)
     query = seen.select(*keys).distinct()
-    for (grain, settings), expressions in parts.items():
+    for i, ((grain, settings), expressions) in enumerate(parts.items()):
         part = grains.table(grain, settings).group_by(*keys).agg(**expressions)
-        query = query.left_join(part, keys).drop(*(f"{key}_right" for key in keys))
+        # All in one chain, without a step between: nested joins take three times as long to write as SQL.
+        query = query.left_join(part, keys, rname=f"{{name}}_{i}")
     return query.select(*keys, **{f.name: _finished(query[f.name], f) for f in features})
 
 

@@ -1,6 +1,14 @@
-// The view of FeaturePicker: a fieldset for each family, a row with a tick for each feature.
+// The view of FeaturePicker: a block for each basis, in it the families, and in these a row with a tick for each
+// feature. Families without a tick are folded where there are many; searching opens those that hold what is sought.
 
 const SVG = "http://www.w3.org/2000/svg";
+const FEW = 30; // options that need no folding
+const BASES = {
+  demographic: "who they are",
+  geographic: "where they are",
+  psychographic: "what they think",
+  behavioural: "what they do",
+};
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -25,7 +33,7 @@ function sparkline(bars, label) {
   svg.setAttribute("height", height);
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
-  const step = width / Math.max(bars.length, 1);
+  const step = Math.min(width / Math.max(bars.length, 1), 18);
   bars.forEach((bar, i) => {
     const rect = document.createElementNS(SVG, "rect");
     const tall = bar > 0 ? Math.max(bar * height, 1) : 0;
@@ -41,14 +49,74 @@ function sparkline(bars, label) {
   return svg;
 }
 
+// Small letters without accents, and underscores as blanks, so that "gap mean" finds gap_mean, and "café" cafe.
+function plain(text) {
+  return text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "").replaceAll("_", " ");
+}
+
+// A heading that folds what is under it, and says how many are chosen there.
+function foldable(title, more = []) {
+  const tally = element("span", { className: "tally" });
+  const fold = element("button", { type: "button", className: "fold" },
+    element("span", { className: "title" }, title), ...more);
+  const body = element("div", { className: "body" });
+  const open = (yes) => {
+    body.hidden = !yes;
+    fold.setAttribute("aria-expanded", yes);
+  };
+  return { fold, tally, body, open };
+}
+
+function family(option) {
+  const all = element("input", { type: "checkbox" });
+  const held = element("span", { className: "held" });
+  const parts = foldable(option.family, [held]);
+  const head = element("div", { className: "head" }, all, parts.fold, parts.tally);
+  const box = element("div", { className: "family" }, head, parts.body);
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", option.family);
+  return { ...parts, title: option.family, all, held, head, box, rows: [], opened: false };
+}
+
+function basis(name) {
+  const parts = foldable(name[0].toUpperCase() + name.slice(1),
+    [element("span", { className: "held" }, BASES[name] || "")]);
+  const head = element("div", { className: "head" }, parts.fold, parts.tally);
+  const box = element("section", { className: "basis" }, head, parts.body);
+  box.setAttribute("aria-label", name);
+  return { ...parts, box, families: new Map(), opened: true };
+}
+
+function row(option) {
+  const tick = element("input", { type: "checkbox", disabled: Boolean(option.needs) });
+  const doc = element("span", { className: "doc" }, option.doc);
+  if (option.needs) doc.append(element("em", {}, ` Needs ${option.needs}, which these events lack.`));
+  else if (option.same) doc.append(element("em", {}, " The same for all."));
+  else if (option.missing >= 0.005) {
+    const much = option.missing >= 0.2 ? "em" : "span";
+    doc.append(element(much, {}, ` Unknown for ${Math.round(option.missing * 100)}\u00a0%.`));
+  }
+  const place = element("label", { className: "feature" }, tick,
+    element("span", { className: "name" }, option.name, element("span", { className: "unit" }, option.unit)),
+    option.bars.length ? sparkline(option.bars, option.range) : element("span", { className: "blank" }), doc);
+  place.dataset.feature = option.name;
+  if (option.needs) place.setAttribute("aria-disabled", "true");
+  const words = [option.name, option.unit, option.doc, option.family, option.basis].join(" ");
+  return { name: option.name, tick, place, words: plain(words), offered: !option.needs, tells: !option.needs && !option.same };
+}
+
 function render({ model, el }) {
   const root = element("div", { className: "segkit picker" });
-  const count = element("div", { className: "count" });
+  const search = element("input", { type: "search", placeholder: "Search", spellcheck: false });
+  search.setAttribute("aria-label", "Search the features");
+  const count = element("span", { className: "count" });
+  const found = element("span", { className: "found" });
+  found.setAttribute("aria-live", "polite");
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
   const code = element("pre");
-  const ticks = new Map();
-  const families = new Map();
+  const bases = new Map();
+  const rows = new Map();
 
   const choose = (names, place) => {
     if (!names.length) {
@@ -62,64 +130,115 @@ function render({ model, el }) {
     model.save_changes();
   };
 
+  const families = () => [...bases.values()].flatMap((block) => [...block.families.values()]);
+  const sought = () => plain(search.value).split(/\s+/).filter(Boolean);
+
+  const tell = (tally, on, of) => {
+    tally.textContent = `${on} of ${of}`;
+    tally.classList.toggle("some", on > 0);
+  };
+
   const draw = () => {
-    const chosen = model.get("value");
-    for (const [name, { tick, row }] of ticks) {
-      tick.checked = chosen.includes(name);
-      row.classList.toggle("chosen", tick.checked);
+    const chosen = new Set(model.get("value"));
+    const words = sought();
+    let hits = 0;
+    for (const part of families()) {
+      const offered = part.rows.filter((r) => r.offered);
+      const shown = part.rows.filter((r) => words.every((w) => r.words.includes(w)));
+      for (const r of part.rows) {
+        if (!r.tick.checked && chosen.has(r.name)) part.opened = true; // also if Python ticked it
+        r.tick.checked = chosen.has(r.name);
+        r.place.classList.toggle("chosen", r.tick.checked);
+        r.place.hidden = !shown.includes(r);
+      }
+      hits += shown.length;
+      const acting = words.length ? shown.filter((r) => r.offered) : offered;
+      const on = acting.filter((r) => r.tick.checked).length;
+      part.acting = acting.map((r) => r.name);
+      part.all.checked = acting.length > 0 && on === acting.length;
+      part.all.indeterminate = on > 0 && on < acting.length;
+      part.all.disabled = !acting.length;
+      part.all.setAttribute("aria-label", `All of ${part.title}${words.length ? " that are found" : ""}`);
+      part.box.hidden = !shown.length;
+      part.open(part.opened || words.length > 0);
+      tell(part.tally, offered.filter((r) => r.tick.checked).length, offered.length);
     }
-    for (const [, { all, names }] of families) {
-      const on = names.filter((n) => chosen.includes(n)).length;
-      all.checked = names.length > 0 && on === names.length;
-      all.indeterminate = on > 0 && on < names.length;
+    for (const block of bases.values()) {
+      const inside = [...block.families.values()].flatMap((part) => part.rows).filter((r) => r.offered);
+      tell(block.tally, inside.filter((r) => r.tick.checked).length, inside.length);
+      block.box.hidden = [...block.families.values()].every((part) => part.box.hidden);
+      block.open(block.opened || words.length > 0);
     }
-    count.textContent = `${chosen.length} of ${ticks.size} features chosen`;
+    const all = [...rows.values()].filter((r) => r.offered).length;
+    count.textContent = `${chosen.size} of ${all} features chosen`;
+    found.textContent = !words.length ? "" : hits ? `${hits} found` : "none found";
     code.textContent = model.get("code");
   };
 
-  for (const option of model.get("options")) {
-    if (!families.has(option.family)) {
-      const all = element("input", { type: "checkbox" });
-      all.setAttribute("aria-label", `All of ${option.family}`);
-      const box = element("fieldset", { className: "family" },
-        element("legend", {}, element("label", {}, all, option.family)));
-      const family = { all, box, names: [] };
-      all.addEventListener("change", () => {
-        const others = model.get("value").filter((n) => !family.names.includes(n));
-        choose(all.checked ? [...others, ...family.names] : others, all.closest("legend"));
+  const options = model.get("options");
+  const ticked = model.get("value");
+  for (const option of options) {
+    if (!bases.has(option.basis)) bases.set(option.basis, basis(option.basis));
+    const block = bases.get(option.basis);
+    if (!block.families.has(option.family)) {
+      const part = family(option);
+      block.families.set(option.family, part);
+      block.body.append(part.box);
+      part.fold.addEventListener("click", () => {
+        part.opened = !part.opened;
+        draw();
       });
-      families.set(option.family, family);
-      root.append(box);
+      part.all.addEventListener("change", () => {
+        const others = model.get("value").filter((n) => !part.acting.includes(n));
+        if (part.all.checked) part.opened = true;
+        choose(part.all.checked ? [...others, ...part.acting] : others, part.head);
+      });
     }
-    const family = families.get(option.family);
-    const tick = element("input", { type: "checkbox", disabled: Boolean(option.needs) });
-    const doc = element("span", { className: "doc" }, option.doc);
-    if (option.needs) doc.append(element("em", {}, ` Needs ${option.needs}, which these events lack.`));
-    else if (option.missing >= 0.005) {
-      const much = option.missing >= 0.2 ? "em" : "span";
-      doc.append(element(much, {}, ` Unknown for ${Math.round(option.missing * 100)}\u00a0%.`));
-    }
-    const row = element("label", { className: "feature" }, tick,
-      element("span", { className: "name" }, option.name, element("span", { className: "unit" }, option.unit)),
-      option.bars.length ? sparkline(option.bars, option.range) : element("span"), doc);
-    row.dataset.feature = option.name;
-    family.box.append(row);
-    if (option.needs) {
-      row.setAttribute("aria-disabled", "true");
-      continue;
-    }
-    family.names.push(option.name);
-    ticks.set(option.name, { tick, row });
-    tick.addEventListener("change", () => {
+    const part = block.families.get(option.family);
+    const made = row(option);
+    part.rows.push(made);
+    part.body.append(made.place);
+    part.opened ||= options.length <= FEW || ticked.includes(option.name);
+    rows.set(option.name, made);
+    made.tick.addEventListener("change", () => {
       const rest = model.get("value").filter((n) => n !== option.name);
-      choose(tick.checked ? [...rest, option.name] : rest, row);
+      choose(made.tick.checked ? [...rest, option.name] : rest, made.place);
     });
   }
 
-  root.prepend(count);
+  for (const part of families()) {
+    const some = part.rows.some((r) => r.tells);
+    part.held.textContent = some ? part.rows.map((r) => r.name).join(", ") : "nothing of this is known here";
+  }
+  for (const block of bases.values()) {
+    block.fold.addEventListener("click", () => {
+      block.opened = !block.opened;
+      draw();
+    });
+  }
+
+  search.addEventListener("input", draw);
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target === search) {
+      search.value = "";
+      draw();
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const stops = [search, ...root.querySelectorAll(".fold, .feature input:enabled")].filter(
+      (stop) => stop.getClientRects().length);
+    const at = stops.indexOf(event.target);
+    if (at < 0) return;
+    event.preventDefault();
+    stops[Math.min(Math.max(at + step, 0), stops.length - 1)].focus();
+  });
+
+  const note = model.get("note");
+  root.append(element("div", { className: "bar" }, search, count, found));
+  if (note) root.append(element("div", { className: "note" }, note));
+  for (const block of bases.values()) root.append(bases.size > 1 ? block.box : block.body);
   root.append(error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
-  for (const { all, names } of families.values()) all.disabled = !names.length;
   model.on("change:value", draw);
   model.on("change:code", draw);
   draw();

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
+from segkit._engine import near
+from segkit.attributes import BASES, Attributes, with_attributes
+from segkit.attributes._attributes import check_clash, counted
 from segkit.events import Events
 from segkit.features import FAMILIES, Feature, customer_features
 from segkit.features._core import distinct_features, missing_columns
@@ -27,8 +30,11 @@ GOOD_START = (
     "discount_share",
     "return_rate",
     "orders_change",
+    "email_open_rate",
+    "negative_share",
 )
 """Ticked at first, where the events have them: each says something that the others do not."""
+PER_COLUMN = {"units", "meanings", "bases", "settings"}  # what a table's notes say of each of its columns
 
 
 class FeaturePicker(anywidget.AnyWidget):
@@ -44,20 +50,24 @@ class FeaturePicker(anywidget.AnyWidget):
         How far back to look.
     offered : iterable of Feature, default=FAMILIES
         What to choose from. Features that the events cannot give are shown, and cannot be ticked.
+    attributes : Attributes, optional
+        What is known of the customers besides, to choose from too. None of it is ticked at first.
     chosen : iterable of str, optional
-        Names of the features ticked at first; a good start if not said.
+        Names of the features and attributes ticked at first; a good start if not said.
 
     Attributes
     ----------
     value : list of str
-        Names of the ticked features.
+        Names of the ticked features, and after them of the ticked attributes.
     code : str
-        The lines of Python that the ticks stand for.
+        The lines of Python that the ticks stand for; `events` and `attributes` are what was passed.
+    note : str
+        How many of the customers the attributes are known of, where they are not known of all.
 
     Raises
     ------
     ValueError
-        If a name is not offered.
+        If a name is not offered, or a feature and an attribute share one.
     """
 
     _esm = Path(__file__).with_suffix(".js")
@@ -65,6 +75,7 @@ class FeaturePicker(anywidget.AnyWidget):
     options = t.List(t.Dict()).tag(sync=True)
     value = t.List(t.Unicode()).tag(sync=True)
     code = t.Unicode().tag(sync=True)
+    note = t.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -73,52 +84,80 @@ class FeaturePicker(anywidget.AnyWidget):
         as_of: str | pd.Timestamp,
         window: str | timedelta | None = None,
         offered: Iterable[Feature] = FAMILIES,
+        attributes: Attributes | None = None,
         chosen: Iterable[str] | None = None,
     ):
         offered = distinct_features(offered)
         needs = missing_columns(events, offered)
         self._offered = {f.name: f for f in offered if not needs[f.name]}
         self._looked = {"as_of": as_of, "window": window}
-        self._all = customer_features(events, self._offered.values(), as_of=as_of, window=window)
+        self._of_events = customer_features(events, self._offered.values(), as_of=as_of, window=window)
+        self._all = self._of_events
         options = [_option(f, self._all.get(f.name), needs[f.name]) for f in offered]
-        super().__init__(options=options, value=list(self._good_start() if chosen is None else chosen))
+        if attributes is not None:
+            check_clash(
+                [f.name for f in offered], attributes.columns, "A feature and an attribute are both called"
+            )
+            self._all = with_attributes(self._of_events, attributes)
+            options += [_attribute_option(name, attributes, self._all[name]) for name in attributes.columns]
+        options.sort(key=lambda option: BASES.index(option["basis"]))
+        value = list(self._good_start() if chosen is None else chosen)
+        super().__init__(options=options, value=value, note=_note(self._all))
 
     def _good_start(self) -> list[str]:
+        known = self._of_events
         good = [
-            n
-            for n in GOOD_START
-            if n in self._all and self._all[n].nunique() > 1 and self._all[n].notna().mean() >= 0.5
+            n for n in GOOD_START if n in known and known[n].nunique() > 1 and known[n].notna().mean() >= 0.5
         ]
         return good or list(self._offered)
 
     @t.validate("value")
     def _only_offered(self, proposal: t.Bunch) -> list[str]:
+        offered = list(self._all.columns)
         for name in proposal["value"]:
-            if name not in self._offered:
-                raise t.TraitError(f"{name!r} is not offered. Choose from {', '.join(self._offered)}.")
+            if name not in offered:
+                raise t.TraitError(
+                    f"{name!r} is not offered.{near(str(name), offered)} Choose from {', '.join(offered)}."
+                )
         if not proposal["value"]:
             raise t.TraitError("No feature is left. Keep at least one.")
-        return [name for name in self._offered if name in proposal["value"]]
+        return [name for name in offered if name in proposal["value"]]
 
     @t.observe("value")
     def _say_code(self, _change: t.Bunch) -> None:
         when = "".join(
             f", {name}={str(value)!r}" for name, value in self._looked.items() if value is not None
         )
-        self.code = f"customers = sg.customer_features(events, {code_for(self.features)}{when})"
+        lines = [f"customers = sg.customer_features(events, {code_for(self._computed)}{when})"]
+        if known := self._known:
+            only = "" if self.features else f"[{known!r}]"
+            lines.append(f"customers = sg.with_attributes(customers, attributes[{known!r}]){only}")
+        self.code = "\n".join(lines)
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The ticked features."""
-        return tuple(self._offered[name] for name in self.value)
+        """The ticked features; attributes are none."""
+        return tuple(self._offered[name] for name in self.value if name in self._offered)
+
+    @property
+    def _computed(self) -> tuple[Feature, ...]:
+        """The features to compute: some feature must say who the customers are."""
+        return self.features or tuple(self._offered.values())[:1]
+
+    @property
+    def _known(self) -> list[str]:
+        """The ticked attributes."""
+        return [name for name in self.value if name not in self._offered]
 
     @property
     def customers(self) -> pd.DataFrame:
-        """The ticked features of each customer, as from ``customer_features``; already computed."""
-        table = self._all[list(self.value)].copy()
-        facts = self._all.attrs["segkit"]
-        named = {key: {n: facts[key][n] for n in self.value} for key in ("units", "meanings")}
-        table.attrs["segkit"] = facts | named
+        """What is ticked of each customer, as the code would compute it; already computed."""
+        known = self._known
+        table = (self._all if known else self._of_events)[list(self.value)].copy()
+        facts = table.attrs["segkit"]
+        names = {*known, *(f.name for f in self._computed)}
+        for key in PER_COLUMN & set(facts):
+            facts[key] = {name: said for name, said in facts[key].items() if name in names}
         return table
 
 
@@ -126,24 +165,56 @@ def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
     option = {
         "name": feature.name,
         "family": feature.family,
+        "basis": feature.basis,
         "unit": feature.unit,
         "doc": feature.doc,
         "needs": needs,
     }
     if column is None:
-        return option | {"bars": [], "range": "", "missing": 0.0}
-    return option | _distribution(column) | {"missing": float(column.isna().mean())}
+        return option | {"bars": [], "range": "", "missing": 0.0, "same": False}
+    return option | _distribution(column)
+
+
+def _attribute_option(name: str, attributes: Attributes, column: pd.Series) -> dict:
+    about = attributes.about.loc[name]
+    option = {
+        "name": name,
+        "family": about["source"],
+        "basis": about["basis"],
+        "unit": about["unit"],
+        "doc": about["meaning"],
+        "needs": "",
+    }
+    return option | _distribution(column)
+
+
+def _note(customers: pd.DataFrame) -> str:
+    counts = customers.attrs["segkit"].get("attributes", {"unknown": 0})
+    if not counts["unknown"]:
+        return ""
+    everyone = counted(counts["known"] + counts["unknown"], "customer")
+    return f"Attributes are known of {counts['known']:,} of {everyone}; of the others they are missing."
 
 
 def _distribution(column: pd.Series) -> dict:
-    """Summarise a column by the heights of a few bars, 0 to 1; long tails on a logarithmic scale."""
+    """Say how a column is distributed, for how much of it is missing, and whether all have the same."""
+    facts = {"missing": float(column.isna().mean()), "same": column.nunique(dropna=False) == 1 and len(column) > 1}
+    return facts | (_of_numbers(column) if pd.api.types.is_numeric_dtype(column.dtype) else _of_words(column))
+
+
+def _of_words(column: pd.Series) -> dict:
+    """Summarise words by how many have the most frequent ones, ordered words in their order."""
     if not pd.api.types.is_numeric_dtype(column.dtype):
         counts = column.value_counts()
-        if not counts.sum():
+        counts = counts[counts > 0]
+        if not len(counts):
             return {"bars": [], "range": "unknown for all"}
+        often = counts.index[0]
+        if getattr(column.dtype, "ordered", False):
+            counts = counts.reindex([word for word in column.cat.categories if word in counts.index])
         return {
             "bars": (counts / counts.max()).head(BINS).tolist(),
-            "range": f"{len(counts)} words, most often {counts.index[0]}",
+            "range": f"{len(counts)} words, most often {often}",
         }
     known = column.dropna().to_numpy(dtype=float)
     if len(known) == 0:

@@ -1,0 +1,142 @@
+"""Sheets of Excel workbooks, read by calamine (through fastexcel) as Arrow."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit._engine import near, table_of
+from segkit._sources._source import Source, check_names, first_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_ROWS = 2**20  # that a sheet can have
+
+
+def read_workbook(path: str, sheet: str | None = None) -> Source:
+    """Read one sheet of a workbook; its first used row holds the names of the columns.
+
+    Parameters
+    ----------
+    path : str
+    sheet : str or None
+        The first one where None.
+
+    Returns
+    -------
+    Source
+        Cells as Excel saved them: a formula is its value, an error is missing. Rows without any value,
+        which formatting leaves behind, are no rows. A sheet that is full is warned of.
+
+    Raises
+    ------
+    ValueError
+        If there is no such sheet, it is empty, or its first row does not name the columns.
+    ModuleNotFoundError
+        If fastexcel is not installed.
+    """
+    book, name = _opened(path), Path(path).name
+    sheet = book.sheet_names[0] if sheet is None else sheet
+    if sheet not in book.sheet_names:
+        raise ValueError(
+            f"{name} has no sheet {sheet!r}.{near(sheet, book.sheet_names)} Its sheets are "
+            f"{', '.join(book.sheet_names)}. Name one of these: table='…'."
+        )
+    where = f"{name}, sheet {sheet!r}"
+    top = _loaded(book, sheet, header_row=None, n_rows=1, dtypes="string")
+    if not top.num_columns:
+        raise ValueError(f"{where}, is empty. It should hold a row of names and a row for each event.")
+    columns = _names(where, [column[0].as_py() for column in top.columns])
+    check_names(where, columns)
+    table = _loaded(book, sheet).rename_columns(columns)
+    if table.num_rows + 1 >= MOST_ROWS:
+        warnings.warn(
+            f"{where}, has as many rows as a sheet can hold ({MOST_ROWS:,}): what came after them is not in the file. "
+            "Export to CSV or Parquet instead.",
+            stacklevel=2,
+        )
+    return Source(where if len(book.sheet_names) > 1 else name, table_of(_tidied(table)))
+
+
+def _opened(path: str) -> Any:
+    try:
+        import fastexcel
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Reading {Path(path).name} takes the package fastexcel, which is not installed: "
+            "pip install 'segkit[excel]'. Or save the sheet as CSV."
+        ) from error
+    try:
+        with _quietly():
+            return fastexcel.read_excel(path)
+    except fastexcel.FastExcelError as error:
+        raise ValueError(
+            f"{Path(path).name} could not be read as a workbook: {first_line(error)}. It should be an .xlsx or .xlsm "
+            "file without a password; open it in Excel and save it again."
+        ) from error
+
+
+def _loaded(book: Any, sheet: str, **options: Any) -> pa.Table:
+    import pyarrow as pa
+
+    with _quietly():
+        loaded = book.load_sheet(sheet, schema_sample_rows=None, dtype_coercion="coerce", **options)
+        return pa.Table.from_batches([loaded.to_arrow()]) if loaded.width else pa.table({})
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Do not say that a column without values has no type, or that a chart is no sheet."""
+    loggers = [logging.getLogger(name) for name in ("fastexcel", "calamine")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def _names(where: str, cells: list[str | None]) -> list[str]:
+    """Return the names in the first row; a title above them leaves most columns without one."""
+    names = [(cell or "").strip() for cell in cells]
+    given = [name for name in names if name]
+    if 2 * len(given) < len(names):
+        raise ValueError(
+            f"The first row of {where}, names {len(given)} of {len(names)} columns: {', '.join(map(repr, given))}. It "
+            "should hold the name of each column. Delete the rows above the names, or read it with pandas and pass "
+            "the table: read_events(pd.read_excel(path, header=2), …)."
+        )
+    return [name or f"column{i}" for i, name in enumerate(names)]
+
+
+def _tidied(table: pa.Table) -> pa.Table:
+    """Leave out rows and unnamed columns without any value; a span of time is seconds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_duration(field.type):
+            seconds = pc.divide(
+                table.column(i).cast(pa.duration("ms")).cast(pa.int64()).cast(pa.float64()), 1000.0
+            )
+            table = table.set_column(i, field.name, seconds)
+        elif pa.types.is_null(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
+    filled = None
+    for column in table.columns:
+        valid = pc.is_valid(column)
+        filled = valid if filled is None else pc.or_(filled, valid)
+    table = table.filter(filled)
+    empty = [
+        name
+        for i, name in enumerate(table.column_names)
+        if name == f"column{i}" and table.column(i).null_count == table.num_rows
+    ]
+    return table.drop_columns(empty)

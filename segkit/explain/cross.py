@@ -1,0 +1,162 @@
+"""Two segmentations of the same customers, crossed: who is in both, and is that more than by chance?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from segkit.segmentation import Segmentation
+
+
+def cross_segments(
+    first: Segmentation | pd.Series,
+    second: Segmentation | pd.Series,
+    *,
+    names: Sequence[str] = ("first", "second"),
+) -> pd.DataFrame:
+    """Cross two segmentations of the same customers, such as by attitude and by behaviour.
+
+    Parameters
+    ----------
+    first, second : Segmentation or Series
+        Or any grouping of customers: a Series of words, categories or labels indexed by customer.
+    names : sequence of two str, default=("first", "second")
+        What to call the two in charts, such as ``("attitude", "behaviour")``.
+
+    Returns
+    -------
+    DataFrame
+        A row for each pair of groups, also where nobody is in both: `first`, `second` (the groups' names),
+        `customers` in both, their `share` of all, `of_first` and `of_second` (their share of each group),
+        `expected` (customers, if the two had nothing to do with each other), `lift` (how many times as many
+        there are) and `residual` (adjusted standardised residual [1]_: how far from the expected, in standard
+        errors; within about ±2 is what chance alone does).
+        ``.attrs["segkit"]`` has `association`, one number for all (bias-corrected Cramér's V [2]_: 0 where one
+        tells nothing of the other, towards 1 where one tells all; missing where either has one group only),
+        and how many `customers` were in both, `only_first` and `only_second`.
+
+    Raises
+    ------
+    ValueError
+        If no customer is in both, or one is twice in either.
+    TypeError
+        If either is neither a Segmentation nor a Series.
+
+    Notes
+    -----
+    Customers outside all segments are a group like the others, the last. Those with no group (a missing
+    value) are counted as not in that segmentation. There are no p-values: with many customers every
+    difference would be significant, and groups that were made from the data flatter them. Cramér's V without
+    correction is above 0 also by chance, the more groups the more.
+
+    References
+    ----------
+    .. [1] Haberman (1973), The analysis of residuals in cross-classified tables, Biometrics 29.
+    .. [2] Bergsma (2013), A bias-correction for Cramér's V and Tschuprow's T, Journal of the Korean
+       Statistical Society 42.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> attitude = pd.Series(["thrifty", "thrifty", "green", "green"], index=list("abcd"))
+    >>> behaviour = pd.Series(["rare", "rare", "often", "rare"], index=list("abcd"))
+    >>> sg.cross_segments(attitude, behaviour)[["first", "second", "customers", "of_first", "lift"]]
+         first second  customers  of_first      lift
+    0    green  often          1       0.5  2.000000
+    1    green   rare          1       0.5  0.666667
+    2  thrifty  often          0       0.0  0.000000
+    3  thrifty   rare          2       1.0  1.333333
+    """
+    names = _checked_names(names)
+    one, other = _groups(first, "first"), _groups(second, "second")
+    both = one.index.intersection(other.index)
+    if not len(both):
+        raise ValueError(
+            f"The two have no customer in common: {len(one):,} are in the first, {len(other):,} in the second. Cross "
+            "segmentations of the same customers, with ids written alike."
+        )
+    counts = pd.crosstab(one.loc[both], other.loc[both], dropna=False)
+    table = _cells(counts)
+    table.attrs["segkit"] = {
+        "names": list(names),
+        "association": cramers_v(counts.to_numpy()),
+        "customers": len(both),
+        "only_first": len(one) - len(both),
+        "only_second": len(other) - len(both),
+    }
+    return table
+
+
+def cramers_v(counts: np.ndarray) -> float:
+    """Return the bias-corrected Cramér's V of a table of counts; missing where there is one row or column only."""
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0].astype(float)
+    n, (rows, columns) = counts.sum(), counts.shape
+    if min(rows, columns) < 2:
+        return np.nan
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
+    phi2 = ((counts - expected) ** 2 / expected).sum() / n
+    by_chance = (rows - 1) * (columns - 1) / (n - 1)
+    room = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
+    if room <= 1e-12:
+        return np.nan  # as many groups as customers: nothing can be told from chance
+    return float(np.sqrt(max(phi2 - by_chance, 0.0) / room))
+
+
+def _checked_names(names: Sequence[str]) -> tuple[str, str]:
+    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+        raise ValueError(f"names={names!r} should be two different words, such as ('attitude', 'behaviour').")
+    return str(names[0]), str(names[1])
+
+
+def _groups(said: Segmentation | pd.Series, which: str) -> pd.Series:
+    """Return each customer's group as a category in its order, without those that have none."""
+    if isinstance(said, Segmentation):
+        said = said.named_labels
+    if not isinstance(said, pd.Series):
+        raise TypeError(
+            f"{which} is a {type(said).__name__}. Pass a Segmentation, or a Series that says each customer's group."
+        )
+    if not said.index.is_unique:
+        example = said.index[said.index.duplicated()][0]
+        raise ValueError(f"The customer {example!r} is twice in the {which}. Each should have one row.")
+    said = said.dropna()
+    if not isinstance(said.dtype, pd.CategoricalDtype):
+        said = said.astype(pd.CategoricalDtype(sorted(said.unique())))
+    words = [str(group) for group in said.cat.categories]
+    if len(set(words)) < len(words):
+        raise ValueError(
+            f"Two groups of the {which} would both be called {max(words, key=words.count)!r}. Rename one."
+        )
+    return said.cat.rename_categories(words).cat.remove_unused_categories().rename(which)
+
+
+def _cells(counts: pd.DataFrame) -> pd.DataFrame:
+    observed = counts.to_numpy(dtype=float)
+    n = observed.sum()
+    rows, columns = observed.sum(axis=1, keepdims=True), observed.sum(axis=0, keepdims=True)
+    expected = rows * columns / n
+    known = expected > 0
+    spread = np.sqrt(expected * (1 - rows / n) * (1 - columns / n))
+    cells = {
+        "customers": observed.astype("int64"),
+        "share": observed / n,
+        "of_first": _ratio(observed, rows),
+        "of_second": _ratio(observed, columns),
+        "expected": expected,
+        "lift": np.where(known, observed / np.where(known, expected, 1.0), np.nan),
+        "residual": np.where(
+            spread > 1e-12, (observed - expected) / np.where(spread > 1e-12, spread, 1.0), np.nan
+        ),
+    }
+    pairs = {
+        "first": np.repeat([str(name) for name in counts.index], counts.shape[1]),
+        "second": np.tile([str(name) for name in counts.columns], counts.shape[0]),
+    }
+    return pd.DataFrame(pairs | {name: values.ravel() for name, values in cells.items()})
+
+
+def _ratio(observed: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    return np.where(totals > 0, observed / np.where(totals > 0, totals, 1.0), np.nan)

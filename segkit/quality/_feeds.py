@@ -1,0 +1,147 @@
+"""Did each feed run all the time: gaps, ends, and changes of level."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from segkit.quality._findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, times
+from segkit.quality._gaps import silences
+from segkit.quality._levels import level_shifts
+from segkit.quality._log import Log, once
+
+ALARM = 0.01  # share of logs without any gap of which it may be said that they have one
+GAPS = {
+    "kind": "str",
+    "first": "datetime64[us]",
+    "last": "datetime64[us]",
+    "days": "int64",
+    "expected": "float64",
+    "probability": "float64",
+    "verdict": "str",
+}
+
+
+@once
+def gaps_of(log: Log) -> pd.DataFrame:
+    """Return the days in a row on which a kind should have come and did not.
+
+    Parameters
+    ----------
+    log : Log
+
+    Returns
+    -------
+    DataFrame of shape (n_gaps, 7)
+        `kind`, `first` and `last` day, number of `days`, events `expected` on them, `probability` of as long a
+        silence that begins on that day, and `verdict`: "gap"; "end" where it lasts to the end of the log; "empty
+        day", which the number of events cannot explain, but a day's rest can.
+
+    Notes
+    -----
+    The probability is held against half of 1 % by the number of kinds and of days, so that of a hundred logs
+    in which nothing is missing, at most about one is said to have a gap.
+    """
+    rows = []
+    for kind in log.kinds.index:
+        days = log.daily(kind)
+        strict = ALARM / 2 / (len(log.kinds) * max(len(days), 1))
+        for silence in silences(days.to_numpy(), days.index.day_of_week.to_numpy()):
+            if not silence.busy or silence.by_counts > strict:
+                continue
+            at_end = silence.start + silence.days == len(days)
+            proven = silence.probability <= strict
+            if at_end and not proven:
+                continue  # it may go on tomorrow
+            first = days.index[silence.start]
+            last = first + pd.Timedelta(days=silence.days - 1)
+            verdict = "empty day" if not proven else "end" if at_end else "gap"
+            rows.append([kind, first, last, silence.days, silence.expected, silence.probability, verdict])
+    gaps = pd.DataFrame(rows, columns=list(GAPS)).astype(GAPS)
+    return gaps.sort_values(["first", "kind"], ignore_index=True)
+
+
+def gaps(log: Log) -> list[Finding]:
+    """Say on which days feeds stood still, those that did so together in one breath."""
+    found = gaps_of(log)
+    findings = []
+    for (first, last), rows in found[found["verdict"] == "gap"].groupby(["first", "last"]):
+        kinds, days = list(rows["kind"]), int(rows["days"].iloc[0])
+        others = log.hours[log.hours["day"].between(first, last) & ~log.hours["kind"].isin(kinds)]
+        findings.append(
+            Finding(
+                SERIOUS if len(others) else LOOK,
+                f"No {' and no '.join(kinds)} {from_to(first, last)} ({counted(days, 'day')}), when about "
+                f"{rows['expected'].sum():,.0f} were to be expected"
+                + (", while other kinds went on." if len(others) else "."),
+                days,
+                day(first),
+                "If the shop was closed, all is well. Else have these days exported again: recency, counts and "
+                "trends "
+                "of that time are too low.",
+            )
+        )
+    return findings
+
+
+def ends(log: Log) -> list[Finding]:
+    """Say which feeds stopped before the log ends."""
+    found = gaps_of(log)
+    found = found[found["verdict"] == "end"]
+    return [
+        Finding(
+            SERIOUS,
+            f"No {kind} since {day(first)}, while the log goes on to {day(last)}: about {expected:,.0f} were to "
+            "be expected.",
+            days,
+            day(first),
+            f"If {kind} was given up, leave its features out. Else get the rest, or look at an earlier moment: "
+            f"as_of='{day(first)}'.",
+        )
+        for kind, first, last, days, expected, _, _ in found.itertuples(index=False)
+    ]
+
+
+def empty_days(log: Log) -> list[Finding]:
+    """Name single days without events, such as holidays."""
+    found = gaps_of(log)
+    found = found[found["verdict"] == "empty day"]
+    if not len(found):
+        return []
+    days: dict[pd.Timestamp, list[str]] = {}
+    for kind, first, _, n, *_ in found.itertuples(index=False):
+        for date in pd.date_range(first, periods=n):
+            days.setdefault(date, []).append(kind)
+    kinds = list(dict.fromkeys(found["kind"]))
+    return [
+        Finding(
+            NOTE,
+            f"{counted(len(days), 'day')} without any {' or '.join(kinds)}, in feeds that hardly ever rest.",
+            len(days),
+            ", ".join(day(date) for date in sorted(days)[:5]),
+            "Holidays, most likely. If not, ask for these days again.",
+        )
+    ]
+
+
+def shifts(log: Log) -> list[Finding]:
+    """Say from when on a feed is on another level."""
+    findings = []
+    for kind in log.kinds.index:
+        days = log.daily(kind)
+        for shift in level_shifts(days.to_numpy(), days.index.day_of_week.to_numpy()):
+            start = days.index[shift.day]
+            up = shift.after > shift.before
+            ratio = max(shift.after, shift.before) / min(shift.after, shift.before)
+            findings.append(
+                Finding(
+                    LOOK,
+                    f"From {day(start)} on, {times(ratio)} {'as many' if up else 'fewer'} {kind} a day: "
+                    f"{shift.after:,.0f} instead of {shift.before:,.0f}.",
+                    int((days.index >= start).sum()),
+                    day(start),
+                    "Ask what changed: another tracker, a source that was added or lost, or the business "
+                    "itself. Trends "
+                    "across that day compare two different things.",
+                )
+            )
+    return findings

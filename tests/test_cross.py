@@ -1,0 +1,213 @@
+"""Two segmentations crossed, by hand and against published numbers."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from scipy import stats
+from tables import EVIL, three_groups
+
+import segkit as sg
+from segkit.explain.cross import cramers_v
+
+
+def groups(words, **more):
+    """A group for each customer, by one letter each."""
+    return pd.Series(list(words), index=[f"c{i:04}" for i in range(len(words))], **more)
+
+
+def facts(table):
+    return table.attrs["segkit"]
+
+
+def test_counts_shares_and_lift_by_hand():
+    """Ten customers: of six A, four are x; of four B, one is. Of x are five, so three A are expected."""
+    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy")).set_index(["first", "second"])
+    row = table.loc[("A", "x")]
+    assert row[["customers", "share", "of_first", "of_second", "expected"]].to_list() == [
+        4,
+        0.4,
+        4 / 6,
+        4 / 5,
+        3,
+    ]
+    assert row["lift"] == pytest.approx(4 / 3)
+    # (4 − 3) / √(3 × (1 − 0.6) × (1 − 0.5))
+    assert row["residual"] == pytest.approx(1 / np.sqrt(0.6))
+    assert table["customers"].to_list() == [4, 2, 1, 3] and table["share"].sum() == pytest.approx(1)
+
+
+def test_residuals_of_a_two_by_two_table_are_its_chi_square():
+    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy"))
+    chi2 = stats.chi2_contingency([[4, 2], [1, 3]], correction=False).statistic
+    assert (table["residual"] ** 2).to_list() == pytest.approx([chi2] * 4)
+
+
+def test_association_as_published():
+    """ClickHouse's documentation: the remainders of 0 to 149 by 10 and by 4, with correction."""
+    n = np.arange(150)
+    counts = pd.crosstab(n % 10, n % 4).to_numpy()
+    assert cramers_v(counts) == pytest.approx(0.5305112825189074)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"), [("AABBCC" * 50, 1.0), ("ABABAB" * 50, 0.0), ("AABBAA" * 50, 1.0)]
+)
+def test_association_is_none_or_all(second, expected):
+    """Of each pair one is x and one y; the last has two groups only, and the first tells which."""
+    first = groups("AABBCC" * 50)
+    assert facts(sg.cross_segments(first, groups(second)))["association"] == pytest.approx(expected, abs=0.01)
+
+
+def test_association_by_chance_is_near_none():
+    """Without correction it would be 0.21 on average here: 8 × 8 groups of 160 customers."""
+    rng = np.random.default_rng(0)
+    found = [
+        facts(
+            sg.cross_segments(
+                groups(rng.choice(list("ABCDEFGH"), 160)), groups(rng.choice(list("STUVWXYZ"), 160))
+            )
+        )
+        for _ in range(20)
+    ]
+    assert np.mean([f["association"] for f in found]) < 0.06
+
+
+@pytest.mark.parametrize(("first", "second"), [("A", "x"), ("AAAA", "xyxy"), ("ABCD", "wxyz")])
+def test_association_is_missing_where_nothing_can_be_told(first, second):
+    """One customer; one group only; as many groups as customers."""
+    table = sg.cross_segments(groups(first), groups(second))
+    assert np.isnan(facts(table)["association"])
+    assert table["customers"].sum() == len(first)
+    assert sg.plot_cross(table).to_dict()
+
+
+def test_customers_in_only_one_are_counted():
+    first = pd.Series(["A", "A", "B", None], index=list("abcd"))
+    second = pd.Series(["x", "y", "x"], index=list("cbz"))
+    table = sg.cross_segments(first, second)
+    assert {k: facts(table)[k] for k in ("customers", "only_first", "only_second")} == {
+        "customers": 2, "only_first": 1, "only_second": 1
+    }  # fmt: skip
+    assert table["customers"].sum() == 2
+
+
+def test_the_order_of_customers_does_not_matter():
+    first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
+    assert_frame_equal(
+        sg.cross_segments(first, second),
+        sg.cross_segments(first.iloc[::-1], second.sample(frac=1, random_state=0)),
+    )
+
+
+def test_turned_round_it_says_the_same():
+    first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
+    one, other = sg.cross_segments(first, second), sg.cross_segments(second, first)
+    merged = one.merge(other, left_on=["first", "second"], right_on=["second", "first"])
+    assert (merged["residual_x"] - merged["residual_y"]).abs().max() < 1e-12
+    assert (merged["of_first_x"] == merged["of_second_y"]).all()
+    assert facts(one)["association"] == pytest.approx(facts(other)["association"])
+
+
+def test_segmentations_cross_under_their_names():
+    customers = three_groups()
+    one = sg.segment(customers[["visits"]], n_segments=2).with_names({1: "Many visits"})
+    other = sg.segment(customers, n_segments=3)
+    table = sg.cross_segments(one, other, names=("Visits", "Both"))
+    assert list(table["first"].unique()) == ["Segment 0", "Many visits"]
+    assert list(table["second"].unique()) == ["Segment 0", "Segment 1", "Segment 2"]
+    assert facts(table)["association"] > 0.9 and facts(table)["names"] == ["Visits", "Both"]
+    lone = table[(table["first"] == "Many visits") & (table["customers"] > 0)]
+    assert lone["of_first"].to_list() == [1.0]
+
+
+def test_segmentations_on_two_bases_cross():
+    """Attitude follows behaviour as strongly as the simulated shop was told, and the survey is noisy."""
+    from segkit.datasets import BATTERY, make_attributes, make_events
+
+    events, truth = make_events(300, kinds="purchase")
+    people, _ = make_attributes(truth, strength=0.9, missing=0)
+    attributes = sg.read_attributes(people, scales=BATTERY)
+    customers = sg.with_attributes(sg.customer_features(events, sg.RFM, as_of="2025-01-01"), attributes)
+    blocks = sg.bases(customers)
+    attitude = sg.segment(customers[blocks["psychographic"]], n_segments=4)
+    behaviour = sg.segment(customers[blocks["behavioural"]], n_segments=4)
+    table = sg.cross_segments(attitude, behaviour)
+    assert facts(table)["customers"] == 300 and 0.2 < facts(table)["association"] < 0.9
+
+
+def test_groups_that_are_no_words_are_ordered_as_what_they_are():
+    numbers = sg.cross_segments(groups([10, 9, 10]), groups([True, False, True]))
+    assert numbers["first"].to_list() == ["9", "9", "10", "10"]
+    assert numbers["second"].to_list() == ["False", "True"] * 2
+    kind = pd.CategoricalDtype(["low", "mid", "high"], ordered=True)
+    bands = sg.cross_segments(groups(["high", "low"], dtype=kind), groups("xx"))
+    assert bands["first"].to_list() == ["low", "high"]  # nobody is in the middle
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "how", "said"),
+    [
+        (
+            groups("AB"),
+            pd.Series(["x"], index=["z"]),
+            {},
+            "The two have no customer in common: 2 are in the first, 1 in",
+        ),
+        (pd.Series(["A", "B"], index=["a", "a"]), groups("xy"), {}, "The customer 'a' is twice in the first"),
+        (groups("AB"), ["x", "y"], {}, "second is a list. Pass a Segmentation, or a Series"),
+        (groups("AB"), groups("xy"), {"names": "ab"}, "should be two different words"),
+        (groups("AB"), groups("xy"), {"names": ("a", "a")}, "should be two different words"),
+        (groups("AB"), groups([1, "1"], dtype=pd.CategoricalDtype([1, "1"])), {}, "would both be called '1'"),
+    ],
+)
+def test_what_cannot_be_crossed_is_said(first, second, how, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        sg.cross_segments(first, second, **how)
+
+
+# The chart
+
+
+def cells(chart):
+    spec = chart.to_dict()
+    return next(iter(spec["datasets"].values())), spec
+
+
+def test_the_chart_colours_what_chance_does_not_explain():
+    first, second = groups("A" * 40 + "B" * 40), groups("x" * 30 + "y" * 10 + "x" * 10 + "y" * 30)
+    drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, second, names=("Attitude", "Behaviour"))))
+    assert [cell["clear"] for cell in drawn] == [True] * 4
+    assert [cell["said"] for cell in drawn] == ["75%", "25%", "25%", "75%"]
+    assert drawn[0]["strength"] == pytest.approx(np.log2(1.5))
+    tiles = spec["layer"][0]["encoding"]
+    assert (tiles["x"]["title"], tiles["y"]["title"]) == ("Behaviour", "Attitude")
+    assert "Association 0.49" in spec["title"]["subtitle"][1]
+    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, groups("xy" * 40))))
+    assert [cell["clear"] for cell in drawn] == [False] * 4
+
+
+def test_the_chart_leaves_cells_of_a_few_customers_without_colour():
+    first, second = groups("A" * 2 + "B" * 98), groups("x" * 2 + "y" * 98)
+    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, second)))
+    assert [cell["clear"] for cell in drawn] == [False, False, False, True]
+
+
+def test_the_chart_shows_the_largest_groups_and_says_what_is_left_out():
+    first = groups([f"group {i % 30}" for i in range(900)])
+    drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, groups("xyz" * 300)), most=5))
+    assert len(drawn) == 15 and "The 25 smallest groups are left out." in spec["title"]["subtitle"]
+
+
+def test_markup_in_names_stays_data():
+    table = sg.cross_segments(groups([EVIL, "b"]), groups([EVIL, "line\nbreak"]), names=(EVIL, "a.b[0]"))
+    drawn, _ = cells(sg.plot_cross(table))
+    assert {cell["first"] for cell in drawn} == {EVIL, "b"}
+
+
+def test_a_thousand_groups():
+    table = sg.cross_segments(groups([f"g{i % 1000}" for i in range(3000)]), groups("xyz" * 1000))
+    assert len(table) == 3000 and table["customers"].sum() == 3000
+    assert len(cells(sg.plot_cross(table))[0]) == 60
