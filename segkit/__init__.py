@@ -32,6 +32,7 @@ _HOMES = {
         "distance_feature",
         "family",
         "feature_catalogue",
+        "feature_sql",
         "path_feature",
         "select_features",
         "snapshots",

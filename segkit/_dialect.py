@@ -84,34 +84,22 @@ def utc_time(local: ir.Column, zone: str, dialect: str) -> ir.TimestampColumn:
     """Return the time in UTC at which clocks in a zone show this; of an hour shown twice, the second."""
     if zone == "UTC":
         return local
-    if dialect in (*SPARK, "snowflake"):
-        return _second_of_two(local, zone, _spark_convert)
-    if dialect == "bigquery":
-        return _bigquery_clock(_bigquery_instant(local, zone), "UTC")
-    return _clock("UTC", _instant(zone, local))
-
-
-def _second_of_two(local: ir.Column, zone: str, convert: Any) -> ir.TimestampColumn:
-    """Spark takes the first of two: as far from UTC as it is a day later, it may have been so already."""
+    if dialect == "duckdb":
+        return _clock("UTC", _instant(zone, local))
+    # Spark takes the first of two. As far from UTC as it is a day later, it may have been so already.
     day = ibis.interval(days=1)
-    second = convert(zone, "UTC", local + day) - day
-    return (convert("UTC", zone, second) == local).ifelse(second, convert(zone, "UTC", local))
+    second = _spark_convert(zone, "UTC", local + day) - day
+    return (_spark_convert("UTC", zone, second) == local).ifelse(second, _spark_convert(zone, "UTC", local))
 
 
 def clock_of(instant: ir.Column, dialect: str) -> ir.TimestampColumn:
     """Return what clocks in UTC show at a moment, which carries its zone; Spark's session has to be in UTC."""
-    if dialect in SPARK:
-        return _spark_naive(instant)
-    return _bigquery_clock(instant, "UTC") if dialect == "bigquery" else _clock("UTC", instant)
+    return _clock("UTC", instant) if dialect == "duckdb" else _spark_naive(instant)
 
 
 def time_at(microseconds: ir.IntegerColumn, dialect: str) -> ir.TimestampColumn:
     """Return the time so many microseconds after 1970 began."""
-    if dialect == "duckdb":
-        return _make_timestamp(microseconds)
-    if dialect in SPARK:
-        return _spark_naive(_spark_moment(microseconds))
-    return ibis.literal(pd.Timestamp(0), type="timestamp(6)") + microseconds * ibis.interval(microseconds=1)
+    return _make_timestamp(microseconds) if dialect == "duckdb" else _spark_naive(_spark_moment(microseconds))
 
 
 def parsed(text: ir.StringColumn, form: str, *, zoned: bool) -> ir.TimestampColumn:

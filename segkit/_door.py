@@ -15,7 +15,6 @@ import pandas as pd
 
 from segkit._dialect import dialect_of
 from segkit._engine import kept
-from segkit._portable import portable
 from segkit._reading import LONGEST_ID, as_shown, is_blank, read_id, read_number, read_text
 from segkit._sources import Source
 from segkit._standard import EXACT, KINDS, STANDARD
@@ -24,7 +23,9 @@ from segkit._times import EARLIEST, LATEST, Times
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    _Case = tuple[ir.BooleanValue, str | ir.StringValue, str]  # when a row is refused, why, and the column to show
+    _Case = tuple[
+        ir.BooleanValue, str | ir.StringValue, str
+    ]  # when a row is refused, why, and the column to show
 
 IDS = ("customer_id", "order_id", "product_id")
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
@@ -98,7 +99,7 @@ class Door:
 
         columns = {name: self._raw(name) if name in untouched else column for name, column in columns.items()}
         table = self._table.filter(reason.isnull()) if len(refused) else self._table
-        table = portable(table.select(**columns), self.dialect)
+        table = table.select(**columns)
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
         if self.source.owned:
@@ -121,7 +122,7 @@ class Door:
             **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
         )
         try:
-            counts = portable(counted, self.dialect).to_pandas()
+            counts = counted.to_pandas()
         except _engine_errors() as error:
             raise ValueError(
                 f"{self.source.name} could not be read through: {str(error).strip().partition(chr(10))[0]} "
@@ -163,7 +164,12 @@ class Door:
 
     def _could_stay(self, name: str, column: ir.Column) -> bool:
         """Say whether the source's own column may already be what the standard one should be."""
-        return name in self.found and name != "kind" and self._raw(name).type() == column.type() and column.type().is_string()
+        return (
+            name in self.found
+            and name != "kind"
+            and self._raw(name).type() == column.type()
+            and column.type().is_string()
+        )
 
     def _read(self, name: str) -> ir.Column:
         raw = self.source.table[self.found[name]]

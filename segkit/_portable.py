@@ -56,10 +56,8 @@ def portable(table: ir.Table, dialect: str) -> ir.Table:
 
     def reworded(node: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
         node = node.__recreate__(changed) if changed else node
-        for kind, reword in _REWORDED.items():
-            if type(node) is kind:
-                return reword(node, dialect)
-        return node
+        reword = _REWORDED.get(type(node))
+        return reword(node, dialect) if reword else node
 
     return table.op().replace(reworded).to_expr()
 
@@ -77,6 +75,14 @@ def _cast(node: ops.Cast, dialect: str) -> ops.Node:
         return _as_decimal(node.arg.to_expr(), to, dialect).op()
     if dialect == "postgres" and came.is_boolean() and to.is_numeric() and not to.is_int32():
         return ops.Cast(ops.Cast(node.arg, dt.int32), to)
+    if (
+        dialect in SPARK
+        and came.is_timestamp()
+        and to.is_timestamp()
+        and not came.timezone
+        and not to.timezone
+    ):
+        return node.arg  # it would become one of the session's zone
     if dialect in SPARK and to.is_integer() and came.is_floating():
         return ops.Cast(_spark_nearest(node.arg.to_expr()).op(), to)
     if dialect in SPARK and to.is_integer() and came.is_decimal():
@@ -93,7 +99,9 @@ def _as_decimal(number: ir.FloatingValue, to: dt.Decimal, dialect: str) -> ir.De
 
 def _whole(number: ir.FloatingValue, dialect: str) -> ir.NumericValue:
     """Round to whole numbers, halves away from zero: of floats, PostgreSQL would make them even."""
-    return _postgres_round(number.cast("string").cast("decimal")) if dialect == "postgres" else number.round(0)
+    return (
+        _postgres_round(number.cast("string").cast("decimal")) if dialect == "postgres" else number.round(0)
+    )
 
 
 def _round(node: ops.Round, dialect: str) -> ops.Node:

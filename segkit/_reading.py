@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit._dialect import SPARK
-from segkit._portable import NUMBER
-
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -45,7 +42,9 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
         return raw.cast("string").re_replace(r"\.0+$", "")
     if not raw.type().is_string():
         return raw.cast("string")
-    return _is_plain(raw).ifelse(raw, _cleaned(raw, dialect)) if dialect == "duckdb" else _cleaned(raw, dialect)
+    return (
+        _is_plain(raw).ifelse(raw, _cleaned(raw, dialect)) if dialect == "duckdb" else _cleaned(raw, dialect)
+    )
 
 
 def read_number(raw: ir.Column, dialect: str = "duckdb") -> ir.FloatingColumn:
@@ -64,9 +63,9 @@ def read_text(raw: ir.Column) -> ir.StringColumn:
 def as_shown(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
     """Return what stands there as text, in the way of DuckDB."""
     text = raw.cast("string")
-    if dialect in SPARK and raw.type().is_timestamp() and raw.type().timezone:
+    if dialect != "duckdb" and raw.type().is_timestamp() and raw.type().timezone:
         return text + "+00"
-    if dialect in SPARK and raw.type().is_floating():
+    if dialect != "duckdb" and raw.type().is_floating():
         whole = (raw.abs() < _LONG_FLOATS).ifelse(raw, None).cast("int64")
         return (whole.cast("float64") == raw).fill_null(False).ifelse(whole.cast("string") + ".0", text)
     return text
@@ -80,13 +79,11 @@ def is_blank(raw: ir.Column, dialect: str = "duckdb") -> ir.BooleanColumn:
 
 
 def _read_float(text: ir.StringColumn, dialect: str) -> ir.FloatingColumn:
-    """Return what DuckDB takes for a number: Spark would read 1d and 0x1p3 too, PostgreSQL stop at the first word."""
-    if dialect in SPARK:
-        number = text.re_search(_LIKE_DUCKDB).ifelse(text.re_replace("^[+]|_", ""), None)
-        return text.re_search(_NO_NUMBER).ifelse(text, number).try_cast("float64")
-    if dialect == "postgres":
-        return text.re_search(NUMBER).ifelse(text, None).cast("float64")
-    return text.try_cast("float64")
+    """Return what DuckDB takes for a number: Spark would read 1d and 0x1p3 too."""
+    if dialect == "duckdb":
+        return text.try_cast("float64")
+    number = text.re_search(_LIKE_DUCKDB).ifelse(text.re_replace("^[+]|_", ""), None)
+    return text.re_search(_NO_NUMBER).ifelse(text, number).try_cast("float64")
 
 
 def _is_plain(raw: ir.StringColumn) -> ir.BooleanColumn:

@@ -39,3 +39,6 @@ TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
 """The Ibis type of each of them."""
 
 EXACT = ("quantity", "amount", "discount", "rating", "sentiment")  # summed as decimals, see features/_grains
+
+BASES = ("demographic", "geographic", "psychographic", "behavioural")
+"""What segments can be made from."""

@@ -1,4 +1,4 @@
-"""Times as they are written, read alike by the engines that read text; a format is never guessed."""
+"""Times as they are written, read alike in DuckDB and in Spark; a format is never guessed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import pandas as pd
 
-from segkit._dialect import SPARK, clock_of, parsed, time_at, utc_time
+from segkit._dialect import clock_of, parsed, time_at, utc_time
 from segkit._reading import read_number
 
 if TYPE_CHECKING:
@@ -111,17 +111,14 @@ class Times:
                 f"{self.column} holds {kind}. It should hold times, or text or numbers that say them; name another "
                 "column."
             )
-        if self.dialect not in ("duckdb", *SPARK):
-            raise ValueError(
-                f"{self.column} holds text, and times in text are not read in {self.dialect}. Turn it into a "
-                "timestamp there, or bring the table here: read_events(table.to_pyarrow(), …)."
-            )
         table = table.mutate(**{into: raw.strip()})
         if self.formats and self.formats[0] in EPOCHS:
             return self._read_number(table, read_number(table[into], self.dialect), into)
         if self.formats:
             return self._by_format(table, into)
-        return self._as_utc(table.mutate(**{into: self._iso(table[into])}), into, zoned=raw.strip().re_search(_ZONED))
+        return self._as_utc(
+            table.mutate(**{into: self._iso(table[into])}), into, zoned=raw.strip().re_search(_ZONED)
+        )
 
     def outside(self, raw: ir.Column) -> ir.StringValue:
         """Say why a time that could be read is of no use: years before Christ are read by one engine only."""
@@ -131,7 +128,7 @@ class Times:
         return raw.strip().re_search(_ISO).ifelse(outside, "timestamp not readable")
 
     def _to_the_microsecond(self, raw: ir.Column) -> ir.TimestampColumn:
-        if self.dialect not in SPARK:
+        if self.dialect == "duckdb":
             return raw.cast("timestamp(6)")
         return raw if raw.type().is_timestamp() else clock_of(raw.cast(dt.Timestamp("UTC")), self.dialect)
 
@@ -177,9 +174,13 @@ class Times:
             return _iso_in_duckdb(text)
         parts = _parts(text, _ISO, _ISO_PARTS)
         alike = text.re_search(_ISO) & (parts["separator"] == parts["again"])
-        midnight = (parts["hour"] == "24") & (parts["minute"] + parts["second"] + parts["fraction"]).re_search("^0*$")
+        midnight = (parts["hour"] == "24") & (
+            parts["minute"] + parts["second"] + parts["fraction"]
+        ).re_search("^0*$")
         parts["hour"] = midnight.ifelse("0", parts["hour"])
-        unusual = _put_together(parts, self.dialect) + midnight.ifelse(ibis.interval(days=1), ibis.interval(days=0))
+        unusual = _put_together(parts, self.dialect) + midnight.ifelse(
+            ibis.interval(days=1), ibis.interval(days=0)
+        )
         usual = clock_of(text.try_cast(dt.Timestamp("UTC")), self.dialect)
         return text.re_search(_USUAL).ifelse(usual, alike.ifelse(unusual, None))
 

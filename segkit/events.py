@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from segkit._dialect import dialect_of
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time
 from segkit._sentiment import Scores, asked_scorer, scored
@@ -51,7 +52,7 @@ class Events:
     Events: 2 events of 1 customer, 2024-01-01 to 2024-01-11 (purchase 2); 1 row refused
     >>> events.refused
                     reason  count                     example
-    0  customer_id missing      1  timestamp=2024-01-12 00:00:00
+    0  customer_id missing      1  timestamp=2024-01-12
     """
 
     table: ir.Table
@@ -97,9 +98,13 @@ class Events:
         if "amount" in self.columns:
             numbers["amount"] = t.amount.sum()
         summary = t.group_by("kind").agg(**numbers).order_by("kind").to_pandas().set_index("kind")
-        lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
-        different = lines.group_by("kind").agg(different=lines.line.nunique()).to_pandas()
-        summary["repeats"] = summary["events"] - different.set_index("kind")["different"]
+        if dialect_of(t) == "duckdb":
+            lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
+            different = lines.group_by("kind").agg(different=lines.line.nunique())
+        else:  # whose hashes are too short to tell lines apart
+            lines = t.distinct()
+            different = lines.group_by("kind").agg(different=lines.count())
+        summary["repeats"] = summary["events"] - different.to_pandas().set_index("kind")["different"]
         return summary
 
     @functools.cached_property

@@ -14,8 +14,8 @@ import pandas as pd
 
 from segkit.events import Events, read_events
 from segkit.explain import profile, segment_sizes
-from segkit.features import FAMILIES, customer_features
-from segkit.features._core import missing_columns
+from segkit.features import BASKET, CADENCE, RFM, TREND, customer_features
+from segkit.features._core import what_is_lacking
 from segkit.plots import plot_distributions, plot_map, plot_profile, plot_scan, plot_sizes
 from segkit.prepare import make_preparer
 from segkit.projection import project
@@ -24,6 +24,7 @@ from segkit.trust import scan_clusters, suggested_k
 
 FLAT = "For looking only: the segments were made in all dimensions, and this shows two."
 STRONGEST = 5  # differences told of each segment
+OF_ORDERS = RFM + CADENCE + BASKET + TREND  # what a log of orders tells
 MOST_MISSING = 0.5  # features unknown for more of the customers are left out of the automatic choice
 
 STYLE = """
@@ -153,8 +154,8 @@ def report_orders(
 
 def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
     """Compute all features that these orders can give, less those that are words, constant or mostly unknown."""
-    needs = missing_columns(events, FAMILIES)
-    customers = customer_features(events, [f for f in FAMILIES if not needs[f.name]], as_of=as_of)
+    needs = what_is_lacking(events, OF_ORDERS)
+    customers = customer_features(events, [f for f in OF_ORDERS if not needs[f.name]], as_of=as_of)
     numbers = customers.select_dtypes("number")
     telling = [c for c in numbers if numbers[c].nunique() > 1 and numbers[c].isna().mean() <= MOST_MISSING]
     if not telling:

@@ -47,11 +47,11 @@ class Segmentation:
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
-    >>> result = sg.segment(customers, n_segments=2).with_names({1: "Regulars"})
+    >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars"})
     >>> result
-    Segmentation: 6 customers in 2 segments (Segment 0: 3, Regulars: 3)
+    Segmentation: 6 customers in 2 segments (Regulars: 3, Segment 1: 3)
     >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
-    new    1
+    new    0
     Name: segment, dtype: int64
     """
 
@@ -331,7 +331,7 @@ def segment(
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
     >>> sg.segment(customers, n_segments=2).labels.to_list()
-    [0, 0, 0, 1, 1, 1]
+    [1, 1, 1, 0, 0, 0]
     """
     customers = checked_customers(customers)
     ordered = customers.sort_index()

@@ -148,7 +148,9 @@ def standard(table) -> pa.Table:
     table = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     types = {"text": pa.string(), "number": pa.float64(), "time": pa.timestamp("us")}
     columns = {
-        name: table[name].cast(types[what]) if name in table.column_names else pa.nulls(len(table), types[what])
+        name: table[name].cast(types[what])
+        if name in table.column_names
+        else pa.nulls(len(table), types[what])
         for name, what in STANDARD.items()
     }
     return pa.table(columns)
@@ -205,7 +207,9 @@ def postgres_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFra
 
 def spark_sql_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFrame:
     """Return features as Spark answers the SQL for Databricks, in a session of another zone."""
-    text = feature_sql(STANDARD, features, as_of=as_of, window=window, dialect="databricks", table="segkit_events")
+    text = feature_sql(
+        STANDARD, features, as_of=as_of, window=window, dialect="databricks", table="segkit_events"
+    )
     session = spark_session()
     spark_frame(standard(table)).createOrReplaceTempView("segkit_events")
     return _frame(session.sql(text).toArrow())
@@ -278,7 +282,16 @@ def varied_events(n_customers: int = 120) -> pa.Table:
     return pa.concat_tables([standard(made), standard(_by_hand())])
 
 
-PLACES = ["51.5074, -0.1278", "40.7128,-74.006", "-33.8688, 151.2093", "0,0", "North", "nowhere, at all", "91,0", None]
+PLACES = [
+    "51.5074, -0.1278",
+    "40.7128,-74.006",
+    "-33.8688, 151.2093",
+    "0,0",
+    "North",
+    "nowhere, at all",
+    "91,0",
+    None,
+]
 
 
 def _by_hand() -> pd.DataFrame:
@@ -288,7 +301,9 @@ def _by_hand() -> pd.DataFrame:
             known = {"category": other, "brand": other, "page": other, "product_id": other, "device": other}
             known |= {"channel": other, "campaign": other, "place": other, "text": other}
             for kind in ("purchase", "page_view", "email_open", "review"):
-                lines.append({"customer_id": f"tie {i}", "kind": kind, "amount": 1.005, "quantity": 1, **known})
+                lines.append(
+                    {"customer_id": f"tie {i}", "kind": kind, "amount": 1.005, "quantity": 1, **known}
+                )
     moments = ["1969-12-31 23:59:59.999999", "1970-01-01", "2024-03-10 02:30", "2024-03-10 07:00:00.000001"]
     moments += ["2024-03-31 01:00", "2024-03-31 01:30", "2024-08-31 23:59:59.999999", AS_OF, "2024-12-31"]
     moments += ["2024-09-01 06:30", "2023-11-05 05:59:59.999999", "2023-11-05 06:00", "2024-02-29 12:00"]
@@ -296,7 +311,9 @@ def _by_hand() -> pd.DataFrame:
         for kind in ("purchase", "page_view", "cart_add", "email_sent", "email_open", "chat", "survey"):
             for zone in ("America/New_York", "Europe/London", "Australia/Lord_Howe", None):
                 line = {"customer_id": f"hour {i % 3}", "kind": kind, "timestamp": moment, "zone": zone}
-                lines.append(line | {"amount": 0.1 * i + 0.0000005, "quantity": i, "rating": i % 6, "duration": 1.5})
+                lines.append(
+                    line | {"amount": 0.1 * i + 0.0000005, "quantity": i, "rating": i % 6, "duration": 1.5}
+                )
     lines.append({"customer_id": "Zoë 😀", "kind": "purchase", "amount": 1e11 + 0.123456, "quantity": 1})
     lines.append({"customer_id": "Zoë 😀", "kind": "return", "amount": -1e11, "quantity": -1})
     lines.append({"customer_id": "only seen", "kind": "something else"})

@@ -10,7 +10,8 @@ from shared_data import CHECKOUT
 import segkit
 
 LAYERS = (
-    {"_engine", "_standard", "_dialect", "_sentiment", "_door", "_sources", "events", "attributes", "presets"},
+    {"_engine", "_standard", "_dialect", "_portable", "_times", "_reading", "_sentiment", "_door", "_sources"}
+    | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
     {"prepare", "cluster", "_fit", "_provenance"},
     {"segmentation", "_storage", "_identity"},

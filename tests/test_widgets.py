@@ -124,6 +124,13 @@ def test_a_single_customer_can_be_described():
     assert len(picker.customers) == 1
 
 
+def test_what_is_the_same_for_all_is_marked():
+    options = {o["name"]: o for o in sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM).options}
+    assert {name: option["same"] for name, option in options.items()} == {
+        "recency": False, "frequency": True, "monetary": False, "tenure": False
+    }  # fmt: skip
+
+
 def test_words_are_shown_by_their_counts():
     options = {o["name"]: o for o in sg.FeaturePicker(full_shop(), as_of=AS_OF).options}
     assert options["top_category"]["range"] == "2 words, most often Tea"

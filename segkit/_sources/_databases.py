@@ -122,7 +122,7 @@ def read(database: Database, query: str, where: str) -> ir.Table:
     if reader.dialect in ("postgresql", "sqlite"):
         columns = database.attempted(lambda: reader.columns(query), wrong)
         names = [name for name, _ in columns]
-        check_names(where, names)
+        check_names(where, _sqlite.as_written(names) if reader.dialect == "sqlite" else names)
         if reader.dialect == "postgresql":
             query, numbers = _postgres.readable_query(query, columns)
         else:

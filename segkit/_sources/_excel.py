@@ -53,7 +53,7 @@ def read_workbook(path: str, sheet: str | None = None) -> Source:
         raise ValueError(f"{where}, is empty. It should hold a row of names and a row for each event.")
     columns = _names(where, [column[0].as_py() for column in top.columns])
     check_names(where, columns)
-    table = _loaded(book, sheet).rename_columns(columns)
+    table = _cells(book, sheet).rename_columns(columns)
     if table.num_rows + 1 >= MOST_ROWS:
         warnings.warn(
             f"{where}, has as many rows as a sheet can hold ({MOST_ROWS:,}): what came after them is not in the file. "
@@ -79,6 +79,24 @@ def _opened(path: str) -> Any:
             f"{Path(path).name} could not be read as a workbook: {first_line(error)}. It should be an .xlsx or .xlsm "
             "file without a password; open it in Excel and save it again."
         ) from error
+
+
+def _cells(book: Any, sheet: str) -> pa.Table:
+    """Return the cells below the names: of one type where all of a column have it, and else as text.
+
+    Where most cells are numbers, the reader takes words such as "NA" for missing; as text they are there.
+    """
+    import fastexcel
+
+    text = _loaded(book, sheet, dtypes="string")
+    try:
+        typed = _loaded(book, sheet)
+    except fastexcel.UnsupportedColumnTypeCombinationError:
+        return text
+    for i, name in enumerate(text.column_names):
+        if typed.column(i).null_count != text.column(i).null_count:
+            typed = typed.set_column(i, name, text.column(i))
+    return typed
 
 
 def _loaded(book: Any, sheet: str, **options: Any) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,13 @@ def connected(path: str) -> Any:
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     connection.execute("BEGIN")
     return connection
+
+
+def as_written(names: Sequence[str]) -> list[str]:
+    """Return the names of a query's columns without the number that SQLite gives to one that is there already."""
+    known = {name.lower() for name in names}
+    bare = [re.sub(r":\d+$", "", name) for name in names]
+    return [short if short.lower() in known else name for short, name in zip(bare, names, strict=True)]
 
 
 def typed_query(query: str, names: Sequence[str], reader: DbapiReader) -> str:

@@ -11,9 +11,7 @@ from typing import Any
 import pandas as pd
 
 from segkit._engine import near
-
-BASES = ("demographic", "geographic", "psychographic", "behavioural")
-"""What customers can be segmented by, in the order in which they are shown."""
+from segkit._standard import BASES
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,7 @@ class Attributes:
     as_of: pd.Timestamp | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "table", self.table.copy(deep=False))  # its notes are ours, not the caller's
         self.table.attrs["segkit"] = {
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
             "sources": list(self.sources),
@@ -187,7 +186,7 @@ class Attributes:
         tables = [_html_table(["basis", "attribute", "holds", "missing"], columns)]
         if len(self.scales):
             rows = [
-                [row.Index, row.items, f"{row.n:,}", _alpha(row), row.says]
+                [row.Index, int(row.items), int(row.n), _alpha(row), row.says]
                 for row in self.scales.itertuples()
             ]
             tables.append(

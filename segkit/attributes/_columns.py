@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def read_column(
     raw: Raw,
     basis: str,
     how: str | None,
-    levels: Sequence | None,
+    levels: Iterable | None,
     as_of: pd.Timestamp | None,
 ) -> Column:
     """Read a column as what was said, or else as what it holds.
@@ -107,7 +107,7 @@ def read_column(
     basis : str
         Of a geographic column whole numbers are codes, such as postcodes.
     how : {"number", "category", "age", "days"}, optional
-    levels : sequence, optional
+    levels : iterable, optional
         The words of an ordered category, lowest first.
     as_of : Timestamp, optional
         For ages and days.
@@ -189,11 +189,12 @@ def _number(raw: Raw, how: str) -> Column:
     return Column(numbers.mask(infinite), unit, f"{raw.name} of {raw.source}.", tuple(blanks))
 
 
-def _ordered(raw: Raw, levels: Sequence) -> Column:
-    order = list(words_of(pd.Series(list(levels), dtype="object")))
+def _ordered(raw: Raw, levels: Iterable) -> Column:
+    said = list(levels)
+    order = list(words_of(pd.Series(said, dtype="object")))
     if len(set(order)) < len(order) or not order:
         raise ValueError(
-            f"ordered says {list(levels)!r} of {raw.name!r}. It should list each of its words once, the lowest first."
+            f"ordered says {said!r} of {raw.name!r}. It should list each of its words once, the lowest first."
         )
     words = raw.words.mask(raw.words.isin(set(NO_WORD) - set(order)))
     strange = words.notna() & ~words.isin(order)

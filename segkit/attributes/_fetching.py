@@ -108,8 +108,10 @@ def one_row_each(
         reason[left.index[left.duplicated(keep=False)]] = "rows of one customer differ"
     else:
         reason[left.index[left.duplicated(keep=keep)]] = f"not the {keep} row of its customer"
-    shown = ids.fillna("missing").str.slice(0, 60)
-    aside = pd.DataFrame({"reason": reason, "example": "customer_id=" + shown}).dropna(subset=["reason"])
+    first = next(iter(raws.values()))
+    elsewhere = f"{first.name}=" + first.words.fillna("missing")
+    shown = ("customer_id=" + ids).fillna(elsewhere).str.slice(0, 80)
+    aside = pd.DataFrame({"reason": reason, "example": shown}).dropna(subset=["reason"])
     refused = aside.groupby("reason").agg(count=("example", "size"), example=("example", "min")).reset_index()
     if source.broken:
         line = ["line not readable as a row", source.broken, source.broken_example[:80]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,7 +27,7 @@ def read_attributes(
     psychographic: Named = (),
     behavioural: Named = (),
     types: Mapping[str, str] | None = None,
-    ordered: Mapping[str, Sequence] | None = None,
+    ordered: Mapping[str, Iterable] | None = None,
     scales: Mapping[str, Any] | None = None,
     regions: Mapping[str, Region] | None = None,
     as_of: str | pd.Timestamp | None = None,
@@ -49,7 +49,7 @@ def read_attributes(
     types : dict of str to {"number", "category", "age", "days"}, optional
         How to read an attribute where it is not to be told from its values: "age" makes years of a date or
         year of birth, "days" counts the days since a date; both need `as_of`.
-    ordered : dict of str to list, optional
+    ordered : dict of str to iterable, optional
         The words of ordered attributes, the lowest first: ``{"income": ["low", "mid", "high"]}``.
     scales : dict of str to Scale, optional
         Batteries of survey questions, each of which becomes one number, see :class:`Scale`.
@@ -144,7 +144,7 @@ def _columns(
     wanted: Wanted,
     raws: Mapping[str, Raw],
     types: Mapping[str, str],
-    ordered: Mapping[str, Sequence],
+    ordered: Mapping[str, Iterable],
     as_of: pd.Timestamp | None,
 ) -> dict[str, Column]:
     """Read the columns that were named, and the regions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,8 +144,8 @@ def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[s
 
 
 def as_declared(
-    source: Any, wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Sequence]
-) -> tuple[dict[str, str], dict[str, Sequence]]:
+    source: Any, wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Iterable]
+) -> tuple[dict[str, str], dict[str, Iterable]]:
     """Add what a frame says of its own columns: its categories stay categories, in their own order."""
     types, ordered = dict(types), dict(ordered)
     if isinstance(source, pd.DataFrame):
@@ -159,7 +159,7 @@ def as_declared(
     return types, ordered
 
 
-def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Sequence]) -> None:
+def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Iterable]) -> None:
     for argument, said in (("types", types), ("ordered", ordered)):
         for name in said:
             if name not in wanted.columns:
@@ -175,7 +175,7 @@ def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, 
         if name in ordered:
             raise ValueError(f"Both types and ordered say what {name!r} is. Leave one out.")
     for name, levels in ordered.items():
-        if isinstance(levels, str) or not isinstance(levels, Sequence):
+        if isinstance(levels, str) or not isinstance(levels, Iterable):
             raise TypeError(
                 f"ordered says {levels!r} of {name!r}. It should list its words, the lowest first."
             )

@@ -70,7 +70,7 @@ def make_engagement(
     >>> orders, _ = make_events(50, kinds="purchase")
     >>> engagement, truth = make_engagement(orders, kinds=["email_sent", "email_open"])
     >>> (orders + engagement).kinds().index.to_list()
-    ['email_sent', 'purchase', 'email_open']
+    ['purchase', 'email_sent', 'email_open']
     """
     wanted = _wanted(kinds)
     personas = PERSONAS if segments is None else tuple(segments)

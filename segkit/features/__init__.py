@@ -18,6 +18,7 @@ from segkit.features.paths import path_feature
 from segkit.features.preference import PREFERENCE
 from segkit.features.rfm import RFM
 from segkit.features.social import SOCIAL
+from segkit.features.sql import feature_sql
 from segkit.features.trend import TREND
 from segkit.features.web import WEB
 
@@ -42,6 +43,7 @@ __all__ = [
     "family",
     "feature_catalogue",
     "feature_query",
+    "feature_sql",
     "path_feature",
     "select_features",
     "snapshots",

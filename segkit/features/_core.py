@@ -16,7 +16,7 @@ import pandas as pd
 
 from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
-from segkit._standard import EXACT, STANDARD, TYPE_OF
+from segkit._standard import BASES, EXACT, STANDARD, TYPE_OF
 from segkit.events import Events, check_zone
 from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
@@ -24,7 +24,6 @@ from segkit.features._grains.shopping import MONEY, in_days
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-BASES = ("demographic", "geographic", "psychographic", "behavioural")
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 # Columns of a grain by the standard column that they are made of.
 COMES_FROM = {"items": "quantity", "different_pages": "page"}
@@ -464,6 +463,22 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
                 raise
             needs[feature.name] = column
     return needs
+
+
+def what_is_lacking(events: Events, features: Iterable[Feature]) -> dict[str, str]:
+    """Say of each feature what these events lack for it: a column, or any event of its kinds; empty if nothing.
+
+    For who chooses: a feature without events can be computed, but is 0 or unknown for everyone. Purchases
+    count only for features that look at nothing else.
+    """
+    features = tuple(features)
+    columns, present = missing_columns(events, features), set(events.kinds().index)
+    return {f.name: columns[f.name] or _absent_kind(f.kinds, present) for f in features}
+
+
+def _absent_kind(kinds: tuple[str, ...], present: set[str]) -> str:
+    telling = [kind for kind in kinds if kind not in ("purchase", "return")] or list(kinds)
+    return "" if not telling or present & set(telling) else f"{telling[0]} events"
 
 
 def _finished(column: ir.Column, feature: Feature) -> ir.Column:

@@ -47,8 +47,7 @@ def entropy_of(counts: ir.IntegerColumn) -> ir.FloatingScalar:
 
 def share_of(part: ir.BooleanColumn, of: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
     """Return which part of the rows is so, among those that `of` holds of; missing where there are none."""
-    known = part.cast(
-        "int64"
-    ).notnull()  # of `~part`, Ibis would write NOT part IS NOT NULL, which is something else
+    # As a number: of `~part`, Ibis would write NOT part IS NOT NULL, which is something else.
+    known = part.cast("int64").notnull()
     whole = known if of is None else of & known
     return (part & whole).sum().cast("float64") / whole.sum().nullif(0)

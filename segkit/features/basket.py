@@ -53,7 +53,7 @@ BASKET = family(
     ),
     Feature(
         "variety",
-        lambda purchases: purchases.product_id.nunique(),
+        lambda products: products.count(),
         "products",
         "Number of different products.",
         empty=0,

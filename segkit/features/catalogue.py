@@ -7,7 +7,7 @@ import pandas as pd
 from segkit._engine import near
 from segkit.events import Events
 from segkit.features._code import code_of
-from segkit.features._core import Feature, missing_columns
+from segkit.features._core import Feature, what_is_lacking
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
 from segkit.features.context import CONTEXT
@@ -76,7 +76,7 @@ def feature_catalogue(
         }
     )
     if events is not None:
-        table["needs"] = list(missing_columns(events, features).values())
+        table["needs"] = list(what_is_lacking(events, features).values())
     return table
 
 

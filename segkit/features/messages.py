@@ -48,7 +48,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"{name}_sent",
             lambda messages: messages.count(where=messages.kind == sent_kind),
             things,
-            f"Number of {things} {sent}.",
+            f"Number of {things} {sent}{' (impressions)' if name == 'ad' else ''}.",
             (sent_kind,),
             empty=0,
         ),

@@ -24,7 +24,7 @@ def _share(paths):
 
 
 def _hours(paths):
-    return paths.took.median(where=paths.held & paths.over) / HOUR
+    return (paths.held & paths.over).ifelse(paths.took, None).median() / HOUR
 
 
 def path_feature(

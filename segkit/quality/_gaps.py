@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WEEK = 7
-REACH = 28  # days on either side that say what a day could have expected
+REACH = 14  # days on either side that say what a day could have expected
 FEWEST = 14  # days of a feed, without which nothing is known of its habits
 CLOSED = 0.5  # share of empty days from which a weekday counts as one on which the feed rests
 RARELY = 0.1  # share of empty days up to which a feed is one that hardly ever rests
@@ -60,7 +60,7 @@ def silences(counts: np.ndarray, weekdays: np.ndarray) -> list[Silence]:
 
     Notes
     -----
-    What a day may expect is the level of the 28 days before and after it, the silence left out, times the
+    What a day may expect is the level of the two weeks before and after it, the silence left out, times the
     weekday's share. Around it, counts scatter as a negative binomial does, whose dispersion is that of the
     other days. A day is never called less likely to be empty than days of the same weekday that expected
     half as much or more have been. Days that follow each other are as independent as the other days
@@ -78,18 +78,19 @@ def silences(counts: np.ndarray, weekdays: np.ndarray) -> list[Silence]:
 def _silence(counts: np.ndarray, weekdays: np.ndarray, start: int, stop: int) -> Silence:
     others = np.ones(len(counts), bool)
     others[start:stop] = False
+    looked = min(stop, start + REACH)  # as much longer is no more probable
     level, factor = _expectations(counts, weekdays, others)
     expected = level * factor[weekdays]
     dispersion, memory = _scatter(counts[others], expected[others])
-    inside = slice(start, stop)
+    inside = slice(start, looked)
     log_empty = _log_of_none(expected[inside], dispersion)
-    habit = _habit(counts, weekdays, expected, others)[inside]
-    independent = 1 + (stop - start - 1) * (1 - memory)
+    habit = _habit(counts, weekdays, expected, others, range(start, looked))
+    independent = 1 + (looked - start - 1) * (1 - memory)
     model = max(log_empty.sum(), _log_of_none_shared(expected[inside], dispersion, independent))
     return Silence(
         start,
         stop - start,
-        float(expected[inside].sum()),
+        float(expected[start:stop].sum()),
         float(np.exp(max(model, np.maximum(log_empty, np.log(habit)).sum()))),
         float(np.exp(model)),
         bool((habit < CLOSED).any() and habit[habit < CLOSED].mean() <= RARELY),
@@ -142,17 +143,19 @@ def _log_of_none_shared(expected: np.ndarray, dispersion: float, independent: fl
     return -independent / dispersion * float(np.log1p(dispersion * expected.sum() / independent))
 
 
-def _habit(counts: np.ndarray, weekdays: np.ndarray, expected: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return how often a day like each has been empty; never 0, for what has not been seen may still happen."""
-    empty = counts == 0
-    shares = np.ones(len(counts))
-    for day in np.flatnonzero(~known):
+def _habit(
+    counts: np.ndarray, weekdays: np.ndarray, expected: np.ndarray, known: np.ndarray, days: range
+) -> np.ndarray:
+    """Return how often days like each have been empty; never 0, for what has not been seen may still happen."""
+    empty = (counts == 0) & known
+    closed = _closed(empty, known, weekdays)[weekdays]
+    shares = []
+    for day in days:
         alike = known & (expected >= expected[day] / 2)
-        same = alike & (weekdays == weekdays[day])
+        same, open_ = alike & (weekdays == weekdays[day]), alike & ~closed
         share = empty[same].mean() if same.any() else 1.0
-        open_ = alike & ~_closed(empty & known, known, weekdays)[weekdays]
-        shares[day] = max(share, (empty[open_].sum() + 0.5) / (open_.sum() + 1))
-    return shares
+        shares.append(max(share, (empty[open_].sum() + 0.5) / (open_.sum() + 1)))
+    return np.array(shares)
 
 
 def _closed(empty: np.ndarray, known: np.ndarray, weekdays: np.ndarray) -> np.ndarray:

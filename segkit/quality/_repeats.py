@@ -92,9 +92,7 @@ def read_twice(log: Log) -> list[Finding]:
         findings.append(
             Finding(
                 SERIOUS,
-                f"On {counted(int(twice.sum()), 'day')} {from_to(days.min(), days.max())}, most {kind} lines "
-                f"are there "
-                f"more than once: {counted(n, 'line')} too many.",
+                f"{when}, most {kind} lines are there more than once: {counted(n, 'line')} too many.",
                 n,
                 f"{kind} on {day(days.iloc[0])}",
                 "A file was read twice, most likely. Read each once; or read_events(…, duplicates='refuse').",

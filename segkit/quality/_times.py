@@ -20,6 +20,7 @@ BEGINNINGS = {
     "1899-12-30": "the day 0 of spreadsheets",
     "1904-01-01": "the day 0 of old spreadsheets",
 }
+FEWEST = 10  # events of a kind, without which midnight or a whole hour may be chance
 DATES_ONLY, SOME_DATES = 0.99, 0.02  # shares of events at midnight
 CROWD, RUSH, AT_MOST = 100, 20, 100  # customers in one second; times the hour's usual number; hours looked at
 CLOCKS = {
@@ -84,7 +85,7 @@ def strays(log: Log) -> list[Finding]:
 def midnights(log: Log) -> list[Finding]:
     """Say which kinds have dates for times, wholly or in part."""
     findings = []
-    shares = (log.at_midnight / log.kinds).reindex(log.kinds.index)
+    shares = (log.at_midnight / log.kinds).reindex(log.kinds.index[log.kinds >= FEWEST])
     dates = shares.index[shares >= DATES_ONLY]
     if len(dates):
         findings.append(
@@ -113,7 +114,8 @@ def midnights(log: Log) -> list[Finding]:
 
 def rounded(log: Log) -> list[Finding]:
     """Say which kinds are known to the hour only, or to the minute in part."""
-    sums = log.hours.groupby("kind")[["events", "on_hour", "on_minute"]].sum().reindex(log.kinds.index)
+    sums = log.hours.groupby("kind")[["events", "on_hour", "on_minute"]].sum()
+    sums = sums.reindex(log.kinds.index[log.kinds >= FEWEST])
     findings = []
     for kind in sums.index[(log.resolution == 3600).reindex(sums.index)]:
         findings.append(

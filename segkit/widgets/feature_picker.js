@@ -102,7 +102,8 @@ function row(option) {
   place.dataset.feature = option.name;
   if (option.needs) place.setAttribute("aria-disabled", "true");
   const words = [option.name, option.unit, option.doc, option.family, option.basis].join(" ");
-  return { name: option.name, tick, place, words: plain(words), offered: !option.needs, tells: !option.needs && !option.same };
+  const tells = !option.needs && !option.same && option.missing < 1;
+  return { name: option.name, tick, place, words: plain(words), offered: !option.needs, tells };
 }
 
 function render({ model, el }) {

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
 import pandas as pd
 import traitlets as t
+from tqdm.auto import tqdm
 
 from segkit._engine import near
 from segkit.attributes import BASES, Attributes, with_attributes
 from segkit.attributes._attributes import check_clash, counted
 from segkit.events import Events
 from segkit.features import FAMILIES, Feature, customer_features
-from segkit.features._core import distinct_features, missing_columns
+from segkit.features._core import distinct_features, what_is_lacking
 from segkit.features.catalogue import code_for
 
 BINS = 23
@@ -88,10 +91,10 @@ class FeaturePicker(anywidget.AnyWidget):
         chosen: Iterable[str] | None = None,
     ):
         offered = distinct_features(offered)
-        needs = missing_columns(events, offered)
+        needs = what_is_lacking(events, offered)
         self._offered = {f.name: f for f in offered if not needs[f.name]}
         self._looked = {"as_of": as_of, "window": window}
-        self._of_events = customer_features(events, self._offered.values(), as_of=as_of, window=window)
+        self._of_events = _computed(events, tuple(self._offered.values()), self._looked)
         self._all = self._of_events
         options = [_option(f, self._all.get(f.name), needs[f.name]) for f in offered]
         if attributes is not None:
@@ -161,6 +164,17 @@ class FeaturePicker(anywidget.AnyWidget):
         return table
 
 
+def _computed(events: Events, features: tuple[Feature, ...], looked: dict[str, Any]) -> pd.DataFrame:
+    """Compute features a family at a time: all at once would hold the partial sums of all in memory."""
+    families = list(dict.fromkeys(f.family for f in features))
+    bar = tqdm(families, desc="Computing features", unit="family", leave=False, disable=len(families) < 4)
+    parts = [customer_features(events, [f for f in features if f.family == name], **looked) for name in bar]
+    table = pd.concat(parts, axis=1)
+    notes = {key: dict(ChainMap(*(part.attrs["segkit"][key] for part in parts))) for key in PER_COLUMN}
+    table.attrs["segkit"] = parts[0].attrs["segkit"] | notes
+    return table[[f.name for f in features]]
+
+
 def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
     option = {
         "name": feature.name,
@@ -197,25 +211,27 @@ def _note(customers: pd.DataFrame) -> str:
 
 
 def _distribution(column: pd.Series) -> dict:
-    """Say how a column is distributed, for how much of it is missing, and whether all have the same."""
-    facts = {"missing": float(column.isna().mean()), "same": column.nunique(dropna=False) == 1 and len(column) > 1}
-    return facts | (_of_numbers(column) if pd.api.types.is_numeric_dtype(column.dtype) else _of_words(column))
+    """Say how a column is distributed, how much of it is missing, and whether it is the same for all."""
+    shown = _of_numbers(column) if pd.api.types.is_numeric_dtype(column.dtype) else _of_words(column)
+    same = len(column) > 1 and column.notna().all() and column.nunique() == 1
+    return shown | {"missing": float(column.isna().mean()), "same": bool(same)}
 
 
 def _of_words(column: pd.Series) -> dict:
-    """Summarise words by how many have the most frequent ones, ordered words in their order."""
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        counts = column.value_counts()
-        counts = counts[counts > 0]
-        if not len(counts):
-            return {"bars": [], "range": "unknown for all"}
-        often = counts.index[0]
-        if getattr(column.dtype, "ordered", False):
-            counts = counts.reindex([word for word in column.cat.categories if word in counts.index])
-        return {
-            "bars": (counts / counts.max()).head(BINS).tolist(),
-            "range": f"{len(counts)} words, most often {often}",
-        }
+    """Summarise words by the counts of the most frequent, 0 to 1; ordered words in their order."""
+    counts = column.value_counts()
+    counts = counts[counts > 0]
+    if not len(counts):
+        return {"bars": [], "range": "unknown for all"}
+    often = counts.index[0]
+    if getattr(column.dtype, "ordered", False):
+        counts = counts.reindex([word for word in column.cat.categories if word in counts.index])
+    bars = (counts / counts.max()).head(BINS).tolist()
+    return {"bars": bars, "range": f"{len(counts)} words, most often {often}"}
+
+
+def _of_numbers(column: pd.Series) -> dict:
+    """Summarise numbers by the heights of a few bars, 0 to 1; long tails on a logarithmic scale."""
     known = column.dropna().to_numpy(dtype=float)
     if len(known) == 0:
         return {"bars": [], "range": "unknown for all"}

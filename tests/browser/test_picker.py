@@ -30,6 +30,11 @@ def visits(i):
     )
 
 
+NOTHING = sg.Feature(
+    "nothing", lambda social: social.count(), "", "What nobody did.", empty=0, family="EMPTY"
+)
+
+
 @pytest.fixture(scope="module")
 def state():
     """Of a picker with RFM, CADENCE, forty further features, and what is known of one customer of two."""
@@ -43,7 +48,7 @@ def state():
     picker = sg.FeaturePicker(
         events,
         as_of="2024-02-01",
-        offered=(*sg.RFM, *sg.CADENCE, *map(visits, range(40))),
+        offered=(*sg.RFM, *sg.CADENCE, *map(visits, range(40)), NOTHING),
         attributes=attributes,
         chosen=["recency", "monetary", "town"],
     )
@@ -78,7 +83,7 @@ def chosen(page):
 def test_blocks_stand_in_their_order_and_families_without_a_tick_are_folded(page):
     titles = page.locator(".basis > .head .title")
     expect(titles).to_have_text(["Demographic", "Geographic", "Psychographic", "Behavioural"])
-    expect(page.locator(".basis > .head .tally")).to_have_text(["0 of 2", "1 of 1", "0 of 1", "2 of 53"])
+    expect(page.locator(".basis > .head .tally")).to_have_text(["0 of 2", "1 of 1", "0 of 1", "2 of 54"])
     for name, open_ in (("RFM", True), ("CADENCE", False), ("WEB 0", False), ("WEB 3", False)):
         head = family(page, name).get_by_role("button")
         expect(head).to_have_attribute("aria-expanded", str(open_).lower())
@@ -86,6 +91,8 @@ def test_blocks_stand_in_their_order_and_families_without_a_tick_are_folded(page
     expect(tick(page, "visits_3")).to_be_hidden()
     expect(page.locator(".note")).to_contain_text("known of 1 of 2 customers")
     expect(family(page, "WEB 0")).to_contain_text("visits_0, visits_1")
+    expect(family(page, "EMPTY").get_by_role("button")).to_contain_text("nothing of this is known here")
+    expect(page.locator('[data-feature="nothing"]')).to_contain_text("The same for all.")
 
 
 def test_folding_by_mouse_and_by_key(page):
@@ -152,7 +159,7 @@ def test_what_python_ticks_is_unfolded(page):
     expect(tick(page, "visits_33")).to_be_checked()
     expect(tick(page, "visits_33")).to_be_visible()
     expect(tick(page, "age")).to_be_visible()
-    expect(page.locator(".count")).to_have_text("2 of 57 features chosen")
+    expect(page.locator(".count")).to_have_text("2 of 58 features chosen")
     expect(page.locator(".tally.some")).to_have_count(4)
 
 

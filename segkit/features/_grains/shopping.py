@@ -39,7 +39,9 @@ def orders(purchases: ir.Table) -> ir.Table:
     single = {name: purchases[column].cast(TOTAL) for name, column in totals.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
-    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", "age", lines=ONE, **single)
+    alone = purchases.filter(purchases.order_id.isnull()).select(
+        *keys, "timestamp", "age", lines=ONE, **single
+    )
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
     first = {"timestamp": shared.timestamp.min(), "age": shared.age.max(), "lines": shared.count()}
