@@ -6,6 +6,9 @@ the same query for each engine, and they round, cut and skip differently.
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 
+@ibis.udf.scalar.builtin(name="dayofweekiso", signature=((dt.timestamp,), dt.int64))
+def _snowflake_weekday(time):
+    """The day of the week, from 1 on Monday, however the session counts."""
+
+
 @ibis.udf.scalar.builtin(name="rint", signature=((dt.float64,), dt.float64))
 def _spark_nearest(number):
     """The nearest whole number, halves to even."""
@@ -34,6 +42,17 @@ def _postgres_round(number):
 @ibis.udf.scalar.builtin(name="to_timestamp_ntz", signature=((dt.string,), dt.timestamp))
 def _spark_time(text):
     """A time without zone."""
+
+
+@contextlib.contextmanager
+def step_by_step() -> Iterator[None]:
+    """Let Ibis write each step of a query as one: fused, what is used twice is written, and computed, twice."""
+    fuse = ibis.options.sql.fuse_selects
+    ibis.options.sql.fuse_selects = False
+    try:
+        yield
+    finally:
+        ibis.options.sql.fuse_selects = fuse
 
 
 def portable(table: ir.Table, dialect: str) -> ir.Table:
@@ -67,6 +86,13 @@ def _divide(node: ops.Divide, dialect: str) -> ops.Node:
     if node.left.dtype.is_floating() or node.right.dtype.is_floating():
         return node
     return ops.Divide(ops.Cast(node.left, dt.float64), node.right)
+
+
+def _multiply(node: ops.Multiply, dialect: str) -> ops.Node:
+    """BigQuery would keep nine places of the square of a decimal, and only nine."""
+    if dialect != "bigquery" or not (node.left.dtype.is_decimal() and node.right.dtype.is_decimal()):
+        return node
+    return ops.Multiply(ops.Cast(node.left, dt.Decimal(76, 38)), node.right)
 
 
 def _cast(node: ops.Cast, dialect: str) -> ops.Node:
@@ -145,6 +171,15 @@ def _is_infinite(node: ops.IsInf, dialect: str) -> ops.Node:
     return (node.arg.to_expr().abs() == float("inf")).op() if dialect in SPARK else node
 
 
+def _weekday(node: ops.DayOfWeekIndex, dialect: str) -> ops.Node:
+    return (_snowflake_weekday(node.arg.to_expr()) - 1).op() if dialect == "snowflake" else node
+
+
+def _radians(node: ops.Radians, dialect: str) -> ops.Node:
+    """BigQuery has no such function, and Ibis writes one of its project's own."""
+    return (node.arg.to_expr() * (math.pi / 180)).op() if dialect == "bigquery" else node
+
+
 def _literal(node: ops.Literal, dialect: str) -> ops.Node:
     """Spark would read a time in the zone of the session."""
     if dialect not in SPARK or not node.dtype.is_timestamp() or node.dtype.timezone or node.value is None:
@@ -154,6 +189,7 @@ def _literal(node: ops.Literal, dialect: str) -> ops.Node:
 
 _REWORDED = {
     ops.Divide: _divide,
+    ops.Multiply: _multiply,
     ops.Cast: _cast,
     ops.TryCast: _try_cast,
     ops.Round: _round,
@@ -161,5 +197,7 @@ _REWORDED = {
     ops.Greatest: _extreme,
     ops.Median: _median,
     ops.IsInf: _is_infinite,
+    ops.DayOfWeekIndex: _weekday,
+    ops.Radians: _radians,
     ops.Literal: _literal,
 }

@@ -14,12 +14,12 @@ import ibis.expr.types as ir
 
 from segkit._engine import adopted, fresh_name, quoted, run
 from segkit._sources._paths import literal
+from segkit._sources._quotes import records_of
 from segkit._sources._source import Source, check_names, first_line, named, printable
 from segkit._sources._text import Text, as_text, first_not_utf8
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_HEADER = 100  # lines
-LONGEST_RECORD = 500  # lines, of a file in which some quotes are never closed
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,6 @@ class Layout:
             f"delim = {quoted(self.delimiter)}, quote = '\"', escape = '\"', ignore_errors = true, "
             f"compression = {quoted(text.compression)}"
         )
-
-    def record(self, repeat: str) -> str:
-        """Return an SQL literal of the pattern of a record; `repeat` says how often a further field follows."""
-        other = re.escape(self.delimiter)
-        cell = f'(?:"(?:[^"]|"")*"|[^"{other}\\n][^{other}\\n]*|)'
-        return quoted(f"{cell}(?:{other}{cell}){repeat}")
 
 
 def read_csv(path: str) -> Source:
@@ -142,15 +136,15 @@ def _accounted(text: Text, layout: Layout, table: ir.Table) -> Source:
     [(known, filled)] = run(f"SELECT count(*), count(line) FROM {lines.get_name()}")
     dropped = text.lines - layout.above - known  # not UTF-8, or without end
     broken = filled + dropped - _count(table) - _lines_within(table)
-    refused = None
-    if broken > 0:
-        mended, refused = _mended(text, layout, lines)
-        if mended is not None:
-            table = mended
-            broken = filled + dropped - _count(table) - _lines_within(table)
+    left_out = ""
+    found = records_of(lines, layout.delimiter, len(layout.columns)) if broken > 0 else None
+    if found:
+        records, left_out = found
+        table = _mended(text, layout, records)
+        broken = filled + dropped - _count(table) - _lines_within(table)
     if broken <= 0:
         return Source(text.name, table, owned=True)
-    example = _first_broken(lines, layout) or refused or ""
+    example = _first_broken(lines, layout) or left_out
     if dropped and (dropped > broken / 2 or not example):
         wrong = first_not_utf8(text)
         example = f"{wrong[:60]} (not UTF-8)" if wrong else "a line of more than 2 MB"
@@ -167,52 +161,21 @@ def _raw_lines(text: Text, layout: Layout) -> ir.Table:
 def _lines_within(table: ir.Table) -> int:
     """Return how many lines, blank ones aside, continue a value that was begun in an earlier line."""
     runs = " + ".join(
-        rf"coalesce(sum(len(regexp_extract_all({c}, '(\r?\n)+'))) FILTER (WHERE contains({c}, chr(10))), 0)"
+        rf"coalesce(sum(CASE WHEN contains({c}, chr(10)) THEN len(regexp_extract_all({c}, '(\r?\n)+')) END), 0)"
         for c in map(named, table.columns)
     )
     return int(run(f"SELECT {runs} FROM {table.get_name()}")[0][0])
 
 
-def _mended(text: Text, layout: Layout, lines: ir.Table) -> tuple[ir.Table | None, str | None]:
-    """Read again without the lines whose quotes do not match: such a quote swallows the lines after it.
-
-    Lines between two odd quotes stay together where they are a record, of as many fields as the header.
-
-    Returns
-    -------
-    table : ibis Table or None
-        None if all quotes match.
-    refused : str or None
-        The first of the lines left out.
-    """
-    odd = "(length(line) - length(replace(line, '\"', ''))) % 2 = 1"
-    whole = f"(NOT contains(line, '\"') OR regexp_full_match(line, {layout.record('*')}))"
-    raw = lines.get_name()
-    if not run(f"SELECT 1 FROM {raw} WHERE NOT {whole} LIMIT 1"):
-        return None, None
-    spans = fresh_name("spans")
-    fields = f"{{{len(layout.columns) - 1}}}" if len(layout.columns) <= 200 else "*"
-    run(
-        f"CREATE TEMP TABLE {spans} AS WITH odd AS (SELECT rowid AS first, lead(rowid) OVER (ORDER BY rowid) AS last, "
-        f"{whole} AS whole FROM {raw} WHERE {odd}), "
-        f"joined AS (SELECT first, last, string_agg(coalesce(line, ''), chr(10) ORDER BY l.rowid) AS record "
-        f"FROM odd JOIN {raw} l ON l.rowid BETWEEN first AND last WHERE NOT whole AND last - first <= {LONGEST_RECORD} "
-        f"GROUP BY ALL HAVING regexp_full_match(record, {layout.record(fields)})) "
-        "FROM joined QUALIFY coalesce(lag(last) OVER (ORDER BY first) < first, true)"
-    )
-    outside = (
-        f"FROM {raw} l ASOF LEFT JOIN {spans} s ON l.rowid >= s.first WHERE coalesce(l.rowid > s.last, true)"
-    )
-    refused = run(f"SELECT line {outside} AND NOT {whole} ORDER BY l.rowid LIMIT 1")
+def _mended(text: Text, layout: Layout, records: ir.Table) -> ir.Table:
+    """Read again what is left of a file."""
     with tempfile.TemporaryDirectory(prefix="segkit-") as folder:
         copy = Text(text.name, str(Path(folder) / "mended.csv"), "none", 0)
         run(
-            f"COPY (SELECT line {outside} AND {whole} AND line IS NOT NULL UNION ALL SELECT record FROM {spans}) "
-            f"TO {quoted(copy.path)} (FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
+            f"COPY {records.get_name()} TO {quoted(copy.path)} "
+            "(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
         )
-        run(f"DROP TABLE {spans}")
-        table = _parsed(copy, Layout(layout.delimiter, layout.columns))
-    return table, refused[0][0] if refused else None
+        return _parsed(copy, Layout(layout.delimiter, layout.columns))
 
 
 def _first_broken(lines: ir.Table, layout: Layout) -> str | None:

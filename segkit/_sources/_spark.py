@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.operations as ops
 
 from segkit._engine import fresh_name
-from segkit._portable import portable
+from segkit._portable import portable, step_by_step
 from segkit._sources._source import check_names
 
 if TYPE_CHECKING:
@@ -82,14 +82,8 @@ def _backend() -> type[Backend]:
         """Ibis's Spark, asked in words that it answers as DuckDB does."""
 
         def compile(self, expr: ir.Expr, /, **options: Any) -> str:
-            fuse = ibis.options.sql.fuse_selects
-            ibis.options.sql.fuse_selects = (
-                False  # or what is used twice would be written, and computed, twice
-            )
-            try:
+            with step_by_step():
                 return super().compile(portable(expr.as_table(), spark), **options)
-            finally:
-                ibis.options.sql.fuse_selects = fuse
 
     return Beside
 

@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import ibis
 import pandas as pd
 
 from segkit import __version__
-from segkit._engine import near
-from segkit._portable import portable
+from segkit._engine import near, one_at_a_time
+from segkit._portable import portable, step_by_step
 from segkit._standard import STANDARD, TYPE_OF
 from segkit.events import Events
 from segkit.features._core import Feature, distinct_features, feature_query, read_moment, read_window
 
+
+@dataclass(frozen=True)
+class Dialect:
+    """An engine's SQL.
+
+    Attributes
+    ----------
+    ibis : str
+        What Ibis calls it.
+    text, number, time : str
+        What it calls the types of the standard columns.
+    note : str
+        What else whoever runs it should know.
+    """
+
+    ibis: str
+    text: str
+    number: str
+    time: str
+    note: str = ""
+
+
+# The SQL of Spark is that of Databricks, and Ibis writes the latter without PySpark being there.
+_SPARK = Dialect(
+    "databricks", "STRING", "DOUBLE", "TIMESTAMP_NTZ", "From Spark 3.5 on, whatever zone the session is in."
+)
 DIALECTS = {
-    "duckdb": "duckdb",
-    "postgres": "postgres",
-    "snowflake": "snowflake",
-    "bigquery": "bigquery",
-    "databricks": "databricks",
-    "spark": "databricks",  # the same SQL, and Ibis writes it without PySpark being there
+    "duckdb": Dialect("duckdb", "VARCHAR", "DOUBLE", "TIMESTAMP"),
+    "postgres": Dialect("postgres", "TEXT", "DOUBLE PRECISION", "TIMESTAMP", "From PostgreSQL 14 on."),
+    "snowflake": Dialect(
+        "snowflake",
+        "VARCHAR",
+        "DOUBLE",
+        "TIMESTAMP_NTZ",
+        'Names are quoted, so that "amount" is not AMOUNT: select customer_id AS "customer_id" … in a view if need be.',
+    ),
+    "bigquery": Dialect("bigquery", "STRING", "FLOAT64", "DATETIME"),
+    "databricks": _SPARK,
+    "spark": _SPARK,
 }
-"""What a dialect is called here and by Ibis."""
+"""The dialects that features are written in."""
 
-SAID = {"text": "text", "number": "64-bit floating point", "time": "timestamp without time zone, in UTC"}
+NAME = r"[A-Za-z_][A-Za-z0-9_$-]*"
 
 
+@one_at_a_time
 def feature_sql(
     events: Events | Iterable[str],
     features: Iterable[Feature],
@@ -42,7 +77,7 @@ def feature_sql(
     Parameters
     ----------
     events : Events or iterable of str
-        The log, or the names of the standard columns that the table in the warehouse has.
+        The log, or the names of the standard columns that the table there has.
     features : iterable of Feature
         As in :func:`customer_features`.
     as_of, window
@@ -50,36 +85,39 @@ def feature_sql(
     dialect : {"duckdb", "postgres", "snowflake", "bigquery", "databricks", "spark"}, default="duckdb"
         Whose SQL it is.
     table : str, default="events"
-        The table's name there.
+        The table's name there, with that of its schema if need be: ``"shop.events"``.
 
     Returns
     -------
     str
         One SELECT statement, which gives `customer_id` and a column for each feature; a comment above it
-        says which columns the table should have.
+        says which columns the table should have, and of which types.
 
     Raises
     ------
     ValueError
-        If there is no such dialect, a name is no standard column, or a feature needs a column that is
-        not among them.
+        If there is no such dialect, a name is no standard column or no name of a table, or a feature
+        needs a column that is not among them.
 
     Notes
     -----
-    It is made from the same definitions as :func:`customer_features`. The tests run it on PostgreSQL and
-    Spark and compare; for Snowflake and BigQuery they only read it as that dialect's grammar.
+    It is made from the same definitions as :func:`customer_features`, and reads what
+    :func:`read_events` made: the events of ``events.table``, written to the warehouse. The tests run it on
+    DuckDB, PostgreSQL and Spark, and compare. For Snowflake and BigQuery they see that it is of the dialect's
+    grammar and calls no function that is not of its own, and no more: it was never run there.
 
     Examples
     --------
     >>> import segkit as sg
-    >>> print(sg.feature_sql(["amount"], sg.RFM, as_of="2024-07-01"))
-    -- Features of customers as of 2024-07-01 00:00:00, written by segkit ... for duckdb.
-    -- The table "events" should have these columns, one row an event:
-    --   customer_id: text
-    --   timestamp: timestamp without time zone, in UTC
-    --   kind: text
-    --   amount: 64-bit floating point
-    WITH ...
+    >>> print(sg.feature_sql(["amount"], sg.select_features("frequency"), as_of="2024-07-01"))  # doctest: +ELLIPSIS
+    -- Features of customers as of 2024-07-01 00:00:00 UTC, written by segkit ... for duckdb.
+    -- The table events should have these columns, and one row an event:
+    --   customer_id VARCHAR
+    --   timestamp TIMESTAMP (in UTC)
+    --   kind VARCHAR
+    --   amount DOUBLE
+    SELECT
+    ...
     """
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
@@ -88,22 +126,37 @@ def feature_sql(
             f"dialect={dialect!r} is none that features are written in.{near(str(dialect), DIALECTS)} "
             f"There are {', '.join(DIALECTS)}."
         )
-    columns = _columns(events)
+    spoken, columns = DIALECTS[dialect], _columns(events)
+    nothing = pd.DataFrame({"reason": [], "count": [], "example": []})
     zone = events.timezone if isinstance(events, Events) else "UTC"
-    log = Events(
-        ibis.table({name: TYPE_OF[STANDARD[name]] for name in columns}, name=table),
-        pd.DataFrame({"reason": [], "count": [], "example": []}),
-        timezone=zone,
-    )
-    compiler = DIALECTS[dialect]
-    query = feature_query(log, chosen, as_of=moment, window=span, dialect=compiler)
-    sql = ibis.to_sql(portable(query, compiler), dialect=compiler)
+    log = Events(_unbound(table, columns), nothing, timezone=zone)
+    query = feature_query(log, chosen, as_of=moment, window=span, dialect=spoken.ibis)
+    with step_by_step():
+        sql = ibis.to_sql(portable(query, spoken.ibis), dialect=spoken.ibis)
     back = "" if span is None else f", over the {span} before it"
-    said = "\n".join(f"--   {name}: {SAID[STANDARD[name]]}" for name in columns)
-    return (
-        f"-- Features of customers as of {moment}{back}, written by segkit {__version__} for {dialect}.\n"
-        f'-- The table "{" ".join(table.split())}" should have these columns, one row an event:\n{said}\n{sql}'
-    )
+    header = [
+        f"Features of customers as of {moment} UTC{back}, written by segkit {__version__} for {dialect}.",
+        f"The table {table} should have these columns, and one row an event:",
+        *(f"  {name} {_type_of(name, spoken)}" for name in columns),
+        *[spoken.note] * bool(spoken.note),
+    ]
+    return "".join(f"-- {line}\n" for line in header) + str(sql)
+
+
+def _type_of(column: str, spoken: Dialect) -> str:
+    what = STANDARD[column]
+    return f"{spoken.time} (in UTC)" if what == "time" else spoken.text if what == "text" else spoken.number
+
+
+def _unbound(table: str, columns: list[str]) -> ibis.Table:
+    """Return the table of that name, which Ibis never sees."""
+    if not re.fullmatch(rf"{NAME}(\.{NAME}){{0,2}}", table):
+        raise ValueError(
+            f"table={table!r} is not the name of a table. Write it as 'events', 'shop.events' or 'company.shop.events'."
+        )
+    name, *homes = reversed(table.split("."))
+    schema, catalog = (*homes, None, None)[:2]
+    return ibis.table({c: TYPE_OF[STANDARD[c]] for c in columns}, name=name, database=schema, catalog=catalog)
 
 
 def _columns(events: Events | Iterable[str]) -> list[str]:

@@ -88,11 +88,13 @@ class Log:
         An hour here is a quarter of one where the zone is not whole hours away from UTC.
         """
         t = self.table
-        step = t.timestamp.truncate("h") if self._whole_hours else t.timestamp.bucket(minutes=15)
+        whole = self._whole_hours
+        step = t.timestamp.truncate("h") if whole else t.timestamp.bucket(minutes=15)
+        clock = t.timestamp if whole else self.local(t.timestamp)
         grouped = t.group_by("kind", hour=step).agg(
             events=t.count(),
-            on_hour=(t.timestamp == t.timestamp.truncate("h")).sum(),
-            on_minute=(t.timestamp == t.timestamp.truncate("m")).sum(),
+            on_hour=(clock == clock.truncate("h")).sum(),
+            on_minute=(clock == clock.truncate("m")).sum(),
         )
         hours = self.answer(grouped).sort_values(["kind", "hour"], ignore_index=True)
         hours["hour"] = hours["hour"].astype("datetime64[us]")
