@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import html
 import zoneinfo
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import numpy as np
 import pandas as pd
 
 from segkit._dialect import dialect_of
 from segkit._door import Door
-from segkit._engine import near, one_at_a_time
+from segkit._engine import near, one_at_a_time, table_of
 from segkit._sentiment import Scores, asked_scorer, scored
 from segkit._sources import Source, check_one_engine, open_source
 from segkit._standard import KINDS, STANDARD, TYPE_OF
@@ -131,6 +132,38 @@ class Events:
     def last(self) -> pd.Timestamp:
         """When the latest event was, in UTC."""
         return pd.Timestamp(self._totals["last"])
+
+    @one_at_a_time
+    def sample(self, n_customers: int, *, random_state: int = 0) -> Events:
+        """Return all events of some customers, drawn by lot: to try things out on less.
+
+        Parameters
+        ----------
+        n_customers : int
+            How many; all of them where there are no more.
+        random_state : int, default=0
+            The same seed draws the same customers, in whatever order the rows are.
+
+        Returns
+        -------
+        Events
+            What was refused is not drawn from, and stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If `n_customers` is not 1 or more.
+        """
+        if n_customers < 1:
+            raise ValueError(f"n_customers={n_customers!r} is not a number of customers. Ask for 1 or more.")
+        ids = self.table.select("customer_id").distinct().order_by("customer_id").to_pyarrow()
+        drawn = np.random.default_rng(random_state).choice(
+            len(ids), min(int(n_customers), len(ids)), replace=False
+        )
+        chosen = ids.take(np.sort(drawn))
+        here = dialect_of(self.table) == "duckdb"
+        some = table_of(chosen) if here else ibis.memtable(chosen)
+        return replace(self, table=self.table.semi_join(some, "customer_id"))
 
     def __add__(self, other: Events) -> Events:
         if not isinstance(other, Events):

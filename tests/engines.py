@@ -24,7 +24,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -33,7 +32,7 @@ import pytest
 
 import segkit as sg
 from segkit._engine import table_of
-from segkit._standard import STANDARD, TYPE_OF
+from segkit._standard import STANDARD
 from segkit.events import Events
 from segkit.features.sql import feature_sql
 
@@ -45,6 +44,13 @@ SCRIPTS = [
     *("\ufffd", "😀", "𐍈", " leading", "'", '"', "\\", "%"),
 ]
 """Words that sort one way by their bytes, and otherwise in languages or as UTF-16."""
+
+of_spark = [
+    pytest.mark.slow,
+    # PySpark 4.0 leaves the sockets that results came through to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket.socket .*'127.0.0.1':ResourceWarning"),
+]
+"""What tests that ask Spark are marked with."""
 
 
 def lacks(engine: str, why: str) -> None:

@@ -70,6 +70,11 @@ def test_who_opens_more_is_told_by_the_truth(shop):
     assert means["keen"] > 0.5 > 0.3 > means["cold"]
 
 
+def test_kinds_may_be_asked_for_together(shop):
+    engagement, _ = make_engagement(shop, kinds=["web", "survey"])
+    assert set(engagement.kinds().index) == {"visit", "page_view", "search", "cart_add", "survey"}
+
+
 def test_one_order_is_enough():
     engagement, truth = make_engagement(purchases(("ada", "2024-01-01 10:00", 5.0)))
     assert list(truth.index) == ["ada"]

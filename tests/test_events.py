@@ -712,3 +712,17 @@ def test_threads_wait_for_each_other():
             pool.map(lambda _: sg.customer_features(read(LINES), sg.RFM, as_of="2025-01-01"), range(8))
         )
     assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_some_customers_are_drawn_with_all_their_events():
+    table = orders(*((f"c{i % 9}", f"2024-01-{i + 1:02}", float(i)) for i in range(27)))
+    events = sg.read_events(table, kind="purchase")
+    some = events.sample(4, random_state=1)
+    assert some.kinds().to_dict() == {"purchase": 12}
+    mixed = sg.read_events(table.sample(frac=1, random_state=0), kind="purchase").sample(4, random_state=1)
+    ids = [set(e.table.to_pandas()["customer_id"]) for e in (some, mixed, events.sample(4, random_state=2))]
+    assert ids[0] == ids[1] != ids[2] and len(ids[0]) == 4
+    assert len(sg.customer_features(some, sg.RFM, as_of="2024-02-01")) == 4
+    assert events.sample(100).kinds().to_dict() == {"purchase": 27}
+    with pytest.raises(ValueError, match="n_customers=0"):
+        events.sample(0)

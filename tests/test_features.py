@@ -82,7 +82,7 @@ def test_a_feature_sees_its_kinds_and_no_others():
     frame = sg.customer_features(sg.read_events(table.assign(**numbers, **texts)), FAMILIES, as_of=AS_OF)
     done = [kind for kind in KINDS if not kind.endswith("_sent")]
     for feature in FAMILIES:
-        kinds = done if feature.kinds == ("any",) else feature.kinds
+        kinds = feature.kinds or done
         others = frame.loc[[kind for kind in KINDS if kind not in kinds], feature.name]
         assert others.isna().all() if feature.empty is None else (others == feature.empty).all(), feature.name
 
@@ -102,6 +102,12 @@ def test_the_window_begins_with_its_first_moment():
     events = purchases(("ada", start - INSTANT, 1.0), ("ada", start, 2.0), ("ada", start + INSTANT, 4.0))
     assert one(events, "monetary", window="30 days") == 6
     assert one(events, "frequency", window=pd.Timedelta(days=30)) == 2
+
+
+def test_the_window_of_snapshots_is_as_exact():
+    window = pd.Timedelta("1.5s") + INSTANT
+    events = purchases(("ada", AS_OF - window - INSTANT, 1.0), ("ada", AS_OF - window, 2.0))
+    assert sg.snapshots(events, RFM, dates=[AS_OF], window=window)["monetary"].to_list() == [2]
 
 
 def test_who_did_nothing_in_the_window_is_not_there():
@@ -191,6 +197,7 @@ def test_features_without_orders_need_no_amount():
         ({"as_of": 20240701}, ValueError, "as_of=20240701 is not a moment"),
         ({"window": "long"}, ValueError, "window='long' is not a span of time"),
         ({"window": "0 days"}, ValueError, "not longer than nothing"),
+        ({"window": "0.5us"}, ValueError, "shorter than a microsecond"),
         ({"features": ()}, ValueError, "No feature was chosen"),
         ({"features": ["recency"]}, TypeError, "'recency' is not a Feature"),
         ({"features": BASKET}, ValueError, "'items_per_order' needs 'quantity'.*read_events\\(…, quantity="),
@@ -214,12 +221,34 @@ def test_two_features_of_one_name_are_refused(shop):
         ({"name": " "}, "name is a word"),
         ({"basis": "behavioral"}, "basis='behavioral' is none of"),
         ({"expr": lambda order: order.count()}, "asks for a table 'order'. Did you mean 'orders'"),
+        ({"expr": lambda: 1}, "asks for no table, and needs exactly one"),
+        ({"expr": lambda orders, gaps: 1}, "asks for orders, gaps, and needs exactly one"),
+        ({"expr": 1}, "1 cannot be called"),
+        ({"settings": {"timezone": "UTC"}}, "is no tuple of pairs"),
+        ({"settings": ("timezone", "UTC")}, "is no tuple of pairs"),
+        ({"name": "two\nlines"}, "Leave out tabs, line breaks"),
+        *(
+            ({"name": name}, f"cannot be called {name!r}.* such as 'my_")
+            for name in ("customer_id", "Customer_ID_0", "snapshot", "snapshot_1", "as_of", "amount_right")
+        ),
     ],
 )
 def test_a_feature_that_makes_no_sense_is_explained(changed, message):
     made = {"name": "n", "expr": lambda orders: orders.count(), "unit": "orders", "doc": "Number."}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         sg.Feature(**(made | changed))
+
+
+def test_names_that_differ_by_capitals_only_are_refused(shop):
+    other = sg.Feature("Recency", lambda orders: orders.days_ago.max(), "days", "Another.")
+    with pytest.raises(ValueError, match="'recency' and 'Recency' differ by capitals only"):
+        sg.customer_features(shop, (*RFM, other), as_of=AS_OF)
+
+
+@pytest.mark.parametrize("dates", [AS_OF, "2024-07-01", None])
+def test_one_date_is_no_list_of_them(shop, dates):
+    with pytest.raises(TypeError, match="is no list of dates"):
+        sg.snapshots(shop, RFM, dates=dates)
 
 
 def test_a_mistake_in_ones_own_expression_keeps_its_own_words(shop):
@@ -245,6 +274,11 @@ def test_the_catalogue_says_what_is_lacking():
         "nps_class": "rating",
         "negative_share": "sentiment",
         "social_reach": "quantity",
+        "visits": "page_view events",
+        "visit_depth": "page",
+        "email_open_rate": "email_sent events",
+        "chat_count": "chat events",
+        "top_device": "device",
     }
     assert needs[list(lacking)].to_dict() == lacking
     enough = [
@@ -253,8 +287,7 @@ def test_the_catalogue_says_what_is_lacking():
         "gap_cv",
         "spend_slope",
         "weekend_order_share",
-        "email_open_rate",
-        "chat_count",
+        "night_share",
     ]
     assert set(needs[enough]) == {""}
 
@@ -269,6 +302,9 @@ def test_every_feature_says_its_family_unit_and_meaning():
 def test_a_misspelt_feature_is_explained():
     with pytest.raises(ValueError, match=r"no feature 'recensy'. Did you mean 'recency'"):
         sg.select_features("recensy")
+    for said in (["recency"], None):
+        with pytest.raises(TypeError, match="which is no name. Pass the names one by one"):
+            sg.select_features(said)
 
 
 @pytest.mark.parametrize("chosen", [RFM, RFM + TREND, CADENCE + BASKET[:2], FAMILIES])

@@ -88,6 +88,24 @@ def test_what_was_sent_was_not_done():
     assert all(pd.isna(value) for value in row.values() if value != 0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "done_by_them"),
+    [
+        *(
+            ("email_delivered", False),
+            ("email_bounce", False),
+            ("sms_bounced", False),
+            ("push_dropped", False),
+        ),
+        *(("outreach", False), ("survey_invited", False), ("payment_failed", False), ("ad_sent", False)),
+        *(("email_open", True), ("chat", True), ("outreach_answered", True), ("failed", True)),
+    ],
+)
+def test_what_the_shop_did_was_not_done_by_them(kind, done_by_them):
+    events = done((kind, "2024-06-30 10:00", {"device": "server"}))
+    assert one(events, "device_count") == done_by_them
+
+
 def test_a_survey_is_done_once_it_is_answered():
     asked = ("survey", "2024-06-24 10:00", {"rating": None})
     answered = ("survey", "2024-06-24 20:00", {"rating": 3.0})

@@ -161,6 +161,28 @@ def test_the_window_forgets_what_was_sent_before_it():
     assert row["email_open_rate"] == exactly(2 / 11)
 
 
+@pytest.mark.parametrize(
+    ("sent", "opened", "of_them"),
+    [
+        ({"news": 20}, {None: 20}, 20),
+        ({None: 20}, {"news": 20}, 20),
+        ({"news": 20}, {"sale": 20}, 0),  # of what was sent before the log begins
+        ({"news": 20}, {"news": 15, None: 10}, 20),
+        ({"news": 2, "sale": 3}, {"news": 5, None: 1}, 3),  # two of them, again and again, and one unknown
+        ({"news": 2, None: 3}, {"sale": 9, None: 1}, 4),
+        ({"news": 2, None: 3}, {"news": 1, "sale": 2, None: 1}, 4),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_campaign_known_on_one_side_only_may_be_any(sent, opened, of_them, turned):
+    rows = [("email_sent", 9, {"campaign": c}) for c, n in sent.items() for _ in range(n)]
+    rows += [("email_open", 8, {"campaign": c}) for c, n in opened.items() for _ in range(n)]
+    rows += [("email_click", 7, {"campaign": c}) for c, n in opened.items() for _ in range(n)]
+    row = ada(log(*(rows[::-1] if turned else rows)), EMAIL)
+    assert row["email_open_rate"] == exactly((of_them + 2) / (sum(sent.values()) + 10))
+    assert row["email_click_rate"] == exactly((of_them + 0.2) / (sum(sent.values()) + 10))
+
+
 def test_what_others_receive_changes_nothing():
     table = pd.DataFrame(
         [("ada", "email_sent", days_before(3)), *[("bob", "email_open", days_before(2))] * 5],

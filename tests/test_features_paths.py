@@ -239,6 +239,13 @@ def test_equal_paths_are_equal_features():
     assert list(twice) == [f.name for f in CARTS]
 
 
+def test_kinds_are_called_as_they_are_read():
+    loud = sg.path_feature(" Cart_Add", "PURCHASE", within="1 day", without="Chat ")
+    assert loud == sg.path_feature("cart_add", "purchase", within="1 day", without="chat")
+    own = sg.path_feature("Video Played", "purchase", within="1 day")
+    assert own[0].kinds == ("Video Played", "purchase")
+
+
 def test_several_paths_are_computed_together(carts):
     features = (
         CARTS
@@ -259,7 +266,10 @@ def test_several_paths_are_computed_together(carts):
         (("a", ["b"]), {"within": "1 day"}, r"got \['b'\] as a kind of event"),
         (("a", "b"), {"within": "soon"}, "within='soon' is not a span of time"),
         (("a", "b"), {"within": "0 days"}, "within='0 days' is not longer than nothing"),
-        (("a", "b"), {"within": 3}, "within=3 is not a span of time"),
+        (("a", "b"), {"within": 3}, "within=3 is not a span of time. Write it as '7 days'"),
+        (("a", "b"), {"within": "100ns"}, "within='100ns' is shorter than a microsecond"),
+        (("a",), {"within": "1 day", "without": None}, "without=None is neither a kind"),
+        (("a",), {"within": "1 day", "without": 3}, "without=3 is neither a kind"),
     ],
 )
 def test_a_path_that_makes_no_sense_is_refused(steps, said, message):
@@ -321,6 +331,8 @@ def test_the_code_for_features(features, code):
         (*SHORT_VISITS[:3], *sg.with_settings(WEB, visit_gap="1 hour")[3:], *LONDON, NEAR),
         (NEAR, *CONTEXT[1:], *CARTS[::-1]),
         sg.path_feature("it's", 'a "kind"', within="100ms", without="back\\slash"),
+        sg.path_feature("a", "b", within="1 us")
+        + sg.path_feature("a", "b", within="12345678.123457 seconds"),
     ],
 )
 def test_the_code_for_features_gives_them_again_in_their_order(features):
@@ -335,3 +347,11 @@ def test_what_was_made_by_hand_is_written_by_its_name():
         "(biggest,) + sg.RFM + (sg.distance_feature(51.5, -0.1, name='from_london'),)"
     )
     assert code_for((changed, own)) == "(visits, biggest,)"
+
+
+def test_a_name_that_can_be_no_variable_is_looked_up():
+    own = tuple(
+        sg.Feature(name, lambda orders: orders.amount.max(), "currency", "Biggest.")
+        for name in ("biggest order", "import os; os.abort()", "class", "sg")
+    )
+    assert eval(code_for(own), {"sg": sg, "own_features": own}) == own

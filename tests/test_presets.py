@@ -252,6 +252,36 @@ def test_unreadable_nested_columns_are_refused_and_counted(tmp_path):
         sg.read_events(pd.DataFrame([{**GA4[0], "items": 3}]).drop(columns=["event_params"]), preset="ga4")
 
 
+def test_json_that_says_null_says_nothing_and_is_readable(tmp_path):
+    """So TO_JSON_STRING writes what an event does not have."""
+    page = ga4_event("page_view", MICRO)
+    rows_ = [{**page, "ecommerce": "null", "items": " null "}, {**GA4[3], "items": json.dumps([TEE])}]
+    rows_[1]["ecommerce"] = json.dumps(rows_[1]["ecommerce"])
+    table = pd.DataFrame(rows_).drop(columns=["event_params", "device", "geo", "traffic_source"])
+    events = sg.read_events(table, preset="ga4")
+    assert told(events, "kind", "amount") == [("page_view", None), ("purchase", 20.0)]
+    assert not len(events.refused)
+
+
+def test_a_ga4_refund_without_an_amount_is_refused_as_that(tmp_path):
+    whole = ga4_event("refund", MICRO + 95_000_000, user="ada", order={"transaction_id": "T1"})
+    events = sg.read_events(jsonl(tmp_path, [GA4[3], whole]), preset="ga4")
+    assert told(events, "kind", "product_id", "amount") == [
+        ("purchase", "mug", 12.0),
+        ("purchase", "tee", 8.0),
+    ]
+    assert refused(events) == {"refund without an amount": 1}
+
+
+def test_ga4_purchases_in_an_app_are_none_until_the_caller_says_so(tmp_path):
+    app = ga4_event("in_app_purchase", MICRO, params=[ga4_param("value", double_value=5.0)])
+    path = jsonl(tmp_path, [app])
+    assert told(sg.read_events(path, preset="ga4"), "kind", "amount") == [("in_app_purchase", None)]
+    events = sg.read_events(path, preset="ga4", kinds={"in_app_purchase": "purchase"})
+    assert told(events, "kind", "amount") == [("purchase", 5.0)]
+    assert "in_app_purchase" in PRESETS["ga4"].counts
+
+
 # --- Segment ------------------------------------------------------------------------------------------
 
 MONOPOLY = {"product_id": "507", "sku": "45790-32", "price": 19, "quantity": 1, "category": "Games"}
@@ -366,6 +396,17 @@ def test_segment_in_a_warehouse(tmp_path):
         sg.read_events(pages, preset="segment")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_one_order_of_two_users_at_one_moment_the_first_user_counts(turned, tmp_path):
+    one, other = (
+        call("track", 2, who, who, event="Order Completed", properties={"order_id": "9", "total": 5})
+        for who in ("ada", "bo")
+    )
+    events = sg.read_events(jsonl(tmp_path, [other, one] if turned else [one, other]), preset="segment")
+    assert told(events, "customer_id", "amount") == [("ada", 5.0)]
+    assert refused(events) == {"order counted already": 1}
+
+
 # --- Shopify ------------------------------------------------------------------------------------------
 
 SHOPIFY = """\
@@ -444,6 +485,66 @@ def test_shopify_with_other_capitals_and_a_column_renamed(tmp_path):
 def test_what_the_caller_names_of_an_order_is_filled_down_too(tmp_path):
     events = sg.read_events(csv(tmp_path, SHOPIFY), preset="shopify_orders", campaign="Discount Code")
     assert told(events, "order_id", "campaign")[:3] == [("#1001", "MAY")] * 3
+
+
+STORE = "Name,Email,Financial Status,Currency,Subtotal,Total,Created at,Lineitem quantity,Lineitem price,Lineitem sku"
+FIRST_STORE = (
+    "#1001,ann@example.com,paid,USD,30.00,30.00,2024-01-01 10:00:00 +0000,1,10.00,TEE",
+    "#1001,ann@example.com,,,,,,1,10.00,MUG",
+    "#1001,ann@example.com,,,,,,1,10.00,MUG",
+)
+OTHER_STORE = (
+    "#1001,bo@example.com,paid,USD,7.00,7.00,2024-02-01 10:00:00 +0000,1,5.00,POT",
+    "#1001,,,,,,,1,2.00,CUP",
+)
+FIRST_ORDER, OTHER_ORDER = "#1001 2024-01-01 10:00:00 +0000", "#1001 2024-02-01 10:00:00 +0000"
+
+
+def test_shopify_orders_of_two_stores_that_share_a_name_stay_two(tmp_path):
+    path = csv(tmp_path, "\n".join([STORE, *FIRST_STORE, *OTHER_STORE]))
+    events = sg.read_events(path, preset="shopify_orders")
+    assert told(events, "customer_id", "order_id", "product_id", "amount", "discount") == [
+        ("ann@example.com", FIRST_ORDER, "MUG", 10.0, 0.0),
+        ("ann@example.com", FIRST_ORDER, "MUG", 10.0, 0.0),
+        ("ann@example.com", FIRST_ORDER, "TEE", 10.0, 0.0),
+        ("bo@example.com", OTHER_ORDER, "CUP", 2.0, 0.0),
+        ("bo@example.com", OTHER_ORDER, "POT", 5.0, 0.0),
+    ]
+    assert not len(events.refused)
+
+
+def test_a_shopify_line_of_one_of_two_orders_of_a_name_is_refused_if_nothing_says_of_which(tmp_path):
+    """One stands above both orders, one below that of another customer."""
+    lines = [STORE, OTHER_STORE[1], FIRST_STORE[0], *OTHER_STORE[:1], *FIRST_STORE[1:2]]
+    events = sg.read_events(csv(tmp_path, "\n".join(lines)), preset="shopify_orders")
+    assert told(events, "customer_id", "product_id", "amount") == [
+        ("ann@example.com", "TEE", 30.0),
+        ("bo@example.com", "POT", 7.0),
+    ]
+    assert refused(events) == {"one of several orders of a name: unclear which": 2}
+
+
+def test_a_shopify_order_that_is_read_twice_counts_once(tmp_path):
+    once = csv(tmp_path, SHOPIFY, "a.csv")
+    told_once = sg.read_events(once, preset="shopify_orders")
+    twice = sg.read_events([once, csv(tmp_path, SHOPIFY, "b.csv")], preset="shopify_orders")
+    what = ("order_id", "customer_id", "kind", "product_id", "quantity", "amount", "discount")
+    assert told(twice, *what) == told(told_once, *what)
+    assert refused(twice) == {**refused(told_once), "order counted already": 10}
+
+
+def test_two_like_lines_of_a_shopify_order_are_no_copies_and_the_later_state_of_an_order_counts(tmp_path):
+    later = FIRST_STORE[0].replace("paid", "refunded")
+    lines = [STORE + ",Refunded Amount", *(f"{line}," for line in FIRST_STORE), f"{later},30.00"]
+    lines += [f"{line}," for line in FIRST_STORE[1:]]
+    events = sg.read_events(csv(tmp_path, "\n".join(lines)), preset="shopify_orders")
+    assert told(events, "order_id", "kind", "product_id", "amount") == [
+        ("#1001", "purchase", "MUG", 10.0),
+        ("#1001", "purchase", "MUG", 10.0),
+        ("#1001", "purchase", "TEE", 10.0),
+        ("#1001", "return", None, -30.0),
+    ]
+    assert refused(events) == {"order counted already": 3}
 
 
 # --- Stripe -------------------------------------------------------------------------------------------
@@ -711,6 +812,31 @@ def test_klaviyo_in_a_warehouse(tmp_path):
     ]
 
 
+def test_klaviyo_values_are_read_only_where_they_are_surely_numbers(tmp_path):
+    surely = {"258.54": 258.54, "$258.54": 258.54, "1e3": 1000.0, "$1,234.56": 1234.56, "-4": -4.0, "7": 7.0}
+    unsure = ["258,54", "€1.234,56", "1,234", "12 apples", "-", "nan", "1e999"]
+    rows_ = [
+        {"event_name": "Placed Order", "person_id": f"p{i}", "datetime": "2024-01-05T10:00:00Z"}
+        | {"event_properties": {"$value": said}}
+        for i, said in enumerate([*surely, *unsure])
+    ]
+    other = {**rows_[-1], "event_name": "Viewed Product"}  # no sale: its value is not asked for
+    events = sg.read_events(jsonl(tmp_path, [*rows_, other]), preset="klaviyo")
+    bought = [amount for who, amount in told(events, "customer_id", "amount") if amount is not None]
+    assert bought == list(surely.values())
+    assert refused(events) == {"amount not a number": len(unsure)}
+    assert events.kinds()["page_view"] == 1
+
+
+def test_a_klaviyo_event_given_twice_counts_once(tmp_path):
+    row = {"event_name": "Placed Order", "person_id": "p", "datetime": "2024-01-05T10:00:00Z"}
+    row["event_properties"] = {"$value": 5}
+    rows_ = [{**row, "id": "e1"}, {**row, "id": "e1"}, {**row, "id": None}, {**row, "id": None}]
+    events = sg.read_events(jsonl(tmp_path, rows_), preset="klaviyo")
+    assert events.kinds().to_dict() == {"purchase": 3}, "without an id nothing says that they are one"
+    assert refused(events) == {"event counted already": 1}
+
+
 def test_klaviyo_as_the_api_gives_it(tmp_path):
     event = {
         "type": "event",
@@ -799,6 +925,13 @@ def test_zendesk_by_hand(write, tmp_path):
     assert rows(events) == len(tickets) + 2
 
 
+def test_zendesk_tickets_without_an_id_are_no_copies(tmp_path):
+    events = sg.read_events(
+        jsonl(tmp_path, [ticket(None, 7), ticket(None, 8), ticket(1, 9)]), preset="zendesk"
+    )
+    assert told(events, "customer_id") == [("7",), ("8",), ("9",)] and not len(events.refused)
+
+
 def test_texts_that_a_preset_finds_can_be_scored(tmp_path):
     """`sentiment=` needs a column of texts: by a preset it is one that the file does not have under that name."""
     path = jsonl(tmp_path, [ticket(1, 7, "bad"), ticket(2, 8, None)])
@@ -814,7 +947,8 @@ def test_texts_that_a_preset_finds_can_be_scored(tmp_path):
 def test_intercom_by_hand(write, tmp_path):
     def conversation(author, body, rating=None, contact="01HX", external=None):
         return {
-            **{"type": "conversation", "id": "1", "created_at": 1_704_448_800, "updated_at": 1_704_460_000},
+            **{"type": "conversation", "id": contact},
+            **{"created_at": 1_704_448_800, "updated_at": 1_704_460_000},
             "source": {
                 "type": "email",
                 "body": body,
@@ -835,6 +969,17 @@ def test_intercom_by_hand(write, tmp_path):
         ("ada", "chat", pd.Timestamp("2024-01-05 10:00"), None, "Hi, where is it?"),
         ("ada", "review", pd.Timestamp("2024-01-05 11:00"), 4.0, "Quick"),
     ]
+
+
+def test_an_intercom_conversation_given_twice_counts_once_as_it_was_last(tmp_path):
+    talk = {"type": "conversation", "id": "1", "created_at": 1_704_448_800, "updated_at": 1_704_448_900}
+    talk["contacts"] = {"contacts": [{"id": "01HX"}]}
+    rated = {"rating": 4, "remark": None, "created_at": 1_704_452_400}
+    later = {**talk, "updated_at": 1_704_460_000, "conversation_rating": rated}
+    loose = {**talk, "id": None}
+    events = sg.read_events(jsonl(tmp_path, [later, talk, loose, loose]), preset="intercom")
+    assert events.kinds().to_dict() == {"chat": 3, "review": 1}
+    assert refused(events) == {"older copy of a conversation: the latest counts": 1}
 
 
 # --- Typeform and SurveyMonkey ------------------------------------------------------------------------
@@ -874,6 +1019,21 @@ def test_typeform_by_hand(write, tmp_path):
         ("bo@example.com", "review", 3.0, None, 600.0, "mobile"),
     ]
     assert refused(events) == {"customer_id missing": 1}
+
+
+def test_a_typeform_response_given_twice_counts_once(tmp_path):
+    response = {"submitted_at": "2018-01-18T18:17:02Z", "hidden": {"user_id": "ada"}, "answers": []}
+    responses = [{**response, "token": token} for token in ("x1", "x1", "x2", None, None)]
+    events = sg.read_events(jsonl(tmp_path, responses), preset="typeform")
+    assert events.kinds().to_dict() == {"survey": 4}
+    assert refused(events) == {"response counted already": 1}
+    numbered = csv(
+        tmp_path,
+        "#,Who?,Submit Date (UTC)\n1,ada,2018-04-03 09:05:40\n1,bo,2018-04-03 09:05:40\n"
+        "x1,cy,2018-04-03 09:05:40\nx1,cy,2018-04-03 09:05:40\n",
+    )
+    results = sg.read_events(numbered, preset="typeform", customer_id="Who?")
+    assert told(results, "customer_id") == [("ada",), ("bo",), ("cy",)], "numbers of rows are no tokens"
 
 
 def test_typeform_results_as_csv_need_the_questions_named(tmp_path):

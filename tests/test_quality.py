@@ -265,6 +265,8 @@ def test_times_of_a_city_read_as_utc_are_explained_by_its_clocks():
     finding = only(ask("zone", table))
     assert "1 hour later" in finding.what and "Europe" in finding.advice
     assert not ask("zone", table, timezone="Europe/Berlin")
+    steady = table.assign(timestamp=local.tz_localize(None) if local.tz else local)
+    assert "do not follow them" in only(ask("zone", steady, timezone="Europe/Berlin")).advice
 
 
 def test_an_export_that_moved_to_another_zone_is_found_from_its_day_on():
@@ -286,6 +288,7 @@ def test_dates_and_whole_hours_are_named():
     hours = only(ask("rounded", table.assign(timestamp=table["timestamp"].dt.floor("h"))))
     assert "whole hours" in hours.what
     assert not ask("midnight", table) and not ask("rounded", table)
+    assert not ask("midnight", visits(pd.date_range("2024-01-01", periods=2400, freq="h")))
 
 
 def test_midnight_is_that_of_the_zone():
@@ -672,6 +675,27 @@ def test_the_order_of_rows_does_not_matter():
 def test_wrong_words_are_errors(said, error, words):
     with pytest.raises(error, match=words):
         sg.check_events(**({"events": read(shop().head(5))} | said))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:The copy keyword is deprecated",  # PySpark 4.0 says it to pandas 3
+    "ignore:unclosed <socket:ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+def test_spark_gives_the_same_report():
+    from engines import spark_events_of
+
+    robot = hits("2024-02-02 10:00", 600, 5)
+    table = pd.concat([shop(), shop().head(7), robot, rated([1, 2, 3, 4] * 20)], ignore_index=True)
+    ours = read(table[~table["timestamp"].between("2024-02-10", "2024-02-13")])
+    one, other = (
+        sg.check_events(events, timezone="Europe/Berlin")
+        for events in (ours, spark_events_of(ours.table.to_pyarrow()))
+    )
+    assert {"gap", "repeats", "machine", "zone"} <= set(one.findings.index)
+    for name in ("findings", "coverage", "gaps", "suspects", "checks"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
 
 
 # --- the chart ---------------------------------------------------------------------------------------

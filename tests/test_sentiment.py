@@ -298,15 +298,22 @@ def test_files_and_tables_in_memory_are_scored_alike(tmp_path):
         np.testing.assert_array_equal(scores(read(source, **ENGLISH)), expected)
 
 
-def test_texts_that_live_elsewhere_are_not_scored_in_place():
+def test_texts_of_another_database_are_brought_here():
     own = ibis.duckdb.connect()
     own.raw_sql(
         "CREATE TABLE reviews AS SELECT 0 AS customer_id, TIMESTAMP '2024-01-01' AS timestamp, 'good' AS text"
     )
-    table = own.table("reviews")
-    with pytest.raises(ValueError, match=r"lives in duckdb, where texts are not scored.*to_pyarrow"):
-        read(table, **ENGLISH)
-    assert scores(read(table.to_pyarrow(), **ENGLISH))[0] > 0
+    assert scores(read(own.table("reviews"), **ENGLISH))[0] > 0
+
+
+@pytest.mark.slow
+def test_texts_on_spark_are_not_scored_in_place():
+    from engines import spark_frame
+
+    frame = spark_frame(pa.Table.from_pandas(said("good", sentiment=0.5)))
+    with pytest.raises(ValueError, match=r"lives in pyspark, where texts are not scored.*to_pyarrow"):
+        read(frame, **ENGLISH)
+    assert read(frame, sentiment="sentiment").columns[-1] == "sentiment"
 
 
 def test_a_missing_package_is_named(monkeypatch):

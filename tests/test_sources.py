@@ -989,6 +989,23 @@ def test_zones_mixed_in_one_column_become_utc(written):
     assert rows["timestamp"].dt.hour.to_list() == [8, 10, 8, 15]
 
 
+def test_an_hour_that_clocks_skip_is_an_hour_later_and_of_one_shown_twice_the_second_is_taken(written):
+    """In London 1:30 did not exist on 31 March 2024, and came twice on 27 October."""
+    times = [
+        "2024-03-31 00:30",
+        "2024-03-31 01:30",
+        "2024-03-31 02:30",
+        "2024-10-27 00:30",
+        "2024-10-27 01:30",
+    ]
+    lines = pd.DataFrame({"customer_id": list("abcde"), "timestamp": times, "amount": 1.0})
+    events = read(written(lines), timezone="Europe/London")
+    assert events.table.order_by("customer_id").to_pandas()["timestamp"].dt.strftime("%d %H:%M").to_list() == [
+        "31 00:30", "31 01:30", "31 01:30", "26 23:30", "27 01:30",
+    ]  # fmt: skip
+    assert events.refused.empty
+
+
 def test_the_far_future_is_counted_and_the_near_one_is_not_judged(written):
     """What time it is is never asked: only as_of separates past and future."""
     lines = LINES.assign(timestamp=["2199-12-31", "2200-01-01"])

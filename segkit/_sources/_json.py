@@ -21,7 +21,8 @@ def read_json_lines(name: str, paths: list[str]) -> Source:
         with as_text(path) as text:
             missing = text.lines - _added(text, raw)
             if missing and not example:
-                example = f"{first_not_utf8(text)[:60]} (not UTF-8)"
+                wrong = first_not_utf8(text)
+                example = f"{wrong[:60]} (not UTF-8)" if wrong else "a line of more than 32 MB"
             dropped += missing
     [(count, first)] = run(
         f"SELECT count(*), min(line) FROM {raw} WHERE good IS NOT TRUE AND trim(line) != ''"

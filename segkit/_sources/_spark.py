@@ -1,13 +1,16 @@
 """Spark DataFrames, which stay where they are: nothing of them is collected.
 
 They are looked at from a session of our own beside the one that they come from: it shares the cluster, but
-has its own settings, so that times are read in UTC here and stay as they were there.
+has its own settings, so that times are read in UTC here and stay as they were there. Spark Connect has no
+such session; there the settings are ours while a query runs, and theirs again after it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -20,6 +23,8 @@ from segkit._sources._source import check_names
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.backends.pyspark import Backend
+
+ZONE = "spark.sql.session.timeZone"
 
 _connections: dict[str, Backend] = {}
 _abandoned: list[tuple[Backend, str]] = []
@@ -59,22 +64,32 @@ def of_spark_table(table: ir.Table) -> ir.Table:
 
 
 def _beside(session: Any) -> Backend:
-    """Return a connection through a session of our own, with the temporary tables and settings of theirs."""
+    """Return a connection beside theirs, with their temporary tables and settings."""
+    connect = _backend()().connect
+    if _is_remote(session):
+        if session.session_id not in _connections:
+            with _settings_kept(session):
+                _connections[session.session_id] = connect(session)
+        return _connections[session.session_id]
     from pyspark.sql import SparkSession
 
-    theirs = session._jsparkSession
-    known = theirs.sessionUUID()
+    known = session._jsparkSession.sessionUUID()
     if known not in _connections:
-        ours = SparkSession(session.sparkContext, theirs.cloneSession())
-        ours.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
-        _connections[known] = _backend()().connect(ours)  # which sets its zone to UTC
+        ours = SparkSession(session.sparkContext, session._jsparkSession.cloneSession())
+        _connections[known] = connect(ours)  # which sets its zone to UTC
     return _connections[known]
+
+
+def _is_remote(session: Any) -> bool:
+    return ".connect." in type(session).__module__
 
 
 @functools.cache
 def _backend() -> type[Backend]:
     """Return Ibis's Spark, made only where Spark is there."""
     from ibis.backends.pyspark import Backend
+    from ibis.formats.pandas import PandasData
+    from ibis.formats.pyarrow import PyArrowData
 
     spark = ibis.pyspark.name  # naming it makes its options known to Ibis
 
@@ -85,7 +100,29 @@ def _backend() -> type[Backend]:
             with step_by_step():
                 return super().compile(portable(expr.as_table(), spark), **options)
 
+        def to_pyarrow(self, expr: ir.Expr, /, **options: Any) -> Any:
+            with _settings_kept(self._session):
+                self._session.conf.set(ZONE, "UTC")
+                table = self.raw_sql(self.compile(expr, **options)).toArrow()
+            return expr.__pyarrow_result__(PyArrowData.convert_table(table, expr.as_table().schema()))
+
+        def execute(self, expr: ir.Expr, /, **options: Any) -> Any:
+            whole = expr.as_table()
+            table = self.to_pyarrow(whole, **options)
+            return expr.__pandas_result__(PandasData.convert_table(table.to_pandas(), whole.schema()))
+
     return Beside
+
+
+@contextlib.contextmanager
+def _settings_kept(session: Any) -> Iterator[None]:
+    """Put back what Ibis, or we, set for a query."""
+    before = {name: session.conf.get(name, None) for name in (ZONE, "spark.sql.mapKeyDedupPolicy")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            session.conf.set(name, value) if value is not None else session.conf.unset(name)
 
 
 def _readable(frame: Any) -> Any:
@@ -106,14 +143,19 @@ def _readable(frame: Any) -> Any:
 
 
 def _create_view(connection: Backend, frame: Any, name: str) -> ibis.Schema:
-    """Name the frame in our session, and return its columns: times that are moments have UTC as their zone."""
+    """Name the frame in the session, and return its columns: times that are moments have UTC as their zone.
+
+    Its plan was understood in the session that it comes from, and so are the times that it makes of texts.
+    """
     from pyspark.sql import DataFrame
     from pyspark.sql.types import TimestampType
 
-    session = connection._session
-    plan = frame._jdf.queryExecution().analyzed()
-    dataset = session._jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan)
-    DataFrame(dataset, session).createOrReplaceTempView(name)
+    session, ours = connection._session, frame
+    if not _is_remote(session):
+        plan = frame._jdf.queryExecution().analyzed()
+        dataset = session._jvm.org.apache.spark.sql.classic.Dataset.ofRows(session._jsparkSession, plan)
+        ours = DataFrame(dataset, session)
+    ours.createOrReplaceTempView(name)
     moments = {
         f.name: "timestamp('UTC')" for f in frame.schema.fields if isinstance(f.dataType, TimestampType)
     }
@@ -121,7 +163,9 @@ def _create_view(connection: Backend, frame: Any, name: str) -> ibis.Schema:
 
 
 def _sweep() -> None:
-    """Drop the views that nothing refers to any longer."""
+    """Drop the views that nothing refers to any longer, but for those whose Spark was stopped."""
     while _abandoned:
         connection, name = _abandoned.pop()
-        connection._session.catalog.dropTempView(name)
+        session = connection._session
+        if not (session.is_stopped if _is_remote(session) else session.sparkContext._jsc is None):
+            session.catalog.dropTempView(name)

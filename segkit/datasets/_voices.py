@@ -81,7 +81,9 @@ def posts(people: People, rng: np.random.Generator) -> list[Piece]:
         day = people.joined[customer] + np.floor(rng.random(len(customer)) * active[customer])
         columns: dict[str, Column] = {"channel": "social"}
         if what in ("share", "mention"):
-            columns["quantity"] = np.floor(np.exp(rng.normal(3.5, 1.0, len(customer))))  # people whom it reached
+            columns["quantity"] = np.floor(
+                np.exp(rng.normal(3.5, 1.0, len(customer)))
+            )  # people whom it reached
         if what in ("comment", "mention"):
             sentiment = _near((_ratings(people, customer, rng) - 3) / 2, rng)
             columns["sentiment"] = sentiment

@@ -20,6 +20,13 @@ from segkit.events import Events
 WEB = ("visit", "page_view", "search", "cart_add")
 SOCIAL = ("social_like", "social_share", "social_comment", "social_mention")
 MESSAGES = tuple(f"{by}_{what}" for by in MEDIA for what in ("sent", "open", "click", "unsubscribe"))
+GROUPS = {
+    "web": WEB,
+    "social": SOCIAL,
+    **{by: tuple(k for k in MESSAGES if k.startswith(by)) for by in MEDIA},
+}
+"""Kinds that may be asked for together."""
+
 OFFERED = (*WEB, *MESSAGES, "survey", "chat", *SOCIAL)
 _STREAMS = ("people", "online", "product", "browse", *MEDIA, "survey", "chat", "social")
 
@@ -44,8 +51,9 @@ def make_engagement(
     events : Events
         A log with purchases.
     kinds : str or iterable of str, optional
-        Which kinds of event to return; all by default: web (`visit`, `page_view`, `search`,
-        `cart_add`), messages (`email_sent`, …, `ad_unsubscribe`), `survey`, `chat` and social.
+        Which kinds of event to return; all by default: `visit`, `page_view`, `search`, `cart_add` (or in one
+        word "web"), messages such as `email_sent` ("email", "push", "sms", "ad"), `survey`, `chat`, and posts
+        such as `social_like` ("social").
     segments : sequence of Persona, default=PERSONAS
         How the customers engage; who is of which is drawn by their shares.
     random_state : int or numpy Generator, default=0
@@ -95,14 +103,14 @@ def make_engagement(
 
 
 def _wanted(kinds: str | Iterable[str] | None) -> set[str]:
-    wanted = set(OFFERED if kinds is None else [kinds] if isinstance(kinds, str) else kinds)
-    for kind in sorted(wanted):
-        if kind not in OFFERED:
+    asked = OFFERED if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
+    for kind in asked:
+        if kind not in (*OFFERED, *GROUPS):
             raise ValueError(
-                f"kinds has {kind!r}, which make_engagement does not make.{near(kind, OFFERED)} "
-                f"It makes {', '.join(OFFERED)}."
+                f"kinds has {kind!r}, which make_engagement does not make.{near(kind, (*OFFERED, *GROUPS))} "
+                f"It makes {', '.join(OFFERED)}, and in one word {', '.join(GROUPS)}."
             )
-    return wanted
+    return {one for kind in asked for one in GROUPS.get(kind, (kind,))}
 
 
 def _orders_of(events: Events) -> pd.DataFrame:

@@ -1,8 +1,13 @@
-"""Python that gives features again, as a person would write it."""
+"""Python that gives features again, as a person would write it.
+
+Features of one's own stand by their names, as variables; those whose names can be none are looked up in
+`own_features`, a tuple of them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import keyword
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -54,7 +59,14 @@ def _single(feature: Feature, families: Families) -> tuple[str, str, str]:
     if plain in families.get(feature.family, ()) and _set((plain,), said) == (feature,):
         opens, _, closes = _with("sg.select_features(…)", said).partition("…")
         return opens, repr(feature.name), closes
-    return "(", distance_code(feature) or feature.name, ",)"
+    code = distance_code(feature)
+    if not code and not _can_be_a_variable(feature.name):
+        return "sg.select_features(", repr(feature.name), ", offered=own_features)"
+    return "(", code or feature.name, ",)"
+
+
+def _can_be_a_variable(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and name != "sg"
 
 
 def _plain(feature: Feature) -> Feature:

@@ -24,7 +24,9 @@ from segkit.features._grains.shopping import MONEY, in_days
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+SPANS = {"window": "365 days", "within": "7 days", "horizon": "90 days"}  # examples of what can be said
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
+RESERVED = re.compile(r"(customer_id|snapshot)(_\d+)?|as_of|.*_right", re.IGNORECASE | re.DOTALL)
 # Columns of a grain by the standard column that they are made of.
 COMES_FROM = {"items": "quantity", "different_pages": "page"}
 
@@ -47,7 +49,7 @@ class Feature:
     doc : str
         What it means, in one sentence.
     kinds : tuple of str
-        Kinds of event that it looks at.
+        Kinds of event that it looks at; none where it looks at all.
     basis : {"behavioural", "demographic", "geographic", "psychographic"}
         What it segments by.
     empty : float, optional
@@ -80,11 +82,13 @@ class Feature:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise ValueError(f"A feature's name is a word, got {self.name!r}. It becomes a column's name.")
+        _check_name(self.name)
         if self.basis not in BASES:
             raise ValueError(
                 f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Say which it is."
             )
-        for name, parameter in inspect.signature(self.expr).parameters.items():
+        _check_settings(self.name, self.settings)
+        for name, parameter in _parameters_of(self.name, self.expr).items():
             offered = SETTINGS if parameter.kind is parameter.KEYWORD_ONLY else (*GRAINS, *LOG)
             what = "setting" if offered is SETTINGS else "table"
             if name not in offered:
@@ -102,6 +106,42 @@ class Feature:
     def depends_on(self) -> frozenset[str]:
         """The settings that its value depends on."""
         return settings_of(self.expr, GRAINS)
+
+
+def _check_name(name: str) -> None:
+    if not name.isprintable():
+        raise ValueError(
+            f"A feature's name is printed in tables and charts, got {name!r}. Leave out tabs, line breaks and "
+            "whatever else cannot be seen."
+        )
+    if RESERVED.fullmatch(name):
+        raise ValueError(
+            f"A feature cannot be called {name!r}: customer_id, snapshot, as_of, the first two with a number, "
+            f"and what ends in _right are names that the query itself uses. Call it otherwise, such as "
+            f"{'my_' + name.lower().removesuffix('_right') + '_feature'!r}."
+        )
+
+
+def _check_settings(name: str, settings: Any) -> None:
+    pairs = settings if isinstance(settings, tuple) else (settings,)
+    if not all(isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in pairs):
+        raise TypeError(
+            f"{name}: settings={settings!r} is no tuple of pairs, (word, value) each. Leave it out, and set what "
+            'features depend on by with_settings(features, timezone="Europe/London").'
+        )
+
+
+def _parameters_of(name: str, expr: Any) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of an expression; one of them is a table."""
+    example = "Write it as a function of one table, such as lambda orders: orders.amount.max()."
+    if not callable(expr):
+        raise TypeError(f"{name}: its expression {expr!r} cannot be called. {example}")
+    parameters = inspect.signature(expr).parameters
+    tables = [p for p, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
+    if len(tables) != 1:
+        asked = ", ".join(tables) or "no table"
+        raise ValueError(f"{name}: its expression asks for {asked}, and needs exactly one. {example}")
+    return parameters
 
 
 def family(name: str, *features: Feature) -> tuple[Feature, ...]:
@@ -198,7 +238,8 @@ def customer_features(
         The moment the customers are looked at, in UTC where it has no zone. Only events before it count.
     window : str or timedelta, optional
         How far back to look, such as ``"365 days"``: events with as_of − window ≤ timestamp < as_of.
-        Features of :data:`TREND` compare two quarters and need 182 days.
+        `orders_change`, `spend_change` and `spend_slope` are known of who ordered before the last 182 days,
+        so the window must be longer, such as 365 days; for `novelty` it must be longer than 90 days.
 
     Returns
     -------
@@ -296,8 +337,10 @@ def snapshots(
 
 
 def _moments(dates: Iterable[str | pd.Timestamp]) -> list[pd.Timestamp]:
-    if isinstance(dates, str):
-        raise TypeError(f"dates={dates!r} is one date. Pass a list of them, or use customer_features.")
+    if isinstance(dates, str) or not isinstance(dates, Iterable):
+        raise TypeError(
+            f"dates={dates!r} is no list of dates. Pass one, or use customer_features for a single date."
+        )
     moments = sorted(read_moment(date) for date in dates)
     if not moments:
         raise ValueError("dates is empty. Say at least one, such as dates=['2024-01-01'].")
@@ -388,11 +431,10 @@ def snapshot_query(
     moment = every.snapshot.cases(*((i, _literal(date)) for i, date in enumerate(dates)))
     seen = every.mutate(moment=moment)
     seen = seen.filter(seen.timestamp < seen.moment)
+    aged = _aged(seen, seen.moment, dialect).drop("moment")
     if window is not None:
-        seen = seen.filter(
-            seen.timestamp >= seen.moment - ibis.interval(seconds=1) * int(window.total_seconds())
-        )
-    return _assembled(_aged(seen, seen.moment, dialect).drop("moment"), features, events, dialect)
+        aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
+    return _assembled(aged, features, events, dialect)
 
 
 def _literal(moment: pd.Timestamp) -> ir.Scalar:
@@ -493,13 +535,14 @@ def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
     Raises
     ------
     ValueError
-        If there are none, or two different ones share a name.
+        If there are none, or the names of two different ones differ by nothing, or by capitals only.
     TypeError
         If one is not a Feature.
     """
     if isinstance(features, Feature):
         features = (features,)
     chosen: dict[str, Feature] = {}
+    in_small_letters: dict[str, str] = {}
     for feature in features:
         if not isinstance(feature, Feature):
             raise TypeError(
@@ -507,6 +550,12 @@ def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
             )
         if chosen.setdefault(feature.name, feature) != feature:
             raise ValueError(f"Two different features are called {feature.name!r}. Rename one of them.")
+        same = in_small_letters.setdefault(feature.name.lower(), feature.name)
+        if same != feature.name:
+            raise ValueError(
+                f"The features {same!r} and {feature.name!r} differ by capitals only, which engines do not tell "
+                "apart. Rename one of them."
+            )
     if not chosen:
         raise ValueError("No feature was chosen. Choose at least one, such as RFM.")
     return tuple(chosen.values())
@@ -535,14 +584,14 @@ def read_window(window: str | timedelta | None) -> pd.Timedelta | None:
 
 
 def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
-    """Return a span of time that a person said as `name`.
+    """Return a span of time that a person said as `name`, in whole microseconds, as times are.
 
     Raises
     ------
     ValueError
-        If it is no span of time, or not longer than nothing.
+        If it is no span of time, or shorter than a microsecond.
     """
-    example = "365 days" if name == "window" else "30 minutes"
+    example = SPANS.get(name, "30 minutes")
     try:
         if isinstance(said, (int, float)) or (isinstance(said, str) and said.strip().isdigit()):
             raise TypeError("pandas would count it in nanoseconds")
@@ -551,7 +600,11 @@ def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
         raise ValueError(f"{name}={said!r} is not a span of time. Write it as {example!r}.") from error
     if not span > pd.Timedelta(0):
         raise ValueError(f"{name}={said!r} is not longer than nothing. Write it as {example!r}.")
-    return span
+    if span < pd.Timedelta(1, "us"):
+        raise ValueError(
+            f"{name}={said!r} is shorter than a microsecond, to which times are known. Write it as {example!r}."
+        )
+    return span.floor("us")
 
 
 def _nobody(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:

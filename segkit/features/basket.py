@@ -69,13 +69,15 @@ BASKET = family(
         "category_entropy",
         lambda categories: entropy_of(categories.lines),
         "bits",
-        "Spread over categories: 0 is a single one, 3 is like 8 alike.",
+        "Spread over categories: 0 is a single one, 3 is like 8 alike. It grows with the number of lines: "
+        "compare customers with about as many.",
     ),
     Feature(
         "top_category_share",
         lambda categories: categories.lines.max() / categories.lines.sum(),
         "share",
-        "Part of the lines that is of the most bought category.",
+        "Part of the lines that is of the most bought category. It shrinks with the number of lines: "
+        "compare customers with about as many.",
     ),
     Feature("top_category", _top_category, "category", "The category of most lines."),
     Feature("discount_share", _discount_share, "share", "Discounts over what would have been paid without."),

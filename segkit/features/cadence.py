@@ -41,14 +41,16 @@ CADENCE = family(
         "gap_cv",
         lambda gaps: std_of(gaps.days) / gaps.days.mean().cast("float64").nullif(0),
         "ratio",
-        "Irregularity: standard deviation of the gaps over their mean. 0 is clockwork, 1 is chance.",
+        "Irregularity: standard deviation of the gaps over their mean. 0 is clockwork, 1 is chance where orders are "
+        "many; with three, chance gives about 0.7.",
     ),
     Feature("gap_max", lambda gaps: gaps.days.max(), "days", "Longest time between two orders so far."),
     Feature(
         "overdue",
         lambda orders: orders.days_ago.min() / _mean_gap(orders).nullif(0),
         "ratio",
-        "Time since the last order over the mean gap: at 2, twice the usual time has passed.",
+        "Time since the last order over the mean gap: at 2, twice the usual time has passed. Very rough where there "
+        "are only two or three orders.",
     ),
     Feature(
         "next_order_due",

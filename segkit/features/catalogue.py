@@ -71,7 +71,7 @@ def feature_catalogue(
             "name": [f.name for f in features],
             "unit": [f.unit for f in features],
             "basis": [f.basis for f in features],
-            "kinds": [", ".join(f.kinds) for f in features],
+            "kinds": [", ".join(f.kinds) or "any" for f in features],
             "meaning": [f.doc for f in features],
         }
     )
@@ -97,6 +97,8 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
 
     Raises
     ------
+    TypeError
+        If a name is no text.
     ValueError
         If a name is not offered.
 
@@ -108,6 +110,11 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
     """
     by_name = {f.name: f for f in offered}
     for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"select_features got {name!r}, which is no name. Pass the names one by one, such as "
+                'select_features("recency", "monetary"), or a list of them as select_features(*names).'
+            )
         if name not in by_name:
             raise ValueError(
                 f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}."

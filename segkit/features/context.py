@@ -1,4 +1,8 @@
-"""When, where and with what customers do things: hours of the day, devices, channels, places."""
+"""When, where and with what customers do things: hours of the day, devices, channels, places.
+
+What the shop and its systems do is none of it: kinds that end in ``_sent``, ``_delivered``, ``_bounce``,
+``_bounced``, ``_dropped``, ``_invited`` or ``_failed``, ``outreach``, and surveys that nobody answered.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from segkit.features._words import favourite
 BANDS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
 PHONES = ("phone", "mobile")  # what the names of such devices contain, in small letters
 PHONE_SYSTEMS = ("android", "ios")
-ANY = ("any",)
+ANY = ()  # kinds
 
 
 def _within(hours, band):
@@ -113,7 +117,7 @@ CONTEXT = family(
         "online_share",
         _online_share,
         "share",
-        "Part of the orders of known channel that was not placed in a store.",
+        "Part of the orders of known channel that was placed neither in a store nor by telephone.",
     ),
     Feature(
         "top_place",

@@ -1,5 +1,8 @@
 """E-mail, push messages, text messages and ads: one template for what was sent, opened, clicked and left.
 
+Rates set opens and clicks against what was sent of the same campaign; where the campaign is known of the one
+and not of the other, against the messages of the medium that may be meant.
+
 Opens are those that were logged: some mail programs open all that they receive, and text messages are
 seldom known to have been read.
 """

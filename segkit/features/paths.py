@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
+from segkit._standard import KINDS
 from segkit.features._core import Feature, family, read_span
 from segkit.features._grains.paths import Path
 from segkit.features._numbers import share_of
@@ -39,6 +40,7 @@ def path_feature(
     ----------
     *steps : str
         Kinds of event in their order, such as ``"cart_add", "purchase"``. A single one needs `without`.
+        As in :func:`read_events`, those that segkit knows may be written in capitals.
     within : str or timedelta
         Time from the first step within which all of it must happen, such as ``"1 day"``; that moment counts.
     without : str or iterable of str, optional
@@ -122,7 +124,12 @@ def path_of(feature: Feature) -> tuple[str, tuple[Feature, ...]]:
 def span_in_words(seconds: float) -> str:
     """Return a span of time as a person would say it, such as "1 day" or "45 minutes"."""
     unit, number = _largest_unit(seconds)
-    return f"{number:.10g} {unit}{'' if number == 1 else 's'}"
+    return f"{_digits(number)} {unit}{'' if number == 1 else 's'}"
+
+
+def _digits(number: float) -> str:
+    """Write a number to the microsecond, without the zeros that say nothing."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _largest_unit(seconds: float) -> tuple[str, float]:
@@ -135,10 +142,15 @@ def _stem(path: Path) -> str:
     """Return what the names of a path's features begin with; other times give other names."""
     unit, number = _largest_unit(path.seconds)
     words = "_to_".join(path.steps) + ("_without_" + "_or_".join(path.without) if path.without else "")
-    return re.sub(r"\W+", "_", f"{words}_{number:.10g}{'min' if unit == 'minute' else unit[0]}")
+    return re.sub(r"\W+", "_", f"{words}_{_digits(number)}{'min' if unit == 'minute' else unit[0]}")
 
 
 def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str | timedelta) -> Path:
+    if not isinstance(without, (str, Iterable)):
+        raise ValueError(
+            f"without={without!r} is neither a kind of event nor several. Leave it out, or say what must not come: "
+            'without="chat".'
+        )
     barred = (without,) if isinstance(without, str) else tuple(without)
     for kind in (*steps, *barred):
         if not isinstance(kind, str) or not kind.strip():
@@ -151,7 +163,14 @@ def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str
             f"path_feature got {len(steps)} step(s), {', '.join(map(repr, steps)) or 'none'}. Say two or more, or what "
             'should not follow a single one: path_feature("purchase", without="chat", within="7 days").'
         )
-    return Path(steps, barred, read_span(within, "within").total_seconds())
+    known = (tuple(map(_as_read, kinds)) for kinds in (steps, barred))
+    return Path(*known, read_span(within, "within").total_seconds())
+
+
+def _as_read(kind: str) -> str:
+    """Return what events of a kind are called once they are read: known ones in small letters."""
+    word = kind.strip()
+    return word.lower() if word.lower() in KINDS else word
 
 
 def _fate(path: Path) -> str:

@@ -47,26 +47,31 @@ PREFERENCE = family(
         "product_entropy",
         lambda products: entropy_of(products.lines),
         "bits",
-        "Spread over products: 0 is a single one, 3 is like 8 alike.",
+        "Spread over products: 0 is a single one, 3 is like 8 alike. It grows with the number of lines: "
+        "compare customers with about as many.",
     ),
     Feature(
         "repeat_product_share",
         lambda products: share_of(products.first_age > products.last_age),
         "share",
-        "Part of the products that was bought again at a later time.",
+        "Part of the products that was bought again at a later time. It grows with the number of lines: "
+        "compare customers with about as many.",
     ),
     Feature(
         "novelty",
         _novelty,
         "share",
-        f"Part of the products of the last {RECENT} days that was never bought before; known of who bought before.",
+        f"Part of the products of the last {RECENT} days that was never bought before; known of who bought before, so "
+        f"a window must be longer than {RECENT} days. It shrinks with the number of lines: compare customers with "
+        "about as many.",
     ),
     Feature("top_brand", _top_brand, "brand", "The brand of most lines."),
     Feature(
         "top_brand_share",
         lambda brands: brands.lines.max() / brands.lines.sum(),
         "share",
-        "Brand loyalty: part of the lines that is of the most bought brand.",
+        "Brand loyalty: part of the lines that is of the most bought brand. It shrinks with the number of lines: "
+        "compare customers with about as many.",
     ),
     Feature("price_level", _price_level, "currency per item", "Mean price paid for one item."),
     Feature(

@@ -1,12 +1,11 @@
 """Which way a customer is going: the last days, the last quarter against the one before, and the pace of it all."""
 
-import ibis
-
 from segkit.features._core import Feature, family
 from segkit.features._grains.shopping import DAYS
 
 QUARTER = 91.0  # days
 WEEKS = 26
+LONG_ENOUGH = "a window must be longer than 182 days"
 
 
 def _change(orders, amount):
@@ -30,19 +29,21 @@ def _spend_change(orders):
 
 
 def _spend_slope(orders):
-    """Least squares over the weeks known, weeks without orders counting as zero spent.
+    """Least squares over the last 26 weeks, weeks without orders counting as zero spent.
+
+    Missing for who was no customer yet when they began: a span that starts with the first order starts
+    with spend, so that every newcomer would seem to decline.
 
     With weeks t = 0 (now) … n − 1 and spend s(t), the slope over time is
     −(Σ t·s − t̄·Σ s) / Σ (t − t̄)², which needs no table of weeks.
     """
     weeks_ago = (orders.days_ago / 7).floor()
     recent = weeks_ago < WEEKS
-    weeks = ibis.least((orders.days_ago.max() / 7).floor() + 1, WEEKS)
     spent = orders.amount.sum(where=recent).fill_null(0).cast("float64")
     moment = (orders.amount * weeks_ago.cast("int64")).sum(where=recent).fill_null(0).cast("float64")
-    spread = weeks * (weeks * weeks - 1) / 12
-    slope = -(moment - (weeks - 1) / 2 * spent) / spread.nullif(0)
-    return (weeks >= 4).ifelse(slope, None)
+    spread = WEEKS * (WEEKS * WEEKS - 1) / 12
+    slope = ((WEEKS - 1) / 2 * spent - moment) / spread
+    return (orders.days_ago.max() >= 7.0 * WEEKS).ifelse(slope, None)
 
 
 def _order_trend(orders):
@@ -85,19 +86,21 @@ TREND = family(
         "orders_change",
         _orders_change,
         "ratio",
-        "Orders of the last 91 days against the 91 before: (last − before) / (last + before).",
+        "Orders of the last 91 days against the 91 before: (last − before) / (last + before). "
+        f"Of who ordered before both: {LONG_ENOUGH}.",
     ),
     Feature(
         "spend_change",
         _spend_change,
         "ratio",
-        "Spend of the last 91 days against the 91 before: (last − before) / (last + before).",
+        "Spend of the last 91 days against the 91 before: (last − before) / (last + before). "
+        f"Of who ordered before both: {LONG_ENOUGH}.",
     ),
     Feature(
         "spend_slope",
         _spend_slope,
         "currency per week",
-        "Growth of weekly spend over the last 26 weeks, or since the first order if that is 4 weeks ago or more.",
+        f"Growth of weekly spend over the last 26 weeks. Of who ordered before them: {LONG_ENOUGH}.",
     ),
     Feature(
         "order_trend",

@@ -4,8 +4,6 @@ from segkit.features._core import Feature, family
 from segkit.features._grains.web import MICROSECONDS, WEB_KINDS
 from segkit.features._numbers import share_of
 
-WITH_ORDERS = (*WEB_KINDS, "purchase")
-
 
 def _mean(total, number):
     return total.sum().cast("float64") / number.nullif(0)
@@ -66,21 +64,21 @@ WEB = family(
         lambda visits: _mean(visits.time_on_site, visits.time_on_site.count()) / MICROSECONDS,
         "seconds",
         "Mean length of the visits in which more than one thing was done, or whose length the source says.",
-        kinds=WITH_ORDERS,
+        kinds=WEB_KINDS,
     ),
     Feature(
         "time_on_page",
         lambda visits: _mean(visits.time_on_pages, visits.timed_pages.sum()) / MICROSECONDS,
         "seconds",
         "Mean time on a page: as the source says, else until the next thing done in the visit.",
-        kinds=WITH_ORDERS,
+        kinds=("page_view",),
     ),
     Feature(
         "bounce_rate",
         lambda visits: share_of(visits.bounced),
         "share",
         "Part of the visits that saw one page and did nothing else.",
-        kinds=WITH_ORDERS,
+        kinds=("page_view",),
     ),
     Feature(
         "searches",
@@ -93,7 +91,7 @@ WEB = family(
     Feature(
         "cart_adds",
         lambda visits: visits.cart_adds.sum(),
-        "items",
+        "times",
         "Number of times that something was put in the cart.",
         kinds=("cart_add",),
         empty=0,
@@ -110,7 +108,7 @@ WEB = family(
         lambda visits: share_of(visits.ordered),
         "share",
         "Part of the visits in which an order was placed.",
-        kinds=WITH_ORDERS,
+        kinds=(*WEB_KINDS, "purchase"),
     ),
     Feature(
         "view_to_order",

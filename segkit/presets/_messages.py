@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from segkit.presets._columns import as_number, at, fields, is_any, lowered, text
-from segkit.presets._orders import AMOUNT, KIND, REFUSED
+from segkit.presets._orders import AMOUNT, KIND, REFUSED, repeats_refused
 from segkit.presets._preset import TEXT, Preset
 
 if TYPE_CHECKING:
@@ -32,12 +32,30 @@ def _klaviyo_kind(table: ir.Table) -> ir.Column:
 
 
 def _klaviyo_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
+    event = at(table, "id")
+    if event is not None:
+        when = text(table, *KLAVIYO_TIMES)
+        table = repeats_refused(table, event, when, "event counted already")
     table = table.mutate(**{KIND: _klaviyo_kind(table)})
     sales = [word for word, kind in kinds.items() if kind in ("purchase", "return")]
-    said = text(table, *_property("$value")).re_replace(r"[^0-9.\-]", "")  # warehouses write $258.54 at times
-    return table.mutate(**{AMOUNT: is_any(table[KIND], sales).ifelse(as_number(said), ibis.null("float64"))})
+    sold = is_any(table[KIND], sales)
+    said = text(table, *_property("$value"))
+    worth = sold.ifelse(_klaviyo_money(said), ibis.null("float64"))
+    unread = (sold & said.notnull() & worth.isnull()).ifelse("amount not a number", ibis.null("string"))
+    known = table[REFUSED] if REFUSED in table.columns else ibis.null("string")
+    return table.mutate(**{AMOUNT: worth, REFUSED: ibis.coalesce(known, unread)})
 
 
+def _klaviyo_money(said: ir.Column) -> ir.Column:
+    """Return the number, also of $1,234.56; missing where a comma may be a decimal one, as in 1,234."""
+    bare = said.re_replace(r"^(-?) *[$€£¥] *", r"\1")
+    grouped = bare.re_search(r"^-?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+$")
+    plain = bare.re_search(r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+    number = ibis.cases((grouped, bare.replace(",", "")), (plain, bare))
+    return as_number(number)
+
+
+KLAVIYO_TIMES = ("attributes.datetime", "datetime", "timestamp")
 KLAVIYO_PROPERTIES = {
     **fields("$value $event_id URL"),
     **dict.fromkeys(("Campaign Name", "Client Type"), TEXT),
@@ -51,7 +69,8 @@ KLAVIYO = Preset(
     ),
     counts=(
         "One event a row. Placed Order is the purchase, by its value; Ordered Product, which tells of the same money "
-        "product by product, keeps its name and counts as no sale, and so do Fulfilled and Cancelled Order. The "
+        "product by product, keeps its name and counts as no sale, and so do Fulfilled and Cancelled Order. A sale "
+        "whose value is not surely a number (258,54) is refused, and so is an event whose id came before. The "
         'API names a metric by its id only: kinds={"<metric id>": "email_open"}.'
     ),
     cites=(
@@ -65,7 +84,7 @@ KLAVIYO = Preset(
         "customer_id": lowered(
             "person.$email", "person.email", "person.id", "person_id", "relationships.profile.data.id"
         ),
-        "timestamp": ("attributes.datetime", "datetime", "timestamp"),
+        "timestamp": KLAVIYO_TIMES,
         "kind": KIND,
         "order_id": _property("$event_id"),
         "amount": AMOUNT,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from segkit.presets._columns import filled
+
 if TYPE_CHECKING:
     import ibis.expr.datatypes as dt
     import ibis.expr.types as ir
@@ -22,10 +24,12 @@ WHEN = "segkit when"
 LINES = "segkit lines"
 BACK = "segkit back"
 ONCE = "segkit once"
+WHO = "segkit who"
 SALE, PLACE, WORTH, WHOLE, UPTO, PART = (
     f"segkit {word}" for word in ("sale", "place", "worth", "whole", "upto", "part")
 )
 REPEATED = "order counted already"
+WORTHLESS = "refund without an amount"
 SAME = 1e-6  # money this near is the same: amounts are summed to the millionth
 
 
@@ -39,8 +43,8 @@ def order_lines(sales: ir.Table, worth: Callable[[ir.Value], ir.Value]) -> ir.Ta
     ----------
     sales : ibis Table
         One row a sale or return, with the columns `ONCE` (what only one purchase can bear: its order's id, or
-        missing), `TOTAL` (what was paid for its goods, or missing), `LINES` (an array of its products), `WHEN`
-        and `BACK` (whether it is a return).
+        missing), `TOTAL` (what was paid for its goods, or missing), `LINES` (an array of its products), `WHEN`,
+        `WHO` (the earliest of one moment is the first by this) and `BACK` (whether it is a return).
     worth : callable
         From a product to what it would cost without the order's own discount.
 
@@ -53,7 +57,7 @@ def order_lines(sales: ir.Table, worth: Callable[[ir.Value], ir.Value]) -> ir.Ta
     sales = sales.mutate(**{SALE: ibis.row_number()})
     alone = sales[BACK].ifelse(ibis.null("string"), sales[ONCE])
     key = ibis.coalesce(alone, ibis.literal("segkit sale ") + sales[SALE].cast("string"))
-    nth = ibis.row_number().over(ibis.window(group_by=key, order_by=[sales[WHEN], sales[TOTAL]]))
+    nth = ibis.row_number().over(ibis.window(group_by=key, order_by=[sales[WHEN], sales[WHO], sales[TOTAL]]))
     known = sales[REFUSED] if REFUSED in sales.columns else ibis.null("string")
     sales = sales.mutate(**{REFUSED: known.coalesce((nth > 0).ifelse(REPEATED, ibis.null("string")))})
     products = sales[REFUSED].isnull().ifelse(sales[LINES], ibis.null(sales[LINES].type()))
@@ -118,13 +122,19 @@ def _as(column: ir.Column, dtype: dt.DataType) -> ir.Column:
     return column if column.type() == dtype else column.try_cast(dtype)
 
 
-def repeats_refused(table: ir.Table, key: str, when: ir.Column, reason: str) -> ir.Table:
-    """Mark the rows whose key an earlier row bears, under `REFUSED`."""
-    table = table.mutate(**{WHEN: when})
-    counted = table.group_by(key=table[key]).agg(n=table.count())
+def repeats_refused(
+    table: ir.Table, key: ir.Column, when: ir.Column, reason: str, *, latest: bool = False
+) -> ir.Table:
+    """Mark the rows whose key an earlier row bears (a later one, if the `latest` counts), under `REFUSED`.
+
+    Rows without a key are no copies of each other.
+    """
+    table = table.mutate(**{WHEN: when, ONCE: filled(key)})
+    counted = table.group_by(key=table[ONCE]).agg(n=table.count())
     twice = counted.filter((counted.n > 1) & counted.key.notnull()).select("key")
-    again = table.semi_join(twice, table[key] == twice.key)
-    nth = ibis.row_number().over(ibis.window(group_by=again[key], order_by=again[WHEN]))
+    again = table.semi_join(twice, table[ONCE] == twice.key)
+    order = again[WHEN].desc() if latest else again[WHEN]
+    nth = ibis.row_number().over(ibis.window(group_by=again[ONCE], order_by=order))
     again = again.mutate(**{REFUSED: (nth > 0).ifelse(reason, ibis.null("string"))})
-    once = table.anti_join(twice, table[key] == twice.key)
-    return alike(once, again).drop(WHEN)
+    once = table.anti_join(twice, table[ONCE] == twice.key)
+    return alike(once, again).drop(WHEN, ONCE)

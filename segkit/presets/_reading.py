@@ -14,7 +14,7 @@ import pandas as pd
 from segkit._engine import engine, kept, near, table_of
 from segkit._sources import Source, open_source
 from segkit._standard import STANDARD
-from segkit.presets._columns import as_json, at, dtype_of, filled, found, value
+from segkit.presets._columns import as_json, at, dtype_of, filled, found, is_any, value
 from segkit.presets._headless import is_headless, open_headless
 from segkit.presets._orders import REFUSED
 from segkit.presets._preset import Preset
@@ -211,7 +211,10 @@ def _nested(table: ir.Table, preset: Preset, name: str) -> ir.Table:
             raw = raw.cast("string")
         if raw.type().is_string() or raw.type().is_json():
             read = as_json(raw).try_cast(dtype)
-            unread.append((raw.notnull() & read.isnull() & (raw.cast("string").strip() != ""), column))
+            said = ~is_any(
+                raw.cast("string").strip(), ["", "null"]
+            )  # JSON's null says nothing, and says it well
+            unread.append((raw.notnull() & read.isnull() & said, column))
         elif raw.type().is_nested():
             read = raw.try_cast(dtype)
         else:

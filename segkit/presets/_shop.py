@@ -13,8 +13,10 @@ from segkit.presets._orders import (
     DISCOUNT,
     KIND,
     ORDER,
+    PART,
     PLACE,
     REFUSED,
+    REPEATED,
     SALE,
     TOTAL,
     WHEN,
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 FIRST = "segkit first"
 OFF = "segkit off"
+HEAD, OWN, LABEL = "segkit head", "segkit own", "segkit label"
+SEVERAL, NAME_ABOVE, MAIL_ABOVE = "segkit several", "segkit name above", "segkit mail above"
+LINE, TIMES, NTH, COPIES = "segkit line", "segkit times", "segkit nth", "segkit copies"
+UNCLEAR = "one of several orders of a name: unclear which"
 
 # --- Shopify ------------------------------------------------------------------------------------------
 
@@ -38,27 +44,102 @@ OF_A_LINE = ("lineitem", "vendor", "name", "segkit ")
 
 
 def _shopify_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    lines = _shopify_filled(table)
+    every = _shopify_copies(_shopify_orders(table))
+    aside = every.filter(every[REFUSED].notnull())
+    return alike(_shopify_sales(every.filter(every[REFUSED].isnull()).drop(REFUSED)), aside)
+
+
+def _shopify_sales(lines: ir.Table) -> ir.Table:
+    """Share each order's money among its lines, and add what went back."""
+    whole = ibis.window(group_by=SALE)
+    lines = lines.mutate(**{name: filled(lines[name]).max().over(whole) for name in _of_the_order(lines)})
     cost = number(lines, "Lineitem price") * number(lines, "Lineitem quantity").fill_null(1.0)
     off = number(lines, "Lineitem discount").fill_null(0.0)
     by_content = [cost.desc(), text(lines, "Lineitem sku", "Lineitem name"), lines[PLACE]]
     nth = ibis.row_number().over(ibis.window(group_by=lines[SALE], order_by=by_content))
     lines = lines.mutate(**{TOTAL: number(lines, "Subtotal"), WORTH: cost - off, PLACE: nth, OFF: off})
-    lines = shared(lines.mutate(**{ORDER: lines[SALE], KIND: _shopify_kind(lines), FIRST: nth == 0}))
+    lines = shared(lines.mutate(**{KIND: _shopify_kind(lines), FIRST: nth == 0}))
     lines = lines.mutate(**{DISCOUNT: (lines[DISCOUNT] + lines[OFF]).round(6)})
     lines = lines.mutate(**{REFUSED: _shopify_test(lines)})
     return alike(lines.drop(FIRST, OFF, TOTAL), _shopify_refunds(lines))
 
 
-def _shopify_filled(table: ir.Table) -> ir.Table:
-    """Write what belongs to an order into each of its lines; a line without a name belongs to the one above."""
-    table = table.mutate(**{PLACE: ibis.row_number()})
-    above = ibis.window(order_by=PLACE, preceding=None, following=0)
-    table = table.mutate(**{SALE: text(table, "Name")})
-    table = table.mutate(**{WHEN: table[SALE].count().over(above)})  # how many names stand above, or here
-    table = table.mutate(**{SALE: table[SALE].max().over(ibis.window(group_by=WHEN))}).drop(WHEN)
-    whole = ibis.window(group_by=SALE)
-    return table.mutate(**{name: filled(table[name]).max().over(whole) for name in _of_the_order(table)})
+def _shopify_orders(table: ir.Table) -> ir.Table:
+    """Say of each line, under `SALE`, whose order it is; a line without a name belongs to the one above.
+
+    Two stores may both have an order #1001. What was written at another moment, for another customer or under
+    another id is another order; a line that says none of that belongs to the one above, if that has its name.
+    """
+    table = _shopify_heads(table)
+    nothing = ibis.null("string")
+    theirs = (_email(table) == table[MAIL_ABOVE]).fill_null(True) & (table[NAME_ABOVE] == table[ORDER])
+    lost = table[SEVERAL] & ~(table[HEAD] | theirs.fill_null(False))
+    apart = table[SEVERAL] & ~lost
+    table = table.mutate(
+        **{
+            REFUSED: lost.ifelse(UNCLEAR, nothing),
+            SALE: apart.ifelse(table[ORDER] + " " + table[OWN], table[ORDER]),
+            ORDER: apart.ifelse(table[ORDER] + " " + table[LABEL], table[ORDER]),
+        }
+    )
+    return table.drop(OWN, LABEL, SEVERAL, NAME_ABOVE, MAIL_ABOVE)
+
+
+def _email(table: ir.Table) -> ir.Column:
+    return text(table, "Email").lower()
+
+
+def _shopify_heads(table: ir.Table) -> ir.Table:
+    """Mark the first lines of orders, under `HEAD`, and write what tells them apart into the lines below."""
+    table = table.mutate(**{PLACE: ibis.row_number(), ORDER: text(table, "Name")})
+    table = _from_above(table.mutate(**{HEAD: table[ORDER].notnull()}), ORDER)
+    identity, made, email = text(table, "Id"), text(table, "Created at"), _email(table)
+    label = ibis.coalesce(identity, made, email)
+    own = ibis.coalesce(identity, made.fill_null("") + " " + email.fill_null(""))
+    head = text(table, "Financial Status", "Subtotal", "Total").notnull() & label.notnull()
+    of_a_head = {OWN: own, LABEL: label, NAME_ABOVE: table[ORDER], MAIL_ABOVE: email.fill_null("")}
+    nothing = ibis.null("string")
+    table = table.mutate(**{HEAD: head}, **{name: head.ifelse(c, nothing) for name, c in of_a_head.items()})
+    named = ibis.window(group_by=ORDER)
+    several = table[OWN].min().over(named) != table[OWN].max().over(named)
+    return _from_above(table.mutate(**{SEVERAL: several.fill_null(False)}), *of_a_head)
+
+
+def _from_above(table: ir.Table, *columns: str) -> ir.Table:
+    """Fill columns down, from each row that is marked under `HEAD` to those below it that are not."""
+    upto = ibis.window(order_by=PLACE, preceding=None, following=0)
+    table = table.mutate(**{PART: table[HEAD].cast("int64").sum().over(upto)})
+    below = ibis.window(group_by=PART)
+    return table.mutate(**{column: table[column].max().over(below) for column in columns}).drop(PART)
+
+
+def _shopify_copies(lines: ir.Table) -> ir.Table:
+    """Refuse what was read before: an order stands there as often as the rarest of its first lines does.
+
+    Of copies that differ the one counts that tells of more: of more money that went back, or of a cancellation.
+    """
+    parts = ("Lineitem name", "Lineitem sku", "Lineitem price", "Lineitem quantity")
+    what = ibis.literal("|").join([text(lines, part).fill_null("") for part in parts])
+    lines = lines.mutate(**{LINE: what})
+    same = [lines[SALE], lines[HEAD], lines[LINE]]
+    later = [
+        number(lines, "Refunded Amount").fill_null(0.0).desc(),
+        text(lines, "Cancelled at", "Canceled at").desc(),
+        text(lines, "Financial Status").desc(),
+        lines[PLACE],
+    ]
+    lines = lines.mutate(
+        **{
+            TIMES: lines[PLACE].count().over(ibis.window(group_by=same)),
+            NTH: ibis.row_number().over(ibis.window(group_by=same, order_by=later)),
+        }
+    )
+    heads = lines[HEAD].ifelse(lines[TIMES], ibis.null("int64")).min().over(ibis.window(group_by=lines[SALE]))
+    lines = lines.mutate(**{COPIES: heads.fill_null(1)})
+    again = lines[NTH] * lines[COPIES] >= lines[TIMES]
+    again = (again & lines[SALE].notnull()).ifelse(REPEATED, ibis.null("string"))
+    lines = lines.mutate(**{REFUSED: ibis.coalesce(lines[REFUSED], again)})
+    return lines.drop(HEAD, LINE, TIMES, NTH, COPIES)
 
 
 def _of_the_order(table: ir.Table) -> list[str]:
@@ -98,7 +179,9 @@ SHOPIFY = Preset(
         "in proportion to price × quantity less the line's own discount. Orders that are cancelled, voided or "
         "expired become order_cancelled and unpaid ones order_pending, neither being a sale; orders through the "
         "bogus gateway are refused. An order with a Refunded Amount adds one row, a return of the goods' share of "
-        "it, dated as the order, since the file does not say when money went back."
+        "it, dated as the order, since the file does not say when money went back. Orders of one Name that differ in "
+        "Id, else in Created at or Email, are several, told apart in order_id; a line that could be of either is "
+        "refused, and so are the lines of an order that was read before."
     ),
     cites=(
         "https://docs.xbp.app/docs/development/integrations/shopify/order-format",
@@ -172,8 +255,9 @@ def _id_of(path: str) -> Callable[[ir.Table], ir.Column | None]:
 
 
 def _stripe_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    if at(table, "id") is not None:
-        table = repeats_refused(table, "id", text(table, "created"), "charge counted already")
+    charge = at(table, "id")
+    if charge is not None:
+        table = repeats_refused(table, charge, text(table, "created"), "charge counted already")
     charges = table.mutate(
         **{
             KIND: _stripe_kind(table),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from segkit.presets._columns import as_number, at, fields, filled, first, is_any, lowered, number, text
-from segkit.presets._orders import KIND, REFUSED, WHEN, alike
+from segkit.presets._orders import KIND, REFUSED, WHEN, alike, repeats_refused
 from segkit.presets._preset import TEXT, Preset
 
 if TYPE_CHECKING:
@@ -18,10 +18,21 @@ RATING = "segkit rating"
 SAID = "segkit text"
 
 
+def _latest_copies(table: ir.Table, thing: str) -> ir.Table:
+    """Refuse what has the id of one that was updated later."""
+    own = at(table, "id")
+    if own is None:
+        return table
+    reason = f"older copy of a {thing}: the latest counts"
+    return repeats_refused(table, own, text(table, "updated_at"), reason, latest=True)
+
+
 def _with_ratings(talks: ir.Table, rating: ir.Column, when: ir.Column, remark: ir.Column) -> ir.Table:
     """Add a row for each rating: it was given later than the conversation began, and is no part of it."""
     rated = talks.mutate(**{RATING: rating, WHEN: when, SAID: remark, KIND: ibis.literal("review")})
     rated = rated.filter(rated[RATING].notnull())
+    if REFUSED in rated.columns:
+        rated = rated.filter(rated[REFUSED].isnull())
     return alike(talks.mutate(**{RATING: ibis.null("float64")}), rated)
 
 
@@ -29,12 +40,7 @@ def _with_ratings(talks: ir.Table, rating: ir.Column, when: ir.Column, remark: i
 
 
 def _zendesk_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    if at(table, "id") is not None:
-        latest = ibis.row_number().over(
-            ibis.window(group_by=at(table, "id"), order_by=text(table, "updated_at").desc())
-        )
-        older = "older copy of a ticket: the latest counts"
-        table = table.mutate(**{REFUSED: (latest > 0).ifelse(older, ibis.null("string"))})
+    table = _latest_copies(table, "ticket")
     talks = table.mutate(
         **{
             KIND: ibis.literal("chat"),
@@ -45,8 +51,6 @@ def _zendesk_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     score = text(talks, "satisfaction_rating.score").lower()
     rating = ibis.cases((score.startswith("good"), 5.0), (score.startswith("bad"), 1.0))
     when = text(talks, "satisfaction_rating.updated_at", "satisfaction_rating.created_at", "updated_at")
-    fresh = talks[REFUSED].isnull() if REFUSED in talks.columns else ibis.literal(True)
-    rating = fresh.ifelse(rating, ibis.null("float64"))
     return _with_ratings(talks, rating, when, text(talks, "satisfaction_rating.comment"))
 
 
@@ -85,6 +89,7 @@ ZENDESK = Preset(
 
 
 def _intercom_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
+    table = _latest_copies(table, "conversation")
     author = text(table, "source.author.type").lower()
     ours = is_any(author, ["admin", "bot", "team"])
     body = text(table, "source.body", "source.subject")
@@ -108,7 +113,7 @@ INTERCOM = Preset(
     counts=(
         "A conversation is a chat when it began, with the first message as the text; one that your side began is an "
         "outreach. A conversation that was rated (1 to 5) adds one row, a review with the remark as its text, at "
-        "the time of the rating."
+        "the time of the rating. Of several copies of a conversation the latest counts."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-intercom schemas/conversations.json",
@@ -178,6 +183,14 @@ def _typeform_text(table: ir.Table) -> ir.Column | None:
     return None if written is None else written.map(lambda a: a["text"]).join("\n").nullif("")
 
 
+def _typeform_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
+    token = text(table, "response_id", "token", "#")
+    token = token.re_search("[A-Za-z]").ifelse(token, ibis.null("string"))  # mere digits may count the rows
+    return repeats_refused(
+        table, token, text(table, "submitted_at", "Submit Date (UTC)"), "response counted already"
+    )
+
+
 def _typeform_email(table: ir.Table) -> ir.Column | None:
     asked = _answers(["email"])(table)
     return None if asked is None else asked[0]["email"]
@@ -203,7 +216,7 @@ TYPEFORM = Preset(
         "nps_class out where that does not reach from 0 to 10). One that answers neither, but gives stars, is a "
         "review, rated by them. The text is all that was written, joined. Only who answered is in the file, so "
         "survey_response_rate says nothing here. The customer is the hidden field customer_id, user_id or email, "
-        "else the answer to the form's e-mail question."
+        "else the answer to the form's e-mail question. A response whose token came before is refused."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-typeform schemas/responses.json",
@@ -227,6 +240,7 @@ TYPEFORM = Preset(
         "metadata": fields("referer platform"),
         "answers": [{**fields("type text email number"), "field": fields("id ref type")}],
     },
+    lines=_typeform_lines,
 )
 
 

@@ -17,8 +17,11 @@ from segkit.presets._orders import (
     LINES,
     ONCE,
     ORDER,
+    REFUSED,
     TOTAL,
     WHEN,
+    WHO,
+    WORTHLESS,
     alike,
     only_product,
     order_lines,
@@ -52,7 +55,10 @@ def _sales_as_lines(
     sold = is_any(table[KIND], [*_words_for(kinds, "purchase"), *back])
     sales = table.filter(sold)
     sales = sales.mutate(**sale(sales), **{BACK: is_any(sales[KIND], back), LINES: products(sales)})
-    lines = order_lines(sales, worth).drop(ONCE, TOTAL, WHEN, BACK)
+    lines = order_lines(sales, worth)
+    worthless = (lines[BACK] & lines[AMOUNT].isnull()).ifelse(WORTHLESS, ibis.null("string"))
+    lines = lines.mutate(**{REFUSED: ibis.coalesce(lines[REFUSED], worthless)})
+    lines = lines.drop(ONCE, TOTAL, WHEN, WHO, BACK)
     rest = table.filter(~sold)
     return alike(lines, rest.mutate(**{ITEM: only_product(products(rest))}))
 
@@ -85,7 +91,8 @@ def _ga4_sale(sales: ir.Table) -> dict[str, ir.Column]:
     paid = number(sales, "ecommerce.purchase_revenue", _param("value"))
     returned = is_any(sales[KIND], ["refund"])
     when = text(sales, "event_timestamp")
-    return {ORDER: order, ONCE: order, TOTAL: returned.ifelse(back, paid), WHEN: when}
+    who = text(sales, *GA4_CUSTOMER)
+    return {ORDER: order, ONCE: order, TOTAL: returned.ifelse(back, paid), WHEN: when, WHO: who}
 
 
 def _ga4_products(table: ir.Table) -> ir.Column:
@@ -106,13 +113,12 @@ def _ga4_worth(item: ir.Value) -> ir.Value:
 def _ga4_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     table = table.mutate(**{KIND: text(table, "event_name")})
     lines = _sales_as_lines(table, kinds, _ga4_sale, _ga4_worth, _ga4_products)
-    own = (
-        ibis.literal("ga4 ") + text(lines, "user_id", "user_pseudo_id") + " " + text(lines, "event_timestamp")
-    )
+    own = ibis.literal("ga4 ") + text(lines, *GA4_CUSTOMER) + " " + text(lines, "event_timestamp")
     sold = lines[AMOUNT].notnull() & lines[ORDER].isnull()  # lines of one sale stay together without an id
     return lines.mutate(**{ORDER: sold.ifelse(own, lines[ORDER])})
 
 
+GA4_CUSTOMER = ("user_id", "user_pseudo_id")
 GA4_ITEM = fields("item_id item_name item_brand item_category price quantity item_revenue item_refund coupon")
 GA4 = Preset(
     name="ga4",
@@ -121,7 +127,9 @@ GA4 = Preset(
     counts=(
         "A purchase or refund is one row for each of its items, sharing ecommerce.purchase_revenue (refund_value), "
         "else the value parameter, in proportion to price × quantity. A purchase whose transaction_id came before "
-        "is refused. Shipping and tax count only where your tags put them into the revenue."
+        "is refused, and so is a refund that says no amount, which is how GA4 takes a whole order back. Shipping "
+        "and tax count only where your tags put them into the revenue. in_app_purchase keeps its name and counts as "
+        'no sale; kinds={"in_app_purchase": "purchase"} counts it by its value parameter, as that was sent.'
     ),
     cites=(
         "https://developers.google.com/analytics/bigquery/event-schema",
@@ -130,7 +138,7 @@ GA4 = Preset(
         "https://github.com/Velir/dbt-ga4 macros/base_select.sql",
     ),
     columns={
-        "customer_id": ("user_id", "user_pseudo_id"),
+        "customer_id": GA4_CUSTOMER,
         "timestamp": "event_timestamp",
         "kind": "event_name",
         "order_id": ORDER,
@@ -194,7 +202,8 @@ def _segment_sale(sales: ir.Table) -> dict[str, ir.Column]:
         number(sales, *_property("revenue"), *_property("value")),
     )
     order = text(sales, *_property("order_id"))
-    return {ORDER: order, ONCE: order, TOTAL: paid, WHEN: text(sales, *SEGMENT_TIMES)}
+    when, who = text(sales, *SEGMENT_TIMES), text(sales, *SEGMENT_CUSTOMER)
+    return {ORDER: order, ONCE: order, TOTAL: paid, WHEN: when, WHO: who}
 
 
 def _segment_products(table: ir.Table) -> ir.Column:
@@ -207,7 +216,7 @@ def _segment_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     table = table.mutate(**{KIND: _segment_kind(table)})
     calls = found(table, "messageId") or found(table, "id")
     if calls is not None:
-        table = repeats_refused(table, calls, text(table, *SEGMENT_TIMES), "call counted already")
+        table = repeats_refused(table, table[calls], text(table, *SEGMENT_TIMES), "call counted already")
     lines = _sales_as_lines(table, kinds, _segment_sale, _priced, _segment_products)
     own = ibis.literal("segment ") + text(lines, "messageId", "id")
     sold = lines[AMOUNT].notnull() & lines[ORDER].isnull()
@@ -219,6 +228,7 @@ def _both_spellings(events: Mapping[str, str]) -> dict[str, str]:
     return {**events, **{name.lower().replace(" ", "_"): kind for name, kind in events.items()}}
 
 
+SEGMENT_CUSTOMER = ("userId", "user_id", "anonymousId", "anonymous_id")
 SEGMENT_TIMES = ("timestamp", "originalTimestamp", "original_timestamp", "receivedAt", "received_at")
 SEGMENT_ITEM = fields("product_id sku name category brand price quantity coupon")
 SEGMENT = Preset(
@@ -228,7 +238,8 @@ SEGMENT = Preset(
     counts=(
         "Order Completed and Order Refunded are one row for each of their products, sharing the subtotal, else the "
         "total without shipping and tax, else the revenue, in proportion to price × quantity. An Order Completed "
-        "whose order_id came before is refused, and so is a call whose messageId did. Order Cancelled and Order "
+        "whose order_id came before is refused (of two at one moment the first by customer counts), and so are a "
+        "call whose messageId came before and a refund that says no amount. Order Cancelled and Order "
         "Updated keep their names and count as no sale; "
         'kinds={"Order Cancelled": "return"} where nothing else tells of the money that went back.'
     ),
@@ -240,7 +251,7 @@ SEGMENT = Preset(
         "https://github.com/segmentio/segment-docs src/connections/storage/warehouses/schema.md",
     ),
     columns={
-        "customer_id": ("userId", "user_id", "anonymousId", "anonymous_id"),
+        "customer_id": SEGMENT_CUSTOMER,
         "timestamp": SEGMENT_TIMES,
         "kind": KIND,
         "order_id": (ORDER, *_property("order_id")),
@@ -321,6 +332,7 @@ SNOWPLOW_ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1"
 SNOWPLOW_PRODUCT = fields("id name category price quantity brand")
 SNOWPLOW_ORDER = fields("transaction_id revenue currency")
 SNOWPLOW_REFUND = fields("transaction_id refund_amount currency")
+SNOWPLOW_CUSTOMER = ("user_id", "domain_userid", "network_userid")
 SNOWPLOW_TIMES = ("true_tstamp", "derived_tstamp", "collector_tstamp")
 
 
@@ -383,13 +395,15 @@ def _snowplow_sale(sales: ir.Table) -> dict[str, ir.Column]:
         ONCE: item.ifelse(line, ids),
         TOTAL: item.ifelse(ibis.null("float64"), total),
         WHEN: text(sales, *SNOWPLOW_TIMES),
+        WHO: text(sales, *SNOWPLOW_CUSTOMER),
     }
 
 
 def _snowplow_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     table = table.mutate(**{KIND: _snowplow_kind(table)})
-    if at(table, "event_id") is not None:
-        table = repeats_refused(table, "event_id", text(table, *SNOWPLOW_TIMES), "event_id counted already")
+    event = at(table, "event_id")
+    if event is not None:
+        table = repeats_refused(table, event, text(table, *SNOWPLOW_TIMES), "event_id counted already")
     table = _transactions_told_apart(table)
     return _sales_as_lines(table, kinds, _snowplow_sale, _priced, _snowplow_products)
 
@@ -454,7 +468,7 @@ SNOWPLOW = Preset(
         "https://github.com/snowplow/snowplow-python-analytics-sdk snowplow_analytics_sdk/json_shredder.py",
     ),
     columns={
-        "customer_id": ("user_id", "domain_userid", "network_userid"),
+        "customer_id": SNOWPLOW_CUSTOMER,
         "timestamp": SNOWPLOW_TIMES,
         "kind": KIND,
         "order_id": (ORDER, "tr_orderid"),

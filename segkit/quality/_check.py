@@ -223,9 +223,9 @@ def check_events(
     ...                       "timestamp": days.repeat(40) + pd.to_timedelta(list(range(91 * 40)), unit="s")})
     >>> lines = lines[~lines["timestamp"].between("2024-02-10", "2024-02-13")]
     >>> check = sg.check_events(sg.read_events(lines, kind="visit"))
-    >>> check.gaps[["kind", "first", "last", "days", "expected"]].round()
-        kind      first       last  days  expected
-    0  visit 2024-02-10 2024-02-12     3     120.0
+    >>> check.gaps[["kind", "first", "last", "days"]]
+        kind      first       last  days
+    0  visit 2024-02-10 2024-02-12     3
     """
     if not isinstance(events, Events):
         raise TypeError(

@@ -93,7 +93,7 @@ def _silence(counts: np.ndarray, weekdays: np.ndarray, start: int, stop: int) ->
         float(expected[start:stop].sum()),
         float(np.exp(max(model, np.maximum(log_empty, np.log(habit)).sum()))),
         float(np.exp(model)),
-        bool((habit < CLOSED).any() and habit[habit < CLOSED].mean() <= RARELY),
+        bool(others.sum() >= FEWEST and (habit < CLOSED).any() and habit[habit < CLOSED].mean() <= RARELY),
     )
 
 

@@ -79,7 +79,11 @@ class Log:
         import pyarrow as pa
 
         table = pa.table(columns)
-        return table_of(table) if self.is_own else ibis.memtable(table)
+        if self.is_own:
+            return table_of(table)
+        foreign = ibis.memtable(table)
+        self.known.setdefault("beside", []).append(foreign)  # Ibis drops it there with its last user here
+        return foreign
 
     @functools.cached_property
     def hours(self) -> pd.DataFrame:

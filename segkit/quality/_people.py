@@ -220,7 +220,8 @@ def nobodies(log: Log) -> list[Finding]:
     if len(top) >= 20:
         first, second = top.iloc[0], top.iloc[1]
         alone = first["events"] >= max(LARGE * log.total, AHEAD * second["events"])
-        if alone and first["customer_id"] not in set(names["customer_id"]):
+        told = {*names["customer_id"], *suspects_of(log)["customer_id"]}
+        if alone and first["customer_id"] not in told:
             findings.append(
                 Finding(
                     SERIOUS if first["events"] >= 0.1 * log.total else LOOK,

@@ -97,8 +97,11 @@ def midnights(log: Log) -> list[Finding]:
                 "Leave out features of the hour; gaps of less than a day are unknown.",
             )
         )
+    on_hour = log.hours.groupby("kind")["on_hour"].sum()
     for kind in shares.index[(shares >= SOME_DATES) & (shares < DATES_ONLY)]:
         n = int(log.at_midnight[kind])
+        if n < 0.5 * on_hour[kind]:
+            continue  # other whole hours are as frequent: times are rounded
         findings.append(
             Finding(
                 LOOK,
@@ -224,20 +227,29 @@ def _of_moved(log: Log, kind: str, start: pd.Timestamp, counts: np.ndarray, move
     ]
     n = int(sum(counts[part.start : part.stop].sum() for part in moved))
     by_clock = _clock_changes(edges) if all(abs(hours) == 1 for *_, hours in spans) else ""
+    return Finding(
+        LOOK, f"The hours of {kind} move: {told}, against the rest.", n, kind, _zone_advice(log, by_clock)
+    )
+
+
+def _zone_advice(log: Log, by_clock: str) -> str:
+    if by_clock and _changes(log.zone, *log.span):
+        return (
+            f"That is when clocks in {by_clock} change, and these events do not follow them: they were written "
+            f"in a zone "
+            f"without daylight saving, or by machines, or timezone={log.zone!r} is not theirs."
+        )
     if by_clock:
-        advice = (
+        return (
             f"That is when clocks in {by_clock} change, so the times are not those of the shop's clock. Say its "
             f"zone: "
             f"check_events(events, timezone='{CLOCKS[by_clock]}'), for instance; and for features of hours and "
             f"days too."
         )
-    else:
-        advice = (
-            "A server, an export or a setting moved to another zone. Read the two parts apart, each with its "
-            "timezone=, "
-            "and add them. Or the business keeps other hours: then all is well."
-        )
-    return Finding(LOOK, f"The hours of {kind} move: {told}, against the rest.", n, kind, advice)
+    return (
+        "A server, an export or a setting moved to another zone. Read the two parts apart, each with its timezone=, "
+        "and add them. Or the business keeps other hours: then all is well."
+    )
 
 
 def _clock_changes(edges: list[pd.Timestamp]) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 ANSWERS = ("rating", "text", "sentiment")  # a survey without any of these was sent, not answered
+OURS = ("_sent", "_delivered", "_bounce", "_bounced", "_dropped", "_invited", "_failed")
+"""How the kinds of what was done to customers end; ``outreach`` is such a kind too."""
 CIRCUMSTANCES = ("zone", "device", "channel", "place")
 SATURDAY = 5  # days of the week count from Monday, 0
 
@@ -23,12 +25,16 @@ KM = "decimal(18, 9)"  # exact sums, to the micrometre
 
 
 def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
-    """Return one row for each thing that the customer did, not what was sent to them.
+    """Return one row for each thing that the customer did, not what was done to them.
+
+    The shop's and its systems' are the kinds that end like ``email_sent``, ``email_bounce``,
+    ``sms_delivered``, ``email_dropped``, ``survey_invited`` and ``payment_failed``, and ``outreach``; and
+    surveys that nobody answered.
 
     Purchase lines that share an order id are one deed, at the time of the first, and so are those of a
     return: a full basket at night is not twenty nights.
     """
-    done = seen.filter(~_only_sent(seen))
+    done = seen.filter(~_done_to_them(seen))
     known = [column for column in CIRCUMSTANCES if column in done.columns]
     keys = [*who(done), "kind"]
     columns = [*keys, "timestamp", "age", *known]
@@ -94,12 +100,13 @@ def last_distances(distances: ir.Table) -> ir.Table:
     return last.filter(last.age == last["last"]).drop("last")
 
 
-def _only_sent(seen: ir.Table) -> ir.BooleanColumn:
-    sent = seen.kind.endswith("_sent")
+def _done_to_them(seen: ir.Table) -> ir.BooleanColumn:
+    endings = (seen.kind.endswith(ending) for ending in OURS)
+    ours = functools.reduce(operator.or_, endings, seen.kind == "outreach")
     answers = [seen[column].notnull() for column in ANSWERS if column in seen.columns]
     if not answers:
-        return sent
-    return sent | ((seen.kind == "survey") & ~functools.reduce(operator.or_, answers))
+        return ours
+    return ours | ((seen.kind == "survey") & ~functools.reduce(operator.or_, answers))
 
 
 def _great_circle(

@@ -24,11 +24,13 @@ def messages(seen: ir.Table) -> ir.Table:
 
 
 def mailings(messages: ir.Table) -> ir.Table:
-    """Return one row for each medium and campaign of a customer: how many were `sent`, `opened`, `clicked`.
+    """Return one row for each medium of a customer: how many messages were `sent`, and of these `opened`, `clicked`.
 
-    Opens beyond the number sent are the same message opened again, and are not counted; nor are those of
-    messages that were sent before the log or the window begins. What was clicked was opened, even where
-    no open was logged. Where no campaign is known, all messages of a medium are one mailing.
+    Opens count against what was sent of their campaign. Where the campaign is known on one side only, an
+    open without one may be of any message of the medium, and an open of a campaign that was not sent of
+    any message without one. What was sent before the log or the window begins was opened by nobody here,
+    where campaigns are known on both sides. Opens beyond the number sent are the same message opened
+    again, and are not counted. What was clicked was opened, even where no open was logged.
     """
     campaign = ["campaign"] if "campaign" in messages.columns else []
     grouped = messages.group_by(*who(messages), "medium", *campaign)
@@ -37,13 +39,26 @@ def mailings(messages: ir.Table) -> ir.Table:
         opens=messages.count(where=_was(messages, "open")),
         clicks=messages.count(where=_was(messages, "click")),
     )
-    return counts.select(
-        *who(counts),
-        "medium",
-        "sent",
-        opened=ibis.least(counts.sent, ibis.greatest(counts.opens, counts.clicks)),
-        clicked=ibis.least(counts.sent, counts.clicks),
+    counts = counts.mutate(
+        opens=ibis.greatest(counts.opens, counts.clicks),
+        named=counts.campaign.notnull() if campaign else ibis.literal(False),
     )
+    return counts.group_by(*who(counts), "medium").agg(
+        sent=counts.sent.sum(),
+        opened=_of_what_was_sent(counts, counts.opens),
+        clicked=_of_what_was_sent(counts, counts.clicks),
+    )
+
+
+def _of_what_was_sent(campaigns: ir.Table, done: ir.IntegerColumn) -> ir.IntegerScalar:
+    """Return how many of the messages sent can have been what was opened or clicked, at most."""
+    sent, named = campaigns.sent, campaigns.named
+    of_their_own = ibis.least(sent, done).sum(where=named).fill_null(0)
+    of_unnamed = ibis.least(
+        done.sum(where=named & (sent == 0)).fill_null(0), sent.sum(where=~named).fill_null(0)
+    )
+    unnamed = done.sum(where=~named).fill_null(0)
+    return ibis.least(sent.sum(), of_their_own + of_unnamed + unnamed)
 
 
 def open_hours(messages: ir.Table, *, timezone: str, dialect: str) -> ir.Table:

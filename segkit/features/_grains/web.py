@@ -14,10 +14,14 @@ from segkit.features._grains.shopping import in_days
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-CLICKS = ("search", "cart_add", "page_view")
-WEB_KINDS = ("visit", *CLICKS)
-IN_STORE = ("store", "in store", "in-store", "shop", "retail", "pos", "offline")
+CLICKS = ("page_view", "search", "cart_add")
+WEB_KINDS = (*CLICKS, "visit")
+IN_STORE = (
+    *("store", "in store", "in-store", "shop", "retail", "pos", "offline", "brick-and-mortar"),
+    *("phone", "telephone"),
+)
 """Channels, in small letters, through which nothing happens on the site."""
+NUMBERED = tuple(f"store{sign}" for sign in " -0123456789")  # how the names of single stores begin
 
 MICROSECONDS = 1_000_000  # in a second
 LONGEST_VISIT = 86_400  # seconds: a source that says that a visit took longer is taken to mean a day
@@ -35,6 +39,11 @@ def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
     own = online.duration if "duration" in online.columns else ibis.null("float64")
     page = {"page": online.page} if "page" in online.columns else {}
     hits = online.select(*keys, "age", "kind", **page, own=_in_microseconds(own), turn=_turn(online.kind))
+    ordering = hits.kind == "purchase"
+    # Lines of an order are one hit: a till's log would else be sorted whole for the sake of a few visits.
+    orders = hits.filter(ordering).select(*keys, "age", "kind", "turn").distinct()
+    nothing = {name: ibis.null(hits[name].type()) for name in (*page, "own")}
+    hits = ibis.union(hits.filter(~ordering), orders.mutate(**nothing).select(*hits.columns))
     # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
     turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), hits.turn, hits.own.fill_null(-1)])
     hits = hits.mutate(
@@ -60,7 +69,7 @@ def visits(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
     cap = int(dwell_cap * MICROSECONDS)
     web, viewed, said = hits.kind != "purchase", hits.kind == "page_view", hits.kind == "visit"
     looked = _at_most(hits.own.fill_null(hits.step), cap)
-    stayed = _at_most(hits.step.fill_null(viewed.ifelse(hits.own, None)), cap)
+    stayed = _at_most(hits.step.fill_null(hits.own), cap)
     different = {"different_pages": hits.page.nunique(where=viewed)} if "page" in hits.columns else {}
     visits = hits.group_by(*who(hits), "visit").agg(
         age=hits.age.max(),
@@ -97,8 +106,10 @@ def among(column: ir.StringColumn, words: tuple[str, ...]) -> ir.BooleanColumn:
 
 
 def in_store(channel: ir.StringColumn) -> ir.BooleanColumn:
-    """Say whether a channel is a store; False where it is unknown."""
-    return among(channel.lower(), IN_STORE).fill_null(False)
+    """Say whether a channel is a store, such as "Store 12", or the telephone; False where it is unknown."""
+    word = channel.strip().lower()
+    single = functools.reduce(operator.or_, (word.startswith(beginning) for beginning in NUMBERED))
+    return (among(word, IN_STORE) | single).fill_null(False)
 
 
 def _on_the_site(seen: ir.Table) -> ir.Table:
