@@ -94,7 +94,7 @@ SELECT customer_id, recency, coalesce(frequency, 0) AS frequency, coalesce(monet
            AS orders_change,
        CASE WHEN tenure >= 182 THEN (spend_now - spend_before) / nullif(spend_now + spend_before, 0) END
            AS spend_change,
-       CASE WHEN weeks >= 4 THEN -(moment - (weeks - 1) / 2 * spent) / nullif(weeks * (weeks * weeks - 1) / 12, 0) END
+       CASE WHEN tenure >= 182 THEN -(moment - (weeks - 1) / 2 * spent) / (weeks * (weeks * weeks - 1) / 12) END
            AS spend_slope,
        coalesce(orders_7d, 0) AS orders_7d, coalesce(orders_30d, 0) AS orders_30d,
        coalesce(orders_90d, 0) AS orders_90d,
@@ -213,7 +213,7 @@ def _polars_finished(joined, pl):
     slope = -(pl.col("moment") - (weeks - 1) / 2 * pl.col("spent")) / (weeks * (weeks * weeks - 1) / 12)
     joined = joined.with_columns(
         gap_mean=pl.when(orders > 0).then((pl.col("tenure") - pl.col("recency")) / orders),
-        spend_slope=pl.when(weeks >= 4).then(slope),
+        spend_slope=pl.when(pl.col("tenure") >= 2 * QUARTER).then(slope),
         **{f"{name}_change": _polars_change(pl, name) for name in ("orders", "spend")},
     )
     joined = joined.with_columns(
@@ -302,7 +302,7 @@ def _pandas_orders(orders, np):
         table[f"{name}_change"] = ((now - before) / (now + before)).where(known)
     weeks = np.minimum(table["tenure"] // 7 + 1, WEEKS)
     slope = -(table["moment"] - (weeks - 1) / 2 * table["spent"]) / (weeks * (weeks * weeks - 1) / 12)
-    table["spend_slope"] = slope.where(weeks >= 4)
+    table["spend_slope"] = slope.where(table["tenure"] >= 2 * QUARTER)
     return table
 
 

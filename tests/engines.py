@@ -73,6 +73,8 @@ def spark_session():
     folder = tempfile.mkdtemp(prefix="segkit-spark-")
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
+        # The tests are a thousand short plans: compiling them well costs more than it saves.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "2g",
         "spark.local.dir": folder,

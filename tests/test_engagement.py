@@ -76,7 +76,7 @@ def test_kinds_may_be_asked_for_together(shop):
 
 
 def test_one_order_is_enough():
-    engagement, truth = make_engagement(purchases(("ada", "2024-01-01 10:00", 5.0)))
+    _, truth = make_engagement(purchases(("ada", "2024-01-01 10:00", 5.0)))
     assert list(truth.index) == ["ada"]
 
 

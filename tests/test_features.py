@@ -303,7 +303,7 @@ def test_a_misspelt_feature_is_explained():
     with pytest.raises(ValueError, match=r"no feature 'recensy'. Did you mean 'recency'"):
         sg.select_features("recensy")
     for said in (["recency"], None):
-        with pytest.raises(TypeError, match="which is no name. Pass the names one by one"):
+        with pytest.raises(TypeError, match=r"which is no name\. Pass the names one by one"):
             sg.select_features(said)
 
 

@@ -121,16 +121,19 @@ def test_an_order_is_done_on_the_site_and_keeps_the_visit_going():
 
 @pytest.mark.parametrize(
     ("channel", "converts"),
-    [("web", 1), (None, 1), ("app", 1), ("Store", 0), ("in-store", 0), ("POS", 0), ("offline", 0)]
-    + [
-        (" Store ", 0),
-        ("Store 12", 0),
-        ("store-3", 0),
-        ("STORE7", 0),
-        ("Brick-and-mortar", 0),
-        ("telephone", 0),
-    ]
-    + [("shopify", 1), ("shop app", 1), ("storefront", 1), ("phone app", 1)],
+    [
+        *(
+            ("web", 1),
+            (None, 1),
+            ("app", 1),
+            ("shopify", 1),
+            ("shop app", 1),
+            ("storefront", 1),
+            ("phone app", 1),
+        ),
+        *(("Store", 0), ("in-store", 0), ("POS", 0), ("offline", 0), (" Store ", 0), ("Store 12", 0)),
+        *(("store-3", 0), ("STORE7", 0), ("Brick-and-mortar", 0), ("telephone", 0)),
+    ],
 )
 def test_orders_in_a_store_convert_no_visit(channel, converts):
     events = site(("page_view", at("09:00")), ("purchase", at("09:10"), {"channel": channel}))

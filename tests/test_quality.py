@@ -679,7 +679,6 @@ def test_wrong_words_are_errors(said, error, words):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
-    "ignore:The copy keyword is deprecated",  # PySpark 4.0 says it to pandas 3
     "ignore:unclosed <socket:ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
@@ -690,11 +689,11 @@ def test_spark_gives_the_same_report():
     table = pd.concat([shop(), shop().head(7), robot, rated([1, 2, 3, 4] * 20)], ignore_index=True)
     ours = read(table[~table["timestamp"].between("2024-02-10", "2024-02-13")])
     one, other = (
-        sg.check_events(events, timezone="Europe/Berlin")
+        sg.check_events(events, timezone="Europe/Berlin", births=pd.Series(DAYS[3], index=["c001", "c002"]))
         for events in (ours, spark_events_of(ours.table.to_pyarrow()))
     )
-    assert {"gap", "repeats", "machine", "zone"} <= set(one.findings.index)
-    for name in ("findings", "coverage", "gaps", "suspects", "checks"):
+    assert {"gap", "repeats", "machine", "zone", "birth"} <= set(one.findings.index)
+    for name in ("findings", "coverage", "gaps", "suspects"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
 
 

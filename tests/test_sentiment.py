@@ -307,6 +307,9 @@ def test_texts_of_another_database_are_brought_here():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_texts_on_spark_are_not_scored_in_place():
     from engines import spark_frame
 

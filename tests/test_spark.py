@@ -339,8 +339,8 @@ def test_nothing_is_collected(monkeypatch):
     """Of 5,000 rows no more than the reasons and counts leave Spark, until features do."""
     from pyspark.sql.classic.dataframe import DataFrame
 
-    left, to_pandas = [], DataFrame.toPandas
-    monkeypatch.setattr(DataFrame, "toPandas", lambda self: left.append(to_pandas(self)) or left[-1])
+    left, to_arrow = [], DataFrame.toArrow
+    monkeypatch.setattr(DataFrame, "toArrow", lambda self: left.append(to_arrow(self)) or left[-1])
     n = 5_000
     frame = spark_frame(rows(*["2024-01-01"] * n, amount=[1.0] * n))
     events = sg.read_events(frame, kind="purchase")
@@ -353,8 +353,8 @@ def test_nothing_is_collected(monkeypatch):
 def test_their_session_stays_as_it_was():
     session = spark_session()
     before = {"settings": dict(session.conf.getAll), "tables": session.catalog.listTables()}
-    events = sg.read_events(spark_frame(rows("2024-01-01")), kind="visit")
-    sg.customer_features(events, sg.WEB, as_of="2024-02-01")
+    events = sg.read_events(spark_frame(rows("2024-01-01", amount=[1.0])), kind="purchase")
+    sg.customer_features(events, sg.RFM, as_of="2024-02-01")
     assert {"settings": dict(session.conf.getAll), "tables": session.catalog.listTables()} == before
     assert session.conf.get("spark.sql.session.timeZone") == "America/New_York"
 
@@ -420,7 +420,7 @@ def test_events_of_one_spark_can_be_added():
 def test_events_of_spark_and_of_a_file_cannot_be_added():
     there = sg.read_events(spark_frame(rows("2024-01-01")), kind="visit")
     here = sg.read_events(rows("2024-01-01"), kind="visit")
-    with pytest.raises(ValueError, match="live in 2 engines .*as a DataFrame of the Spark session"):
+    with pytest.raises(ValueError, match=r"live in 2 engines .*as a DataFrame of the Spark session"):
         here + there
 
 
@@ -458,7 +458,7 @@ def test_a_directive_that_spark_is_not_taught_is_named():
 
 def test_a_frame_that_fails_is_said_to():
     frame = spark_session().sql("SELECT 'ada' AS customer_id, raise_error('broken disk') AS timestamp")
-    with pytest.raises(ValueError, match="the Spark DataFrame could not be read through.*broken disk"):
+    with pytest.raises(ValueError, match=r"the Spark DataFrame could not be read through.*broken disk"):
         sg.read_events(frame, kind="visit")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import take
 
-from segkit.attributes._attributes import BASES, Attributes, check_bases, check_clash, counted
+from segkit._standard import BASES
+from segkit.attributes._attributes import Attributes, check_bases, check_clash, counted
 from segkit.attributes._columns import words_of
 
 

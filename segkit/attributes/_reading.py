@@ -9,7 +9,8 @@ import pandas as pd
 
 from segkit._engine import one_at_a_time
 from segkit._sources import Source, open_source
-from segkit.attributes._attributes import BASES, Attributes
+from segkit._standard import BASES
+from segkit.attributes._attributes import Attributes
 from segkit.attributes._batteries import Batteries, batteries
 from segkit.attributes._columns import Blank, Column, Raw, read_column
 from segkit.attributes._fetching import fetched, one_row_each, taken

@@ -10,7 +10,8 @@ import pandas as pd
 
 from segkit._engine import near
 from segkit._sources import Source
-from segkit.attributes._attributes import BASES, check_clash, shortened
+from segkit._standard import BASES
+from segkit.attributes._attributes import check_clash, shortened
 from segkit.attributes._columns import TYPES
 from segkit.attributes._regions import Region, as_region
 from segkit.attributes._scales import Scale, as_scale

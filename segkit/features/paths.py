@@ -163,8 +163,8 @@ def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str
             f"path_feature got {len(steps)} step(s), {', '.join(map(repr, steps)) or 'none'}. Say two or more, or what "
             'should not follow a single one: path_feature("purchase", without="chat", within="7 days").'
         )
-    known = (tuple(map(_as_read, kinds)) for kinds in (steps, barred))
-    return Path(*known, read_span(within, "within").total_seconds())
+    steps, barred = (tuple(map(_as_read, kinds)) for kinds in (steps, barred))
+    return Path(steps, barred, read_span(within, "within").total_seconds())
 
 
 def _as_read(kind: str) -> str:

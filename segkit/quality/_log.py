@@ -15,6 +15,7 @@ import pandas as pd
 from segkit._dialect import dialect_of, local_time
 from segkit._engine import engine, kept, table_of
 from segkit._portable import portable
+from segkit._standard import TYPE_OF
 from segkit.events import Events
 
 if TYPE_CHECKING:
@@ -74,16 +75,22 @@ class Log:
         """Return a computed copy of a query, where the events live in segkit's own engine."""
         return kept(query) if self.is_own else query
 
-    def beside(self, columns: dict[str, Any]) -> ir.Table:
-        """Return columns as a table that can be joined to the events."""
+    def beside(self, columns: dict[str, pd.Series]) -> ir.Table:
+        """Return a few rows as a table that can be joined to the events."""
         import pyarrow as pa
 
-        table = pa.table(columns)
+        table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
         if self.is_own:
             return table_of(table)
-        foreign = ibis.memtable(table)
-        self.known.setdefault("beside", []).append(foreign)  # Ibis drops it there with its last user here
-        return foreign
+        kinds = {
+            name: TYPE_OF["time"] if pa.types.is_timestamp(kind.type) else "string"
+            for name, kind in zip(table.column_names, table.schema, strict=True)
+        }
+        rows = [
+            ibis.struct({name: ibis.literal(value, type=kinds[name]) for name, value in row.items()})
+            for row in table.to_pylist()
+        ]
+        return ibis.array(rows).unnest().name("row").as_table().unpack("row")
 
     @functools.cached_property
     def hours(self) -> pd.DataFrame:

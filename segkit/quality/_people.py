@@ -195,7 +195,7 @@ def _beating(log: Log, acts: ibis.Table) -> pd.DataFrame:
 
 
 def _events_of(log: Log, ids: list[str]) -> dict[str, int]:
-    rows = log.answer(log.customers.semi_join(log.beside({"customer_id": ids}), "customer_id"))
+    rows = log.answer(log.customers.semi_join(log.beside({"customer_id": pd.Series(ids)}), "customer_id"))
     return dict(zip(rows["customer_id"], rows["events"], strict=True))
 
 

@@ -321,7 +321,15 @@ def births(log: Log) -> list[Finding]:
     """Count events before the customer was known."""
     if log.births is None:
         return []
-    born = log.beside({"customer_id": log.births.index.to_numpy(), "birth": log.births.to_numpy()})
+    t = log.by_customer
+    began = log.answer(t.group_by("customer_id").agg(first=t["first"].min())).set_index("customer_id")[
+        "first"
+    ]
+    known = log.births.reindex(began.index)
+    wrong = known[began < known]
+    if not len(wrong):
+        return []
+    born = log.beside({"customer_id": wrong.index.to_series(), "birth": wrong})
     t = log.table.inner_join(born, "customer_id")
     early = t.filter(t.timestamp < t.birth)
     found = log.row(
