@@ -480,6 +480,16 @@ def test_cents_among_whole_units_are_found_by_product():
     assert not ask("scale", shop())
 
 
+def test_a_month_in_cents_is_found_without_products_too():
+    table = shop().drop(columns="product_id")
+    table["amount"] *= np.where(table["timestamp"].dt.month == 2, 100, 1)
+    finding = only(ask("jump", table))
+    assert (
+        "100 times as high in 1 month as in the others" in finding.what and finding.example == "February 2024"
+    )
+    assert not ask("jump", shop())
+
+
 def test_packs_and_price_rises_are_no_cents():
     table = shop()
     table["amount"] *= np.where(table["timestamp"] > "2024-03-01", 1.4, 1.0) * np.where(

@@ -156,6 +156,7 @@ CHECKS = (
     Check("nothing", "Are there purchases of nothing?", _money.nothing, ("amount",), _SOLD),
     Check("extreme", "Are there amounts beyond all others?", _money.extremes, ("amount",)),
     Check("quantity", "Are quantities above 0?", _money.odd_quantities, ("quantity",), _SOLD),
+    Check("jump", "Do amounts stay in one unit from month to month?", _money.jumps, ("amount",)),
     Check("scale", "Are prices in one unit?", _money.scales, ("amount", "product_id"), _SOLD),
     Check("currency", "Are prices in one currency?", _money.currencies, ("amount", "product_id"), _SOLD),
     Check("half_filled", "Are columns of purchases filled?", _answers.half_filled, (), _SOLD),

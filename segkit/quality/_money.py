@@ -21,18 +21,58 @@ SOME, PEAK, FEWEST = 0.002, 5, 20  # share of lines; times as many as a little n
 OTHER = (
     4.0  # times the price of the same products elsewhere, from which on a place is said to use other money
 )
-PRODUCTS, LINES = 3, 30  # of a place that can be compared
+PRODUCTS, LINES = 3, 30  # of a place, or a month, that can be compared
+JUMP = 20  # times the middle amount of other months
 
 
 @once
 def amounts_of(log: Log) -> pd.DataFrame:
-    """Return how many events have which amount: `kind`, `bin` (of its logarithm, missing for 0), `n`, `total`."""
+    """Return how many events of a month have which amount: `kind`, `month`, `bin` (of its logarithm), `n`, `total`.
+
+    The bin of an amount of 0 is missing.
+    """
     t = log.table.filter(log.table.amount.notnull())
     size = t.amount.abs()
     step = (size > 0).ifelse((size.nullif(0).log10() * PER_DECADE).floor(), None)
-    return log.answer(
-        t.group_by("kind", bin=step.cast("int64")).agg(n=t.count(), total=size.cast("float64").sum())
-    ).sort_values(["kind", "bin"], ignore_index=True)
+    rows = log.answer(
+        t.group_by("kind", month=t.timestamp.truncate("M"), bin=step.cast("int64")).agg(
+            n=t.count(), total=size.cast("float64").sum()
+        )
+    )
+    return rows.sort_values(["kind", "bin", "month"], ignore_index=True)
+
+
+def jumps(log: Log) -> list[Finding]:
+    """Find months in which the middle amount is many times that of the other months."""
+    findings = []
+    for kind, rows in amounts_of(log).dropna(subset="bin").groupby("kind"):
+        months = rows[rows.groupby("month")["n"].transform("sum") >= LINES]
+        middle = months.groupby("month").apply(_middle, include_groups=False)
+        if len(middle) < 3:
+            continue
+        apart = middle - middle.median()
+        odd = apart[apart.abs() >= np.log10(JUMP) * PER_DECADE]
+        if not len(odd) or len(odd) > len(middle) / 2:
+            continue
+        n = int(months.loc[months["month"].isin(odd.index), "n"].sum())
+        ratio = 10 ** (odd.iloc[0] / PER_DECADE)
+        findings.append(
+            Finding(
+                SERIOUS,
+                f"Amounts of {kind} are about {times(max(ratio, 1 / ratio))} as {'high' if ratio > 1 else 'low'} in "
+                f"{counted(len(odd), 'month')} as in the others.",
+                n,
+                f"{odd.index[0]:%B %Y}",
+                "Cents for whole units, or another currency, most likely. Bring all amounts to one before reading.",
+            )
+        )
+    return findings
+
+
+def _middle(rows: pd.DataFrame) -> float:
+    """Return the bin of the middle amount."""
+    sizes = rows.groupby("bin")["n"].sum()
+    return float(sizes.index[(sizes.cumsum() >= sizes.sum() / 2).argmax()])
 
 
 def nothing(log: Log) -> list[Finding]:
@@ -57,7 +97,7 @@ def nothing(log: Log) -> list[Finding]:
 def extremes(log: Log) -> list[Finding]:
     """Find amounts that are larger by orders of magnitude than nearly all others."""
     findings = []
-    for kind, rows in amounts_of(log).dropna(subset="bin").groupby("kind"):
+    for kind, rows in _over_time(log).groupby("kind"):
         below = rows["n"].cumsum() / rows["n"].sum()
         if rows["n"].sum() < 1_000:
             continue
@@ -82,6 +122,11 @@ def extremes(log: Log) -> list[Finding]:
             )
         )
     return findings
+
+
+def _over_time(log: Log) -> pd.DataFrame:
+    rows = amounts_of(log).dropna(subset="bin")
+    return rows.groupby(["kind", "bin"], as_index=False)[["n", "total"]].sum()
 
 
 def _beyond(log: Log, kind: str, edge: float) -> tuple[int, float]:
