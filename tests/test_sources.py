@@ -25,13 +25,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from engines import postgres_server
+from engines import lacks, postgres_server
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import orders
 
 import segkit as sg
-from segkit._engine import run, sweep
+from segkit._engine import engine, run, sweep
 from segkit._sources import open_source
 from segkit.events import Events
 
@@ -699,7 +699,10 @@ ORDERS = """
 
 @pytest.fixture(scope="module")
 def server():
-    psycopg = pytest.importorskip("psycopg")
+    try:
+        import psycopg
+    except ImportError as error:
+        lacks("PostgreSQL", str(error))
     with postgres_server() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(ORDERS)
@@ -847,10 +850,26 @@ def _kill_the_sleeper(server):
             time.sleep(0.05)
 
 
-# --- other engines of Ibis ---------------------------------------------------------------------------
+# --- another DuckDB, and other engines of Ibis ---------------------------------------------------------
 
 
-def test_an_ibis_table_of_another_duckdb_is_read_in_our_zone(monkeypatch):
+@pytest.mark.parametrize("connect", [duckdb.connect, lambda: engine().con])
+def test_a_connection_to_duckdb_is_read_by_table_or_query(connect):
+    """Also our own, which cannot give rows while it takes them."""
+    connection = connect()
+    connection.execute(
+        "CREATE TEMP TABLE lines AS SELECT 'ada' AS customer_id, '2024-01-01' AS timestamp, 5 AS amount"
+    )
+    assert counted(read(connection, table="lines")) == (1, 0)
+    assert read(connection, table="SELECT * FROM lines").sources == ("a query of the DuckDB connection",)
+    with pytest.raises(ValueError, match=r"no table 'line'. Did you mean 'lines'"):
+        read(connection, table="line")
+    with pytest.raises(ValueError, match="more than once"):
+        read(connection, table="SELECT 1 AS a, 2 AS A")
+    connection.execute("DROP TABLE lines")
+
+
+def test_an_ibis_table_of_another_duckdb_is_read_in_our_zone():
     """Its session may be in New York: ten o'clock is still what the text says, in UTC."""
     other = ibis.duckdb.connect()
     other.raw_sql("SET TimeZone = 'America/New_York'")

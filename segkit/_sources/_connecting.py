@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from segkit._sources import _sqlite
 from segkit._sources._paths import matching
-from segkit._sources._readers import AlchemyReader, ArrowReader, DbapiReader
+from segkit._sources._readers import AdbcReader, AlchemyReader, DbapiReader, DuckdbReader
 from segkit._sources._source import first_line
 from segkit._sources._urls import Url, is_url, parsed_url, secrets_of, without_secrets
 
@@ -94,7 +94,7 @@ def _of_url(text: str, ending: ExitStack) -> Database:
     url = parsed_url(text)
     if scheme in ("postgresql", "postgres") and importlib.util.find_spec("adbc_driver_postgresql"):
         connection = ending.enter_context(closing(_connected(url.name, lambda: _adbc_of(text), url.shown)))
-        return Database(url.name, ArrowReader(connection, "postgresql"), url.shown)
+        return Database(url.name, AdbcReader(connection, "postgresql"), url.shown)
     engine = _alchemy_engine(url)
     ending.callback(engine.dispose)
     connection = ending.enter_context(_connected(url.name, engine.connect, url.shown))
@@ -193,8 +193,11 @@ def _of_alchemy(source: Any, ending: ExitStack) -> Database:
 
 
 def _of_connection(connection: Any) -> Database:
+    module = type(connection).__module__.partition(".")[0]
+    if module in ("duckdb", "_duckdb"):
+        return Database("the DuckDB connection", DuckdbReader(connection), str)
     password = getattr(getattr(connection, "info", None), "password", None)
-    vendor = KNOWN.get(type(connection).__module__.partition(".")[0], "")
+    vendor = KNOWN.get(module, "")
     if hasattr(connection, "adbc_get_info"):
         vendor = KNOWN.get(connection.adbc_get_info().get("vendor_name"), "")
     return Database(
@@ -206,4 +209,4 @@ def _of_connection(connection: Any) -> Database:
 
 def _reader_of(connection: Any, dialect: str) -> DbapiReader:
     arrow = hasattr(connection, "adbc_get_info")
-    return ArrowReader(connection, dialect) if arrow else DbapiReader(connection, dialect)
+    return AdbcReader(connection, dialect) if arrow else DbapiReader(connection, dialect)

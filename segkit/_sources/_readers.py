@@ -1,4 +1,4 @@
-"""Ways to speak to a database: a DBAPI connection, an ADBC connection, SQLAlchemy."""
+"""Ways to speak to a database: through DBAPI, another DuckDB, ADBC or SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from segkit._engine import fresh_name
+from segkit._engine import engine, fresh_name
 from segkit._sources._arriving import chunks_of, copied, gathered
 from segkit._sources._source import check_names, named
 from segkit._sources._sqlite import SAMPLE
@@ -93,8 +93,29 @@ class DbapiReader:
             yield cursor
 
 
-class ArrowReader(DbapiReader):
-    """Reads through a connection that gives Arrow: ADBC, or another DuckDB."""
+class DuckdbReader(DbapiReader):
+    """Reads through a connection of another DuckDB than ours."""
+
+    def __init__(self, connection: Any):
+        super().__init__(connection, "duckdb")
+
+    def rows(self, query: str) -> list[tuple]:
+        return self.connection.sql(query).fetchall()
+
+    def names_of_tables(self) -> list[tuple[str, ...]] | None:
+        found = "SELECT table_name FROM information_schema.tables ORDER BY table_name"
+        return self.rows(found)
+
+    def table(self, query: str, numbers: Sequence[str] = ()) -> ir.Table:
+        relation = self.connection.sql(query)
+        check_names("The query", relation.columns)
+        if self.connection is engine().con:  # which cannot give rows while it takes them
+            return copied(relation.to_arrow_table().to_reader())
+        return copied(relation.to_arrow_reader())
+
+
+class AdbcReader(DbapiReader):
+    """Reads through an ADBC connection, which gives Arrow."""
 
     samples = True
 

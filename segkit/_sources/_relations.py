@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import ibis.expr.operations as ops
 
-from segkit._engine import engine, kept
+from segkit._engine import engine, kept, table_of
 from segkit._sources._arriving import copied
 from segkit._sources._connecting import Database, attempted, said
 from segkit._sources._databases import broken_off, read
-from segkit._sources._readers import DbapiReader
+from segkit._sources._readers import DbapiReader, DuckdbReader
 from segkit._sources._source import Source, check_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 NAME = "the Ibis table"
 DIALECTS = {"postgres": "postgresql", "sqlite": "sqlite"}
@@ -46,24 +47,19 @@ def of_ibis(table: ir.Table) -> Source:
     backend = backends[0]
     if backend is engine():
         return Source(NAME, table)
-    # Its own values in memory, beside the tables, are known to Ibis only.
-    plain = not table.op().find(ops.InMemoryTable)
-    if backend.name in DIALECTS and plain:
+    if table.op().find(ops.InMemoryTable):  # values in memory beside its tables, which only Ibis knows
+        return Source(NAME, _attempted(lambda: table_of(table.to_pyarrow())), owned=True)
+    query = backend.compile(table)
+    if backend.name == "duckdb":
+        return Source(NAME, _attempted(lambda: DuckdbReader(backend.con).table(query)), owned=True)
+    if backend.name in DIALECTS:
         database = Database(NAME, DbapiReader(backend.con, DIALECTS[backend.name]), str)
-        return Source(NAME, read(database, backend.compile(table), NAME), owned=True)
+        return Source(NAME, read(database, query, NAME), owned=True)
+    return Source(NAME, _attempted(lambda: copied(backend.to_pyarrow_batches(table))), owned=True)
 
-    def batches() -> pa.RecordBatchReader:
-        if backend.name == "duckdb":
-            return (
-                backend.con.sql(backend.compile(table)).to_arrow_reader()
-                if plain
-                else table.to_pyarrow().to_reader()
-            )
-        return backend.to_pyarrow_batches(table)
 
-    return Source(
-        NAME, attempted(lambda: copied(batches()), lambda error: broken_off(NAME)(said(error))), owned=True
-    )
+def _attempted(action: Callable[[], ir.Table]) -> ir.Table:
+    return attempted(action, lambda error: broken_off(NAME)(said(error)))
 
 
 def check_one_engine(*tables: ir.Table) -> None:

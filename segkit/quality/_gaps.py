@@ -56,7 +56,7 @@ def silences(counts: np.ndarray, weekdays: np.ndarray) -> list[Silence]:
     Returns
     -------
     list of Silence
-        At most ten; none of a feed of fewer than 14 days.
+        At most ten; none of a feed of fewer than 14 days, nor before a feed's seventh day with events.
 
     Notes
     -----
@@ -71,6 +71,8 @@ def silences(counts: np.ndarray, weekdays: np.ndarray) -> list[Silence]:
         return []
     level, factor = _expectations(counts, weekdays, np.ones(len(counts), bool))
     runs = sorted(_runs(counts == 0), key=lambda run: -float((level * factor[weekdays])[slice(*run)].sum()))
+    running = np.cumsum(counts > 0)  # before that, a feed was not there yet, but for a first few
+    runs = [(start, stop) for start, stop in runs if running[start] >= WEEK]
     found = [_silence(counts, weekdays, start, stop) for start, stop in runs[:MOST]]
     return sorted(found, key=lambda silence: (silence.probability, silence.start))
 

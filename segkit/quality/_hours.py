@@ -11,6 +11,7 @@ DAY = 24
 CHANGE = 12.0  # log-likelihood that a change of hour must be worth: one in e¹², for all weeks and hours
 ALIKE = 0.35  # share of what did not fit that may remain once the hours are moved
 FEWEST_WEEKS, FEWEST = 6, 500  # of a feed, without which nothing is said of its hours
+MOVED = 200  # events that lie elsewhere, at least
 ROUNDS = 5
 
 
@@ -130,6 +131,8 @@ def _path(fit: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _fits(counts: np.ndarray, profile: np.ndarray, hours: int) -> bool:
     """Say whether moving the hours explains most of what sets these weeks apart."""
+    if counts.sum() < MOVED:
+        return False
     share = counts / counts.sum()
 
     def misfit(expected: np.ndarray) -> float:

@@ -29,6 +29,7 @@ CLOCKS = {
     "Australia": "Australia/Sydney",
 }
 NEAR = pd.Timedelta(days=10)
+PEOPLE = 100  # customers a month, below which the hours of a kind are those of whoever happens to be active
 EXPECTED = 20  # events of the hour that clocks repeat, without which nothing can be said
 
 
@@ -180,8 +181,9 @@ def crowded_seconds(log: Log) -> list[Finding]:
 def zones(log: Log) -> list[Finding]:
     """Find weeks in which the hours of the day lie some hours away from those of the other weeks."""
     findings = []
+    customers = log.coverage.groupby("kind")["customers"].median()
     for kind in log.kinds.index:
-        if log.resolution[kind] > 3600 or kind.endswith("_sent"):
+        if log.resolution[kind] > 3600 or kind.endswith("_sent") or customers[kind] < PEOPLE:
             continue
         rows = log.hours[(log.hours["kind"] == kind) & log.hours["day"].between(*log.span)]
         if not len(rows):

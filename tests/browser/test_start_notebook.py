@@ -163,18 +163,18 @@ def marked(tuner):
 
 
 def test_the_number_of_segments_changes_by_keyboard(nb, tuner):
-    slider = tuner.get_by_role("slider")
-    expect(tuner.locator(".widget-readout")).to_have_text("4")
-    expect(marked(tuner)).to_have_count(4)
+    slider, start = tuner.get_by_role("slider"), nb.python("tuner.n_segments")
+    expect(tuner.locator(".widget-readout")).to_have_text(str(start))
+    expect(marked(tuner)).to_have_count(5)  # one in each panel
     before = marked(tuner).first.bounding_box()["x"]
     slider.focus()
     slider.press("ArrowRight")
-    nb.wait_python("tuner.n_segments == 5")
+    nb.wait_python(f"tuner.n_segments == {start + 1}")
     slider.press("ArrowRight")
-    nb.wait_python("tuner.n_segments == 6 and 'n_segments=6' in tuner.code")
+    nb.wait_python(f"tuner.n_segments == {start + 2} and 'n_segments={start + 2}' in tuner.code")
     expect(tuner.locator("code")).to_have_text(nb.python("tuner.code"))
-    expect(tuner.get_by_text("With 6 segments")).to_be_visible()
-    expect(marked(tuner)).to_have_count(4)
+    expect(tuner.get_by_text(f"With {start + 2} segments")).to_be_visible()
+    expect(marked(tuner)).to_have_count(5)
     nb.until(
         lambda: marked(tuner).first.bounding_box()["x"] > before + 20, "the marked point moved to the right"
     )

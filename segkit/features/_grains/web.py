@@ -34,16 +34,7 @@ def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
     `step` is the time to what was done next in the visit, missing for the last and between two of the
     same instant; `own` the duration that the event itself says. Both in microseconds.
     """
-    online = _on_the_site(seen)
-    keys = who(online)
-    own = online.duration if "duration" in online.columns else ibis.null("float64")
-    page = {"page": online.page} if "page" in online.columns else {}
-    hits = online.select(*keys, "age", "kind", **page, own=_in_microseconds(own), turn=_turn(online.kind))
-    ordering = hits.kind == "purchase"
-    # Lines of an order are one hit: a till's log would else be sorted whole for the sake of a few visits.
-    orders = hits.filter(ordering).select(*keys, "age", "kind", "turn").distinct()
-    nothing = {name: ibis.null(hits[name].type()) for name in (*page, "own")}
-    hits = ibis.union(hits.filter(~ordering), orders.mutate(**nothing).select(*hits.columns))
+    keys, hits = who(seen), ibis.union(_web_events(seen), _web_orders(seen))
     # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
     turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), hits.turn, hits.own.fill_null(-1)])
     hits = hits.mutate(
@@ -112,10 +103,27 @@ def in_store(channel: ir.StringColumn) -> ir.BooleanColumn:
     return (among(word, IN_STORE) | single).fill_null(False)
 
 
-def _on_the_site(seen: ir.Table) -> ir.Table:
-    clicked, either = among(seen.kind, CLICKS), among(seen.kind, ("purchase", "visit"))
-    online = either & ~in_store(seen.channel) if "channel" in seen.columns else either
-    return seen.filter(clicked | online)
+def _web_events(seen: ir.Table) -> ir.Table:
+    counted = seen.kind == "visit"
+    if "channel" in seen.columns:
+        counted &= ~in_store(seen.channel)
+    events = seen.filter(among(seen.kind, CLICKS) | counted)
+    own = events.duration if "duration" in events.columns else ibis.null("float64")
+    page = {"page": events.page} if "page" in events.columns else {}
+    return events.select(
+        *who(seen), "age", "kind", **page, own=_in_microseconds(own), turn=_turn(events.kind)
+    )
+
+
+def _web_orders(seen: ir.Table) -> ir.Table:
+    """Lines of an order are one hit: a till's log would else be sorted whole for the sake of a few visits."""
+    channel = ["channel"] if "channel" in seen.columns else []
+    lines = seen.filter(seen.kind == "purchase").select(*who(seen), "age", "kind", *channel)
+    orders = lines.distinct()
+    if channel:
+        orders = orders.filter(~in_store(orders.channel)).drop("channel").distinct()
+    page = {"page": ibis.null("string")} if "page" in seen.columns else {}
+    return orders.select(*who(seen), "age", "kind", **page, own=ibis.null("int64"), turn=_turn(orders.kind))
 
 
 def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
