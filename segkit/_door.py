@@ -175,7 +175,7 @@ class Door:
         raw = self.source.table[self.found[name]]
         if name in IDS:
             return read_id(raw, self.dialect)
-        return read_number(raw, self.dialect) if STANDARD.get(name, "number") == "number" else read_text(raw)
+        return read_number(raw) if STANDARD.get(name, "number") == "number" else read_text(raw)
 
     def _kinds(self) -> ir.Column:
         if self.kind is not None:

@@ -21,7 +21,10 @@ from segkit._dialect import SPARK
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,2})?$"
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_NUMBER = rf"[+]?-?(?:{_DIGITS}[.]?(?:{_DIGITS})?|[.]{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
+_NO_NUMBER = "[+-]?(?i:inf|infinity|nan)"  # and yet one to computers
+_SMALL_NUMBER = "[+-]?(?:[0-9]{1,100}[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 
 
 @ibis.udf.scalar.builtin(name="dayofweekiso", signature=((dt.timestamp,), dt.int64))
@@ -148,11 +151,18 @@ def _extreme(node: ops.Least | ops.Greatest, dialect: str) -> ops.Node:
 
 
 def _try_cast(node: ops.TryCast, dialect: str) -> ops.Node:
-    """PostgreSQL cannot try: it is only asked for what looks like a number."""
-    if dialect != "postgres" or not (node.arg.dtype.is_string() and node.to.is_floating()):
+    """Spark reads 1d and 0x1p3 too, and PostgreSQL cannot try: they are asked for what DuckDB takes for a number."""
+    if not (node.arg.dtype.is_string() and node.to.is_floating()):
         return node
     text = node.arg.to_expr()
-    return ibis.cases((text.re_search(NUMBER), text)).cast(node.to).op()
+    if dialect in SPARK:
+        asked = text.re_search(rf"^\s*(?:{_NUMBER}|{_NO_NUMBER})\s*$").ifelse(
+            text.re_replace("^[+](?=-)|_", ""), None
+        )
+        return ops.TryCast(asked.op(), node.to)
+    if dialect == "postgres":
+        return text.re_search(rf"^\s*{_SMALL_NUMBER}\s*$").ifelse(text, None).cast(node.to).op()
+    return node
 
 
 def _median(node: ops.Median, dialect: str) -> ops.Node:

@@ -26,9 +26,6 @@ MISSING_WORDS = (
 )  # how missing ids look once they were made text
 _WHOLE_FLOATS = 2**53
 _LONG_FLOATS = 10**16  # from here on, DuckDB too writes 1e+16
-_DIGITS = "[0-9]+(?:_[0-9]+)*"
-_LIKE_DUCKDB = f"^[+]?-?(?:{_DIGITS}[.]?(?:{_DIGITS})?|[.]{_DIGITS})(?:[eE][+-]?{_DIGITS})?$"
-_NO_NUMBER = "^[+-]?(?i:inf|infinity|nan)$"  # and yet one to computers
 
 
 def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
@@ -47,11 +44,11 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
     )
 
 
-def read_number(raw: ir.Column, dialect: str = "duckdb") -> ir.FloatingColumn:
+def read_number(raw: ir.Column) -> ir.FloatingColumn:
     """Return numbers as floats; missing where a text is none."""
     if raw.type().is_integer():
         return raw.cast("float64")
-    number = _read_float(raw.strip(), dialect) if raw.type().is_string() else raw.cast("float64")
+    number = raw.strip().try_cast("float64") if raw.type().is_string() else raw.cast("float64")
     return number.isnan().ifelse(ibis.null("float64"), number)
 
 
@@ -76,14 +73,6 @@ def is_blank(raw: ir.Column, dialect: str = "duckdb") -> ir.BooleanColumn:
     if raw.type().is_string():
         return raw.isnull() | _says_missing(raw.strip(), dialect)
     return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
-
-
-def _read_float(text: ir.StringColumn, dialect: str) -> ir.FloatingColumn:
-    """Return what DuckDB takes for a number: Spark would read 1d and 0x1p3 too."""
-    if dialect == "duckdb":
-        return text.try_cast("float64")
-    number = text.re_search(_LIKE_DUCKDB).ifelse(text.re_replace("^[+]|_", ""), None)
-    return text.re_search(_NO_NUMBER).ifelse(text, number).try_cast("float64")
 
 
 def _is_plain(raw: ir.StringColumn) -> ir.BooleanColumn:

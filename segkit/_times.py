@@ -113,7 +113,7 @@ class Times:
             )
         table = table.mutate(**{into: raw.strip()})
         if self.formats and self.formats[0] in EPOCHS:
-            return self._read_number(table, read_number(table[into], self.dialect), into)
+            return self._read_number(table, read_number(table[into]), into)
         if self.formats:
             return self._by_format(table, into)
         return self._as_utc(

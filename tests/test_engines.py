@@ -1,8 +1,12 @@
 """One definition, three engines: Spark and PostgreSQL answer every feature as the embedded DuckDB does."""
 
+import decimal
 import re
 
 import duckdb
+import ibis
+import pandas as pd
+import pyarrow as pa
 import pytest
 import sqlglot
 from engines import (
@@ -15,6 +19,7 @@ from engines import (
     postgres_answers,
     postgres_connection,
     spark_answers,
+    spark_frame,
     spark_session,
     spark_sql_answers,
     standard,
@@ -22,6 +27,9 @@ from engines import (
 )
 
 import segkit as sg
+from segkit._engine import table_of
+from segkit._portable import portable
+from segkit._sources import open_source
 from segkit._standard import STANDARD
 from segkit.features import FAMILIES
 from segkit.features.sql import DIALECTS, feature_sql
@@ -177,3 +185,79 @@ def test_what_sql_cannot_be_written_for_is_said(said, message):
     given = {"events": STANDARD, "features": sg.RFM, "as_of": AS_OF} | said
     with pytest.raises(ValueError, match=message):
         feature_sql(given.pop("events"), given.pop("features"), **given)
+
+
+# --- words that engines would take otherwise ---------------------------------------------------------
+
+HALVES = [0.5, 1.5, 2.5, -0.5, -2.5, 5e-7, -5e-7, 1.0000005, 1.005, 2.675, 0.1 + 0.2, 123456.1234565]
+TEXTS = ["1", "1.5", "-1e5", "1d", "0x1p3", "1,5", "", "x", ".5", None, "5.", "1e"]
+SAID = {
+    "money": lambda t: t.x.cast("decimal(18, 6)").cast("float64"),
+    "whole": lambda t: t.x.cast("int64"),
+    "whole_of_decimal": lambda t: t.d.cast("int64"),
+    "rounded": lambda t: t.x.round(),
+    "rounded_to_three": lambda t: t.x.round(3),
+    "quotient_of_whole": lambda t: t.n / 7,
+    "quotient_of_decimals": lambda t: t.d / (t.d + 7),
+    "square_of_decimals": lambda t: (t.d * t.d).cast("float64"),
+    "least_known": lambda t: ibis.least(t.x, t.missing),
+    "greatest_known": lambda t: ibis.greatest(t.missing, t.x, 0),
+    "number_in_text": lambda t: t.text.try_cast("float64"),
+    "whole_of_truth": lambda t: (t.x > 1).cast("int64"),
+    "infinite": lambda t: (t.x > 2).ifelse(float("inf"), t.x).isinf().cast("int32"),
+    "weekday": lambda t: t.time.day_of_week.index(),
+    "since": lambda t: (t.time >= ibis.literal(pd.Timestamp("2024-03-10 02:30"), type="timestamp(6)")).cast(
+        "int32"
+    ),
+    "hour": lambda t: t.time.cast("timestamp(6)").hour(),
+}
+
+
+def halves() -> pa.Table:
+    """Numbers between two others, texts that are nearly numbers, and the night in which clocks are changed."""
+    n = len(HALVES)
+    decimals = [decimal.Decimal(str(x)).quantize(decimal.Decimal("0.000001")) for x in HALVES]
+    times = pd.date_range("2024-03-10 01:00", periods=n, freq="17min30s")
+    columns = {
+        "x": HALVES,
+        "d": pa.array(decimals, pa.decimal128(18, 9)),
+        "missing": pa.nulls(n, pa.float64()),
+    }
+    return pa.table(
+        {"n": range(n), **columns, "text": TEXTS, "time": pa.array(times).cast(pa.timestamp("us"))}
+    )
+
+
+def said_of(table):
+    return table.select("n", **{name: say(table).cast("float64") for name, say in SAID.items()})
+
+
+def by_row(frame):
+    return frame.set_index("n").sort_index()
+
+
+@pytest.fixture(scope="module")
+def duckdb_says():
+    return by_row(said_of(table_of(halves())).to_pandas())
+
+
+def test_postgres_is_asked_in_words_that_it_answers_as_duckdb(duckdb_says):
+    with postgres_connection().cursor() as cursor:
+        cursor.adbc_ingest("halves", halves(), mode="replace")
+        asked = said_of(ibis.table(table_of(halves()).schema(), name="halves"))
+        cursor.execute(str(ibis.to_sql(portable(asked, "postgres"), dialect="postgres")))
+        theirs = by_row(cursor.fetch_arrow_table().to_pandas())
+    pd.testing.assert_frame_equal(duckdb_says, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
+
+
+@marked
+def test_spark_is_asked_in_words_that_it_answers_as_duckdb(duckdb_says):
+    theirs = by_row(said_of(open_source(spark_frame(halves())).table).to_pandas())
+    pd.testing.assert_frame_equal(duckdb_says, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("dialect", ["snowflake", "bigquery"])
+def test_the_least_of_what_is_known_is_asked_for_where_one_that_is_missing_would_hide_it(dialect):
+    table = ibis.table({"a": "float64", "b": "float64"}, name="t")
+    asked = ibis.to_sql(portable(table.select(least=ibis.least(table.a, table.b)), dialect), dialect=dialect)
+    assert "LEAST(COALESCE(a, b), COALESCE(b, a))" in re.sub(r'[`"]t0[`"]\.|[`"]', "", str(asked))

@@ -169,6 +169,8 @@ def test_the_first_broken_line_is_shown(tmp_path):
     ]
     latin = read(file(tmp_path, (HEADER + GOOD + "Jürgen,2024-01-01,3\n").encode("latin-1")))
     assert latin.refused["example"].to_list() == ["Jürgen,2024-01-01,3 (not UTF-8)"]
+    cut = read(file(tmp_path, (HEADER + GOOD + "a,2024-01-01,é").encode()[:-1]))
+    assert cut.refused["example"].to_list() == ["a,2024-01-01,Ã (not UTF-8)"]
     shown = read(file(tmp_path, HEADER + GOOD + "\x00\x07bell\n")).refused["example"][0]
     assert shown.isprintable() and shown.endswith("bell")
 

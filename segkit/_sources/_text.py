@@ -105,16 +105,19 @@ def first_not_utf8(text: Text) -> str:
     """Return the first line that is not UTF-8, read as Latin-1, or nothing."""
     decoder, before = codecs.getincrementaldecoder("utf-8")(), b""
     with _opened(text.path) as file:
-        for block in iter(lambda: file.read(BLOCK), b""):
+        while True:
+            block = file.read(BLOCK)
             try:
-                decoder.decode(block)
+                decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                joined = before + error.object  # what the decoder held back is part of the object
-                at = len(before) + error.start
+                held = len(error.object) - len(block)  # what the decoder kept of the block before
+                at = len(before) - held + error.start
+                joined = before + block
                 start = joined.rfind(b"\n", 0, at) + 1
                 return joined[start : at + 80].partition(b"\n")[0].decode("latin-1").rstrip("\r")
+            if not block:
+                return ""
             before = block[-200:]
-    return ""
 
 
 def _opened(path: str) -> BinaryIO:

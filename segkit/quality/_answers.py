@@ -114,8 +114,8 @@ def rating_scales(log: Log) -> list[Finding]:
                     f"scale up to {top} that the others use.",
                     int(beyond.sum()),
                     f"rating={beyond.index[-1] if beyond.index[-1] > top else beyond.index[0]:g}",
-                    "Codes for no answer, such as 99 or -1, or another questionnaire. Make codes missing before "
-                    "reading.",
+                    "Codes for no answer, such as 99 or -1, or another questionnaire. Make codes missing "
+                    "before reading.",
                 )
             )
         findings += _mixed(kind, rows[~rows["rating"].isin(beyond.index)], top)
@@ -189,9 +189,8 @@ def sentiments(log: Log) -> list[Finding]:
                 f"{share(zero, n)} of the sentiments are exactly 0.",
                 zero,
                 "sentiment=0",
-                "Missing sentiments may have been filled with 0, or the texts are in a language that the scorer "
-                "does not read. "
-                "Make them missing before reading.",
+                "Missing sentiments may have been filled with 0, or the texts are in a language that the "
+                "scorer does not read. Make them missing before reading.",
             )
         )
     return findings

@@ -118,8 +118,8 @@ def _refused(log: Log) -> list[Finding]:
                 f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) could not be read: {row.reason}.",
                 int(row.rows),
                 row.example,
-                "They are in no feature. Have them mended at the source, or name the right column or format in "
-                "read_events.",
+                "They are in no feature. Have them mended at the source, or name the right column or "
+                "format in read_events.",
             )
         )
     return findings

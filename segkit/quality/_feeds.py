@@ -75,9 +75,8 @@ def gaps(log: Log) -> list[Finding]:
                 + (", while other kinds went on." if len(others) else "."),
                 days,
                 day(first),
-                "If the shop was closed, all is well. Else have these days exported again: recency, counts and "
-                "trends "
-                "of that time are too low.",
+                "If the shop was closed, all is well. Else have these days exported again: recency, "
+                "counts and trends of that time are too low.",
             )
         )
     return findings
@@ -90,8 +89,8 @@ def ends(log: Log) -> list[Finding]:
     return [
         Finding(
             SERIOUS,
-            f"No {kind} since {day(first)}, while the log goes on to {day(last)}: about {expected:,.0f} were to "
-            "be expected.",
+            f"No {kind} since {day(first)}, while the log goes on to {day(last)}: about {expected:,.0f} "
+            "were to be expected.",
             days,
             day(first),
             f"If {kind} was given up, leave its features out. Else get the rest, or look at an earlier moment: "
@@ -135,13 +134,12 @@ def shifts(log: Log) -> list[Finding]:
             findings.append(
                 Finding(
                     LOOK,
-                    f"From {day(start)} on, {times(ratio)} {'as many' if up else 'fewer'} {kind} a day: "
+                    f"From {day(start)} on, {times(ratio)} {'as many' if up else 'fewer'} events of kind {kind} a day: "
                     f"{shift.after:,.0f} instead of {shift.before:,.0f}.",
                     int((days.index >= start).sum()),
                     day(start),
                     "Ask what changed: another tracker, a source that was added or lost, or the business "
-                    "itself. Trends "
-                    "across that day compare two different things.",
+                    "itself. Trends across that day compare two different things.",
                 )
             )
     return findings

@@ -88,8 +88,8 @@ def nothing(log: Log) -> list[Finding]:
             f"{counted(n, 'purchase line')} of amount 0 ({share(n, total)}).",
             n,
             _example(log, lambda t: (t.kind == "purchase") & (t.amount == 0)),
-            "Gifts, samples and vouchers count as orders. If that is not meant, give them a kind of their own: "
-            "kind='gift'.",
+            "Gifts, samples and vouchers count as orders. If that is not meant, give them a kind of their "
+            "own: kind='gift'.",
         )
     ]
 
@@ -116,9 +116,8 @@ def extremes(log: Log) -> list[Finding]:
                 f"{share(far['total'].sum(), rows['total'].sum())} of the money.",
                 n,
                 _example(log, lambda t, kind=kind: t.kind == kind, order="amount"),
-                "Wholesale, a slip of the keyboard, or another currency. Check the largest; means are theirs, "
-                "so prefer "
-                "medians and logarithms.",
+                "Wholesale, a slip of the keyboard, or another currency. Check the largest; means are "
+                "theirs, so prefer medians and logarithms.",
             )
         )
     return findings

@@ -109,9 +109,8 @@ def machines(log: Log) -> list[Finding]:
             f"{'makes' if len(found) == 1 else 'make'} {share(n, log.total)} of all events.",
             n,
             f"customer {top['customer_id']}: {top['why']}",
-            "Robots, monitors and tests, most likely. Look at .suspects, and leave them out before reading: "
-            "they become "
-            "segments of their own.",
+            "Robots, monitors and tests, most likely. Look at .suspects, and leave them out before "
+            "reading: they become segments of their own.",
         )
     ]
 

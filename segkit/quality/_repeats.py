@@ -132,9 +132,8 @@ def shared_orders(log: Log) -> list[Finding]:
             f"{'belongs' if row['n'] == 1 else 'belong'} to two customers or more.",
             int(row["n"]),
             f"order {row['example']}: customers {one['customer']} and {one['other']}",
-            "Ids may be unique in one shop or year only: put that before them, such as shop + '-' + id. Or a "
-            "customer has "
-            "two ids. Each of them is counted an order.",
+            "Ids may be unique in one shop or year only: put that before them, such as shop + '-' + id. "
+            "Or a customer has two ids. Each of them is counted an order.",
         )
     ]
 
@@ -153,8 +152,8 @@ def reused_orders(log: Log) -> list[Finding]:
             f"{counted(int(row['n']), 'order')} of one customer with lines more than {REUSED.days} days apart.",
             int(row["n"]),
             f"order {row['example']}",
-            "Order ids were given again, or are no order ids but contracts or customers. Frequency is too low "
-            "for them.",
+            "Order ids were given again, or are no order ids but contracts or customers. Frequency is too "
+            "low for them.",
         )
     ]
 
@@ -223,9 +222,8 @@ def twin_orders(log: Log) -> list[Finding]:
     return [
         Finding(
             LOOK,
-            f"{counted(int(row['twins']), 'order')} ({share(row['twins'], row['orders'])}) have a twin: same "
-            f"customer, day "
-            "and total, another id.",
+            f"{counted(int(row['twins']), 'order')} ({share(row['twins'], row['orders'])}) have a twin: "
+            "same customer, day and total, another id.",
             int(row["twins"]),
             f"order {row['example']}",
             "The shop's orders and the payments for them may both be in the log. Leave one of them out: money and "

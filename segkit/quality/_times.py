@@ -48,8 +48,8 @@ def future(log: Log) -> list[Finding]:
             f"{counted(n, 'event')} at or after {log.as_of:%Y-%m-%d %H:%M}, the moment that is looked at.",
             n,
             f"{row['last']:%Y-%m-%d %H:%M:%S}",
-            "Features leave them out. If they cannot have happened yet, the clock or the zone of the source is "
-            "wrong.",
+            "Features leave them out. If they cannot have happened yet, the clock or the zone of the "
+            "source is wrong.",
         )
     ]
 
@@ -77,8 +77,8 @@ def strays(log: Log) -> list[Finding]:
             f"{counted(n, 'event')} far from all others, which are {from_to(first, last)}.{why}",
             n,
             day(lone.index[0] if lone.index[0] < first else lone.index[-1]),
-            "Leave them out when reading, or have their times mended: tenure and recency of these customers are "
-            "nonsense.",
+            "Leave them out when reading, or have their times mended: tenure and recency of these "
+            "customers are nonsense.",
         )
     ]
 
@@ -136,8 +136,8 @@ def rounded(log: Log) -> list[Finding]:
                 f"{share(n, sums['events'][kind])} of {kind} lie on a whole minute, the others do not.",
                 n,
                 f"{kind} at 14:07:00",
-                "Two sources of different exactness were mixed, most likely. Gaps of seconds between them mean "
-                "nothing.",
+                "Two sources of different exactness were mixed, most likely. Gaps of seconds between them "
+                "mean nothing.",
             )
         )
     return findings
@@ -167,8 +167,8 @@ def crowded_seconds(log: Log) -> list[Finding]:
         findings.append(
             Finding(
                 SERIOUS if n >= 0.01 * log.kinds[kind] else LOOK,
-                f"{counted(n, 'event')} of kind {kind} in {counted(len(rows), 'single second')}, each of many "
-                f"customers.",
+                f"{counted(n, 'event')} of kind {kind} in {counted(len(rows), 'single second')}, each of "
+                "many customers.",
                 n,
                 f"{most['second']:%Y-%m-%d %H:%M:%S}: {counted(int(most['customers']), 'customer')}",
                 "That is when a file was loaded, and not when they acted. Have the true times exported, or "
@@ -237,16 +237,15 @@ def _of_moved(log: Log, kind: str, start: pd.Timestamp, counts: np.ndarray, move
 def _zone_advice(log: Log, by_clock: str) -> str:
     if by_clock and _changes(log.zone, *log.span):
         return (
-            f"That is when clocks in {by_clock} change, and these events do not follow them: they were written "
-            f"in a zone "
-            f"without daylight saving, or by machines, or timezone={log.zone!r} is not theirs."
+            f"That is when clocks in {by_clock} change, and these events do not follow them: they were "
+            f"written in a zone without daylight saving, or by machines, or timezone={log.zone!r} is not "
+            "theirs."
         )
     if by_clock:
         return (
-            f"That is when clocks in {by_clock} change, so the times are not those of the shop's clock. Say its "
-            f"zone: "
-            f"check_events(events, timezone='{CLOCKS[by_clock]}'), for instance; and for features of hours and "
-            f"days too."
+            f"That is when clocks in {by_clock} change, so the times are not those of the shop's clock. "
+            f"Say its zone: check_events(events, timezone='{CLOCKS[by_clock]}'), for instance; and for "
+            "features of hours and days too."
         )
     return (
         "A server, an export or a setting moved to another zone. Read the two parts apart, each with its timezone=, "
@@ -294,14 +293,12 @@ def repeated_hours(log: Log) -> list[Finding]:
                 findings.append(
                     Finding(
                         LOOK,
-                        f"On {day(change)}, when clocks in {log.zone} go back, one of the two equal hours of "
-                        f"{kind} holds "
-                        f"{max(counts):,} events and the other none.",
+                        f"On {day(change)}, when clocks in {log.zone} go back, one of the two equal hours "
+                        f"of {kind} holds {max(counts):,} events and the other none.",
                         max(counts),
                         f"{kind} {day(change)}",
-                        "The source wrote down the clock without its zone, so that these two hours cannot be "
-                        "told apart. "
-                        "It matters for that night only.",
+                        "The source wrote down the clock without its zone, so that these two hours cannot "
+                        "be told apart. It matters for that night only.",
                     )
                 )
     return findings
@@ -342,9 +339,8 @@ def births(log: Log) -> list[Finding]:
     return [
         Finding(
             SERIOUS if found["n"] >= 0.01 * log.total else LOOK,
-            f"{counted(int(found['n']), 'event')} of {counted(int(found['customers']), 'customer')} before they "
-            f"were born "
-            "or first known, as births says.",
+            f"{counted(int(found['n']), 'event')} of {counted(int(found['customers']), 'customer')} before "
+            "they were born or first known, as births says.",
             int(found["n"]),
             f"customer {found['example']}",
             "Ids may have been given anew, or one of the two tables has its dates wrong. Tenure is wrong for them.",
