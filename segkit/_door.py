@@ -154,10 +154,15 @@ class Door:
 
     @functools.cached_property
     def _table(self) -> ir.Table:
-        """The source, with a further column for each that is read, so that each is computed once."""
+        """The source, with a further column for each that is read, so that each is computed once.
+
+        Text of our own is parsed here and now: the reasons ask for what was read many times, and would
+        each parse it anew.
+        """
         table = self.times.read(self.source.table, self.found["timestamp"], AS_READ.format("timestamp"))
         others = {AS_READ.format(name): self._read(name) for name in self.found if name != "timestamp"}
-        return table.mutate(**others)
+        read = table.mutate(**others)
+        return kept(read) if self.source.owned else read
 
     def _raw(self, name: str) -> ir.Column:
         return self._table[self.found[name]]
