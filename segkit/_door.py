@@ -210,7 +210,7 @@ class Door:
                 f"customer_id longer than {LONGEST_ID} characters",
                 "customer_id",
             ),
-            (is_blank(self._raw("timestamp"), self.dialect), "timestamp missing", "customer_id"),
+            (self._unread(read, "timestamp", blank=True), "timestamp missing", "customer_id"),
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
             (
                 (read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST),
@@ -224,8 +224,7 @@ class Door:
             if STANDARD.get(name, "number") != "number":
                 continue
             if self._raw(name).type().is_string():
-                unread = read[name].isnull() & ~is_blank(self._raw(name), self.dialect)
-                cases.append((unread, f"{name} not a number", name))
+                cases.append((self._unread(read, name, blank=False), f"{name} not a number", name))
             cases.append((read[name].isinf(), f"{name} not finite", name))
             if name in EXACT:
                 cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
@@ -246,6 +245,11 @@ class Door:
             )
         )
         return reason, example
+
+    def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
+        """Say where nothing was read, and nothing stood there, or something; a dear question, asked only there."""
+        stood = is_blank(self._raw(name), self.dialect)
+        return read[name].isnull().ifelse(stood if blank else ~stood, False)
 
     def _zone_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
         if "zone" not in read:
