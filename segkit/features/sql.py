@@ -116,8 +116,7 @@ def feature_sql(
     --   timestamp TIMESTAMP (in UTC)
     --   kind VARCHAR
     --   amount DOUBLE
-    SELECT
-    ...
+    WITH ...
     """
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
