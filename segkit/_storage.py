@@ -14,10 +14,11 @@ from sklearn.base import BaseEstimator
 
 if TYPE_CHECKING:
     from segkit.segmentation import Segmentation
+    from segkit.trust import Trust
 
 FORMAT = 1
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
-OURS = ("segkit.prepare.Preparer", "segkit.cluster.RFMSegmenter")
+OURS = ("segkit.bands.ValueBands", "segkit.cluster.RFMSegmenter", "segkit.prepare.Preparer")
 
 
 def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
@@ -53,6 +54,7 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
         "ids": {str(k): v for k, v in result.ids.items()},
         "attrs": result.customers.attrs.get("segkit", {}),
         "provenance": result.provenance,
+        "trust": None if result.examined is None else result.examined.to_dict(),
     }
     (folder / WORDS).write_text(json.dumps(words, indent=2, ensure_ascii=False), encoding="utf-8")
     return folder
@@ -86,7 +88,16 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
         names={int(s): n for s, n in words["names"].items()},
         embedding=table[["x", "y"]] if "x" in table else None,
         provenance=words["provenance"],
+        examined=_trust(words.get("trust")),
     )
+
+
+def _trust(words: dict[str, Any] | None) -> Trust | None:
+    if words is None:
+        return None
+    from segkit.trust import Trust
+
+    return Trust.from_dict(words)
 
 
 def _checked_words(folder: Path) -> dict[str, Any]:

@@ -7,18 +7,28 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline, make_pipeline
+from threadpoolctl import threadpool_limits
 
+from segkit._customers import checked_customers
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, built_in, by_size, dense, fit_quietly, fitted_labels, split
 from segkit._identity import continue_segments
 from segkit._provenance import describe_fit, hash_of
+from segkit.bands import bands_of, value_feature
 from segkit.prepare import make_preparer
+
+if TYPE_CHECKING:
+    from segkit.trust import Trust
+
+ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame that no feature may be called
+BANDS = "value_bands"
+MIN_SHARE = 0.02  # of the customers, in the smallest segment that "auto" would make
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +50,10 @@ class Segmentation:
     embedding : DataFrame of shape (n_customers, 2), optional
         Where each customer sits on the map: columns `x`, `y`, no unit.
     provenance : dict
-        As-of, sources, features, parameters, versions, and the hash of the result.
+        As-of, sources, features, parameters, versions, what the structure test said, and the hash of the
+        result.
+    examined : Trust, optional
+        What :func:`segkit.assess` found, where it was asked; :attr:`trust` asks it.
 
     Examples
     --------
@@ -50,6 +63,7 @@ class Segmentation:
     >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars"})
     >>> result
     Segmentation: 6 customers in 2 segments (Regulars: 3, Segment 1: 3)
+    Real? Too little to tell. Repeatable? Useful? Ask result.trust.
     >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
     new    0
     Name: segment, dtype: int64
@@ -62,6 +76,7 @@ class Segmentation:
     names: dict[int, str] = field(default_factory=dict)
     embedding: pd.DataFrame | None = field(default=None, repr=False)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    examined: Trust | None = field(default=None, repr=False)
 
     @functools.cached_property
     def prepared(self) -> pd.DataFrame:
@@ -86,9 +101,44 @@ class Segmentation:
         """The ids of the segments, without −1."""
         return sorted(set(self.labels) - {OUTSIDE})
 
+    @property
+    def is_bands(self) -> bool:
+        """Whether these are bands of one continuum: tiers of value, or parts that any clusterer cuts from it."""
+        told = self.provenance.get("structure") or {}
+        return self.provenance.get("method") == BANDS or told.get("verdict") == "continuum"
+
+    @property
+    def noun(self) -> str:
+        """What its parts may be called: "segments", or "bands" where customers are one continuum."""
+        return "bands" if self.is_bands else "segments"
+
     def name_of(self, segment: int) -> str:
         """Return what a segment is called."""
-        return self.names.get(segment, "Outside" if segment == OUTSIDE else f"Segment {segment}")
+        unnamed = f"{'Band' if self.is_bands else 'Segment'} {segment}"
+        return self.names.get(segment, "Outside" if segment == OUTSIDE else unnamed)
+
+    @property
+    def trust(self) -> Trust:
+        """Are the segments real, repeatable, useful? Asked with :func:`segkit.assess` the first time, then kept.
+
+        Whether they are useful needs the events after `as_of`: ``result.with_trust(sg.assess(result,
+        events=events, horizon="90 days"))``.
+        """
+        if self.examined is None:
+            from segkit.trust import assess
+
+            object.__setattr__(self, "examined", assess(self))
+        assert self.examined is not None
+        return self.examined.renamed({s: self.name_of(s) for s in self.segments})
+
+    @property
+    def trust_line(self) -> str:
+        """What is known of them so far, in one line: for titles, subtitles and exports."""
+        if self.examined is not None:
+            return self.examined.summary
+        told = self.provenance.get("structure")
+        real = told["line"] if told else "Real?"
+        return f"{real} Repeatable? Useful? Ask result.trust."
 
     @property
     def named_labels(self) -> pd.Series:
@@ -103,15 +153,19 @@ class Segmentation:
         Returns
         -------
         DataFrame
-            The features, `segment_id`, `segment` (the name), and `x`, `y` where there is an embedding.
+            The features, `segment_id`, `segment` (the name), `trust` (what was found of the segment, where it
+            was asked), and `x`, `y` where there is an embedding.
         """
-        taken = {"segment_id", "segment", "x", "y"} & set(self.customers.columns)
+        taken = ADDED & set(self.customers.columns)
         if taken:
             raise ValueError(
                 f"A feature is called {sorted(taken)[0]!r}, as is a column that this table adds. Rename the feature."
             )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
+        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line}
+        if self.examined is not None:
+            frame["trust"] = self.labels.map(self.examined.segments["verdict"]).fillna("outside all segments")
         if self.embedding is not None:
             frame[["x", "y"]] = self.embedding
         return frame
@@ -188,11 +242,36 @@ class Segmentation:
                 raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
         merged = {s: " ".join(str(n).split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
-        called = ["Outside", *(merged.get(s, f"Segment {s}") for s in self.segments)]
+        unnamed = dataclasses.replace(self, names={})
+        called = ["Outside", *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
         twice = sorted({name for name in called if called.count(name) > 1})
         if twice:
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
         return dataclasses.replace(self, names=merged)
+
+    def with_trust(self, trust: Trust) -> Segmentation:
+        """Return the same segments with what was found of them.
+
+        Parameters
+        ----------
+        trust : Trust
+            From :func:`segkit.assess`.
+
+        Returns
+        -------
+        Segmentation
+
+        Raises
+        ------
+        ValueError
+            If it speaks of other segments.
+        """
+        if list(trust.segments.index) != self.segments:
+            raise ValueError(
+                f"This trust speaks of the segments {list(trust.segments.index)}, and these are {self.segments}. "
+                "Ask it of this result: sg.assess(result)."
+            )
+        return dataclasses.replace(self, examined=trust)
 
     def with_embedding(self, embedding: pd.DataFrame) -> Segmentation:
         """Return the same segments with a place on the map for each customer.
@@ -278,26 +357,30 @@ class Segmentation:
         counts = self.labels.value_counts()
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
-        return f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} segments ({sizes})"
+        said = f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} {self.noun} ({sizes})"
+        return f"{said}\n{self.trust_line}"
 
 
 def segment(
     customers: pd.DataFrame,
     *,
-    n_segments: int | None = None,
+    n_segments: int | str | None = None,
     method: str = "kmeans",
     model: BaseEstimator | None = None,
     previous: Segmentation | None = None,
+    min_share: float | None = None,
     random_state: int = 0,
 ) -> Segmentation:
-    """Divide customers into segments.
+    """Divide customers into segments, and say whether there was anything to divide.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         One row a customer, such as from :func:`segkit.customer_features`.
-    n_segments : int, optional
-        How many segments; needed unless `model` is passed.
+    n_segments : int or "auto", optional
+        How many segments; needed unless `model` is passed. "auto": customers who are one continuum get
+        value bands (:func:`segkit.value_bands`), others the most segments that can be defended, and
+        ``provenance["choice"]`` says why, with the range that can be (:func:`segkit.trust.defensible_k`).
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
         How to look for them, after the default preparer. Segment 0 is the largest.
     model : scikit-learn clusterer or pipeline, optional
@@ -307,6 +390,8 @@ def segment(
         An earlier segmentation that this one continues: a segment that is found again keeps its id and
         its name, and a new one gets an id that was never used. What became of each is in
         ``provenance["transitions"]``; see :func:`segkit.match_segments`.
+    min_share : float, optional
+        Least share of the customers that a segment may hold, in (0, 0.5]. With "auto", 0.02 if not said.
     random_state : int, default=0
         Seed of what is random in the built-in methods.
 
@@ -318,10 +403,14 @@ def segment(
     ------
     ValueError
         If there are fewer different customers than segments, a feature is not a number or category,
-        two customers share an id, or the model cannot be fitted.
+        two customers share an id, the model cannot be fitted, or a segment is smaller than `min_share`.
 
     Notes
     -----
+    :func:`segkit.structure_test` is asked each time (of a sample, with the default preparer; once for the same
+    customers), and its answer is kept in ``provenance["structure"]``. Where it finds one continuum, the parts are
+    called bands and not segments.
+
     Customers are put into the order of their ids and the fit runs on one thread, so that the answer
     depends neither on the order of rows nor on the number of threads.
 
@@ -334,6 +423,12 @@ def segment(
     [1, 1, 1, 0, 0, 0]
     """
     customers = checked_customers(customers)
+    if min_share is not None and not 0 < min_share <= 0.5:
+        raise ValueError(
+            f"min_share={min_share!r} is not the share of a smallest segment. Say 0.05, for 5 % of the customers."
+        )
+    if isinstance(n_segments, str):
+        return _chosen_for(customers, n_segments, method, model, previous, min_share, random_state)
     ordered = customers.sort_index()
     if model is not None:
         if n_segments is not None:
@@ -346,62 +441,110 @@ def segment(
         clusterer = built_in(method, n_segments, len(customers), random_state)
         estimator = make_pipeline(make_preparer(), clusterer)
         _check_distinct(estimator, ordered, n_segments)
+    result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
+    _check_sizes(result, min_share)
+    return result if previous is None else continue_segments(previous, result)
+
+
+def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int = 5) -> Segmentation:
+    """Divide customers into tiers of value: for a continuum, which has no segments to be found.
+
+    Parameters
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        As for :func:`segment`.
+    by : str, optional
+        The feature that says what a customer is worth; if not said, `monetary`, else the first in units of
+        currency, else the number that goes most with all others.
+    n_bands : int, default=5
+        How many tiers of equal size. Where many customers have the same value there are fewer.
+
+    Returns
+    -------
+    Segmentation
+        Band 0 has the highest values; who has none is outside (−1).
+
+    Raises
+    ------
+    ValueError
+        If there is no such numeric feature, or it is the same for all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"monetary": [5.0, 10, 20, 40, 80, 160]}, index=list("abcdef"))
+    >>> bands = sg.value_bands(customers, n_bands=3)
+    >>> bands.named_labels["f"]
+    'Band 1: highest monetary'
+    """
+    customers = checked_customers(customers)
+    value = value_feature(customers, by)
+    preparer = make_preparer()
+    with threadpool_limits(limits=1):
+        preparer.fit(customers.sort_index())
+    estimator = make_pipeline(preparer, bands_of(preparer, customers, value, n_bands))
+    result = _fitted(estimator, customers, BANDS, n_bands, 0)
+    last = len(result.segments) - 1
+    ends = {0: f": highest {value}", last: f": lowest {value}"} if last > 0 else {}
+    return result.with_names({s: f"Band {s + 1}{ends.get(s, '')}" for s in result.segments})
+
+
+def _fitted(
+    estimator: BaseEstimator, customers: pd.DataFrame, method: str, n_segments: int | None, random_state: int
+) -> Segmentation:
+    """Fit in the order of ids, number the segments by size, and ask whether there was anything to find."""
+    ordered = customers.sort_index()
     fit_quietly(estimator, ordered)
     raw = fitted_labels(estimator, ordered)
-    ids = by_size(raw) if model is None else {int(label): int(label) for label in np.unique(raw)}
+    own = method in ("model", BANDS)  # their labels mean something, and are kept
+    ids = {int(label): int(label) for label in np.unique(raw)} if own else by_size(raw)
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
-    provenance = describe_fit(
-        ordered, labels, estimator, method if model is None else "model", n_segments, random_state
-    )
-    fitted = Segmentation(
-        customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance
-    )
-    return fitted if previous is None else continue_segments(previous, fitted)
+    provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state)
+    provenance["structure"] = _structure(ordered)
+    return Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
 
 
-def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
-    """Return the customers if they can be segmented, or say what is wrong with them."""
-    if not isinstance(customers, pd.DataFrame):
-        raise TypeError(
-            f"customers is a {type(customers).__name__}. It should be a DataFrame with a row for each customer "
-            "and a column for each feature, as from customer_features."
-        )
-    if customers.empty:
+def _structure(customers: pd.DataFrame) -> dict[str, Any]:
+    """Ask the structure test, in words that provenance can hold."""
+    from segkit.trust import told_structure
+
+    return told_structure(customers)
+
+
+def _chosen_for(
+    customers: pd.DataFrame,
+    n_segments: str,
+    method: str,
+    model: BaseEstimator | None,
+    previous: Segmentation | None,
+    min_share: float | None,
+    random_state: int,
+) -> Segmentation:
+    if n_segments != "auto":
+        raise ValueError(f"n_segments={n_segments!r} is neither a number nor 'auto'. Say n_segments=5.")
+    if model is not None:
         raise ValueError(
-            f"customers has {customers.shape[0]} rows and {customers.shape[1]} columns. It should have a row for "
-            "each customer and a column for each feature."
+            "n_segments='auto' and a model were given, and a model is used exactly as passed. Leave one out."
         )
-    if not customers.index.is_unique:
-        example = customers.index[customers.index.duplicated()][0]
+    from segkit.trust import choose_segments
+
+    return choose_segments(
+        customers,
+        method=method,
+        previous=previous,
+        min_share=min_share or MIN_SHARE,
+        random_state=random_state,
+    )
+
+
+def _check_sizes(result: Segmentation, min_share: float | None) -> None:
+    shares = result.labels.value_counts(normalize=True).drop(OUTSIDE, errors="ignore")
+    if min_share is not None and len(shares) and shares.min() < min_share:
         raise ValueError(
-            f"The customer {example!r} has more than one row. Each customer should have one; group them."
+            f"The smallest of {len(shares)} segments holds {shares.min():.1%} of the customers, and min_share asks for "
+            f"{min_share:.1%}. Ask for fewer segments, or n_segments='auto', which keeps to it."
         )
-    kinds = pd.api.types.infer_dtype(customers.index, skipna=False)
-    if customers.index.nlevels > 1 or customers.index.hasnans or kinds.startswith("mixed"):
-        raise ValueError(
-            "The index of customers holds missing ids, or ids of several kinds. Each customer should have one id, "
-            "all of them text or all numbers: customers.set_index('customer_id')."
-        )
-    if not customers.columns.is_unique:
-        example = customers.columns[customers.columns.duplicated()][0]
-        raise ValueError(f"The feature {example!r} stands twice among the columns. Drop one of them.")
-    unnamed = [c for c in customers.columns if not isinstance(c, str)]
-    if unnamed:
-        raise ValueError(
-            f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str)."
-        )
-    taken = [c for c in customers.columns if c in ("segment_id", "segment", "x", "y")]
-    if taken:
-        raise ValueError(
-            f"A feature is called {taken[0]!r}, which result.to_frame() adds itself. Rename the feature."
-        )
-    numbers = customers.select_dtypes("number", exclude="complex")
-    infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
-    if infinite:
-        raise ValueError(
-            f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it."
-        )
-    return customers
 
 
 def _check_distinct(estimator: Pipeline, customers: pd.DataFrame, n_segments: int | None) -> None:

@@ -13,7 +13,7 @@ LAYERS = (
     {"_engine", "_standard", "_dialect", "_portable", "_times", "_reading", "_sentiment", "_door", "_sources"}
     | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
-    {"prepare", "cluster", "_fit", "_provenance"},
+    {"prepare", "bands", "cluster", "_customers", "_fit", "_provenance"},
     {"segmentation", "_storage", "_identity"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
     {"plots"},
@@ -21,6 +21,9 @@ LAYERS = (
     {"_launch", "__main__"},
 )
 """From left to right, as in DESIGN §3: a module imports from its own layer or from the left."""
+
+ASKED = {("segmentation", "trust"), ("_storage", "trust")}
+"""The one look to the right, inside functions: segments say how far to trust them, and trust is computed from them."""
 
 LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
 PACKAGE = CHECKOUT / "segkit"
@@ -74,9 +77,12 @@ def test_imports_point_from_left_to_right(path):
     assert here in LAYER, f"{here} has no place among the layers: give it one"
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = for_types_only(tree)
+    asked = {inner for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for inner in ast.walk(f)}
     for node in ast.walk(tree):
         if node not in skipped:
             for part in imported(node):
+                if node in asked and (here, part) in ASKED:
+                    continue
                 assert LAYER[part] <= LAYER[here], f"line {node.lineno}: {here} imports {part}, to its right"
 
 

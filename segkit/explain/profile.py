@@ -39,7 +39,9 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
         {"segment": [result.name_of(s) for s in order], "customers": [int(counts[s]) for s in order]},
         index=pd.Index(order, name="segment_id"),
     )
-    return sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
+    sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
+    sizes.attrs["segkit"] = {"trust": result.trust_line}  # charts say it below their title
+    return sizes
 
 
 def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
@@ -201,6 +203,8 @@ def profile(result: Segmentation) -> pd.DataFrame:
         compare(result, result.labels == s).reset_index().assign(segment_id=s, segment=result.name_of(s))
         for s in result.segments
     ]
-    return pd.concat(parts, ignore_index=True)[
+    table = pd.concat(parts, ignore_index=True)[
         ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
     ]
+    table.attrs["segkit"] = {"trust": result.trust_line}
+    return table

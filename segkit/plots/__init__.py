@@ -7,7 +7,9 @@ from segkit.plots.profile import plot_profile
 from segkit.plots.quality import plot_coverage
 from segkit.plots.scan import plot_scan
 from segkit.plots.sizes import plot_sizes
+from segkit.plots.structure import plot_structure
 from segkit.plots.theme import draw_without_network
+from segkit.plots.trust import plot_trust
 
 __all__ = [
     "plot_coverage",
@@ -17,6 +19,8 @@ __all__ = [
     "plot_profile",
     "plot_scan",
     "plot_sizes",
+    "plot_structure",
+    "plot_trust",
 ]
 
 draw_without_network()

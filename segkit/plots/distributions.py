@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, SHORT, one_line, segment_scale, themed
+from segkit.plots.theme import INK, SHORT, one_line, segment_scale, themed, with_trust
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 
@@ -48,7 +48,7 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     rows = [_row(frame, name, units.get(name, "")) for name in features]
     title = {
         "text": "How do they differ?",
-        "subtitle": "Dot: median. Thick line: half of the customers. Thin: nine in ten.",
+        "subtitle": with_trust(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
     }
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
 

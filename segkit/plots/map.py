@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import one_line, segment_scale, themed
+from segkit.plots.theme import one_line, segment_scale, themed, with_trust
 
 MOST_MARKS = 5_000
 
@@ -75,7 +75,7 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
             hue,
             tooltip=tooltip,
         )
-        .properties(title={"text": "The map", "subtitle": subtitle}, width=560, height=420)
+        .properties(title={"text": "The map", "subtitle": with_trust(frame, subtitle)}, width=560, height=420)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, themed
+from segkit.plots.theme import INK, themed, with_trust
 
 STRONG = 2.0  # standard deviations at which the colours are full
 
@@ -59,7 +59,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
             ],
         )
         .properties(
-            title={"text": "What sets them apart?", "subtitle": subtitle},
+            title={"text": "What sets them apart?", "subtitle": with_trust(profile, subtitle)},
             width=max(86 * len(names), 260),
             height=24 * len(features),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, SHORT, segment_scale, themed
+from segkit.plots.theme import INK, SHORT, segment_scale, themed, with_trust
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -44,5 +44,9 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
         alt.Color("segment:N", scale=segment_scale(names), legend=None),
     )
     text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))
-    chart = (bar + text).properties(title="How large are they?", width=420, height=34 * len(names))
+    chart = (bar + text).properties(
+        title={"text": "How large are they?", "subtitle": with_trust(sizes)},
+        width=420,
+        height=34 * len(names),
+    )
     return themed(chart)

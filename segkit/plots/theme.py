@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import altair as alt
+import pandas as pd
 
 # Okabe & Ito (2008), Color Universal Design, in an order that keeps neighbours apart; black, which
 # a dark page swallows, is left out, and grey is kept for customers outside all segments.
@@ -93,6 +94,12 @@ def segment_scale(names: Sequence[str]) -> alt.Scale:
 def one_line(name: str) -> str:
     """Return a name as a title: Vega cannot read a title that breaks the line."""
     return " ".join(str(name).split())
+
+
+def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:
+    """Return the lines of a subtitle, and after them what is known of how far to trust the segments shown."""
+    told = table.attrs.get("segkit", {}).get("trust")
+    return [*lines, *([told] if told else [])]
 
 
 def draw_without_network() -> None:

@@ -12,9 +12,9 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from segkit._customers import checked_customers
 from segkit._fit import built_in
 from segkit.prepare import make_preparer
-from segkit.segmentation import checked_customers
 from segkit.trust._compressed import (
     Compressed,
     adjusted_rand,

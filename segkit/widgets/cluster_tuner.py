@@ -13,10 +13,11 @@ import traitlets as t
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
+from segkit._customers import checked_customers
 from segkit._fit import METHODS, built_in
 from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
-from segkit.segmentation import Segmentation, checked_customers, segment
+from segkit.segmentation import Segmentation, segment
 from segkit.trust import scan_clusters, suggested_k
 
 SAID = {

@@ -1,0 +1,144 @@
+"""How many segments, where a person leaves it open: value bands, or as many as can be defended."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segkit._customers import checked_customers
+from segkit._provenance import hash_of
+from segkit.prepare import make_preparer
+from segkit.segmentation import BANDS, Segmentation, segment, value_bands
+from segkit.trust.scan import defensible_k, scan_clusters
+from segkit.trust.structure import structure_test
+from segkit.trust.verdicts import real_in_words
+
+MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
+REMEMBERED = 16  # tables of customers whose answer is kept
+FEW = 4  # customers a segment, at the least, for a scan to say anything
+
+_told: dict[str, dict[str, Any]] = {}
+
+
+def told_structure(customers: pd.DataFrame) -> dict[str, Any]:
+    """Ask the structure test, in words and numbers that JSON can hold; of the same customers, once.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        In the order of ids.
+
+    Returns
+    -------
+    dict
+        `verdict`, `p_value`, `effect`, `sentence`, and a `line` of few words.
+    """
+    key = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
+    if key not in _told:
+        test = structure_test(customers, progress=False)
+        while len(_told) >= REMEMBERED:
+            _told.pop(next(iter(_told)))
+        real = real_in_words(test)
+        _told[key] = {
+            "verdict": test.verdict,
+            "p_value": None if np.isnan(test.p_value) else float(test.p_value),
+            "effect": None if np.isnan(test.effect) else float(test.effect),
+            "sentence": test.sentence,
+            "line": f"Real? {real[0].upper()}{real[1:]}.",
+        }
+    return dict(_told[key])
+
+
+def choose_segments(
+    customers: pd.DataFrame,
+    *,
+    method: str = "kmeans",
+    previous: Segmentation | None = None,
+    min_share: float = 0.02,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Segmentation:
+    """Make as many segments as can be defended, or value bands of a continuum: ``segment(…, n_segments="auto")``.
+
+    Parameters
+    ----------
+    customers, method, previous, min_share, random_state
+        As in :func:`segkit.segment`.
+    progress : bool, default=True
+
+    Returns
+    -------
+    Segmentation
+        With ``provenance["choice"]``: `chosen`, `defensible` (the range), and `why` in words.
+
+    Raises
+    ------
+    ValueError
+        If the customers do not differ.
+    """
+    customers = checked_customers(customers)
+    told = told_structure(customers.sort_index())
+    if told["verdict"] == "continuum":
+        return _bands(customers, previous)
+    different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
+    top = min(MOST, different, max(len(customers) // FEW, 2))
+    if top < 2:
+        raise ValueError(
+            f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. "
+            "Choose features that vary."
+        )
+    scan = scan_clusters(
+        customers, k=range(2, top + 1), method=method, random_state=random_state, progress=progress
+    )
+    defensible = defensible_k(scan, smallest=min_share)
+    result = None
+    for chosen in sorted(defensible, reverse=True):
+        # The scan looked at a part of them, so that the smallest of everyone's segments may be smaller.
+        made = segment(
+            customers, n_segments=chosen, method=method, previous=previous, random_state=random_state
+        )
+        result = result or made
+        if made.labels.value_counts(normalize=True).min() >= min_share:
+            result = made
+            break
+    assert result is not None  # defensible_k names at least one
+    return _with_choice(result, defensible, _why(scan, len(result.segments), defensible, min_share, told))
+
+
+def _bands(customers: pd.DataFrame, previous: Segmentation | None) -> Segmentation:
+    result = value_bands(customers)
+    if previous is not None and previous.provenance.get("method") != BANDS:
+        why = " They do not continue the previous segments: bands are numbered by value."
+    else:
+        why = ""
+    found = result.provenance["structure"]["sentence"]
+    said = (
+        f"No segments were found: {found} So the customers were put into {len(result.segments)} bands of value, from "
+        f"the highest to the lowest. Any number of bands serves as well.{why}"
+    )
+    return _with_choice(result, [], said)
+
+
+def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, told: dict[str, Any]) -> str:
+    row = scan.loc[k]
+    others = [str(n) for n in defensible if n != k]
+    also = f" {', '.join(others)} can be defended as well." if others else " No other number holds as well."
+    unsure = " There is too little to say whether they are real." if told["verdict"] == "too little" else ""
+    held = (
+        f"made again on resampled customers they agree by {row['stability']:.2f} (adjusted Rand index), from half to "
+        f"half their worst segment keeps {row['prediction_strength']:.0%} of its pairs, and the smallest holds "
+        f"{row['smallest']:.0%} of the customers"
+    )
+    if row["smallest"] < min_share:
+        held += f", which is less than the {min_share:.0%} that was asked for"
+    return (
+        f"{k} segments are the most that hold: {held}.{also} What they are for decides among these.{unsure}"
+    )
+
+
+def _with_choice(result: Segmentation, defensible: list[int], why: str) -> Segmentation:
+    choice = {"chosen": len(result.segments), "defensible": defensible, "why": why}
+    return dataclasses.replace(result, provenance=result.provenance | {"choice": choice})

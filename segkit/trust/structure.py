@@ -1,0 +1,303 @@
+"""Is there anything to find: the customers against shops of one population that look the same feature by feature."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from segkit._customers import checked_customers
+from segkit._fit import split
+from segkit.prepare import Preparer, make_preparer
+from segkit.segmentation import Segmentation
+from segkit.trust._copula import OnePopulation
+from segkit.trust._valleys import deepest_valleys, separations
+
+LOOKED = 1_000  # customers looked at, of more a sample; what a thousand do not show is no segment to act on
+FEWEST = 50  # customers, without whom nothing can be said
+DIFFERENT = 10  # different customers, likewise
+GROUPS = 10  # tried, at the most
+ALPHA = 0.05
+SAID = {
+    "structure": (
+        "There are groups: the deepest gap between groups of these customers is deeper than in {share:.0%} of {n} "
+        "made-up shops of one population with the same features (p = {p:.2g})."
+    ),
+    "continuum": (
+        "One continuum: {n} made-up shops of one population with the same features show gaps as deep as these "
+        "customers do (p = {p:.2g})."
+    ),
+}
+CROWD = "Only {n:,} customers, and fewer than {least} cannot tell groups from chance."
+ALIKE = "Only {n:,} different customers, and fewer than {least} cannot tell groups from chance."
+LONE = "Fewer than two features vary, and what is asked is whether features fall into groups together."
+
+
+@dataclass(frozen=True, eq=False)
+class StructureTest:
+    """Whether customers fall into groups, and the evidence.
+
+    Made by :func:`structure_test`.
+
+    Attributes
+    ----------
+    p_value : float
+        Share of shops of one population, this one counted in, with gaps at least as deep; missing where there
+        is too little to tell.
+    effect : float
+        How far the deepest gap lies above those of the reference shops, in their standard deviations.
+    verdict : {"structure", "continuum", "too little"}
+        At a level of 5 %.
+    sentence : str
+        The same in words.
+    observed : Series of shape (n_groups,)
+        Indexed by number of groups: depth of the valley around the best separated one, in standard errors.
+    references : DataFrame of shape (n_references, n_groups)
+        The same of each reference shop.
+    facts : dict
+        Customers, how many were looked at, references, level, seed.
+    """
+
+    p_value: float
+    effect: float
+    verdict: str
+    sentence: str
+    observed: pd.Series = field(repr=False)
+    references: pd.DataFrame = field(repr=False)
+    facts: dict[str, Any] = field(repr=False)
+
+    @property
+    def scores(self) -> tuple[float, np.ndarray]:
+        """What is compared: of the customers and of each reference shop, the deepest gap over all numbers of groups.
+
+        In standard deviations of the shops, this one counted in, for each number of groups by itself.
+        """
+        together = np.vstack([self.observed.to_numpy(), self.references.to_numpy()])
+        spread = np.maximum(together.std(axis=0), 1e-9)
+        best = ((together - together.mean(axis=0)) / spread).max(axis=1)
+        return float(best[0]), best[1:]
+
+    def plot(self) -> Any:
+        """Draw the customers among the reference shops: :func:`segkit.plot_structure`."""
+        # By name, when it is asked for: what computes does not import what draws.
+        return importlib.import_module("segkit.plots").plot_structure(self)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def structure_test(
+    customers: pd.DataFrame, *, references: int = 99, random_state: int = 0, progress: bool = True
+) -> StructureTest:
+    """Ask whether customers fall into groups, or are one continuum that any clusterer would cut.
+
+    Parameters
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        As for :func:`segkit.segment`. Of more than 1,000, a random sample of that size is looked at.
+    references : int, default=99
+        Shops of one population to compare with; with 99 the least p-value is 0.01.
+    random_state : int, default=0
+    progress : bool, default=True
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    StructureTest
+
+    Raises
+    ------
+    ValueError
+        If the customers cannot be segmented at all, or there are fewer than 19 references.
+
+    Notes
+    -----
+    A reference shop keeps every feature as it is, value by value (its ties, zeros, words, and who misses what),
+    and the rank correlations of all pairs: a Gaussian copula, whose correlations are moved until the simulated rank
+    correlations are the observed ones. All else is chance. What the reference shops show is what
+    one population of customers with these features shows by itself.
+
+    What is compared is the valley between groups: k-means makes 2 to 10 groups, customers of each two are laid on the
+    line between the two centres, and the depth of the valley in their density is measured in standard
+    errors. A group is separated as well as from the group that it is least separated from; of all groups the
+    best is taken, over numbers of groups the most unusual one, in the same way for every shop. No distance
+    enters, since a long tail alone puts the parts of a single crowd far apart: the silhouette, the gap statistic and
+    Hopkins' test find groups in most shops that have none [1]_.
+
+    **What it does not ask.** Groups that single features show by themselves, such as who buys and who
+    does not, or four groups at the corners of a square, are in the reference shops as well. Only
+    how features stand together counts. And a group of under 30 of those looked at is not seen.
+
+    References
+    ----------
+    .. [1] Hennig & Lin (2015), Flexible parametric bootstrap for testing homogeneity against clustering and
+       assessing the number of clusters, Statistics and Computing 25.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> import segkit as sg
+    >>> rng = np.random.default_rng(0)
+    >>> crowd = pd.DataFrame(rng.lognormal(size=(300, 4)), columns=list("abcd"))
+    >>> sg.structure_test(crowd, progress=False).verdict
+    'continuum'
+    >>> groups = crowd.add(np.array([[0, 9, 0, 9], [9, 0, 9, 0], [9, 9, 9, 9]])[np.arange(300) % 3])
+    >>> sg.structure_test(groups, progress=False).verdict
+    'structure'
+    """
+    return _examined(
+        checked_customers(customers), make_preparer(), GROUPS, references, random_state, progress
+    )[0]
+
+
+def segment_structure(
+    result: Segmentation, *, references: int = 99, random_state: int = 0, progress: bool = True
+) -> pd.DataFrame:
+    """Ask of each segment whether it is a group, or an arbitrary part of a continuum.
+
+    Parameters
+    ----------
+    result : Segmentation
+    references, random_state, progress
+        As in :func:`structure_test`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by segment id: `name`; `nearest`, the id of the segment that it is least separated from;
+        `separation`, the depth of the valley between the two in standard errors; `p_value`, the share of reference
+        shops whose best separated of as many groups is separated as well; and `verdict`: "real",
+        "arbitrary", or "too little". All are arbitrary where the customers are one continuum.
+
+    Notes
+    -----
+    The best group of a reference shop is the yardstick for each segment, so that at most 5 % of shops of one
+    population have any segment that is called real.
+    """
+    return examine(result, references=references, random_state=random_state, progress=progress)[1]
+
+
+def examine(
+    result: Segmentation, *, references: int = 99, random_state: int = 0, progress: bool = True
+) -> tuple[StructureTest, pd.DataFrame]:
+    """Return both the test of the whole and of each segment, from the same reference shops."""
+    preparer, _ = split(result.model)
+    again = preparer if isinstance(preparer, Preparer) else make_preparer()
+    most = max(GROUPS, len(result.segments))
+    test, points = _examined(result.customers, again, most, references, random_state, progress)
+    return test, _segments(result, test, points)
+
+
+def _examined(
+    customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
+) -> tuple[StructureTest, pd.DataFrame]:
+    """Return the test, and the prepared customers that were looked at."""
+    if references < 19:
+        raise ValueError(
+            f"references={references!r} should be 19 or more: with fewer no p-value can be below 5 %."
+        )
+    rng = np.random.default_rng(random_state)
+    looked = customers.sort_index()
+    if len(looked) > LOOKED:
+        looked = looked.iloc[np.sort(rng.choice(len(looked), LOOKED, replace=False))]
+    fitted = Preparer(**preparer.get_params()).fit(looked)
+    points = pd.DataFrame(fitted.transform(looked), index=looked.index)
+    facts = {
+        "customers": len(customers),
+        "looked_at": len(looked),
+        "references": references,
+        "alpha": ALPHA,
+        "random_state": random_state,
+    }
+    lacking = _lacking(looked, points)
+    if lacking:
+        return _too_little(lacking, facts), points
+    with threadpool_limits(limits=1):
+        found = _compared(
+            looked, fitted, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress
+        )
+    return _judged(*found, facts), points
+
+
+def _lacking(looked: pd.DataFrame, points: pd.DataFrame) -> str:
+    if len(looked) < FEWEST:
+        return CROWD.format(n=len(looked), least=FEWEST)
+    if (looked.nunique(dropna=False) > 1).sum() < 2:
+        return LONE
+    different = len(np.unique(points.to_numpy(), axis=0))
+    return ALIKE.format(n=different, least=DIFFERENT) if different < DIFFERENT else ""
+
+
+def _too_little(sentence: str, facts: dict[str, Any]) -> StructureTest:
+    nothing = pd.Series(dtype=float)
+    return StructureTest(np.nan, np.nan, "too little", sentence, nothing, pd.DataFrame(), facts)
+
+
+def _compared(
+    customers: pd.DataFrame,
+    preparer: Preparer,
+    points: np.ndarray,
+    most: int,
+    rng: np.random.Generator,
+    facts: dict[str, Any],
+    progress: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the valleys of the customers and of each reference shop; stopped half way, of those that are done."""
+    shop = OnePopulation(customers, preparer, rng)
+    observed = deepest_valleys(points, most, rng)
+    drawn: list[np.ndarray] = []
+    bar = tqdm(range(facts["references"]), desc="Simulating shops", disable=not progress, leave=False)
+    try:
+        for _ in bar:
+            drawn.append(deepest_valleys(shop.draw(rng), most, rng))
+    except KeyboardInterrupt:
+        if len(drawn) < 19:
+            raise
+        tqdm.write(f"Stopped after {len(drawn)} of {facts['references']} shops; these are kept.")
+    facts["references"] = len(drawn)
+    return observed, np.array(drawn)
+
+
+def _judged(observed: np.ndarray, drawn: np.ndarray, facts: dict[str, Any]) -> StructureTest:
+    groups = pd.Index(range(2, len(observed) + 2), name="groups")
+    told = StructureTest(
+        np.nan, np.nan, "", "", pd.Series(observed, groups), pd.DataFrame(drawn, columns=groups), facts
+    )
+    ours, theirs = told.scores
+    p = (1 + int((theirs >= ours - 1e-12).sum())) / (len(theirs) + 1)
+    verdict = "structure" if p <= ALPHA else "continuum"
+    effect = float((ours - theirs.mean()) / max(theirs.std(), 1e-9))
+    said = SAID[verdict].format(share=float((theirs < ours - 1e-12).mean()), n=len(theirs), p=p)
+    return StructureTest(p, effect, verdict, said, told.observed, told.references, facts)
+
+
+def _segments(result: Segmentation, test: StructureTest, points: pd.DataFrame) -> pd.DataFrame:
+    """Return how well each segment is separated, measured as the groups of the reference shops are."""
+    ids = result.segments
+    table = pd.DataFrame(
+        {"name": [result.name_of(s) for s in ids], "nearest": pd.array([pd.NA] * len(ids), "Int64")},
+        index=pd.Index(ids, name="segment"),
+    )
+    table["separation"], table["p_value"], table["verdict"] = np.nan, np.nan, "too little"
+    labels = result.labels.loc[points.index]
+    held = [s for s in ids if (labels == s).sum() > 0]
+    if test.verdict == "too little" or len(held) < 2 or len(ids) not in test.observed.index:
+        return table
+    inside = labels.isin(held).to_numpy()
+    rows, own = points.to_numpy()[inside], labels[inside].map({s: i for i, s in enumerate(held)}).to_numpy()
+    centers = np.array([rows[own == i].mean(axis=0) for i in range(len(held))])
+    with threadpool_limits(limits=1):
+        depth, nearest = separations(rows, own, centers)
+    best = test.references[len(ids)].to_numpy()
+    for i, segment in enumerate(held):
+        p = (1 + int((best >= depth[i] - 1e-12).sum())) / (len(best) + 1)
+        table.loc[segment, ["separation", "p_value"]] = depth[i], p
+        table.loc[segment, "nearest"] = held[int(nearest[i])]
+        real = test.verdict == "structure" and p <= ALPHA
+        table.loc[segment, "verdict"] = "real" if real else "arbitrary"
+    return table
