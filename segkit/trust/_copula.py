@@ -7,11 +7,12 @@ relation between the two, so that no formula gives them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
 from segkit.prepare import MISSING, Preparer
 
@@ -49,10 +50,20 @@ class OnePopulation:
         Fitted to them. What it learnt depends on margins alone, so that it is the same for every drawn shop:
         prepared values are drawn instead of natural ones.
     rng : Generator
+    one_mode : sequence of int
+        Prepared columns of numbers that are to have one mode: normal scores, not values of their own.
     """
 
-    def __init__(self, customers: pd.DataFrame, preparer: Preparer, rng: np.random.Generator):
+    def __init__(
+        self,
+        customers: pd.DataFrame,
+        preparer: Preparer,
+        rng: np.random.Generator,
+        one_mode: Sequence[int] = (),
+    ):
         self._prepared = preparer.transform(customers)
+        for column in one_mode:
+            self._prepared[:, column] = _normal_scores(self._prepared[:, column])
         self._n = len(customers)
         self._margins, self._columns = _margins(customers, preparer, self._prepared)
         observed = _rank_correlations([m.codes for m in self._margins])
@@ -98,6 +109,11 @@ class OnePopulation:
             wanted = np.clip(correlations + STEP * off, -NEAR_ONE, NEAR_ONE)
             np.fill_diagonal(wanted, 1.0)
         return _possible(wanted)[1]
+
+
+def _normal_scores(values: np.ndarray) -> np.ndarray:
+    """Return values in the same order, with the same mean and spread, as of a normal distribution."""
+    return values.mean() + values.std() * norm.ppf((rankdata(values) - 0.5) / len(values))
 
 
 def _stretched(order: np.ndarray, n: int) -> np.ndarray:

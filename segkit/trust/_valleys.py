@@ -75,7 +75,7 @@ def separations(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> 
     cell = (own[:, None] * k + np.arange(k)[None, :]) * BINS + bins
     counts = np.bincount(cell[inside], minlength=k * k * BINS).reshape(k, k, BINS).astype(float)
     both = counts + counts.transpose(1, 0, 2)[:, :, ::-1]
-    depth = _depths(both)
+    depth = depths(both)
     np.fill_diagonal(depth, np.inf)
     few = np.bincount(own, minlength=k) < LEAST
     depth[few, :] = 0.0
@@ -84,7 +84,7 @@ def separations(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> 
     return np.where(np.isfinite(depth.min(axis=1)), depth.min(axis=1), 0.0), depth.argmin(axis=1)
 
 
-def _depths(counts: np.ndarray) -> np.ndarray:
+def depths(counts: np.ndarray) -> np.ndarray:
     """Return the depth of the deepest valley of each density, in standard errors of the counts beside it."""
     smooth = np.apply_along_axis(np.convolve, -1, counts, KERNEL, mode="same")
     left = np.maximum.accumulate(smooth, axis=-1)
