@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.features._grains._building import who
+from segkit.features._grains._building import key_of, who
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -71,8 +71,11 @@ def gap_pairs(orders: ir.Table) -> ir.Table:
 def products(purchases: ir.Table) -> ir.Table:
     """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
     known = purchases.filter(purchases.product_id.notnull())
-    grouped = known.group_by(*who(known), "product_id")
-    return grouped.agg(lines=known.count(), first_age=known.age.max(), last_age=known.age.min())
+    key = key_of(known, "product_id")
+    name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
+    return known.group_by(*who(known), key).agg(
+        lines=known.count(), first_age=known.age.max(), last_age=known.age.min(), **name
+    )
 
 
 def categories(purchases: ir.Table) -> ir.Table:
