@@ -412,7 +412,8 @@ def feature_query(
     seen = t.filter(t.timestamp < as_of)
     if window is not None:
         seen = seen.filter(seen.timestamp >= as_of - window)
-    return _assembled(_aged(seen, as_of, dialect, coded), features, events, dialect, coded)
+    age = functools.partial(_age_at, as_of, dialect)
+    return _assembled(_aged(seen, age, coded), age, features, events, dialect, coded)
 
 
 def snapshot_query(
@@ -440,38 +441,52 @@ def snapshot_query(
     dialect = dialect_of(events.table)
     t = events.table
     every = t.filter(t.timestamp < dates[-1]).mutate(snapshot=ibis.array(list(range(len(dates)))).unnest())
-    moment = every.snapshot.cases(*((i, _literal(date)) for i, date in enumerate(dates)))
-    seen = every.mutate(moment=moment)
-    seen = seen.filter(seen.timestamp < seen.moment)
-    aged = _aged(seen, seen.moment, dialect, coded).drop("moment")
+    seen = every.filter(every.timestamp < _moment_of(dates, every))
+    age = functools.partial(_age_then, dates, dialect)
+    aged = _aged(seen, age, coded)
     if window is not None:
         aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
-    return _assembled(aged, features, events, dialect, coded)
+    return _assembled(aged, age, features, events, dialect, coded)
 
 
-def _literal(moment: pd.Timestamp) -> ir.Scalar:
-    return ibis.literal(moment, type=TYPE_OF["time"])
+def _age_at(moment: pd.Timestamp, dialect: str, table: ir.Table) -> ir.IntegerColumn:
+    return age_of(table.timestamp, moment, dialect)
 
 
-def _aged(seen: ir.Table, moment: pd.Timestamp | ir.Column, dialect: str, coded: bool = False) -> ir.Table:
-    """Say how old each event is at that moment; money and items become exact numbers."""
-    aged = seen.mutate(age=age_of(seen.timestamp, moment, dialect), **codes(seen) if coded else {})
+def _age_then(dates: list[pd.Timestamp], dialect: str, table: ir.Table) -> ir.IntegerColumn:
+    return age_of(table.timestamp, _moment_of(dates, table), dialect)
+
+
+def _moment_of(dates: list[pd.Timestamp], table: ir.Table) -> ir.Column:
+    """Return the moment of each row's snapshot."""
+    moments = (ibis.literal(date, type=TYPE_OF["time"]) for date in dates)
+    return table.snapshot.cases(*enumerate(moments))
+
+
+def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn], coded: bool = False) -> ir.Table:
+    """Say how old each event is at its moment; money and items become exact numbers."""
+    aged = seen.mutate(age=age(seen), **codes(seen) if coded else {})
     exact = {c: aged[c].cast(MONEY) for c in EXACT if c in aged.columns}
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 
 
-def _grains_of(seen: ir.Table, events: Events, dialect: str) -> Grains:
-    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect})
+def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> Grains:
+    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
 
 
 def _assembled(
-    seen: ir.Table, features: Iterable[Feature], events: Events, dialect: str, coded: bool
+    seen: ir.Table,
+    age: Callable[[ir.Table], ir.IntegerColumn],
+    features: Iterable[Feature],
+    events: Events,
+    dialect: str,
+    coded: bool,
 ) -> ir.Table:
     """Aggregate each grain by customer, once for all features of the same settings, and join the answers.
 
     The log itself has rows of every customer, so that what is aggregated of it comes with the list of them.
     """
-    grains = _grains_of(seen, events, dialect)
+    grains = _grains_of(seen, age, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
     of_log: dict[str, ir.Scalar] = {}
     for feature in features:
@@ -517,8 +532,9 @@ def _lacking(events: Events, error: Exception) -> str | None:
 
 def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Say of each feature which column it needs that the events lack; empty where it has what it needs."""
-    dialect, moment = dialect_of(events.table), pd.Timestamp("2000-01-01")
-    grains = _grains_of(_aged(events.table, moment, dialect), events, dialect)
+    dialect = dialect_of(events.table)
+    age = functools.partial(_age_at, pd.Timestamp("2000-01-01"), dialect)
+    grains = _grains_of(_aged(events.table, age), age, events, dialect)
     needs = {}
     for feature in features:
         try:

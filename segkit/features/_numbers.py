@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 TERM = "decimal(18, 9)"  # exact, before it is summed
-SQUARED = "decimal(38, 18)"
+SQUARED = "decimal(38, 22)"  # of days, see DAYS
 
 
 def mean_of(values: ir.DecimalColumn, where: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
