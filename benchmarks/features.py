@@ -109,7 +109,7 @@ def _segkit(name: str, path: Path, memory: str, spill: str):
     door, events = timed(lambda: sg.read_events(path, kind="purchase"))
     builds, compiles = [], []
     for _ in range(3):
-        seconds, query = timed(lambda: feature_query(events, chosen, as_of=pd.Timestamp(AS_OF)))
+        seconds, query = timed(lambda: feature_query(events, chosen, as_of=pd.Timestamp(AS_OF), coded=True))
         builds.append(seconds)
         compiles.append(timed(lambda query=query: ibis.to_sql(query, dialect="duckdb"))[0])
     prepared = {

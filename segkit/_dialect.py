@@ -23,6 +23,7 @@ def _builtin(name: str, function: Any, takes: tuple[Any, ...], gives: Any) -> An
 
 _instant = _builtin("timezone", lambda zone, local: None, (dt.string, _NAIVE), _UTC)
 _clock = _builtin("timezone", lambda zone, instant: None, (dt.string, _UTC), _NAIVE)
+_hash = _builtin("hash", lambda text: None, (dt.string,), dt.uint64)
 _epoch_us = _builtin("epoch_us", lambda time: None, (_NAIVE,), dt.int64)
 _make_timestamp = _builtin("make_timestamp", lambda microseconds: None, (dt.int64,), _NAIVE)
 _strptime = _builtin("try_strptime", lambda text, form: None, (dt.string, dt.string), _NAIVE)
@@ -43,6 +44,19 @@ _postgres_bytes = _builtin("convert_to", lambda text, coding: None, (dt.string, 
 _postgres_text = _builtin("convert_from", lambda bytes, coding: None, (dt.binary, dt.string), dt.string)
 _postgres_hex = _builtin("encode", lambda bytes, form: None, (dt.binary, dt.string), dt.string)
 _postgres_unhex = _builtin("decode", lambda text, form: None, (dt.string, dt.string), dt.binary)
+
+
+def has_codes(dialect: str) -> bool:
+    """Say whether an engine groups by numbers that stand for texts sooner than by the texts."""
+    return dialect == "duckdb"
+
+
+def codes_of(text: ir.StringColumn) -> ir.IntegerColumn:
+    """Return numbers that stand for texts, within one query, in an engine that has them.
+
+    Two texts may share a number, though hardly ever: whoever uses them looks whether any did.
+    """
+    return _hash(text)
 
 
 def dialect_of(table: ir.Table) -> str:

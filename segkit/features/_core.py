@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import itertools
 import re
@@ -18,6 +19,7 @@ from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
 from segkit._standard import BASES, EXACT, STANDARD, TYPE_OF
 from segkit.events import Events, check_zone
+from segkit.features._codes import answer, checks, codes, customer_codes
 from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 SPANS = {"window": "365 days", "within": "7 days", "horizon": "90 days"}  # examples of what can be said
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
-RESERVED = re.compile(r"(customer_id|snapshot)(_\d+)?|as_of|.*_right", re.IGNORECASE | re.DOTALL)
+RESERVED = re.compile(
+    r"(customer_id|customer_code|snapshot)(_\d+)?|as_of|codes_met|.*_right", re.IGNORECASE | re.DOTALL
+)
 # Columns of a grain by the standard column that they are made of.
 COMES_FROM = {"items": "quantity", "different_pages": "page"}
 
@@ -116,9 +120,9 @@ def _check_name(name: str) -> None:
         )
     if RESERVED.fullmatch(name):
         raise ValueError(
-            f"A feature cannot be called {name!r}: customer_id, snapshot, as_of, the first two with a number, "
-            f"and what ends in _right are names that the query itself uses. Call it otherwise, such as "
-            f"{'my_' + name.lower().removesuffix('_right') + '_feature'!r}."
+            f"A feature cannot be called {name!r}: customer_id, customer_code, snapshot, the same with a number, "
+            f"as_of, codes_met, and what ends in _right are names that the query itself uses. Call it otherwise, "
+            f"such as {'my_' + name.lower().removesuffix('_right') + '_feature'!r}."
         )
 
 
@@ -273,7 +277,8 @@ def customer_features(
     """
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
-    frame = feature_query(events, chosen, as_of=moment, window=span).to_pyarrow().to_pandas()
+    ask = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
+    frame = answer(ask, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_nobody(events, moment, span))
     return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
@@ -328,7 +333,8 @@ def snapshots(
     """
     chosen = distinct_features(features)
     moments, span = _moments(dates), read_window(window)
-    frame = snapshot_query(events, chosen, dates=moments, window=span).to_pyarrow().to_pandas()
+    ask = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
+    frame = answer(ask, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_nobody(events, moments[-1], span))
     frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
@@ -383,6 +389,7 @@ def feature_query(
     as_of: pd.Timestamp,
     window: timedelta | None = None,
     dialect: str | None = None,
+    coded: bool = False,
 ) -> ir.Table:
     """Compile features into one Ibis query.
 
@@ -392,6 +399,8 @@ def feature_query(
         As in :func:`customer_features`.
     dialect : str, optional
         Engine that it is written for; that of the events where it is not said.
+    coded : bool, default=False
+        Group by codes of the ids, which DuckDB does sooner, and say in two more columns whether any met.
 
     Returns
     -------
@@ -403,7 +412,8 @@ def feature_query(
     seen = t.filter(t.timestamp < as_of)
     if window is not None:
         seen = seen.filter(seen.timestamp >= as_of - window)
-    return _assembled(_aged(seen, as_of, dialect), features, events, dialect)
+    age = functools.partial(_age_at, as_of, dialect)
+    return _assembled(_aged(seen, age, coded), age, features, events, dialect, coded)
 
 
 def snapshot_query(
@@ -412,6 +422,7 @@ def snapshot_query(
     *,
     dates: list[pd.Timestamp],
     window: timedelta | None = None,
+    coded: bool = False,
 ) -> ir.Table:
     """Compile features at several moments into one Ibis query.
 
@@ -419,6 +430,8 @@ def snapshot_query(
     ----------
     events, features, dates, window
         As in :func:`snapshots`; dates sorted.
+    coded : bool, default=False
+        As in :func:`feature_query`.
 
     Returns
     -------
@@ -428,44 +441,71 @@ def snapshot_query(
     dialect = dialect_of(events.table)
     t = events.table
     every = t.filter(t.timestamp < dates[-1]).mutate(snapshot=ibis.array(list(range(len(dates)))).unnest())
-    moment = every.snapshot.cases(*((i, _literal(date)) for i, date in enumerate(dates)))
-    seen = every.mutate(moment=moment)
-    seen = seen.filter(seen.timestamp < seen.moment)
-    aged = _aged(seen, seen.moment, dialect).drop("moment")
+    seen = every.filter(every.timestamp < _moment_of(dates, every))
+    age = functools.partial(_age_then, dates, dialect)
+    aged = _aged(seen, age, coded)
     if window is not None:
         aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
-    return _assembled(aged, features, events, dialect)
+    return _assembled(aged, age, features, events, dialect, coded)
 
 
-def _literal(moment: pd.Timestamp) -> ir.Scalar:
-    return ibis.literal(moment, type=TYPE_OF["time"])
+def _age_at(moment: pd.Timestamp, dialect: str, table: ir.Table) -> ir.IntegerColumn:
+    return age_of(table.timestamp, moment, dialect)
 
 
-def _aged(seen: ir.Table, moment: pd.Timestamp | ir.Column, dialect: str) -> ir.Table:
-    """Say how old each event is at that moment; money and items become exact numbers."""
-    aged = seen.mutate(age=age_of(seen.timestamp, moment, dialect))
+def _age_then(dates: list[pd.Timestamp], dialect: str, table: ir.Table) -> ir.IntegerColumn:
+    return age_of(table.timestamp, _moment_of(dates, table), dialect)
+
+
+def _moment_of(dates: list[pd.Timestamp], table: ir.Table) -> ir.Column:
+    """Return the moment of each row's snapshot."""
+    moments = (ibis.literal(date, type=TYPE_OF["time"]) for date in dates)
+    return table.snapshot.cases(*enumerate(moments))
+
+
+def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn], coded: bool = False) -> ir.Table:
+    """Say how old each event is at its moment; money and items become exact numbers."""
+    aged = seen.mutate(age=age(seen), **codes(seen) if coded else {})
     exact = {c: aged[c].cast(MONEY) for c in EXACT if c in aged.columns}
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 
 
-def _grains_of(seen: ir.Table, events: Events, dialect: str) -> Grains:
-    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect})
+def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> Grains:
+    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
 
 
-def _assembled(seen: ir.Table, features: Iterable[Feature], events: Events, dialect: str) -> ir.Table:
-    """Aggregate each grain by customer, once for all features of the same settings, and join the answers."""
-    grains = _grains_of(seen, events, dialect)
+def _assembled(
+    seen: ir.Table,
+    age: Callable[[ir.Table], ir.IntegerColumn],
+    features: Iterable[Feature],
+    events: Events,
+    dialect: str,
+    coded: bool,
+) -> ir.Table:
+    """Aggregate each grain by customer, once for all features of the same settings, and join the answers.
+
+    The log itself has rows of every customer, so that what is aggregated of it comes with the list of them.
+    """
+    grains = _grains_of(seen, age, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
+    of_log: dict[str, ir.Scalar] = {}
     for feature in features:
-        part = parts.setdefault((feature.grain, feature.settings), {})
+        grain, settings = feature.grain, feature.settings
+        part = of_log if grain in LOG else parts.setdefault((grain, settings), {})
         part[feature.name] = _expression(feature, grains, events)
-    keys = who(seen)
-    query = seen.select(*keys).distinct()
+    names = [name for name in ("snapshot", "customer_id") if name in seen.columns]
+    query = seen.group_by(*names).agg(**of_log) if of_log else seen.select(*names).distinct()
+    if coded:
+        query = query.mutate(**customer_codes(query))
+    keys = who(query)
     for i, ((grain, settings), expressions) in enumerate(parts.items()):
         part = grains.table(grain, settings).group_by(*keys).agg(**expressions)
         # All in one chain, without a step between: nested joins take three times as long to write as SQL.
         query = query.left_join(part, keys, rname=f"{{name}}_{i}")
-    return query.select(*keys, **{f.name: _finished(query[f.name], f) for f in features})
+    columns = {f.name: _finished(query[f.name], f) for f in features}
+    if coded:
+        columns |= checks(query, seen, grains)
+    return query.select(*names, **columns)
 
 
 def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
@@ -492,8 +532,9 @@ def _lacking(events: Events, error: Exception) -> str | None:
 
 def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Say of each feature which column it needs that the events lack; empty where it has what it needs."""
-    dialect, moment = dialect_of(events.table), pd.Timestamp("2000-01-01")
-    grains = _grains_of(_aged(events.table, moment, dialect), events, dialect)
+    dialect = dialect_of(events.table)
+    age = functools.partial(_age_at, pd.Timestamp("2000-01-01"), dialect)
+    grains = _grains_of(_aged(events.table, age), age, events, dialect)
     needs = {}
     for feature in features:
         try:

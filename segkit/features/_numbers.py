@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 TERM = "decimal(18, 9)"  # exact, before it is summed
-SQUARED = "decimal(38, 18)"
+SQUARED = "decimal(38, 22)"  # of days, see DAYS
 
 
 def mean_of(values: ir.DecimalColumn, where: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
@@ -47,7 +47,5 @@ def entropy_of(counts: ir.IntegerColumn) -> ir.FloatingScalar:
 
 def share_of(part: ir.BooleanColumn, of: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
     """Return which part of the rows is so, among those that `of` holds of; missing where there are none."""
-    # As a number: of `~part`, Ibis would write NOT part IS NOT NULL, which is something else.
-    known = part.cast("int64").notnull()
-    whole = known if of is None else of & known
-    return (part & whole).sum().cast("float64") / whole.sum().nullif(0)
+    so = part.count(where=part if of is None else of & part)
+    return so.cast("float64") / part.count(where=of).nullif(0)

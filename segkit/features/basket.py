@@ -9,8 +9,8 @@ def _top_category(categories, *, dialect):
     return favourite(categories.category, categories.lines, dialect)
 
 
-def _spent(lines, kind):
-    return lines.amount.sum(where=lines.kind == kind).cast("float64")
+def _spent(events, kind):
+    return events.amount.sum(where=events.kind == kind).cast("float64")
 
 
 def _discount_share(orders):
@@ -89,7 +89,7 @@ BASKET = family(
     ),
     Feature(
         "return_rate",
-        lambda lines: (0 - _spent(lines, "return").fill_null(0)) / _spent(lines, "purchase").nullif(0),
+        lambda events: (0 - _spent(events, "return").fill_null(0)) / _spent(events, "purchase").nullif(0),
         "share",
         "Value sent back over value bought.",
         kinds=("purchase", "return"),

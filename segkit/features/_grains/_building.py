@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-KEYS = ("snapshot", "customer_id")
+CODES = {"customer_id": "customer_code", "product_id": "product_code"}
+"""Columns of a log that stand for its ids, where its engine groups by numbers: shorter, and sooner compared."""
 LOG = ("seen", "events")  # the log itself, under the name that reads best
 DEFAULTS: dict[str, Any] = {
     "visit_gap": 30 * 60,  # seconds without a click after which a visit is over
     "dwell_cap": 30 * 60,  # seconds: nobody is taken to look at one page for longer
 }
-SETTINGS = (*DEFAULTS, "timezone", "dialect", "path", "point")
-"""What grains and features may ask for by a keyword-only parameter."""
+SETTINGS = (*DEFAULTS, "timezone", "dialect", "age", "path", "point")
+"""What grains and features may ask for by a keyword-only parameter; `age` gives that of a table's rows."""
 
 
 def who(table: ir.Table) -> list[str]:
     """Return the columns that say whose row it is: the customer, and the snapshot where there are several."""
-    return [key for key in KEYS if key in table.columns]
+    snapshot = ["snapshot"] if "snapshot" in table.columns else []
+    return [*snapshot, key_of(table, "customer_id")]
+
+
+def key_of(table: ir.Table, column: str) -> str:
+    """Return the column by which a table is grouped by these ids: that of their codes, where it has one."""
+    return CODES[column] if CODES[column] in table.columns else column
 
 
 def settings_of(function: Callable[..., Any], grains: Mapping[str, Callable[..., Any]]) -> frozenset[str]:
@@ -59,6 +66,10 @@ class Grains:
         self._grains = grains
         self._given = {**DEFAULTS, **given}
         self._built: dict[tuple, ir.Table] = {}
+
+    def has_built(self, name: str) -> bool:
+        """Say whether anything asked for a grain."""
+        return any(built == name for built, _ in self._built)
 
     def table(self, name: str, said: Iterable[tuple[str, Any]] = ()) -> ir.Table:
         """Return a grain, built when first asked for."""

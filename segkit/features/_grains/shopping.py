@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.features._grains._building import who
+from segkit.features._grains._building import key_of, who
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on the order of rows
 TOTAL = "decimal(38, 6)"  # of what was summed
-DAYS = "decimal(18, 9)"  # exact likewise, to a tenth of a millisecond
+DAYS = "decimal(18, 11)"  # exact likewise, to the microsecond
 MICROSECONDS_A_DAY = 86_400_000_000
 ONE = ibis.literal(1, type="int64")
 
@@ -28,7 +29,7 @@ def lines(seen: ir.Table) -> ir.Table:
     return seen.filter((seen.kind == "purchase") | (seen.kind == "return"))
 
 
-def orders(purchases: ir.Table) -> ir.Table:
+def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
     """Return one row an order: the lines that share an order id; a line without one is an order by itself.
 
     Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them.
@@ -39,14 +40,14 @@ def orders(purchases: ir.Table) -> ir.Table:
     single = {name: purchases[column].cast(TOTAL) for name, column in totals.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
-    alone = purchases.filter(purchases.order_id.isnull()).select(
-        *keys, "timestamp", "age", lines=ONE, **single
-    )
+    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", lines=ONE, **single)
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
-    first = {"timestamp": shared.timestamp.min(), "age": shared.age.max(), "lines": shared.count()}
-    grouped = shared.group_by(*keys, "order_id").agg(**first, **sums)
+    grouped = shared.group_by(*keys, "order_id").agg(
+        timestamp=shared.timestamp.min(), lines=shared.count(), **sums
+    )
     every = ibis.union(grouped.drop("order_id"), alone)
+    every = every.mutate(age=age(every))  # the largest of its lines', and a second aggregate less
     return every.mutate(days_ago=in_days(every.age))
 
 
@@ -71,8 +72,11 @@ def gap_pairs(orders: ir.Table) -> ir.Table:
 def products(purchases: ir.Table) -> ir.Table:
     """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
     known = purchases.filter(purchases.product_id.notnull())
-    grouped = known.group_by(*who(known), "product_id")
-    return grouped.agg(lines=known.count(), first_age=known.age.max(), last_age=known.age.min())
+    key = key_of(known, "product_id")
+    name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
+    return known.group_by(*who(known), key).agg(
+        lines=known.count(), first_age=known.age.max(), last_age=known.age.min(), **name
+    )
 
 
 def categories(purchases: ir.Table) -> ir.Table:
