@@ -42,7 +42,7 @@ _HOMES = {
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.cluster": ("RFMSegmenter",),
     "segkit.segmentation": ("Segmentation", "segment"),
-    "segkit.trust": ("outcome_scoreboard", "scan_clusters", "segment_outcomes", "stability"),
+    "segkit.trust": ("multiverse", "outcome_scoreboard", "scan_clusters", "segment_outcomes", "stability"),
     "segkit.monitor": ("match_segments",),
     "segkit.projection": ("project",),
     "segkit.explain": ("compare", "cross_segments", "effect_sizes", "profile", "segment_sizes"),
