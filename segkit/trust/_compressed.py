@@ -7,6 +7,7 @@ everyone agree with each other (``benchmarks/trust.py`` measures it). Fewer are 
 
 from __future__ import annotations
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segkit._fit import labels_of, nearest, rule_of
 
@@ -124,13 +125,19 @@ def labels_with(clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarra
     if size is not None:
         different = len(np.unique(points[drawn], axis=0))
         again.set_params(**{size: min(again.get_params()[size], different)})
-    with threadpool_limits(limits=1):
+    with _threads().limit(limits=1):
         if isinstance(again, KMeans):
             again.fit(points[drawn], sample_weight=weights[drawn])
             return nearest(points, again.cluster_centers_)
         rows = np.repeat(points, weights, axis=0)
         again.fit(rows)
         return rule_of(again, rows, labels_of(again, rows))(points)
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Return the libraries that run threads, looked for once: it takes as long as a small fit."""
+    return ThreadpoolController()
 
 
 def contingency(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import AgglomerativeClustering, BisectingKMeans, KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
@@ -183,6 +184,8 @@ class Bench:
         labels = labels_of(clusterer, rows)
         if self._alike and len(rows) == len(points):
             return labels
+        if pipeline.method == "ward":
+            return labels[pairwise_distances_argmin(points, rows)]
         return rule_of(clusterer, rows, labels)(points)
 
 
