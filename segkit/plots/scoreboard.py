@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -69,7 +71,8 @@ def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], *, last: bool)
     known = rows.dropna(subset=["explained"])
     scale = alt.Scale(domain=limits, nice=True)
     axis = alt.Axis(format=".0%", tickCount=5, labels=last)
-    x = alt.X("explained:Q", title="Variance explained (share)" if last else None, scale=scale, axis=axis)
+    look: dict[str, Any] = {"title": "Variance explained" if last else None, "scale": scale, "axis": axis}
+    x = alt.X("explained:Q", **look)
     y = alt.Y(
         "segmentation:N", title=None, sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(grid=False)
     )
@@ -79,9 +82,9 @@ def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], *, last: bool)
     lot = base.mark_tick(color=GREY, opacity=0.8, size=16, thickness=4)
     yardstick = alt.Chart(known[known["verdict"] == YARDSTICK])
     layers = [
-        lot.encode(alt.X("by_lot:Q", scale=scale, title=None), y),
+        lot.encode(alt.X("by_lot:Q", **look), y),
         yardstick.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x),
-        base.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q", scale=scale), alt.X2("high:Q"), y, color),
+        base.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q", **look), alt.X2("high:Q"), y, color),
         base.mark_circle(size=90, opacity=1).encode(
             x,
             y,
