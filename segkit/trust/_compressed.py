@@ -115,12 +115,17 @@ def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return found
 
 
-def labels_with(clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def labels_with(
+    clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray, seed: int | None = None
+) -> np.ndarray:
     """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
 
-    k-means takes weights; any other clusterer sees each point as often as it weighs.
+    k-means takes weights; any other clusterer sees each point as often as it weighs. Segments that are made
+    again want a seed of their own: from the same seed, k-means starts at about the same customers each time.
     """
     again, drawn = clone(clusterer), np.flatnonzero(weights)
+    if seed is not None and "random_state" in again.get_params():
+        again.set_params(random_state=seed)
     size = next((p for p in ("n_clusters", "n_components") if p in again.get_params()), None)
     if size is not None:
         different = len(np.unique(points[drawn], axis=0))

@@ -96,7 +96,7 @@ def multiverse(
     *,
     n_segments: int | Iterable[int] | None = None,
     pipelines: int = 50,
-    crowds: int = 4,
+    crowds: int = 3,
     random_state: int = 0,
     progress: bool = True,
 ) -> Multiverse:
@@ -111,7 +111,7 @@ def multiverse(
         default the defensible ones of :func:`segkit.scan_clusters` between 2 and 8.
     pipelines : int, default=50
         How many to draw; all there are, where there are fewer.
-    crowds : int, default=4
+    crowds : int, default=3
         Crowds without groups that are put through the same pipelines, to say how many customers would
         travel together by chance. 0 does without.
     random_state : int, default=0

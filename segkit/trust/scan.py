@@ -132,6 +132,7 @@ def scan_clusters(
         )
     redrawn = [crowd.redrawn(rng) for _ in range(resamples)]
     halves = [crowd.halved(rng) for _ in range(max(resamples // 4, 1))]
+    seeds = [int(s) for s in rng.integers(2**31, size=resamples + len(halves))]
     shown = _Shown(prepared, crowd, rng)
     rows: dict[int, dict[str, float]] = {}
     bar = tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
@@ -140,7 +141,9 @@ def scan_clusters(
             clusterer = built_in(method, n, len(looked), random_state)
             labels = labels_with(clusterer, crowd.points, crowd.weights)
             again = clusterer.set_params(n_init=REFITS) if isinstance(clusterer, KMeans) else clusterer
-            rows[n] = _separation(crowd, labels, shown) | _repeats(crowd, labels, again, redrawn, halves)
+            rows[n] = _separation(crowd, labels, shown) | _repeats(
+                crowd, labels, again, redrawn, halves, seeds
+            )
             if later is not None:
                 rows[n] |= explained_outcome(labels[crowd.member_of], later)
     except KeyboardInterrupt:
@@ -242,13 +245,17 @@ def _repeats(
     clusterer: BaseEstimator,
     redrawn: list[np.ndarray],
     halves: list[tuple[np.ndarray, np.ndarray]],
+    seeds: list[int],
 ) -> dict[str, float]:
     agreement, likeness = [], []
-    for weights in redrawn:
-        table = contingency(labels, labels_with(clusterer, crowd.points, weights), crowd.weights)
+    for weights, seed in zip(redrawn, seeds, strict=False):
+        table = contingency(labels, labels_with(clusterer, crowd.points, weights, seed), crowd.weights)
         agreement.append(adjusted_rand(table))
         likeness.append(jaccards(table))
-    strength = [prediction_strength(crowd, clusterer, *two) for two in halves]
+    strength = [
+        prediction_strength(crowd, clusterer, *two, seed)
+        for two, seed in zip(halves, seeds[len(redrawn) :], strict=True)
+    ]
     _, group = np.unique(labels, return_inverse=True)
     return {
         "stability": float(np.mean(agreement)),
@@ -261,11 +268,11 @@ def _repeats(
 
 
 def prediction_strength(
-    crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray
+    crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray, seed: int
 ) -> float:
     """Return the share of pairs of the worst segment of one half that segments of the other keep together."""
-    learnt = labels_with(clusterer, crowd.points, train)
-    found = labels_with(clusterer, crowd.points, test)
+    learnt = labels_with(clusterer, crowd.points, train, seed)
+    found = labels_with(clusterer, crowd.points, test, seed + 1)
     here = test > 0
     return float(kept_pairs(contingency(learnt[here], found[here], test[here])).min())
 
