@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._fit import built_in
+from segkit._fit import built_in, nearest
 from segkit.prepare import make_preparer
 from segkit.segmentation import checked_customers
 from segkit.trust._compressed import (
@@ -303,6 +303,7 @@ class _Shown:
         n = len(prepared)
         rows = np.sort(rng.choice(n, min(n, SILHOUETTE_SAMPLE), replace=False))
         among = np.sort(rng.choice(n, min(n, AMONG), replace=False)) if n > AMONG else np.arange(n)
+        self._crowd, self._rows = crowd, prepared[rows]
         self._own, member = crowd.member_of[rows], crowd.member_of[among]
         self._is_among = np.isin(rows, among)
         self._unseen = 1 - len(rows) / n
@@ -324,8 +325,8 @@ class _Shown:
             return float("nan"), float("nan")
         with threadpool_limits(limits=1):
             total = self._sums @ members
-        own, at = group[self._own], np.arange(len(self._own))
-        rest = sizes[own] - self._is_among
+        own, at = self._labelled(group), np.arange(len(self._own))
+        rest = sizes[own] - (self._is_among & (group[self._own] == own))
         inside = total[at, own] / np.maximum(rest, 1)
         others = total / np.maximum(sizes, 1)
         others[:, sizes == 0] = np.inf
@@ -334,3 +335,14 @@ class _Shown:
         apart = (next_one - inside) / np.maximum(np.maximum(next_one, inside), 1e-300)
         values = np.where(rest > 0, apart, 0.0)
         return float(values.mean()), float(np.sqrt(values.var(ddof=1) / len(values) * self._unseen))
+
+    def _labelled(self, group: np.ndarray) -> np.ndarray:
+        """Return the group of each who is shown: of the nearest mean, where their point stands for others too.
+
+        A point at a border stands for customers on both sides. By its label alone, silhouettes of a crowd without
+        groups came out 0.016 too low.
+        """
+        if len(self._crowd.points) == len(self._crowd.member_of):
+            return group[self._own]
+        members = np.eye(group.max() + 1)[group] * self._crowd.weights[:, None]
+        return nearest(self._rows, (members.T @ self._crowd.points) / members.sum(axis=0)[:, None])
