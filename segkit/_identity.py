@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SURVIVES = 0.5  # of a segment that must be found again in one place
 REACH = 1.5  # times the distance from its centre within which 99 % of a segment lie
+VANISHED = 0.2  # of its former share, under which a segment that leads no new one is gone
 PART = 0.25  # of a segment that is found in one of several places, to count as a part
 
 
@@ -26,7 +27,8 @@ def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
     Members: the customers in both, where they were and where they are. Profile: the new customers where
     the old, frozen model places them, and where they are now; who lies beyond the reach of any old
     segment is like none of them, and is not counted. Each view counts half; only one where the other
-    cannot be had.
+    cannot be had. An old segment of which less than a fifth is left, scattered among others, counts as
+    nothing: those are the others' fringe, who were always near the border.
 
     Returns
     -------
@@ -52,7 +54,12 @@ def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
         )
     rows, columns = previous.segments, current.segments
     tables = [pd.crosstab(old.to_numpy(), new.to_numpy(), normalize="all") for old, new in views]
-    return sum(t.reindex(index=rows, columns=columns, fill_value=0.0) for t in tables) / len(tables)
+    mass = sum(t.reindex(index=rows, columns=columns, fill_value=0.0) for t in tables) / len(tables)
+    former = previous.labels.value_counts(normalize=True).reindex(rows)
+    few = mass.sum(axis=1) < VANISHED * former
+    leads = _shares(mass, axis=0).max(axis=1) >= SURVIVES
+    mass.loc[few & ~leads] = 0.0
+    return mass
 
 
 def _placed_within_reach(previous: Segmentation, customers: pd.DataFrame) -> pd.Series:

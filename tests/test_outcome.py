@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from shared_data import shared
 from tables import purchases
 
 import segkit as sg
@@ -110,3 +111,71 @@ def test_labels_that_are_missing_or_no_labels_are_explained():
         board(events, {"mine": [1, 2]})
     with pytest.raises(ValueError, match="Only 3 customers"):
         board(events, pd.Series([0, 1, 1], index=ids[:3]))
+
+
+def test_a_log_without_amounts_is_measured_by_its_orders():
+    """Half of ten customers buy twice: the rivals are made of recency and frequency, spend of orders."""
+    lines = pd.DataFrame(
+        [(f"c{i}", day) for i in range(10) for day in ("2024-03-01", "2024-05-0" + str(1 + i % 5))]
+        + [(f"c{i}", day) for i in range(5) for day in ("2024-08-01", "2024-09-29")],
+        columns=["customer_id", "timestamp"],
+    )
+    events = sg.read_events(lines, kind="purchase")
+    told = board(events, pd.Series([0] * 5 + [1] * 5, index=[f"c{i}" for i in range(10)]))
+    assert told.loc[("spend", "segments"), "explained"] == pytest.approx(1)
+    assert told.loc[("spend", RFM_QUINTILES), "segments"] == 5
+    assert told.loc[("repeat purchase", "segments"), "verdict"] == "more than RFM quintiles"
+
+
+def test_what_it_says_of_grocery_elog():
+    """1,525 online grocery customers a year on: no segments of rhythm beat the five groups of RFM."""
+    events = sg.read_events(
+        shared("grocery_elog") / "grocery_elog.csv", kind="purchase", customer_id="cust", timestamp="date"
+    )
+    known = [f for f in sg.RFM + sg.CADENCE if f.name != "monetary"]
+    then = sg.customer_features(events, known, as_of="2007-01-01")
+    results = {
+        "recency, frequency, tenure": sg.segment(then[["recency", "frequency", "tenure"]], n_segments=5),
+        "rhythm too": sg.segment(then, n_segments=5),
+    }
+    told = sg.outcome_scoreboard(events, results, as_of="2007-01-01", horizon="91 days")
+    assert told.attrs["segkit"]["customers"] == 1525
+    for outcome in ("repeat purchase", "spend"):
+        rows = told.loc[outcome]
+        assert 0.4 < rows.loc[RFM_QUINTILES, "explained"] < 0.55
+        assert (rows["low"] > rows["by_lot"] + 0.2).all()  # all of them say much
+        assert (rows.loc[list(results), "gain_low"] < 0).all()  # and none clearly more than RFM
+    assert told.loc[("repeat purchase", "recency, frequency, tenure"), "verdict"] == "less than RFM quintiles"
+    assert told.loc[("spend", RFM_CELLS), "verdict"] == "more than RFM quintiles"
+    assert told.loc[("churn", RFM_QUINTILES), "explained"] < 0.2  # of who was still active, little is known
+
+
+@pytest.mark.slow
+def test_what_it_says_of_the_complete_journey():
+    """2,446 households: segments of RFM foretell who comes back better than its quintiles; baskets say little."""
+    events = sg.read_events(
+        shared("complete_journey") / "transactions.parquet",
+        kind="purchase",
+        customer_id="household_id",
+        timestamp="transaction_timestamp",
+        order_id="basket_id",
+        product_id="product_id",
+        quantity="quantity",
+        amount="sales_value",
+    )
+    basket = [f for f in sg.BASKET if f.name in ("items_per_order", "lines_per_order", "variety")]
+    then = sg.customer_features(events, [*sg.RFM, *sg.CADENCE, *basket], as_of="2017-10-01")
+    results = {
+        "RFM, five": sg.segment(then[["recency", "frequency", "monetary"]], n_segments=5),
+        "everything": sg.segment(then, n_segments=5),
+        "items": sg.segment(then[["items_per_order", "lines_per_order"]], n_segments=5),
+    }
+    told = sg.outcome_scoreboard(events, results, as_of="2017-10-01", horizon="91 days")
+    back, spend, churn = (told.loc[o] for o in ("repeat purchase", "spend", "churn"))
+    assert 2_400 < told.attrs["segkit"]["customers"] <= 2_469
+    assert back.loc["RFM, five", "verdict"] == churn.loc["RFM, five", "verdict"] == "more than RFM quintiles"
+    assert 0.35 < spend.loc[RFM_QUINTILES, "explained"] < 0.55
+    assert abs(spend.loc["RFM, five", "gain"]) < 0.05
+    assert not (told["verdict"].loc[:, "everything"] == "more than RFM quintiles").any()
+    assert spend.loc["items", "verdict"] == "less than RFM quintiles"
+    assert churn.loc["items", "explained"] < 0.05

@@ -60,16 +60,18 @@ def test_as_many_segments_as_customers_have_no_silhouette():
 
 
 def test_segments_are_made_again_on_bootstrap_samples_and_halves(monkeypatch):
-    drawn = []
+    drawn, seeds = [], []
 
-    def noted(clusterer, points, weights):
+    def noted(clusterer, points, weights, seed=None):
         drawn.append(weights)
-        return labels_with(clusterer, points, weights)
+        seeds.append(seed)
+        return labels_with(clusterer, points, weights, seed)
 
     monkeypatch.setattr("segkit.trust.scan.labels_with", noted)
     scan(three_groups(), k=3, resamples=4)
     everyone, *again, train, test = drawn
     assert (everyone == 1).all() and len(again) == 4
+    assert seeds[0] is None and len(set(seeds)) == len(seeds)  # each time from elsewhere
     assert all(weights.sum() == 60 and weights.max() > 1 for weights in again)
     assert train.sum() == test.sum() == 30 and (train + test == 1).all()
 

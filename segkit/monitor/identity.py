@@ -26,7 +26,7 @@ def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFram
         * ``survived``: at least half of the old segment is in one new segment, and nowhere else a quarter.
         * ``split``: two or more new segments hold a quarter or more of it each.
         * ``merged``: it is in a new segment that another old one went into too.
-        * ``died``: it is scattered. ``born``: no old segment went into it.
+        * ``died``: it is scattered, or less than a fifth of it is left. ``born``: no old segment went into it.
 
     Raises
     ------

@@ -7,6 +7,7 @@ everyone agree with each other (``benchmarks/trust.py`` measures it). Fewer are 
 
 from __future__ import annotations
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segkit._fit import labels_of, nearest, rule_of
 
@@ -114,23 +115,34 @@ def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return found
 
 
-def labels_with(clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def labels_with(
+    clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray, seed: int | None = None
+) -> np.ndarray:
     """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
 
-    k-means takes weights; any other clusterer sees each point as often as it weighs.
+    k-means takes weights; any other clusterer sees each point as often as it weighs. Segments that are made
+    again want a seed of their own: from the same seed, k-means starts at about the same customers each time.
     """
     again, drawn = clone(clusterer), np.flatnonzero(weights)
+    if seed is not None and "random_state" in again.get_params():
+        again.set_params(random_state=seed)
     size = next((p for p in ("n_clusters", "n_components") if p in again.get_params()), None)
     if size is not None:
         different = len(np.unique(points[drawn], axis=0))
         again.set_params(**{size: min(again.get_params()[size], different)})
-    with threadpool_limits(limits=1):
+    with _threads().limit(limits=1):
         if isinstance(again, KMeans):
             again.fit(points[drawn], sample_weight=weights[drawn])
             return nearest(points, again.cluster_centers_)
         rows = np.repeat(points, weights, axis=0)
         again.fit(rows)
         return rule_of(again, rows, labels_of(again, rows))(points)
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Return the libraries that run threads, looked for once: it takes as long as a small fit."""
+    return ThreadpoolController()
 
 
 def contingency(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from segkit.segmentation import Segmentation
 RANDOM = 200  # groupings by lot, of the same sizes
 OUTCOMES = ("repeat purchase", "spend", "churn")
 RFM_QUINTILES, RFM_CELLS = "RFM quintiles", "RFM cells"
+RFM_WORDS = ("recency", "frequency", "monetary")
 NORMAL = 1.959964
 
 
@@ -57,6 +58,8 @@ def outcome_scoreboard(
 
         Outcomes: `repeat purchase` (any order within the horizon), `spend` (logarithm of 1 + spend),
         `churn` (no order within the horizon, of customers who had one in as long before `as_of`).
+        Of a log without amounts, `spend` is the logarithm of 1 + orders, and the rivals are made of recency and
+        frequency alone.
 
     Raises
     ------
@@ -185,22 +188,19 @@ def _labels(name: str, result: Segmentation | pd.Series) -> pd.Series:
 
 
 def _rivals(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
-    """Group the customers who bought before by RFM alone."""
-    rfm = customer_features(events, RFM, as_of=moment)
+    """Group the customers who bought before by RFM alone; of a log without amounts, by recency and frequency."""
+    known = [
+        f for f in RFM if f.name in RFM_WORDS and (f.name != "monetary" or "amount" in events.table.columns)
+    ]
+    rfm = customer_features(events, known, as_of=moment)
     rfm = rfm[rfm["frequency"] > 0]
-    ranks = pd.DataFrame(
-        {
-            "recency": rfm["recency"].rank(ascending=False),
-            "frequency": rfm["frequency"].rank(),
-            "monetary": rfm["monetary"].rank(),
-        }
-    )
+    ranks = pd.DataFrame({c: rfm[c].rank(ascending=c != "recency") for c in RFM_WORDS if c in rfm})
     fifths = np.ceil(5 * ranks / len(ranks)).clip(1, 5).astype(int)
     together = ranks.mean(axis=1).rank(method="first")
     return pd.DataFrame(
         {
             RFM_QUINTILES: np.ceil(5 * together / len(ranks)).clip(1, 5).astype(int),
-            RFM_CELLS: fifths["recency"] * 100 + fifths["frequency"] * 10 + fifths["monetary"],
+            RFM_CELLS: sum(fifths[c] * 10**i for i, c in enumerate(fifths)),
         }
     )
 

@@ -145,7 +145,7 @@ def stability(
     try:
         for _ in bar:
             weights = bench.crowd.redrawn(rng)
-            again = labels_with(bench.clusterer, bench.crowd.points, weights)
+            again = labels_with(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
             likeness.append(bench.likeness(again))
             here = (weights > 0)[shown]
             both = np.outer(here, here)
@@ -156,7 +156,13 @@ def stability(
         if not done:
             raise
         tqdm.write(f"Stopped after {done} of {resamples} bootstrap samples; these are kept.")
-    strength = np.mean([bench.strength(*bench.crowd.halved(rng)) for _ in range(max(done // 5, 1))], axis=0)
+    strength = np.mean(
+        [
+            bench.strength(*bench.crowd.halved(rng), int(rng.integers(2**31)))
+            for _ in range(max(done // 5, 1))
+        ],
+        axis=0,
+    )
     seeds = np.mean([bench.with_seed(int(s)) for s in rng.integers(2**31, size=SEEDS)], axis=0)
     without, needed = bench.without_each_feature()
     mean, (low, high) = np.mean(likeness, axis=0), np.quantile(likeness, [0.05, 0.95], axis=0)
@@ -227,9 +233,9 @@ class _Bench:
         held = np.unique(self.labels)
         return np.array([values[held == s][0] if (held == s).any() else 0.0 for s in self._segments])
 
-    def strength(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    def strength(self, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
         """Return, for each segment, the share of its pairs in one half that segments of the other keep."""
-        learnt = labels_with(self.clusterer, self.crowd.points, train)
+        learnt = labels_with(self.clusterer, self.crowd.points, train, seed)
         here = test > 0
         held = np.unique(self.labels[here])
         kept = kept_pairs(contingency(learnt[here], self.labels[here], test[here]))

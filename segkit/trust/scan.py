@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit._customers import checked_customers
-from segkit._fit import built_in
+from segkit._fit import built_in, nearest
 from segkit.prepare import make_preparer
 from segkit.trust._compressed import (
     Compressed,
@@ -132,6 +132,7 @@ def scan_clusters(
         )
     redrawn = [crowd.redrawn(rng) for _ in range(resamples)]
     halves = [crowd.halved(rng) for _ in range(max(resamples // 4, 1))]
+    seeds = [int(s) for s in rng.integers(2**31, size=resamples + len(halves))]
     shown = _Shown(prepared, crowd, rng)
     rows: dict[int, dict[str, float]] = {}
     bar = tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
@@ -140,7 +141,9 @@ def scan_clusters(
             clusterer = built_in(method, n, len(looked), random_state)
             labels = labels_with(clusterer, crowd.points, crowd.weights)
             again = clusterer.set_params(n_init=REFITS) if isinstance(clusterer, KMeans) else clusterer
-            rows[n] = _separation(crowd, labels, shown) | _repeats(crowd, labels, again, redrawn, halves)
+            rows[n] = _separation(crowd, labels, shown) | _repeats(
+                crowd, labels, again, redrawn, halves, seeds
+            )
             if later is not None:
                 rows[n] |= explained_outcome(labels[crowd.member_of], later)
     except KeyboardInterrupt:
@@ -242,13 +245,17 @@ def _repeats(
     clusterer: BaseEstimator,
     redrawn: list[np.ndarray],
     halves: list[tuple[np.ndarray, np.ndarray]],
+    seeds: list[int],
 ) -> dict[str, float]:
     agreement, likeness = [], []
-    for weights in redrawn:
-        table = contingency(labels, labels_with(clusterer, crowd.points, weights), crowd.weights)
+    for weights, seed in zip(redrawn, seeds, strict=False):
+        table = contingency(labels, labels_with(clusterer, crowd.points, weights, seed), crowd.weights)
         agreement.append(adjusted_rand(table))
         likeness.append(jaccards(table))
-    strength = [prediction_strength(crowd, clusterer, *two) for two in halves]
+    strength = [
+        prediction_strength(crowd, clusterer, *two, seed)
+        for two, seed in zip(halves, seeds[len(redrawn) :], strict=True)
+    ]
     _, group = np.unique(labels, return_inverse=True)
     return {
         "stability": float(np.mean(agreement)),
@@ -261,11 +268,11 @@ def _repeats(
 
 
 def prediction_strength(
-    crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray
+    crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray, seed: int
 ) -> float:
     """Return the share of pairs of the worst segment of one half that segments of the other keep together."""
-    learnt = labels_with(clusterer, crowd.points, train)
-    found = labels_with(clusterer, crowd.points, test)
+    learnt = labels_with(clusterer, crowd.points, train, seed)
+    found = labels_with(clusterer, crowd.points, test, seed + 1)
     here = test > 0
     return float(kept_pairs(contingency(learnt[here], found[here], test[here])).min())
 
@@ -286,36 +293,56 @@ def _inertia(crowd: Compressed, labels: np.ndarray) -> float:
 
 
 class _Shown:
-    """Some customers whose silhouettes are measured, for every number of segments from the same distances."""
+    """Some customers whose silhouettes are measured, for every number of segments from the same distances.
+
+    Members of a point share their segment whatever the number of segments is, so distances are summed by
+    point once: each number then costs a small product, and the silhouettes are the same.
+    """
 
     def __init__(self, prepared: np.ndarray, crowd: Compressed, rng: np.random.Generator):
         n = len(prepared)
         rows = np.sort(rng.choice(n, min(n, SILHOUETTE_SAMPLE), replace=False))
         among = np.sort(rng.choice(n, min(n, AMONG), replace=False)) if n > AMONG else np.arange(n)
-        self._own, self._member = crowd.member_of[rows], crowd.member_of[among]
-        self._rows, self._among = prepared[rows], prepared[among]
+        self._crowd, self._rows = crowd, prepared[rows]
+        self._own, member = crowd.member_of[rows], crowd.member_of[among]
         self._is_among = np.isin(rows, among)
         self._unseen = 1 - len(rows) / n
+        by_point = np.argsort(member, kind="stable")
+        self._held, first, self._counts = np.unique(member[by_point], return_index=True, return_counts=True)
+        self._sums = np.empty((len(rows), len(self._held)))
+        others = prepared[among[by_point]]
+        with threadpool_limits(limits=1):
+            for start in range(0, len(rows), BLOCK):
+                apart = pairwise_distances(prepared[rows[start : start + BLOCK]], others)
+                np.add.reduceat(apart, first, axis=1, out=self._sums[start : start + BLOCK])
 
     def silhouette(self, labels: np.ndarray) -> tuple[float, float]:
         """Return the mean silhouette, and its standard error: 0 where everyone is shown."""
         found, group = np.unique(labels, return_inverse=True)
-        members = np.eye(len(found))[group[self._member]]
-        sizes = members.sum(axis=0)
-        if len(found) < 2 or len(found) >= len(self._among):
+        members = np.eye(len(found))[group[self._held]]
+        sizes = self._counts @ members
+        if len(found) < 2 or len(found) >= self._counts.sum():
             return float("nan"), float("nan")
-        scores = []
         with threadpool_limits(limits=1):
-            for block in np.array_split(np.arange(len(self._rows)), max(len(self._rows) // BLOCK, 1)):
-                total = pairwise_distances(self._rows[block], self._among) @ members
-                own, at = group[self._own[block]], np.arange(len(block))
-                rest = sizes[own] - self._is_among[block]
-                inside = total[at, own] / np.maximum(rest, 1)
-                others = total / np.maximum(sizes, 1)
-                others[:, sizes == 0] = np.inf
-                others[at, own] = np.inf
-                next_one = others.min(axis=1)
-                apart = (next_one - inside) / np.maximum(np.maximum(next_one, inside), 1e-300)
-                scores.append(np.where(rest > 0, apart, 0.0))
-        values = np.concatenate(scores)
+            total = self._sums @ members
+        own, at = self._labelled(group), np.arange(len(self._own))
+        rest = sizes[own] - (self._is_among & (group[self._own] == own))
+        inside = total[at, own] / np.maximum(rest, 1)
+        others = total / np.maximum(sizes, 1)
+        others[:, sizes == 0] = np.inf
+        others[at, own] = np.inf
+        next_one = others.min(axis=1)
+        apart = (next_one - inside) / np.maximum(np.maximum(next_one, inside), 1e-300)
+        values = np.where(rest > 0, apart, 0.0)
         return float(values.mean()), float(np.sqrt(values.var(ddof=1) / len(values) * self._unseen))
+
+    def _labelled(self, group: np.ndarray) -> np.ndarray:
+        """Return the group of each who is shown: of the nearest mean, where their point stands for others too.
+
+        A point at a border stands for customers on both sides. By its label alone, silhouettes of a crowd without
+        groups came out 0.016 too low.
+        """
+        if len(self._crowd.points) == len(self._crowd.member_of):
+            return group[self._own]
+        members = np.eye(group.max() + 1)[group] * self._crowd.weights[:, None]
+        return nearest(self._rows, (members.T @ self._crowd.points) / members.sum(axis=0)[:, None])
