@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, built_in, by_size, dense, fit_quietly, fitted_labels, split
 from segkit._identity import continue_segments
+from segkit._panel import Panel, make_panel
 from segkit._provenance import describe_fit, hash_of
-from segkit.prepare import make_preparer
+from segkit.prepare import Preparer, make_preparer
+
+UNDECIDED = "Undecided"  # what a customer between segments is called; no segment can be
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +142,22 @@ class Segmentation:
         ValueError
             If a feature is missing or not finite.
         """
-        features = list(self.customers.columns)
+        customers = self._features_of(customers)
+        if not len(customers):
+            return pd.Series([], index=customers.index, dtype="int64", name="segment")
+        with _said_of_customers():
+            labels = self._assigner(customers)
+        return pd.Series(labels, index=customers.index, name="segment")
+
+    def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns that the segments were made from, or say which is not there."""
         if not isinstance(customers, pd.DataFrame):
             raise TypeError(
-                f"customers is a {type(customers).__name__}. It should be a DataFrame with {', '.join(features)}."
+                f"customers is a {type(customers).__name__}. It should be a DataFrame with "
+                f"{', '.join(self.customers.columns)}."
             )
-        if list(customers.columns) != features:
+        if not customers.columns.equals(self.customers.columns):
+            features = list(self.customers.columns)
             for name in features:
                 if name not in customers.columns:
                     raise ValueError(
@@ -151,16 +165,118 @@ class Segmentation:
                         f"made from {', '.join(features)}; compute the same features for them."
                     )
             customers = customers[features]
-        if not len(customers):
-            return pd.Series([], index=customers.index, dtype="int64", name="segment")
-        try:
-            labels = self._assigner(customers)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"These customers could not be placed: {error} Each feature should be of the kind that the segments "
-                "were made from, and finite or, where the model has a rule for it, missing."
-            ) from error
-        return pd.Series(labels, index=customers.index, name="segment")
+        return customers
+
+    @functools.cached_property
+    def _panel(self) -> Panel:
+        ordered = self.customers.sort_index()
+        seed = self.provenance.get("random_state")
+        return make_panel(
+            self.model,
+            ordered,
+            self.prepared.loc[ordered.index].to_numpy(),
+            self.labels.loc[ordered.index].to_numpy(),
+            self._assigner.place,
+            random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
+        )
+
+    def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+        """Return the confidence and the runner-up of customers whose labels are known."""
+        preparer, _ = split(self.model)
+        values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
+        confidence, runner_up = self._panel.judge(self._panel.votes(values, prepared), labels)
+        return pd.DataFrame({"confidence": confidence, "runner_up": runner_up.array}, index=customers.index)
+
+    @functools.cached_property
+    def confidence(self) -> pd.Series:
+        """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
+
+        The probability that a model made from other customers of the same population would put this one
+        into the same segment. It is the share that does so of 50 models, each made from half as many
+        customers drawn with replacement [1]_: these differ from the frozen model as much as one made from
+        fresh customers does. It says whether the segment would be the same, not whether it is real.
+
+        References
+        ----------
+        .. [1] Bickel, Götze & van Zwet (1997), Resampling fewer than n observations, Statistica Sinica 7.
+        """
+        known = self._judged(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())
+        return known["confidence"]
+
+    def place(self, customers: pd.DataFrame, *, undecided_below: float = 0.6) -> pd.DataFrame:
+        """Place customers into these segments, and say how surely.
+
+        Parameters
+        ----------
+        customers : DataFrame of shape (n, n_features)
+            The same features; further columns are ignored.
+        undecided_below : float, default=0.6
+            Who is placed with less confidence is called "Undecided".
+
+        Returns
+        -------
+        DataFrame of shape (n, 4)
+            On their index: `segment_id`, which is what :meth:`assign` says; `segment`, the name, or
+            "Undecided"; `confidence`, see :attr:`confidence`; `runner_up`, the segment that most of the models
+            that disagree would choose, missing where there is none. A row does not depend on the others.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing or not finite, or the level is no share.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import segkit as sg
+        >>> customers = pd.DataFrame({"visits": [1, 2, 3, 2, 1, 3, 31, 32, 33, 31, 32, 33]}, index=list("abcdefghijkl"))
+        >>> result = sg.segment(customers, n_segments=2)
+        >>> result.place(pd.DataFrame({"visits": [32]}, index=["new"]))
+             segment_id    segment  confidence  runner_up
+        new           1  Segment 1         1.0       <NA>
+        """
+        _check_share("undecided_below", undecided_below)
+        customers = self._features_of(customers)
+        if len(customers):
+            with _said_of_customers():
+                prepared = self._assigner.prepared(customers)
+                labels = self._assigner.place(prepared)
+            known = self._judged(customers, prepared, labels)
+        else:
+            labels = np.empty(0, dtype="int64")
+            known = pd.DataFrame(
+                {"confidence": np.empty(0), "runner_up": pd.array([], dtype="Int64")}, index=customers.index
+            )
+        names = pd.Series([self.name_of(s) for s in labels], index=customers.index, dtype="str")
+        names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
+        return pd.DataFrame({"segment_id": labels, "segment": names}, index=customers.index).join(known)
+
+    def undecided(self, below: float = 0.6) -> pd.Series:
+        """Return which of the fitted customers lie between segments.
+
+        Parameters
+        ----------
+        below : float, default=0.6
+            The level of confidence.
+
+        Returns
+        -------
+        Series of bool, shape (n_customers,)
+            On the index of `customers`.
+
+        Raises
+        ------
+        ValueError
+            If the level is no share.
+        """
+        _check_share("below", below)
+        return (self.confidence < below).rename("undecided")
+
+    def _with(self, **changed: Any) -> Segmentation:
+        """Return a copy in which something is changed that no model depends on: the panel stays."""
+        other = dataclasses.replace(self, **changed)
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("_panel", "confidence")})
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is computed when asked for: its rules could not be sent to another process."""
@@ -188,11 +304,11 @@ class Segmentation:
                 raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
         merged = {s: " ".join(str(n).split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
-        called = ["Outside", *(merged.get(s, f"Segment {s}") for s in self.segments)]
+        called = ["Outside", UNDECIDED, *(merged.get(s, f"Segment {s}") for s in self.segments)]
         twice = sorted({name for name in called if called.count(name) > 1})
         if twice:
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
-        return dataclasses.replace(self, names=merged)
+        return self._with(names=merged)
 
     def with_embedding(self, embedding: pd.DataFrame) -> Segmentation:
         """Return the same segments with a place on the map for each customer.
@@ -220,9 +336,7 @@ class Segmentation:
             raise ValueError(
                 f"{len(missing):,} customers, such as {missing[0]!r}, have no place in the embedding."
             )
-        return dataclasses.replace(
-            self, embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float)
-        )
+        return self._with(embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float))
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything to a folder: Parquet, JSON and skops, no pickle.
@@ -279,6 +393,23 @@ class Segmentation:
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
         return f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} segments ({sizes})"
+
+
+@contextlib.contextmanager
+def _said_of_customers() -> Iterator[None]:
+    """Say of an error that these customers are why."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"These customers could not be placed: {error} Each feature should be of the kind that the segments "
+            "were made from, and finite or, where the model has a rule for it, missing."
+        ) from error
+
+
+def _check_share(name: str, share: float) -> None:
+    if not isinstance(share, (int, float, np.number)) or not 0 <= share <= 1:
+        raise ValueError(f"{name}={share!r} should be a share of the models, from 0 to 1, such as 0.6.")
 
 
 def segment(

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from segkit._fit import OUTSIDE, dense, split
 from segkit.segmentation import Segmentation
-from segkit.trust._compressed import (
+from segkit._compressed import (
     Compressed,
     compress,
     contingency,

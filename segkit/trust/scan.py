@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from segkit._fit import built_in
 from segkit.prepare import make_preparer
 from segkit.segmentation import checked_customers
-from segkit.trust._compressed import (
+from segkit._compressed import (
     Compressed,
     adjusted_rand,
     compress,
