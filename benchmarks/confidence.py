@@ -49,7 +49,9 @@ def made(customers: pd.DataFrame, method: str, seed: int = 0) -> sg.Segmentation
     if method == "hdbscan":
         return sg.segment(
             customers,
-            model=make_pipeline(sg.make_preparer(), HDBSCAN(min_cluster_size=max(len(customers) // 20, 5), copy=True)),
+            model=make_pipeline(
+                sg.make_preparer(), HDBSCAN(min_cluster_size=max(len(customers) // 20, 5), copy=True)
+            ),
         )
     return sg.segment(customers, n_segments=4, method=method, random_state=seed)
 
@@ -126,7 +128,9 @@ def curve(told: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Print a curve for each population, method and size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shops", type=int, default=10)
     parser.add_argument("--customers", type=int, nargs="+", default=[300])
     parser.add_argument("--kinds", nargs="+", default=list(GAPS))

@@ -47,6 +47,7 @@ _HOMES = {
     "segkit.projection": ("project",),
     "segkit.explain": ("compare", "cross_segments", "effect_sizes", "profile", "segment_sizes"),
     "segkit.plots": (
+        "plot_confidence",
         "plot_coverage",
         "plot_cross",
         "plot_distributions",

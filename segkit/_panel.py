@@ -122,6 +122,36 @@ class Panel:
         return confidence, pd.Series(second, dtype="Int64").mask(most == 0)
 
 
+def to_table(panel: Panel) -> pd.DataFrame:
+    """Return what the models hold as a table that Parquet can keep: a row for each, lists of numbers in it."""
+    names = sorted({name for model in panel.models for name in model})
+    return pd.DataFrame(
+        {name: [None if name not in m else m[name].ravel().tolist() for m in panel.models] for name in names}
+    )
+
+
+def from_table(
+    table: pd.DataFrame, kind: str, sharpen: float, n_prepared: int, clusterers: list[BaseEstimator]
+) -> Panel:
+    """Return the panel that was made into a table, number for number."""
+    shapes = {
+        "centers": (-1, n_prepared),
+        "points": (-1, n_prepared),
+        "means": (-1, n_prepared),
+        "cholesky": (-1, n_prepared, n_prepared),
+    }
+    types = {"segments": np.int64, "labels": np.int64, "logged": bool}
+    models = [
+        {
+            name: np.array(held, dtype=types.get(name, float)).reshape(shapes.get(name, -1))
+            for name, held in row.items()
+            if held is not None
+        }
+        for row in table.to_dict("records")
+    ]
+    return Panel(kind, models, sharpen, clusterers)
+
+
 def make_panel(
     model: BaseEstimator,
     customers: pd.DataFrame,
