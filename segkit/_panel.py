@@ -6,10 +6,13 @@ model, so that their votes are too sure. Samples of n/2 customers, drawn with re
 variance: they differ from the frozen model as much as a fresh one does. Their share of agreement is the
 confidence, with nothing to correct (``benchmarks/confidence.py`` measures it).
 
+The share of models that err by another variance is corrected for it, as if errors were normal: a border that
+x lies from, in standard errors, is passed with probability Φ(−x). So it is with Gaussian mixtures, and with
+many customers where the model takes no weights.
+
 Up to 3,000 customers, the whole model is made again, the preparer with it: whether a feature is logged is
 then settled by the sample too, and that shows. Beyond, the preparer stays as it is, since its error no
 longer shows; k-means is made from weighted micro-clusters, and what takes no weights from 2,000 customers.
-Those err more than n/2 would, by a factor that is known, and their votes are sharpened by it.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ class Panel:
     clusterers : list of estimator
         Where they place rows by their own rule: the fitted clusterers.
     sharpen : float
-        How many times less a model of n/2 customers errs than these do.
+        How many times less a model of n/2 customers errs than these do; under 1, votes are blunted.
     """
 
     kind: str
@@ -189,10 +192,19 @@ def make_panel(
             sharpen = 1.0
         else:
             made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng)
-            sharpen = float(np.sqrt(max(n / 2 / MOST, 1.0)))
+            sharpen = float(np.sqrt(n / 2 / _n_drawn(kind, n))) if n > 3 else 1.0
         bar = tqdm(made, desc="Asking other models", total=MODELS, delay=1, leave=False)
         models, clusterers = zip(*bar, strict=True)
     return Panel(kind, list(models), sharpen, list(clusterers) if kind == "own" else [])
+
+
+def _n_drawn(kind: str, n: int) -> int:
+    """Return how many customers each model is made from.
+
+    Of half of them, the covariances of small components break down, so that a mixture gets as many as there
+    are; its votes are blunted instead.
+    """
+    return max(min(n if kind == "mixture" else n // 2, MOST), 2)
 
 
 _Made = tuple[Arrays, BaseEstimator]
@@ -222,7 +234,7 @@ def _from_customers(
     values = preparer.numbers(customers) if numbers else None
     shown = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
     for _ in range(MODELS):
-        drawn = np.sort(rng.integers(n, size=min(max(n // 2, 2), MOST)))
+        drawn = np.sort(rng.integers(n, size=_n_drawn(kind, n)))
         seed = int(rng.integers(2**31))
         scales = _scales(preparer, customers.iloc[drawn, numbers]) if numbers else {}
         rows = _prepared_by(scales, values, prepared)

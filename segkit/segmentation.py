@@ -194,7 +194,12 @@ class Segmentation:
         The probability that a model made from other customers of the same population would put this one
         into the same segment. It is the share that does so of 50 models, each made from half as many
         customers drawn with replacement [1]_: these differ from the frozen model as much as one made from
-        fresh customers does. It says whether the segment would be the same, not whether it is real.
+        fresh customers does; Gaussian mixtures are made from as many as there are, and their votes blunted
+        accordingly. Asked for the first time, it makes the models, which takes a few seconds.
+
+        It says whether the segment would be the same, not whether it is real. Measured, it is right within
+        six points for k-means and Ward's method where there are groups; where there are none, k-means has
+        several answers that are equally good, and confidence is up to 15 points too high.
 
         References
         ----------
