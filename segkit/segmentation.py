@@ -197,9 +197,11 @@ class Segmentation:
         fresh customers does; Gaussian mixtures are made from as many as there are, and their votes blunted
         accordingly. Asked for the first time, it makes the models, which takes a few seconds.
 
-        It says whether the segment would be the same, not whether it is real. Measured, it is right within
-        six points for k-means and Ward's method where there are groups; where there are none, k-means has
-        several answers that are equally good, and confidence is up to 15 points too high.
+        It says whether the segment would be the same, not whether it is real. Measured on simulated shops of
+        300 customers, against models of fresh ones: where there are groups, within 4 points for k-means and 8
+        for Ward's method, while Gaussian mixtures of well separated groups are surer than they say, by up to
+        15. Where there are no groups, there are several partitions that are equally good, and confidence is up
+        to 16 points too high: see :func:`segkit.stability`.
 
         References
         ----------
