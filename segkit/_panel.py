@@ -10,15 +10,15 @@ The share of models that err by another variance is corrected for it, as if erro
 x lies from, in standard errors, is passed with probability Φ(−x). So it is with Gaussian mixtures, and with
 many customers where the model takes no weights.
 
-Up to 3,000 customers, the whole model is made again, the preparer with it: whether a feature is logged is
-then settled by the sample too, and that shows. Beyond, the preparer stays as it is, since its error no
-longer shows; k-means is made from weighted micro-clusters, and what takes no weights from 2,000 customers.
+The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
+sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
+customers, k-means is made from 4,000 and all else from 2,000, and their votes are sharpened accordingly.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,6 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._compressed import compress
 from segkit._fit import (
     OUTSIDE,
     costs_of_mixture,
@@ -47,14 +46,27 @@ from segkit._fit import (
 from segkit.prepare import Preparer
 
 MODELS = 50
-SMALL = 3_000  # customers up to whom the preparer is made again too
-MOST = 2_000  # customers that a model without weights is made from
-MICRO = 2_000  # weighted points that stand for many customers
+SMALL = 3_000  # customers up to whom k-means looks for its starts by itself
+MOST = 2_000  # customers that each model is made from
+MOST_OF_CENTERS = 4_000  # where it is k-means, which is quick
 REFERENCE = 5_000  # customers by whom the clusters of a model are matched to the segments
 STARTS = 10  # of k-means on everyone: the partitions among which a sample chooses
+KEPT = 3  # the best of those
 NOBODY = -2  # the segment of a cluster that is like none of them: a vote for no segment
 
 Arrays = dict[str, np.ndarray]
+
+
+class Numbers:
+    """The numeric features of customers as they are, and logged, since each model takes one or the other."""
+
+    def __init__(self, values: np.ndarray, logged: np.ndarray | None = None):
+        self.values, self.missing = values, np.isnan(values)
+        self.logged = np.sign(values) * np.log1p(np.abs(values)) if logged is None else logged
+
+    def of(self, rows: np.ndarray) -> Numbers:
+        """Return the numbers of some of the customers."""
+        return Numbers(self.values[rows], self.logged[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +105,12 @@ class Panel:
         ndarray of int, shape (n, n_models)
         """
         found = np.empty((len(prepared), len(self.models)), dtype=np.int64)
+        numbers = None if values is None else Numbers(values)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # some clusterers say it again at each row
             for i, model in enumerate(self.models):
                 clusterer = self.clusterers[i] if self.clusterers else None
-                found[:, i] = _placed(self.kind, model, clusterer, _prepared_by(model, values, prepared))
+                found[:, i] = _placed(self.kind, model, clusterer, _prepared_by(model, numbers, prepared))
         return found
 
     def judge(self, votes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, pd.Series]:
@@ -160,7 +173,6 @@ def make_panel(
     customers: pd.DataFrame,
     prepared: np.ndarray,
     labels: np.ndarray,
-    place: Callable[[np.ndarray], np.ndarray],
     *,
     random_state: int,
 ) -> Panel:
@@ -172,8 +184,6 @@ def make_panel(
         Fitted: what `labels` come from.
     customers, prepared, labels
         In the order of ids.
-    place : callable
-        From prepared rows to segments, with the frozen model.
     random_state : int
 
     Returns
@@ -187,12 +197,8 @@ def make_panel(
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # A model that did not settle is one that segment() would have given too.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if n > SMALL and kind == "centers":
-            made: Iterator[_Made] = _from_micro_clusters(clusterer, prepared, place, rng)
-            sharpen = 1.0
-        else:
-            made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng)
-            sharpen = float(np.sqrt(n / 2 / _n_drawn(kind, n))) if n > 3 else 1.0
+        made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng)
+        sharpen = float(np.sqrt(n / 2 / _n_drawn(kind, n))) if n > 3 else 1.0
         bar = tqdm(made, desc="Asking other models", total=MODELS, delay=1, leave=False)
         models, clusterers = zip(*bar, strict=True)
     return Panel(kind, list(models), sharpen, list(clusterers) if kind == "own" else [])
@@ -204,7 +210,8 @@ def _n_drawn(kind: str, n: int) -> int:
     Of half of them, the covariances of small components break down, so that a mixture gets as many as there
     are; its votes are blunted instead.
     """
-    return max(min(n if kind == "mixture" else n // 2, MOST), 2)
+    most = MOST_OF_CENTERS if kind == "centers" else MOST
+    return max(min(n if kind == "mixture" else n // 2, most), 2)
 
 
 _Made = tuple[Arrays, BaseEstimator]
@@ -229,65 +236,55 @@ def _from_customers(
 ) -> Iterator[_Made]:
     """Make each model from half as many customers, drawn with replacement, or from as many as are allowed."""
     n = len(customers)
-    is_ours = isinstance(preparer, Preparer) and n <= SMALL
+    is_ours = isinstance(preparer, Preparer)
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_] if is_ours else []
-    values = preparer.numbers(customers) if numbers else None
+    values = Numbers(preparer.numbers(customers)) if numbers else None
+    starts = _starts(clusterer, prepared, rng) if n > SMALL else []
     shown = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
     for _ in range(MODELS):
         drawn = np.sort(rng.integers(n, size=_n_drawn(kind, n)))
         seed = int(rng.integers(2**31))
         scales = _scales(preparer, customers.iloc[drawn, numbers]) if numbers else {}
-        rows = _prepared_by(scales, values, prepared)
-        again = _fitted_again(clusterer, rows[drawn], seed)
-        found = scales | ({} if again is None else _what_places(kind, again, rows[drawn]))
-        reference = rows[shown]
-        yield _matched(kind, found, again, reference, labels[shown], np.ones(len(shown))), again
+        rows = _prepared_by(scales, values and values.of(drawn), prepared[drawn])
+        again = _best_again(clusterer, rows, seed, starts)
+        found = scales | ({} if again is None else _what_places(kind, again, rows))
+        reference = _prepared_by(scales, values and values.of(shown), prepared[shown])
+        yield _matched(kind, found, again, reference, labels[shown]), again
 
 
-def _from_micro_clusters(
-    clusterer: BaseEstimator,
-    prepared: np.ndarray,
-    place: Callable[[np.ndarray], np.ndarray],
-    rng: np.random.Generator,
-) -> Iterator[_Made]:
-    """Make each model from weighted points that stand for half as many customers."""
-    crowd = compress(prepared, rng, most=MICRO)
-    n, own = crowd.n_customers, place(crowd.points)
-    starts = _starts(clusterer, crowd.points, crowd.weights, rng)
-    for _ in range(MODELS):
-        weights = rng.multinomial(n // 2, crowd.weights / n)
-        drawn, seed = np.flatnonzero(weights), int(rng.integers(2**31))
-        rows, weight = crowd.points[drawn], weights[drawn]
-        tries = [
-            _fitted_again(clusterer, rows, seed, sample_weight=weight, **start) for start in (starts or [{}])
-        ]
-        again = min((t for t in tries if t is not None), key=lambda t: t.inertia_)
-        found = _what_places("centers", again, rows)
-        yield _matched("centers", found, again, crowd.points, own, crowd.weights), again
-
-
-def _starts(
-    clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+def _starts(clusterer: BaseEstimator, prepared: np.ndarray, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Return the different partitions that k-means finds on everyone, as starts for k-means on a sample.
 
-    The best of ten tries on a sample is nearly always near one of these, and from there it takes few steps.
+    The best of ten tries on a sample is nearly always near one of these, and from there it takes few steps. The
+    worse ones are left out: no sample of so many customers prefers them.
     """
     if type(clusterer) is not KMeans or clusterer.n_init != STARTS:
         return []
-    found: dict[bytes, np.ndarray] = {}
+    some = prepared
+    if len(prepared) > MOST_OF_CENTERS:
+        some = prepared[np.sort(rng.choice(len(prepared), MOST_OF_CENTERS, replace=False))]
+    found: dict[bytes, tuple[float, np.ndarray]] = {}
     for _ in range(STARTS):
         seed = int(rng.integers(2**31))
-        one = clone(clusterer).set_params(n_init=1, random_state=seed).fit(points, sample_weight=weights)
+        one = clone(clusterer).set_params(n_init=1, random_state=seed).fit(some)
         order = np.lexsort(np.round(one.cluster_centers_.T, 2))  # those that differ less lead to the same
         centers = one.cluster_centers_[order]
-        found.setdefault(np.round(centers, 2).tobytes(), centers)
-    return [{"init": centers, "n_init": 1} for centers in found.values()]
+        found.setdefault(np.round(centers, 2).tobytes(), (one.inertia_, centers))
+    best = sorted(found.values(), key=lambda pair: pair[0])[:KEPT]
+    return [{"init": centers, "n_init": 1} for _, centers in best]
 
 
-def _fitted_again(
-    clusterer: BaseEstimator, rows: np.ndarray, seed: int, *, sample_weight: Any = None, **said: Any
+def _best_again(
+    clusterer: BaseEstimator, rows: np.ndarray, seed: int, starts: list[dict[str, Any]]
 ) -> BaseEstimator | None:
+    """Fit another clusterer from each start, and return the one that fits best."""
+    if not starts:
+        return _fitted_again(clusterer, rows, seed)
+    tries = [_fitted_again(clusterer, rows, seed, **start) for start in starts]
+    return min((t for t in tries if t is not None), key=lambda t: t.inertia_, default=None)
+
+
+def _fitted_again(clusterer: BaseEstimator, rows: np.ndarray, seed: int, **said: Any) -> BaseEstimator | None:
     """Fit another clusterer of the same settings, or return None if no segments can be made of such rows."""
     again = clone(clusterer)
     known = again.get_params()
@@ -301,7 +298,7 @@ def _fitted_again(
     names = getattr(clusterer, "feature_names_in_", None)
     table = rows if names is None else pd.DataFrame(rows, columns=names)
     try:
-        return again.fit(table) if sample_weight is None else again.fit(table, sample_weight=sample_weight)
+        return again.fit(table)
     except ValueError:
         return None  # as segment() would have refused: from this sample there would be no segments
 
@@ -331,7 +328,6 @@ def _matched(
     fitted: BaseEstimator | None,
     rows: np.ndarray,
     labels: np.ndarray,
-    weights: np.ndarray,
 ) -> Arrays:
     """Add to a model which segment each of its clusters is: those that share most customers, one to one."""
     if fitted is None:
@@ -343,7 +339,7 @@ def _matched(
     shared = np.zeros((len(segments), len(ours)))
     both = np.isin(raw, ours) & (labels != OUTSIDE)
     at = np.searchsorted(segments, labels[both]), np.searchsorted(ours, raw[both])
-    np.add.at(shared, at, weights[both])
+    np.add.at(shared, at, 1)
     i, j = linear_sum_assignment(-shared)
     pairs = {int(ours[b]): int(segments[a]) for a, b in zip(i, j, strict=True) if shared[a, b] > 0}
     pairs[OUTSIDE] = OUTSIDE
@@ -393,13 +389,16 @@ def _scales(preparer: Preparer, drawn: pd.DataFrame) -> Arrays:
     }
 
 
-def _prepared_by(model: Arrays, values: np.ndarray | None, prepared: np.ndarray) -> np.ndarray:
+def _prepared_by(model: Arrays, values: Numbers | None, prepared: np.ndarray) -> np.ndarray:
     """Return rows as a model's own preparer would have prepared them: its numbers, and the frozen flags and words."""
     if values is None or "center" not in model:
         return prepared
-    logged = np.sign(values) * np.log1p(np.abs(values))
-    scaled = (np.where(model["logged"], logged, values) - model["center"]) / model["scale"]
-    scaled = np.clip(scaled, -model["clip"], model["clip"]) / model["spread"]
+    scaled = np.where(model["logged"], values.logged, values.values)
+    scaled -= model["center"]
+    scaled /= model["scale"]
+    np.clip(scaled, -model["clip"], model["clip"], out=scaled)
+    scaled /= model["spread"]
+    scaled[values.missing] = 0.0
     rows = prepared.copy()
-    rows[:, : values.shape[1]] = np.where(np.isnan(values), 0.0, scaled)
+    rows[:, : scaled.shape[1]] = scaled
     return rows

@@ -176,7 +176,6 @@ class Segmentation:
             ordered,
             self.prepared.loc[ordered.index].to_numpy(),
             self.labels.loc[ordered.index].to_numpy(),
-            self._assigner.place,
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
         )
 
@@ -198,7 +197,7 @@ class Segmentation:
         accordingly. Asked for the first time, it makes the models, which takes a few seconds.
 
         It says whether the segment would be the same, not whether it is real. Measured on simulated shops of
-        300 customers, against models of fresh ones: where there are groups, within 4 points for k-means and 8
+        300 customers, against models of fresh ones: where there are groups, within 4 points for k-means and 10
         for Ward's method, while Gaussian mixtures of well separated groups are surer than they say, by up to
         15. Where there are no groups, there are several partitions that are equally good, and confidence is up
         to 16 points too high: see :func:`segkit.stability`.

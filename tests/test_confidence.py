@@ -168,8 +168,7 @@ def test_another_seed_asks_other_models(kmeans):
     assert not other.confidence.equals(kmeans.confidence)
 
 
-def test_many_customers_are_asked_by_micro_clusters():
-    """The same as of few, as closely as two panels agree; of whatever order and threads."""
+def test_many_customers_are_surer_than_few_in_any_order():
     customers = crowd(6_000, seed=1).fillna({"spend": 1.0})
     result = sg.segment(customers, n_segments=3)
     mixed = sg.segment(customers.sample(frac=1, random_state=0), n_segments=3)
@@ -179,11 +178,14 @@ def test_many_customers_are_asked_by_micro_clusters():
     assert result.place(middle)["confidence"].iloc[1] == 1
 
 
-def test_what_takes_no_weights_is_made_from_fewer_and_sharpened():
-    customers = crowd(8_000, seed=1)
+def test_models_of_fewer_customers_are_sharpened():
+    """n/2 of 12,000 is 6,000; k-means is made from 4,000, other models from 2,000, mixtures of few from all."""
+    customers = crowd(12_000, seed=1)
     model = make_pipeline(sg.make_preparer(), BisectingKMeans(3, random_state=0))
-    panel = sg.segment(customers, model=model)._panel
-    assert panel.sharpen == pytest.approx(np.sqrt(4_000 / 2_000))
+    assert sg.segment(customers, model=model)._panel.sharpen == pytest.approx(np.sqrt(6_000 / 2_000))
+    assert sg.segment(customers, n_segments=3)._panel.sharpen == pytest.approx(np.sqrt(6_000 / 4_000))
+    mixture = sg.segment(crowd(), n_segments=3, method="gaussian_mixture")
+    assert mixture._panel.sharpen == pytest.approx(np.sqrt(0.5))
 
 
 # --- what it says ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ LAYERS = (
     {"_engine", "_standard", "_dialect", "_portable", "_times", "_reading", "_sentiment", "_door", "_sources"}
     | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
-    {"prepare", "cluster", "_fit", "_provenance", "_compressed"},
+    {"prepare", "cluster", "_fit", "_provenance"},
     {"segmentation", "_storage", "_identity", "_panel"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
     {"plots"},

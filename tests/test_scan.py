@@ -9,9 +9,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from tables import three_groups
 
 import segkit as sg
-from segkit._compressed import adjusted_rand, compress, contingency, jaccards, kept_pairs, labels_with
 from segkit.datasets import make_events, one_population
 from segkit.trust import defensible_k, scan_clusters, suggested_k
+from segkit.trust._compressed import adjusted_rand, compress, contingency, jaccards, kept_pairs, labels_with
 from segkit.trust.scan import _Shown, explained_outcome
 
 COLUMNS = [

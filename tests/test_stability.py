@@ -8,7 +8,7 @@ from sklearn.cluster import HDBSCAN
 from tables import three_groups
 
 import segkit as sg
-from segkit._compressed import compress
+from segkit.trust._compressed import compress
 from segkit.trust.repeatability import LEVELS, in_words
 
 

@@ -11,7 +11,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
-from segkit._compressed import (
+from segkit._fit import OUTSIDE, dense, split
+from segkit.segmentation import Segmentation
+from segkit.trust._compressed import (
     Compressed,
     compress,
     contingency,
@@ -19,8 +21,6 @@ from segkit._compressed import (
     kept_pairs,
     labels_with,
 )
-from segkit._fit import OUTSIDE, dense, split
-from segkit.segmentation import Segmentation
 
 MOST = 5_000  # customers that methods without weights are fitted to again
 SHOWN = 200  # customers in the consensus matrix

@@ -12,7 +12,10 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._compressed import (
+from segkit._fit import built_in
+from segkit.prepare import make_preparer
+from segkit.segmentation import checked_customers
+from segkit.trust._compressed import (
     Compressed,
     adjusted_rand,
     compress,
@@ -21,9 +24,6 @@ from segkit._compressed import (
     kept_pairs,
     labels_with,
 )
-from segkit._fit import built_in
-from segkit.prepare import make_preparer
-from segkit.segmentation import checked_customers
 
 MOST = 5_000  # customers that are looked at by methods that cannot take weights; a sample that is stated
 SILHOUETTE_SAMPLE = 2_000  # customers whose silhouettes are measured
