@@ -239,7 +239,7 @@ class Segmentation:
         >>> result = sg.segment(customers, n_segments=2)
         >>> result.place(pd.DataFrame({"visits": [32]}, index=["new"]))
              segment_id    segment  confidence  runner_up
-        new           1  Segment 1         1.0       <NA>
+        new           0  Segment 0         1.0       <NA>
         """
         _check_share("undecided_below", undecided_below)
         customers = self._features_of(customers)
