@@ -42,7 +42,8 @@ _HOMES = {
     "segkit.prepare": ("Preparer", "make_preparer"),
     "segkit.cluster": ("RFMSegmenter",),
     "segkit.bands": ("ValueBands",),
-    "segkit.segmentation": ("Segmentation", "segment", "value_bands"),
+    "segkit.segmentation": ("Segmentation",),
+    "segkit.segmenting": ("segment", "value_bands"),
     "segkit.trust": (
         "Trust",
         "assess",
@@ -58,6 +59,7 @@ _HOMES = {
     "segkit.projection": ("project",),
     "segkit.explain": ("compare", "cross_segments", "effect_sizes", "profile", "segment_sizes"),
     "segkit.plots": (
+        "plot_confidence",
         "plot_consensus",
         "plot_coverage",
         "plot_cross",

@@ -16,12 +16,17 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from segkit.prepare import Preparer
+
 Rule = Callable[[np.ndarray], np.ndarray]
 
 OUTSIDE = -1
 METHODS = ("kmeans", "gaussian_mixture", "ward")
 MOST_FOR_WARD = 20_000  # beyond it, its distances alone would take gigabytes
 BLOCK = 4096  # rows measured at once: bounds the memory, and changes no answer
+CLOSE = (
+    1e-9  # of the size of what was summed: far more than the last digits that a matrix product may get wrong
+)
 
 
 def built_in(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
@@ -106,18 +111,21 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
     """Return the label that a fitted clusterer gives each row that it was fitted to."""
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
         return nearest(prepared, clusterer.cluster_centers_)
+    if is_mixture(clusterer):
+        return _mixture_rule(clusterer)(prepared)
     if hasattr(clusterer, "labels_"):
         labels = np.asarray(clusterer.labels_, dtype="int64")
         return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN calls who misses a value −3, infinity −2
     if hasattr(clusterer, "predict"):
-        return _predicted(clusterer, prepared)
+        return predicted(clusterer, prepared)
     raise TypeError(
         f"{type(clusterer).__name__} gives no labels. The model, or the last step of the pipeline, should be a "
         "scikit-learn clusterer."
     )
 
 
-def _predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
+def predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
+    """Return the labels that a clusterer gives rows by its own rule."""
     names = getattr(clusterer, "feature_names_in_", None)  # a clusterer that saw names wants them again
     return np.asarray(
         clusterer.predict(rows if names is None else pd.DataFrame(rows, columns=names)), dtype="int64"
@@ -132,21 +140,110 @@ def by_size(labels: np.ndarray) -> dict[int, int]:
 
 
 def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Return the nearest centre of each row, by differences: a row's answer is the same in any batch."""
+    """Return the nearest centre of each row; of equals the first. A row's answer is the same in any batch.
+
+    It is the one by differences. A matrix product is faster, and its last digits depend on how many rows come
+    together: it settles those rows of which the second nearest centre is farther by more than any such digits.
+    """
+    if len(rows) == 1:
+        apart = centers - rows
+        return np.einsum("ij,ij->i", apart, apart, optimize=False).argmin(keepdims=True)
+    labels = np.empty(len(rows), dtype="int64")
+    if len(centers) == 1:
+        labels[:] = 0
+        return labels
+    turned = np.ascontiguousarray(-2 * centers.T)
+    squares = np.einsum("ij,ij->i", centers, centers)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            distances = block @ turned
+            distances += squares
+            size = np.einsum("ij,ij->i", block, block) + squares.max()
+            found, gap = _first_and_gap(distances)
+            close = np.flatnonzero(~(gap > CLOSE * size))  # also where a number is too large to be squared
+            if len(close):
+                found[close] = _by_differences(block[close], centers)
+            labels[start : start + BLOCK] = found
+    return labels
+
+
+def _first_and_gap(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of the least cost of each row, and how far the second is from it; costs are spent."""
+    at = costs.argmin(axis=1)
+    each = np.arange(len(costs))
+    lowest = costs[each, at]
+    costs[each, at] = np.inf
+    return at, costs.min(axis=1) - lowest
+
+
+def _by_differences(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    distances = np.empty((len(rows), len(centers)))
+    for i, center in enumerate(centers):
+        apart = rows - center
+        np.einsum("ij,ij->i", apart, apart, out=distances[:, i], optimize=False)
+    return distances.argmin(axis=1)
+
+
+Costs = Callable[[np.ndarray], np.ndarray]
+
+
+def least(costs: Costs, rows: np.ndarray) -> np.ndarray:
+    """Return the place of each row's least cost: as the row would have it alone, in any batch."""
+    if len(rows) == 1:
+        return costs(rows).argmin(axis=1)
     labels = np.empty(len(rows), dtype="int64")
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        distances = np.empty((len(block), len(centers)))
-        for i, center in enumerate(centers):
-            apart = block - center
-            np.einsum("ij,ij->i", apart, apart, out=distances[:, i], optimize=False)
-        labels[start : start + BLOCK] = distances.argmin(axis=1)
+        found = costs(block)
+        size = 1.0 + np.abs(found).max(axis=1)
+        at, gap = _first_and_gap(found)
+        if found.shape[1] > 1:
+            for i in np.flatnonzero(~(gap > CLOSE * size)):
+                at[i] = costs(block[i : i + 1]).argmin()
+        labels[start : start + BLOCK] = at
     return labels
+
+
+def is_mixture(clusterer: BaseEstimator) -> bool:
+    """Whether it is a Gaussian mixture whose rule can be followed without scikit-learn's checks of each call."""
+    return type(clusterer) is GaussianMixture and clusterer.covariance_type == "full"
+
+
+def costs_of_mixture(means: np.ndarray, cholesky: np.ndarray, log_weights: np.ndarray) -> Costs:
+    """Return the function from rows to minus the logarithm of each component's weighted density, less a constant.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_components, n_prepared)
+    cholesky : ndarray of shape (n_components, n_prepared, n_prepared)
+        Cholesky factors of the inverse covariances.
+    log_weights : ndarray of shape (n_components,)
+    """
+    fixed = -log_weights - np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
+
+    def costs(rows: np.ndarray) -> np.ndarray:
+        found = np.empty((len(rows), len(means)))
+        for i, (mean, factor) in enumerate(zip(means, cholesky, strict=True)):
+            apart = (rows - mean) @ factor
+            np.einsum("ij,ij->i", apart, apart, out=found[:, i], optimize=False)
+        found *= 0.5
+        found += fixed
+        return found
+
+    return costs
+
+
+def _mixture_rule(clusterer: GaussianMixture) -> Rule:
+    costs = costs_of_mixture(clusterer.means_, clusterer.precisions_cholesky_, np.log(clusterer.weights_))
+    return lambda rows: least(costs, _finite(rows))
 
 
 def _prepared(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
     if preparer is None:
         return customers.to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(preparer, Preparer):
+        return preparer.matrix(customers)
     return dense(preparer.transform(customers))
 
 
@@ -166,7 +263,15 @@ class Assigner:
         self._rule = rule_of(clusterer, prepared.to_numpy(), raw)
 
     def __call__(self, customers: pd.DataFrame) -> np.ndarray:
-        raw = self._rule(_prepared(self._preparer, customers))
+        return self.place(self.prepared(customers))
+
+    def prepared(self, customers: pd.DataFrame) -> np.ndarray:
+        """Return the matrix in which customers are placed."""
+        return _prepared(self._preparer, customers)
+
+    def place(self, prepared: np.ndarray) -> np.ndarray:
+        """Return the segments of customers who are prepared."""
+        raw = self._rule(prepared)
         if len(raw) == 1:
             return np.array([self._ids.get(int(raw[0]), int(raw[0]))], dtype="int64")
         found, at = np.unique(raw, return_inverse=True)
@@ -190,8 +295,10 @@ def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) 
     """
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
         return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
+    if is_mixture(clusterer):
+        return _fitted_only(_mixture_rule(clusterer), prepared, labels)
     if hasattr(clusterer, "predict"):
-        return _fitted_only(lambda rows: _predicted(clusterer, rows), prepared, labels)
+        return _fitted_only(lambda rows: predicted(clusterer, rows), prepared, labels)
     return _neighbour_rule(prepared, labels)
 
 
@@ -207,10 +314,13 @@ def _finite(rows: np.ndarray) -> np.ndarray:
 def _fitted_only(own: Rule, prepared: np.ndarray, labels: np.ndarray) -> Rule:
     """Follow the model's own rule, save where it leads to a part that nobody was fitted into: such have no id."""
     fitted = np.unique(labels)
+    known = frozenset(fitted.tolist())
     by_neighbour = functools.cache(lambda: _neighbour_rule(prepared, labels))
 
     def rule(rows: np.ndarray) -> np.ndarray:
         found = own(rows)
+        if len(found) == 1 and int(found[0]) in known:
+            return found
         stray = ~np.isin(found, fitted)
         if stray.any():
             found[stray] = by_neighbour()(rows[stray])
@@ -230,16 +340,13 @@ def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
         rule_of_known = _neighbour_rule(prepared[known], labels[known])
         return lambda rows: _noise_where_missing(rule_of_known, rows)
     tree = KDTree(prepared)
-    reach = (
-        {} if OUTSIDE not in labels else {s: _widest_gap(prepared[labels == s]) for s in np.unique(labels)}
-    )
+    reach = reach_of(prepared, labels) if OUTSIDE in labels else None
 
     def rule(rows: np.ndarray) -> np.ndarray:
         distance, at = tree.query(rows)
         found = labels[at]
-        if reach:
-            far = distance > np.array([reach[s] for s in found])
-            found = np.where(far, OUTSIDE, found)
+        if reach is not None:
+            found = np.where(distance > reach[at], OUTSIDE, found)
         return found
 
     return rule
@@ -251,6 +358,18 @@ def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
     if known.any():
         found[known] = rule(rows[known])
     return found
+
+
+def reach_of(prepared: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how far from each fitted customer another may lie, to have the same label; where nobody is outside, any.
+
+    As far as the widest gap between a customer of the segment and the nearest one of the same.
+    """
+    reach = np.full(len(prepared), np.inf)
+    if OUTSIDE in labels:
+        for segment in np.unique(labels):
+            reach[labels == segment] = _widest_gap(prepared[labels == segment])
+    return reach
 
 
 def _widest_gap(rows: np.ndarray) -> float:

@@ -12,12 +12,15 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import BaseEstimator
 
+from segkit._panel import Panel, from_table, to_table
+
 if TYPE_CHECKING:
     from segkit.segmentation import Segmentation
     from segkit.trust import Trust
 
 FORMAT = 1
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
+PANEL, PANEL_MODELS = "panel.parquet", "panel.skops"  # there where confidence was asked for
 OURS = ("segkit.bands.ValueBands", "segkit.cluster.RFMSegmenter", "segkit.prepare.Preparer")
 
 
@@ -46,9 +49,14 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     if result.embedding is not None:
         frames[TABLE] = frames[TABLE].assign(x=result.embedding["x"], y=result.embedding["y"])
     frames[TABLE].to_parquet(folder / TABLE)
+    for name in (PANEL, PANEL_MODELS):
+        (folder / name).unlink(missing_ok=True)
+    panel = _save_panel(vars(result).get("_panel"), folder)
+    files = [name for name in (MODEL, TABLE, PANEL, PANEL_MODELS) if (folder / name).exists()]
     words = {
         "format": FORMAT,
-        "files": {name: _digest(folder / name) for name in (MODEL, TABLE)},
+        "files": {name: _digest(folder / name) for name in files},
+        "panel": panel,
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
         "ids": {str(k): v for k, v in result.ids.items()},
@@ -58,6 +66,18 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     }
     (folder / WORDS).write_text(json.dumps(words, indent=2, ensure_ascii=False), encoding="utf-8")
     return folder
+
+
+def _save_panel(panel: Panel | None, folder: Path) -> dict[str, Any] | None:
+    """Write the models that give confidence, where they were made, and return what JSON says of them."""
+    import skops.io
+
+    if panel is None:
+        return None
+    to_table(panel).to_parquet(folder / PANEL)
+    if panel.clusterers:
+        skops.io.dump(panel.clusterers, folder / PANEL_MODELS)
+    return {"kind": panel.kind, "sharpen": panel.sharpen}
 
 
 def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
@@ -80,7 +100,7 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
     )
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
-    return kind(
+    result = kind(
         customers=customers,
         model=model,
         labels=labels,
@@ -89,6 +109,16 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
         embedding=table[["x", "y"]] if "x" in table else None,
         provenance=words["provenance"],
         examined=_trust(words.get("trust")),
+    )
+    if words.get("panel"):
+        vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)
+    return result
+
+
+def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]) -> Panel:
+    clusterers = _trusted(folder, PANEL_MODELS, trusted) if said["kind"] == "own" else []
+    return from_table(
+        pd.read_parquet(folder / PANEL), said["kind"], said["sharpen"], n_prepared, list(clusterers)
     )
 
 
@@ -121,7 +151,13 @@ def _checked_words(folder: Path) -> dict[str, Any]:
             f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
             f"that wrote it: version {words.get('provenance', {}).get('versions', {}).get('segkit', 'unknown')}."
         )
-    for name in (MODEL, TABLE):
+    for name in {MODEL: 0, TABLE: 0, **words.get("files", {})}:
+        if name not in (MODEL, TABLE, PANEL, PANEL_MODELS):
+            raise ValueError(
+                f"{WORDS} in {folder} names {name!r}, which is no file of a segmentation. Save it again."
+            )
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"{folder} holds no {name}, which was saved with {WORDS}. Save it again.")
         if _digest(folder / name) != words.get("files", {}).get(name):
             raise ValueError(
                 f"{name} in {folder} is not the file that was saved with {WORDS}: the hash differs. Save it again."
@@ -131,18 +167,23 @@ def _checked_words(folder: Path) -> dict[str, Any]:
 
 def _trusted_model(folder: Path, trusted: tuple[str, ...]) -> BaseEstimator:
     """Return the model, if it is one and holds no type that nobody vouches for."""
+    model = _trusted(folder, MODEL, trusted)
+    if not hasattr(model, "fit"):
+        raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
+    return model
+
+
+def _trusted(folder: Path, name: str, trusted: tuple[str, ...]) -> Any:
+    """Return what a skops file holds, if somebody vouches for all its types."""
     import skops.io
 
-    foreign = [t for t in skops.io.get_untrusted_types(file=folder / MODEL) if t not in (*OURS, *trusted)]
+    foreign = [t for t in skops.io.get_untrusted_types(file=folder / name) if t not in (*OURS, *trusted)]
     if foreign:
         raise ValueError(
             f"The model in {folder} holds {', '.join(foreign)}, which skops does not vouch for, "
             f"so it was not loaded. If you trust whoever wrote it: load(path, trusted={tuple(foreign)!r})."
         )
-    model = skops.io.load(folder / MODEL, trusted=[*OURS, *trusted])
-    if not hasattr(model, "fit"):
-        raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
-    return model
+    return skops.io.load(folder / name, trusted=[*OURS, *trusted])
 
 
 def _digest(path: Path) -> str:

@@ -108,6 +108,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         words = _word_positions(X)
         self.levels_ = {i: self._levels(X.iloc[:, i]) for i in words}
         self._numbers = [i for i in range(X.shape[1]) if i not in self.levels_]
+        self._at_numbers, self._at_words = np.array(self._numbers, dtype=int), np.array(words, dtype=int)
         values = self._matrix(X)
         self.logged_ = self._to_log(values, [X.columns[i] for i in self._numbers])
         self.center_, self.scale_ = _center_and_scale(_logged(values, self.logged_), self.scale)
@@ -127,15 +128,62 @@ class Preparer(TransformerMixin, BaseEstimator):
         ndarray of shape (n_customers, n_prepared)
             Scaled numbers, then flags of missing ones, then a column for each word.
         """
-        check_is_fitted(self)
+        return self.matrix(X)
+
+    def matrix(self, X):
+        """Return the prepared matrix as an array, whatever output is set.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_customers, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_customers, n_prepared)
+            As from :meth:`transform`.
+        """
+        if "scale_" not in vars(self):
+            check_is_fitted(self)
         X = self._checked(X, reset=False)
-        values = self._matrix(X)
+        row = self._row(X) if len(X) == 1 and self.levels_ else None
+        values, words = (self._matrix(X), None) if row is None else row
         missing = np.isnan(values)
         scaled = self._clipped(values) / self.spread_
         scaled[missing] = 0.0
         blocks = [scaled, missing[:, self.flagged_].astype(float)]
-        blocks += [_one_hot(X.iloc[:, i].array, levels) for i, levels in self.levels_.items()]
-        return np.hstack(blocks)
+        if words is None:
+            blocks += [_one_hot(X.iloc[:, i].array, levels) for i, levels in self.levels_.items()]
+        else:
+            blocks += [
+                _hot(np.array([_position(word, levels)]), levels)
+                for word, levels in zip(words, self.levels_.values(), strict=True)
+            ]
+        return np.concatenate(blocks, axis=1)
+
+    def numbers(self, X):
+        """Return the numeric features as they are, in the order in which they come first when prepared.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_features)
+
+        Returns
+        -------
+        ndarray of float, shape (n_customers, n_numbers)
+        """
+        return self._matrix(self._checked(X, reset=False))
+
+    def _row(self, X):
+        """Return the numbers and the words of one customer, or None where they need a closer look.
+
+        All its values are taken out at once: columns taken one by one would cost more than all the rest.
+        """
+        held = X.to_numpy(dtype=object)[0]
+        try:
+            values = held[self._at_numbers].astype(float)
+        except (TypeError, ValueError):  # NA, or what is no number: the way of many rows has the answer
+            return None
+        return None if np.isinf(values).any() else (values[None], held[self._at_words])
 
     def get_feature_names_out(self, input_features=None):
         """Name the prepared columns.
@@ -292,12 +340,25 @@ def _distinct_patterns(missing: np.ndarray) -> list[int]:
 
 
 def _one_hot(column: pd.api.extensions.ExtensionArray, levels: list[str]) -> np.ndarray:
-    at = {level: i for i, level in enumerate(levels)}
-    rare, absent = at.get(OTHER, -1), at.get(MISSING, -1)
-    words = zip(np.asarray(column, dtype=object), pd.isna(column), strict=True)
-    position = np.array(
-        [absent if missing else at.get(str(word), rare) for word, missing in words], dtype=int
-    )
+    if isinstance(column, pd.Categorical):
+        codes, words = column.codes, list(column.categories)
+    elif isinstance(column.dtype, pd.StringDtype):
+        codes, words = pd.factorize(column)
+    else:
+        return _hot(np.array([_position(word, levels) for word in np.asarray(column, dtype=object)]), levels)
+    of_words = [*(_position(word, levels) for word in words), _position(None, levels)]  # −1 is the last
+    return _hot(np.array(of_words, dtype=int)[codes], levels)
+
+
+def _position(word: object, levels: list[str]) -> int:
+    """Return the column of a word; −1 where there is none for it."""
+    name = MISSING if pd.api.types.is_scalar(word) and pd.isna(word) else str(word)
+    if name is not MISSING and name not in levels:
+        name = OTHER
+    return levels.index(name) if name in levels else -1
+
+
+def _hot(position: np.ndarray, levels: list[str]) -> np.ndarray:
     hot = np.zeros((len(position), len(levels)))
     known = np.flatnonzero(position >= 0)
     hot[known, position[known]] = 1.0

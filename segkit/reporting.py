@@ -19,7 +19,8 @@ from segkit.features._core import what_is_lacking
 from segkit.plots import plot_distributions, plot_map, plot_profile, plot_scan, plot_sizes
 from segkit.prepare import make_preparer
 from segkit.projection import project
-from segkit.segmentation import Segmentation, segment
+from segkit.segmentation import Segmentation
+from segkit.segmenting import segment
 from segkit.trust import scan_clusters, suggested_k
 
 FLAT = "For looking only: the segments were made in all dimensions, and this shows two."

@@ -339,3 +339,53 @@ def test_a_scan_of_a_sample_says_so(monkeypatch):
 def test_a_scan_with_nothing_to_say_is_drawn():
     """As many segments as customers: no silhouette."""
     drawn(sg.plot_scan(scan(three_groups(1), k=[3]), chosen=9))
+
+
+# --- confidence --------------------------------------------------------------------------------------
+
+
+def test_confidence_by_hand():
+    """Of three in A one is decided, one leans, one is undecided; both in B are decided."""
+    placed = pd.DataFrame(
+        {
+            "segment_id": [0, 0, 0, 1, 1],
+            "segment": ["A", "A", "Undecided", "B", "B"],
+            "confidence": [0.9, 0.6, 0.59, 1.0, 0.95],
+        }
+    )
+    chart = sg.plot_confidence(placed)
+    rows = {(r["name"], r["band"]): (r["customers"], round(r["share"], 3)) for r in marks(chart)}
+    assert rows == {
+        ("A", "Decided"): (1, 0.333),
+        ("A", "Leaning"): (1, 0.333),
+        ("A", "Undecided"): (1, 0.333),
+        ("B", "Decided"): (2, 1.0),
+    }
+    assert "60% are decided" in chart.to_dict()["title"]["text"] and "fewer than 60%" in said(chart)
+    assert colors(chart)["Undecided"] == GREY and len(set(colors(chart).values())) == 3
+    assert titles(chart, "x") == {"Share of the segment's customers"}
+    assert "Leaning" in drawn(chart)
+
+
+def test_a_segment_of_undecided_customers_keeps_a_name():
+    placed = pd.DataFrame({"segment_id": [2, -1], "segment": "Undecided", "confidence": [0.2, 0.3]})
+    assert {r["name"] for r in marks(sg.plot_confidence(placed))} == {"Segment 2", "Outside"}
+
+
+@pytest.mark.parametrize(
+    ("placed", "level", "message"),
+    [
+        (pd.DataFrame({"segment_id": [0]}), 0.6, "no column 'segment'. Draw what result.place"),
+        (pd.DataFrame({"segment_id": [], "segment": [], "confidence": []}), 0.6, "holds no customer"),
+        (pd.DataFrame({"segment_id": [0], "segment": ["A"], "confidence": [1.0]}), 0.95, "between 0 and 0.9"),
+    ],
+)
+def test_what_is_no_table_of_confidence_is_refused(placed, level, message):
+    with pytest.raises(ValueError, match=message):
+        sg.plot_confidence(placed, undecided_below=level)
+
+
+@pytest.mark.parametrize("customers", [three_groups(), oddly_named()], ids=["plain", "odd"])
+def test_confidence_of_real_segments_is_drawn(customers):
+    result = sg.segment(customers, n_segments=3).with_names({0: EVIL})
+    drawn(sg.plot_confidence(result.place(customers)))

@@ -1,5 +1,6 @@
 """Charts: a table in, an Altair chart out. They draw what was computed, and compute nothing."""
 
+from segkit.plots.confidence import plot_confidence
 from segkit.plots.cross import plot_cross
 from segkit.plots.distributions import plot_distributions
 from segkit.plots.map import plot_map
@@ -15,6 +16,7 @@ from segkit.plots.theme import draw_without_network
 from segkit.plots.trust import plot_trust
 
 __all__ = [
+    "plot_confidence",
     "plot_consensus",
     "plot_coverage",
     "plot_cross",

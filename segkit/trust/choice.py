@@ -11,7 +11,8 @@ import pandas as pd
 from segkit._customers import checked_customers
 from segkit._provenance import hash_of
 from segkit.prepare import make_preparer
-from segkit.segmentation import BANDS, Segmentation, segment, value_bands
+from segkit.segmentation import BANDS, Segmentation
+from segkit.segmenting import segment, value_bands
 from segkit.trust.scan import defensible_k, scan_clusters
 from segkit.trust.structure import structure_test
 from segkit.trust.verdicts import real_in_words

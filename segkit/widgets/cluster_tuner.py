@@ -17,7 +17,8 @@ from segkit._customers import checked_customers
 from segkit._fit import METHODS, built_in
 from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
-from segkit.segmentation import Segmentation, segment
+from segkit.segmentation import Segmentation
+from segkit.segmenting import segment
 from segkit.trust import scan_clusters, suggested_k
 
 SAID = {
