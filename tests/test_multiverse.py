@@ -13,7 +13,7 @@ import segkit as sg
 from segkit.prepare import Preparer
 from segkit.trust import Multiverse
 from segkit.trust._compressed import compress
-from segkit.trust._one_crowd import OneCrowd
+from segkit.trust._copula import OnePopulation
 from segkit.trust._pipelines import (
     HEAVY,
     METHODS,
@@ -259,7 +259,7 @@ def test_a_crowd_keeps_margins_and_rank_correlations():
             "word": pd.Categorical(np.where(latent[:, 2] > 0.5, "x", "y")),
         }
     )
-    drawn = OneCrowd(customers, rng).drawn(3_000, rng)
+    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     assert list(drawn.dtypes) == list(customers.dtypes)
     assert set(drawn["money"]) <= set(customers["money"]) and set(drawn["word"]) == {"x", "y"}
     assert drawn["orders"].eq(0).mean() == pytest.approx(customers["orders"].eq(0).mean(), abs=0.03)
@@ -275,7 +275,7 @@ def test_a_crowd_has_no_groups_left():
     rng = np.random.default_rng(0)
     sides = np.where(rng.random(600) < 0.5, 1.0, -1.0)
     customers = pd.DataFrame({"a": sides * 3 + rng.normal(size=600), "b": sides * 3 + rng.normal(size=600)})
-    drawn = OneCrowd(customers, rng).drawn(600, rng)
+    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     gap = lambda t: float((t.sum(axis=1).abs() < 3).mean())  # noqa: E731
     assert gap(customers) < 0.05 < gap(drawn)
 

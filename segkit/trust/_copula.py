@@ -64,19 +64,31 @@ class OnePopulation:
         self._prepared = preparer.transform(customers)
         for column in one_mode:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
-        self._n = len(customers)
-        self._margins, self._columns = _margins(customers, preparer, self._prepared)
+        self._n, self._customers = len(customers), customers
+        self._margins, self._columns, self._features = _margins(customers, preparer, self._prepared)
         observed = _rank_correlations([m.codes for m in self._margins])
         self._root = self._fitted(observed, rng)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Return the prepared customers of a shop of one population, shape (n, n_prepared)."""
-        latent = rng.standard_normal((self._n, len(self._margins))) @ self._root.T
-        drawn = np.zeros_like(self._prepared)
-        rows = self._matched(latent)
+        drawn, rows = np.zeros_like(self._prepared), self._rows(rng)
         for source, columns in self._columns:
             drawn[:, columns] = self._prepared[rows[source]][:, columns]
         return drawn
+
+    def draw_customers(self, rng: np.random.Generator) -> pd.DataFrame:
+        """Return such a shop's customers in natural units, of the same types, under ids 0, 1, 2 …"""
+        rows = self._rows(rng)
+        columns = {
+            name: self._customers[name].array.take(rows[self._features[i]])
+            if i in self._features
+            else self._customers[name].array
+            for i, name in enumerate(self._customers.columns)
+        }
+        return pd.DataFrame(columns)
+
+    def _rows(self, rng: np.random.Generator) -> list[np.ndarray]:
+        return self._matched(rng.standard_normal((self._n, len(self._margins))) @ self._root.T)
 
     def _matched(self, latent: np.ndarray) -> list[np.ndarray]:
         """Return for each margin which real customer's value each drawn customer gets: by rank, flags first."""
@@ -123,9 +135,10 @@ def _stretched(order: np.ndarray, n: int) -> np.ndarray:
 
 def _margins(
     customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray
-) -> tuple[list[Margin], list[tuple[int, list[int]]]]:
-    """Return the latent variables, flags first, and the prepared columns that each of them fills."""
+) -> tuple[list[Margin], list[tuple[int, list[int]]], dict[int, int]]:
+    """Return the latent variables, flags first, the prepared columns that each fills, and that of each feature."""
     margins: list[Margin] = []
+    features: dict[int, int] = {}
     columns: list[tuple[int, list[int]]] = []
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
     values = [customers.iloc[:, i].to_numpy(dtype=float, na_value=np.nan) for i in numbers]
@@ -140,15 +153,17 @@ def _margins(
         if unknown.all() or (np.nanmin(column) == np.nanmax(column) and not unknown.any()):
             continue  # the same for all: nothing to draw, and 0 once prepared
         columns.append((len(margins), [at]))
+        features[numbers[at]] = len(margins)
         margins.append(Margin(column, flag_of[np.packbits(unknown).tobytes()] if unknown.any() else None))
     first = len(numbers) + len(preparer.flagged_)
     lead = _lead(prepared[:, :first])
     for position, levels in preparer.levels_.items():
         if len(levels) > 1:
             columns.append((len(margins), list(range(first, first + len(levels)))))
+            features[position] = len(margins)
             margins.append(Margin(_ordered_words(customers.iloc[:, position], lead)))
         first += len(levels)
-    return margins, columns
+    return margins, columns, features
 
 
 def _lead(numbers: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from segkit._customers import checked_customers
 from segkit.prepare import make_preparer
 from segkit.trust._compressed import Compressed, adjusted_rand, compress, contingency
-from segkit.trust._one_crowd import OneCrowd
+from segkit.trust._copula import OnePopulation
 from segkit.trust._pipelines import CHOICES, SAMPLE, Bench, Pipeline, Space, design, logged_by
 from segkit.trust.scan import defensible_k, scan_clusters
 
@@ -300,11 +300,14 @@ def _in_crowds(
     """Return how much together the customers of each crowd without groups are, under the same pipelines."""
     if not crowds:
         return []
-    model, alone = OneCrowd(customers, rng), []
+    looked = customers
+    if len(customers) > CROWD:
+        looked = customers.iloc[np.sort(rng.choice(len(customers), CROWD, replace=False))]
+    model, alone = OnePopulation(looked, make_preparer().fit(looked), rng), []
     try:
         for _ in range(crowds):
             # Looked at through micro-clusters where the customers are: means scatter less than customers do.
-            drawn = model.drawn(min(len(customers), CROWD), rng)
+            drawn = model.draw_customers(rng)
             crowd = compress(make_preparer().fit_transform(drawn), rng)
             labels = _fitted(Bench(drawn, crowd, transforms, rng), planned, seeds, bar, least=len(planned))
             together = _co_association(labels)
