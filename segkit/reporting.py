@@ -16,7 +16,15 @@ from segkit.events import Events, read_events
 from segkit.explain import profile, segment_sizes
 from segkit.features import BASKET, CADENCE, RFM, TREND, customer_features
 from segkit.features._core import what_is_lacking
-from segkit.plots import plot_distributions, plot_map, plot_profile, plot_scan, plot_sizes
+from segkit.plots import (
+    plot_distributions,
+    plot_map,
+    plot_profile,
+    plot_scan,
+    plot_sizes,
+    plot_structure,
+    plot_trust,
+)
 from segkit.prepare import make_preparer
 from segkit.projection import project
 from segkit.segmentation import Segmentation
@@ -90,6 +98,8 @@ def report(
         result = result.with_embedding(project(result))
     if scan is None:
         scan = scan_clusters(result.customers, k=_possible(result.customers, None), random_state=0)
+    if result.examined is None:
+        result = result.with_trust(result.trust)
     path.write_text(_page(result, scan, title), encoding="utf-8")
     return path
 
@@ -186,20 +196,27 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
         charts |= {"profile": plot_profile(table)}
         cards = "".join(_card(result, table, s, sizes.loc[s]) for s in result.segments)
         told = list(dict.fromkeys(table.loc[table["feature"].isin(numbers), "feature"]))[:4]
+    trust = result.trust
+    charts |= {"trust": plot_trust(trust)}
+    if trust.structure is not None and trust.structure.verdict != "too little":
+        charts |= {"structure": plot_structure(trust.structure)}
     charts |= {"map": plot_map(frame)} | ({"distributions": plot_distributions(frame, told)} if told else {})
     as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
     sources = ", ".join(facts.get("sources", [])) or "a table of features"
-    lead = f"{len(frame):,} customers in {len(result.segments)} segments{as_of}, from {sources}."
+    lead = f"{len(frame):,} customers in {len(result.segments)} {result.noun}{as_of}, from {sources}."
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><style>{STYLE}</style><script>{_vega()}</script></head><body>
 <h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>
+<p class="note">{html.escape(trust.summary)}</p>
 <div class="cards">{cards}</div>
 {_section("How large they are", "sizes", charts)}
 {_section("What sets them apart", "profile", charts)}
 {_section("How they differ, in natural units", "distributions", charts)}
 {_section("The map of customers", "map", charts, FLAT)}
 <h2>How far to trust them</h2><p>{html.escape(_trust(result, scan))}</p>
+{_chart("trust", charts)}
+{_chart("structure", charts)}
 {_chart("scan", charts)}
 <h2>Where they came from</h2>{_origin(result)}
 <script>
@@ -239,14 +256,19 @@ def _marked(result: Segmentation, scan: pd.DataFrame) -> int | None:
 def _trust(result: Segmentation, scan: pd.DataFrame) -> str:
     k = _marked(result, scan)
     said = (
-        "Whether segments exist in nature is not said by these curves: a single crowd can be cut into parts that are "
+        "Whether segments are real is not said by curves: a single crowd can be cut into parts that are "
         "far apart, and at the same place every time. They say how well each number of segments holds."
     )
+    if result.is_bands:
+        said = (
+            "These are bands of one continuum, not natural segments: customers shade into each other, and any number "
+            f"of bands serves as well. {said}"
+        )
     if k is None:
         return said
     row = scan.loc[k]
     return (
-        f"Made again on random halves of the customers, {k} segments agree with these by {row['stability']:.2f} "
+        f"Made again on customers drawn anew with replacement, {k} segments agree with these by {row['stability']:.2f} "
         f"(adjusted Rand index; 1 is always, 0 is chance). "
         f"Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1. {said}"
     )

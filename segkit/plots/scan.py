@@ -17,7 +17,12 @@ PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("inertia", None, "Tight? Inertia (squared prepared units)"),
     ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
 )
-DISAGREE = "They need not agree, and none says that segments exist. Bands: ± one standard deviation or error."
+DISAGREE = (
+    "None says that segments exist. Shaded: ± one standard deviation or error. Ring: a panel's favourite."
+)
+NOTHING = pd.Series(dtype=float)
+LIKES = {"stability": "stability", "prediction_strength": "prediction strength", "silhouette": "silhouette"}
+LIKES |= {"outcome": "outcome"}
 
 
 def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2) -> alt.ConcatChart:
@@ -36,17 +41,29 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
     -------
     ConcatChart
         A panel for each measure, with its spread: stability, prediction strength, silhouette, the
-        smallest segment, inertia, and the outcome where the scan has one.
+        smallest segment, inertia, and the outcome where the scan has one. Where a measure has a favourite
+        it is ringed, and the subtitle names them: they seldom agree.
     """
     panels = [
         _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
     ]
     facts = scan.attrs.get("segkit", {})
-    subtitle = [DISAGREE]
+    subtitle = [_favourites(scan), DISAGREE]
     if facts.get("looked_at", 0) < facts.get("customers", 0):
         subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
     title = {"text": "How many segments?", "subtitle": subtitle}
     return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
+
+
+def _favourites(scan: pd.DataFrame) -> str:
+    best = {
+        said: int(scan[name].idxmax())
+        for name, said in LIKES.items()
+        if scan.get(name, NOTHING).notna().any()
+    }
+    if len(set(best.values())) == 1:
+        return f"All of {', '.join(best)} would choose {next(iter(best.values()))}."
+    return "They do not agree: " + ", ".join(f"{said} would choose {k}" for said, k in best.items()) + "."
 
 
 def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chosen: int | None) -> Any:
@@ -72,6 +89,12 @@ def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chose
                 alt.Y("low:Q", scale=scale), alt.Y2("high:Q")
             ),
         )
+    if value in LIKES and points["value"].notna().any():
+        best = points.loc[[points["value"].idxmax()]]
+        ring = alt.Chart(best).mark_point(
+            size=190, filled=False, color=OKABE_ITO[5], strokeWidth=2, opacity=1
+        )
+        layers.append(ring.encode(x, alt.Y("value:Q", title=None, scale=scale)))
     if chosen is not None:
         rule = alt.Chart(points[points["k"] == chosen]).mark_rule(
             color=GREY, strokeDash=[4, 3], strokeWidth=1.5

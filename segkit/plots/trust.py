@@ -19,6 +19,7 @@ SHADES = {
     "useful": GOOD, "no different": BAD,
     "too little": GREY, "not asked": GREY,
 }  # fmt: skip
+SIGNS = {GOOD: "✓", BETWEEN: "~", BAD: "✗", GREY: "?"}  # so that nobody needs to tell colours apart
 QUESTIONS = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
@@ -39,7 +40,13 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     names = list(table["name"])
     cells = pd.DataFrame(
         [
-            {"segment": row.name, "question": said, "word": getattr(row, column), "why": _why(row, column)}
+            {
+                "segment": row.name,
+                "question": said,
+                "word": getattr(row, column),
+                "said": f"{SIGNS[SHADES[getattr(row, column)]]} {getattr(row, column)}",
+                "why": _why(row, column),
+            }
             for row in table.itertuples(index=False)
             for column, said in QUESTIONS.items()
         ]
@@ -57,10 +64,10 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
             alt.Tooltip("why:N", title="Because"),
         ],
     )
-    cell = base.mark_rect(cornerRadius=6, opacity=0.28, stroke=INK, strokeOpacity=0.15).encode(
+    cell = base.mark_rect(cornerRadius=6, opacity=0.45, stroke=INK, strokeOpacity=0.15).encode(
         alt.Color("word:N", legend=None, scale=alt.Scale(domain=words, range=[SHADES[w] for w in words]))
     )
-    text = base.mark_text(fontSize=13, color=INK).encode(alt.Text("word:N"))
+    text = base.mark_text(fontSize=13, color=INK).encode(alt.Text("said:N"))
     verdicts = [f"Real? {trust.real}.", f"Repeatable? {trust.repeatable}.", f"Useful? {trust.useful}."]
     title = {"text": "How far to trust them?", "subtitle": verdicts}
     return themed((cell + text).properties(title=title, width=420, height=max(40 * len(names), 60)))

@@ -1,8 +1,8 @@
 """Does a single feature fall into groups: the valleys of its density against those of a flat one.
 
 A flat density has the deepest valleys by chance of all that have one mode (Hartigan & Hartigan 1985), so whoever is
-compared with it is seldom blamed wrongly. Values that many customers share, such as 0, are left out: being
-at one place makes no group.
+compared with it is seldom blamed wrongly. A lowest or highest value that many customers share, such as 0, is left
+out: being at one place makes no group. And counts are not asked: between whole numbers everything is a gap.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from segkit.trust._valleys import BINS, depths
 
 ATOM = 0.02  # of the customers: a value that more of them share is left out
+UNEQUAL = 0.5  # different values for each customer, at the least
 ENOUGH = 40  # customers with values of their own
 ENDS = (0.005, 0.995)  # quantiles between which the density is looked at
 
@@ -28,8 +29,9 @@ def own_valleys(values: np.ndarray) -> tuple[float, int]:
     """
     known = values[~np.isnan(values)]
     different, counts = np.unique(known, return_counts=True)
-    own = np.repeat(different, np.where(counts > max(ATOM * len(values), 1.5), 0, counts))
-    if len(own) < ENOUGH or len(np.unique(own)) < BINS:
+    shared = counts > max(ATOM * len(values), 1.5)
+    own = np.repeat(different[~shared], counts[~shared])
+    if len(own) < ENOUGH or shared[1:-1].any() or (~shared).sum() < UNEQUAL * len(own):
         return float("nan"), 0
     return _deepest(np.histogram(own, BINS, tuple(np.quantile(own, ENDS)))[0]), len(own)
 

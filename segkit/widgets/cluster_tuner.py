@@ -19,7 +19,7 @@ from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
 from segkit.segmentation import Segmentation
 from segkit.segmenting import segment
-from segkit.trust import scan_clusters, suggested_k
+from segkit.trust import defensible_k, scan_clusters, suggested_k, told_structure
 
 SAID = {
     "kmeans": "k-means: round groups",
@@ -150,7 +150,8 @@ class ClusterTuner(w.VBox):
             if self.error
             else _grey(
                 f"With {self.n_segments} segments: made again on resampled customers, {at['stability']:.2f} "
-                f"agreement (adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers."
+                f"agreement (adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers. "
+                f"{self._in_range()}"
             )
         )
         self.code = (
@@ -158,6 +159,12 @@ class ClusterTuner(w.VBox):
             f"random_state={self._random_state})"
         )
         self._shown_code.value = _grey("The code: ") + f"<code>{html.escape(self.code)}</code>"
+
+    def _in_range(self) -> str:
+        """Say which numbers can be defended, and whether there is anything to divide."""
+        numbers = [str(k) for k in defensible_k(self.scan)]
+        range_ = f"About as repeatable as the best: {', '.join(numbers)}."
+        return f"{range_} {told_structure(self._customers.sort_index())['sentence']}"
 
     @property
     def model(self) -> BaseEstimator:

@@ -21,6 +21,7 @@ function render({ model, el }) {
   color.setAttribute("aria-label", "Colour by");
   const ramp = element("div", { className: "ramp" });
   const segments = element("div", { className: "segments" });
+  const trust = element("p", { className: "trust" });
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
   const heading = element("h4");
@@ -108,13 +109,14 @@ function render({ model, el }) {
   };
 
   const drawWords = () => {
+    trust.textContent = model.get("trust");
     error.textContent = model.get("error");
     code.textContent = model.get("code");
   };
 
   const root = element("div", { className: "segkit panel" },
     element("h4", {}, "Colour by"), color, ramp,
-    element("h4", {}, "Segments: write a name, press Enter"), segments, error,
+    element("h4", {}, "Segments: write a name, press Enter"), segments, trust, error,
     heading, hint, table,
     element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
@@ -122,6 +124,7 @@ function render({ model, el }) {
   const draws = {
     "change:color_by": drawColor, "change:ramp": drawColor, "change:segments": drawSegments,
     "change:wanted_names": drawHeard, "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
+    "change:trust": drawWords,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   [drawColor, drawSegments, drawGroup, drawWords].forEach((draw) => draw());

@@ -36,6 +36,7 @@ class SegmentPanel(anywidget.AnyWidget):
     focus = t.Int(None, allow_none=True).tag(sync=True)
     group = t.Dict().tag(sync=True)
     code = t.Unicode().tag(sync=True)
+    trust = t.Unicode().tag(sync=True)
     error = t.Unicode().tag(sync=True)
 
 
@@ -197,6 +198,7 @@ class SegmentExplorer(w.HBox):
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
+        self.panel.trust = self.result.trust_line
         self._say_code()
 
     def _draw_colors(self) -> None:
