@@ -18,8 +18,6 @@ from segkit.bands import bands_of, value_feature
 from segkit.prepare import make_preparer
 from segkit.segmentation import BANDS, Segmentation
 
-MIN_SHARE = 0.02  # of the customers, in the smallest segment that "auto" would make
-
 
 def segment(
     customers: pd.DataFrame,
@@ -51,7 +49,8 @@ def segment(
         its name, and a new one gets an id that was never used. What became of each is in
         ``provenance["transitions"]``; see :func:`segkit.match_segments`.
     min_share : float, optional
-        Least share of the customers that a segment may hold, in (0, 0.5]. With "auto", 0.02 if not said.
+        Least share of the customers that a segment may hold, in (0, 0.5]. If not said, "auto" keeps to 0.02 where
+        any number of segments does.
     random_state : int, default=0
         Seed of what is random in the built-in methods.
 
@@ -193,7 +192,7 @@ def _chosen_for(
         customers,
         method=method,
         previous=previous,
-        min_share=min_share or MIN_SHARE,
+        min_share=min_share,
         random_state=random_state,
     )
 

@@ -50,6 +50,7 @@ def plot_structure(test: StructureTest) -> alt.LayerChart:
             x,
             alt.X2("high:Q"),
             alt.Y("shops:Q", title="Shops of one population", axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            alt.Y2(datum=0),
             tooltip=[alt.Tooltip("shops:Q", title="Shops"), alt.Tooltip("low:Q", format=".2f", title="From")],
         )
     )

@@ -17,6 +17,7 @@ from segkit.trust.scan import defensible_k, scan_clusters
 from segkit.trust.structure import structure_test
 from segkit.trust.verdicts import real_in_words
 
+DEFAULT_SHARE = 0.02  # of the customers in the smallest segment, where nothing else is said
 MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
 REMEMBERED = 16  # tables of customers whose answer is kept
 FEW = 4  # customers a segment, at the least, for a scan to say anything
@@ -58,7 +59,7 @@ def choose_segments(
     *,
     method: str = "kmeans",
     previous: Segmentation | None = None,
-    min_share: float = 0.02,
+    min_share: float | None = None,
     random_state: int = 0,
     progress: bool = True,
 ) -> Segmentation:
@@ -78,7 +79,7 @@ def choose_segments(
     Raises
     ------
     ValueError
-        If the customers do not differ.
+        If the customers do not differ, or no number of segments keeps to a `min_share` that was said.
     """
     customers = checked_customers(customers)
     told = told_structure(customers.sort_index())
@@ -94,19 +95,29 @@ def choose_segments(
     scan = scan_clusters(
         customers, k=range(2, top + 1), method=method, random_state=random_state, progress=progress
     )
-    defensible = defensible_k(scan, smallest=min_share)
+    least = DEFAULT_SHARE if min_share is None else min_share
+    defensible = defensible_k(scan, smallest=least)
+    others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
     result = None
-    for chosen in sorted(defensible, reverse=True):
+    for chosen in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
         # The scan looked at a part of them, so that the smallest of everyone's segments may be smaller.
         made = segment(
             customers, n_segments=chosen, method=method, previous=previous, random_state=random_state
         )
-        result = result or made
-        if made.labels.value_counts(normalize=True).min() >= min_share:
+        if made.labels.value_counts(normalize=True).min() >= least:
             result = made
             break
-    assert result is not None  # defensible_k names at least one
-    return _with_choice(result, defensible, _why(scan, len(result.segments), defensible, min_share, told))
+    if result is None and min_share is not None:
+        raise ValueError(
+            f"No number of segments from 2 to {top} leaves {min_share:.0%} of the customers in the smallest one. "
+            "Ask for a lower min_share, or for tiers of equal size: value_bands(customers)."
+        )
+    if result is None:
+        result = segment(
+            customers, n_segments=defensible[-1], method=method, previous=previous, random_state=random_state
+        )
+    defensible = sorted({*defensible, len(result.segments)})
+    return _with_choice(result, defensible, _why(scan, len(result.segments), defensible, least, told))
 
 
 def _bands(customers: pd.DataFrame, previous: Segmentation | None) -> Segmentation:

