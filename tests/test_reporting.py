@@ -101,7 +101,7 @@ def test_nothing_is_fetched(evil):
 
 def test_no_chart_names_data_elsewhere(evil):
     charts = Page(evil).charts
-    assert set(charts) == {"sizes", "scan", "profile", "map", "distributions"}
+    assert set(charts) == {"sizes", "scan", "trust", "structure", "profile", "map", "distributions"}
     for chart in charts.values():
         assert '"url"' not in json.dumps(chart)
         assert "href" not in json.dumps(chart)
@@ -151,7 +151,7 @@ def test_customers_outside_have_a_place_but_no_card(tmp_path, scan):
 
 def test_one_segment_is_reported_without_differences(tmp_path, scan):
     page = report(sg.segment(three_groups(), model=KMeans(1, n_init=1)), tmp_path, scan=scan)
-    assert set(page.charts) == {"sizes", "scan", "map"}
+    assert set(page.charts) == {"sizes", "scan", "trust", "structure", "map"}
 
 
 def test_words_alone_are_reported(tmp_path):

@@ -13,6 +13,8 @@ YARDSTICK = "the yardstick"  # the verdict of RFM quintiles in a board
 OURS, RIVAL = "segments", "RFM alone"
 RIVALS = ("RFM quintiles", "RFM cells")
 
+LOWEST = -0.2  # share explained that is still drawn
+
 
 def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     """Draw how much of the next period each segmentation explains, beside RFM and beside chance.
@@ -42,7 +44,9 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     rows = board.reset_index()
     rows["segmentation"] = [one_line(name) for name in rows["segmentation"]]
     rows["kind"] = [RIVAL if name in RIVALS else OURS for name in rows["segmentation"]]
-    limits = [float(min(rows["low"].min(), 0)), float(max(rows["high"].max(), rows["by_lot"].max(), 0.05))]
+    # Where hardly anybody differs, as when nobody churns, intervals run off to nowhere: the page ends at −20 %.
+    low, high = float(min(rows["low"].min(), 0)), float(max(rows["high"].max(), rows["by_lot"].max(), 0.05))
+    limits = [max(low, LOWEST), min(high, 1.0)]
     outcomes = list(dict.fromkeys(rows["outcome"]))
     panels = [
         _panel(rows[rows["outcome"] == outcome], outcome, limits, last=outcome == outcomes[-1])
@@ -69,7 +73,7 @@ def _subtitle(board: pd.DataFrame) -> list[str]:
 def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], *, last: bool) -> alt.LayerChart:
     order = list(rows["segmentation"])
     known = rows.dropna(subset=["explained"])
-    scale = alt.Scale(domain=limits, nice=True)
+    scale = alt.Scale(domain=limits, nice=True, clamp=True)
     axis = alt.Axis(format=".0%", tickCount=5, labels=last)
     look: dict[str, Any] = {"title": "Variance explained" if last else None, "scale": scale, "axis": axis}
     x = alt.X("explained:Q", **look)

@@ -14,6 +14,8 @@ from segkit.trust._valleys import BINS, depths
 ATOM = 0.02  # of the customers: a value that more of them share is left out
 UNEQUAL = 0.5  # different values for each customer, at the least
 ENOUGH = 40  # customers with values of their own
+FLAT = 399  # flat shops to compare with
+CERTAIN = 0.99
 ENDS = (0.005, 0.995)  # quantiles between which the density is looked at
 
 
@@ -36,24 +38,19 @@ def own_valleys(values: np.ndarray) -> tuple[float, int]:
     return _deepest(np.histogram(own, BINS, tuple(np.quantile(own, ENDS)))[0]), len(own)
 
 
-def flat_valleys(sizes: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+def flat_valleys(sizes: list[int], draws: int, rng: np.random.Generator) -> np.ndarray:
     """Return the deepest valley of as many features with flat densities, shape (draws,)."""
-    return np.array(
-        [max(_deepest(rng.multinomial(n, np.full(BINS, 1 / BINS))) for n in sizes) for _ in range(draws)]
-    )
+    flat = np.full(BINS, 1 / BINS)
+    return np.max([depths(rng.multinomial(n, flat, size=draws).astype(float)) for n in sizes], axis=0)
 
 
-def features_in_groups(
-    values: list[np.ndarray], draws: int, rng: np.random.Generator
-) -> tuple[float, list[int]]:
+def features_in_groups(values: list[np.ndarray], rng: np.random.Generator) -> tuple[float, list[int]]:
     """Return a p-value for "no feature falls into groups by itself", and which do.
 
     Parameters
     ----------
     values : list of ndarray
         Prepared values of each numeric feature, NaN where missing.
-    draws : int
-        Flat densities to compare with.
     rng : Generator
 
     Returns
@@ -61,15 +58,17 @@ def features_in_groups(
     p_value : float
         For the deepest of all features.
     found : list of int
-        Positions of those that lie above all flat ones.
+        Positions of those that are deeper than 99 % of what the deepest of as many flat ones is.
     """
     told = [own_valleys(v) for v in values]
     asked = [i for i, (depth, _) in enumerate(told) if not np.isnan(depth)]
     if not asked:
         return 1.0, []
-    flat = flat_valleys(np.array([told[i][1] for i in asked]), draws, rng)
+    flat = flat_valleys([told[i][1] for i in asked], FLAT, rng)
     deepest = max(told[i][0] for i in asked)
-    return (1 + int((flat >= deepest).sum())) / (draws + 1), [i for i in asked if told[i][0] > flat.max()]
+    return (1 + int((flat >= deepest).sum())) / (FLAT + 1), [
+        i for i in asked if told[i][0] > np.quantile(flat, CERTAIN)
+    ]
 
 
 def _deepest(counts: np.ndarray) -> float:

@@ -229,7 +229,7 @@ def _examined(
     if lacking:
         return _too_little(lacking, facts), points
     with threadpool_limits(limits=1):
-        p_alone, alone = features_in_groups(_known_numbers(looked, fitted, points), references, rng)
+        p_alone, alone = features_in_groups(_known_numbers(looked, fitted, points), rng)
         alone = alone if p_alone <= BY_ITSELF * ALPHA + 1e-12 else []
         numbers = [c for i, c in enumerate(looked.columns) if i not in fitted.levels_]
         facts["by_themselves"] = [numbers[i] for i in alone]

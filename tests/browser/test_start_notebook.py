@@ -146,7 +146,7 @@ def test_lab_leaves_the_keys_to_the_widgets(nb, picker, explorer):
     tick(picker, "recency").focus()
     for key in ("a", "b", "ArrowDown", "j"):
         nb.page.keyboard.press(key)
-    show = explorer.get_by_role("button", name="Show Segment 1")
+    show = explorer.get_by_role("button", name="Show Band 1")
     show.focus()
     nb.page.keyboard.press("Enter")
     nb.wait_python("set(result.labels[explorer.chosen]) == {1}")
@@ -204,7 +204,7 @@ def test_what_is_lassoed_is_what_python_holds(nb, explorer):
 
 
 def test_show_chooses_a_segment_again_and_again(nb, explorer):
-    show = explorer.get_by_role("button", name="Show Segment 1")
+    show = explorer.get_by_role("button", name="Show Band 1")
     size = nb.python("int((result.labels == 1).sum())")
     for _ in range(2):
         show.click()
@@ -221,7 +221,7 @@ def rename(explorer, now, name):
 
 
 def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
-    rename(explorer, "Segment 0", "Loyal families")
+    rename(explorer, "Band 0", "Loyal families")
     nb.wait_python("explorer.result.names == {0: 'Loyal families'}")
     expect(explorer.get_by_label("Name of Loyal families")).to_have_value("Loyal families")
     expect(explorer.get_by_label("Name of Loyal families")).to_be_focused()
@@ -233,22 +233,22 @@ def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
 
 
 def test_a_name_that_is_taken_says_so_in_place_and_blocks_no_other(nb, explorer):
-    rename(explorer, "Segment 0", "Loyal")
+    rename(explorer, "Band 0", "Loyal")
     nb.wait_python("explorer.result.names == {0: 'Loyal'}")
-    rename(explorer, "Segment 1", "Loyal")
+    rename(explorer, "Band 1", "Loyal")
     expect(explorer.get_by_role("status")).to_have_text(
         "Two segments would be called 'Loyal'. Give each its own name."
     )
-    expect(explorer.get_by_label("Name of Segment 1")).to_have_value("Segment 1")
+    expect(explorer.get_by_label("Name of Band 1")).to_have_value("Band 1")
     assert nb.python("explorer.result.names") == {0: "Loyal"}
     nb.shot("explorer_error_light", explorer)
-    rename(explorer, "Segment 2", "Thrifty")
+    rename(explorer, "Band 2", "Thrifty")
     nb.wait_python("explorer.result.names == {0: 'Loyal', 2: 'Thrifty'}")
     expect(explorer.locator(".error")).to_be_empty()
 
 
 def test_a_hostile_name_stays_text(nb, explorer):
-    rename(explorer, "Segment 0", HOSTILE)
+    rename(explorer, "Band 0", HOSTILE)
     nb.wait_python(f"explorer.result.names == {{0: {HOSTILE!r}}}")
     place = nb.run_cell("sg.plot_profile(")
     expect(place.locator(".vega-embed svg")).to_be_visible()
@@ -270,7 +270,7 @@ def test_the_map_is_coloured_by_a_feature(nb, explorer):
 def test_all_text_is_legible(nb, picker, tuner, explorer, theme):
     nb.command("apputils:change-theme", theme=f"JupyterLab {theme}")
     expect(nb.page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
-    explorer.get_by_role("button", name="Show Segment 0").click()
+    explorer.get_by_role("button", name="Show Band 0").click()
     expect(explorer.locator("tbody tr").first).to_be_visible()
     nb.page.set_viewport_size({"width": 1400, "height": 1700})
     ours = nb.page.locator(".segkit, .vega-embed, .widget-html").all()

@@ -1,4 +1,4 @@
-"""The notebook on trust in real JupyterLab: verdicts in sight, their evidence one click away, nothing from elsewhere."""
+"""The notebook on trust in real JupyterLab: verdicts in sight, evidence one click away, nothing from elsewhere."""
 
 import os
 from pathlib import Path
