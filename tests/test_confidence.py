@@ -34,7 +34,7 @@ from segkit._panel import NOBODY, Panel
 sys.path.append(str(CHECKOUT / "benchmarks"))
 from confidence import curve, reliability
 
-SHOPS = int(os.environ.get("SEGKIT_SHOPS", "8"))
+SHOPS = int(os.environ.get("SEGKIT_SHOPS", "5"))
 
 
 def crowd(n=90, seed=0):

@@ -20,6 +20,7 @@ from segkit._launch.progress import Screen
 
 PACKAGE = Path(segkit.__file__).parent
 EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": ()}
+BESIDE = ["-n", "auto", "--maxprocesses=4", "--dist", "loadfile"]  # files side by side, each in one process
 COVERAGE = ["--cov=segkit", "--cov-report=term-missing:skip-covered", "--cov-fail-under=90"]
 COLUMNS = (
     "customer_id",
@@ -163,7 +164,7 @@ def _test(choices: argparse.Namespace, checkout: Path | None) -> int:
             f"segkit is installed in {PACKAGE} without its tests; they come with the source. "
             "Get a source checkout and run there: python3 -m segkit test"
         )
-    return become([sys.executable, "-m", "pytest", *(choices.pytest or COVERAGE)], folder=checkout)
+    return become([sys.executable, "-m", "pytest", *(choices.pytest or COVERAGE + BESIDE)], folder=checkout)
 
 
 def _report(choices: argparse.Namespace, checkout: Path | None) -> int:
