@@ -133,9 +133,7 @@ def test_features_that_are_unknown_together_stay_so():
     drawn = made.draw_customers(rng)
     assert drawn["b"].isna().equals(drawn["c"].isna())
     low = drawn["f"] < customers["f"].quantile(0.25)
-    assert (
-        drawn["b"].isna() == low
-    ).mean() > 0.9  # unknown where another feature is low, as in the real one
+    assert (drawn["b"].isna() == low).mean() > 0.9  # unknown where another feature is low, as in the real one
 
 
 def test_rank_correlations_are_kept():
