@@ -125,6 +125,16 @@ def test_every_chart_has_a_title_and_a_clear_page():
         assert spec["config"]["background"] == "transparent", name
 
 
+def test_names_that_every_object_has_are_drawn():
+    customers = pd.DataFrame(
+        {"constructor": [1.0, 2, 50, 51], "toString": [4.0, 2, 9, 1]}, index=list("abcd")
+    )
+    result = sg.segment(customers, n_segments=2).with_names({0: "valueOf", 1: "__proto__"})
+    for chart in (sg.plot_profile(sg.profile(result)), sg.plot_trust(result.trust)):
+        drawn(chart)
+    drawn(sg.plot_sizes(sg.segment_sizes(result)))
+
+
 def test_odd_names_are_only_text_in_every_chart():
     """Dots, brackets, quotes, backslashes and markup: Vega reads each chart, and marks have their values."""
     result = mapped(oddly_named()).with_names({0: EVIL, 1: "a.b['x']"})

@@ -30,7 +30,7 @@ def matching(pattern: str) -> list[str]:
         if found:
             return found
         raise FileNotFoundError(
-            f"{path.name} is a folder without Parquet files. Name the files: '{path.name}/*.csv'."
+            f"{path.name or path} is a folder without Parquet files. Name the files: '{path.name or path}/*.csv'."
         )
     if path.exists():
         return [str(path)]

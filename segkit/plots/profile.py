@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, themed, with_trust
+from segkit.plots.theme import INK, drawable, themed, with_trust
 
 STRONG = 2.0  # standard deviations at which the colours are full
 
@@ -25,6 +25,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
     Chart
         A cell for each segment and feature, coloured by Cohen's d; medians in natural units on hover.
     """
+    profile = profile.assign(**{c: profile[c].map(drawable) for c in ("segment", "feature")})
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
     features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
     cells = profile[profile["feature"].isin(features)].copy()

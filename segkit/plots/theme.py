@@ -28,6 +28,10 @@ INK = "currentColor"  # the text colour of the page around the chart, light or d
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 SHORT = "format(datum.value, datum.value >= 1000 ? '~s' : '~g')"  # 0.3, 800, 1k, 2.5M: each label by itself
+OF_EVERY_OBJECT = (
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+    "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+)  # fmt: skip
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 CONFIG: dict[str, Any] = {
@@ -100,6 +104,11 @@ def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:
     """Return the lines of a subtitle, and after them what is known of how far to trust the segments shown."""
     told = table.attrs.get("segkit", {}).get("trust")
     return [*lines, *([told] if told else [])]
+
+
+def drawable(name: str) -> str:
+    """Return a name as Vega can sort by it: what every JavaScript object calls its own, it takes for no name."""
+    return f"{name}\u200b" if name in OF_EVERY_OBJECT else name
 
 
 def draw_without_network() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import GREY, INK, OKABE_ITO, themed
+from segkit.plots.theme import GREY, INK, OKABE_ITO, drawable, themed
 
 if TYPE_CHECKING:
     from segkit.trust import Trust
@@ -36,7 +36,7 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     LayerChart
         A cell for each segment and question; the figures on hover.
     """
-    table = trust.segments
+    table = trust.segments.assign(name=trust.segments["name"].map(drawable))
     names = list(table["name"])
     cells = pd.DataFrame(
         [
