@@ -132,7 +132,13 @@ def test_names_that_every_object_has_are_drawn():
     result = sg.segment(customers, n_segments=2).with_names({0: "valueOf", 1: "__proto__"})
     for chart in (sg.plot_profile(sg.profile(result)), sg.plot_trust(result.trust)):
         drawn(chart)
-    drawn(sg.plot_sizes(sg.segment_sizes(result)))
+    frame = result.with_embedding(sg.project(result)).to_frame()
+    for chart in (
+        sg.plot_sizes(sg.segment_sizes(result)),
+        sg.plot_map(frame),
+        sg.plot_distributions(frame, ["toString"]),
+    ):
+        drawn(chart)
 
 
 def test_odd_names_are_only_text_in_every_chart():

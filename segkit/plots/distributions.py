@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, SHORT, one_line, segment_scale, themed, with_trust
+from segkit.plots.theme import INK, SHORT, drawable, one_line, segment_scale, themed, with_trust
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 
@@ -45,6 +45,7 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     if not features:
         raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
     units = frame.attrs.get("segkit", {}).get("units", {})
+    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     rows = [_row(frame, name, units.get(name, "")) for name in features]
     title = {
         "text": "How do they differ?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import one_line, segment_scale, themed, with_trust
+from segkit.plots.theme import drawable, one_line, segment_scale, themed, with_trust
 
 MOST_MARKS = 5_000
 
@@ -42,6 +42,7 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
         raise ValueError(
             f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
         )
+    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     shown = _sample(frame, random_state)
     subtitle = f"{len(frame):,} customers; near means alike, axes have no unit."
     if len(shown) < len(frame):

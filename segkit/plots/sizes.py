@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, SHORT, segment_scale, themed, with_trust
+from segkit.plots.theme import INK, SHORT, drawable, segment_scale, themed, with_trust
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -27,6 +27,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     >>> import segkit as sg
     >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
     """
+    sizes = sizes.assign(segment=sizes["segment"].map(drawable))
     names = list(sizes["segment"])
     bars = sizes.assign(
         label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)]
