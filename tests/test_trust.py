@@ -241,6 +241,13 @@ def test_what_auto_does_not_go_with():
         sg.segment(alike, n_segments="auto")
 
 
+def test_a_continuum_of_words_has_no_value_and_is_cut_all_the_same():
+    rng = np.random.default_rng(0)
+    words = {c: rng.choice(list("uvwxyz"), 200) for c in "abcd"}
+    result = sg.segment(pd.DataFrame(words, index=[f"c{i:03}" for i in range(200)]), n_segments="auto")
+    assert result.noun == "bands" and result.provenance["method"] == "kmeans"
+
+
 def test_auto_goes_on_from_previous_segments():
     first = sg.segment(three_groups(40), n_segments=3).with_names({0: "A", 1: "B", 2: "C"})
     again = sg.segment(three_groups(40), n_segments="auto", previous=first, random_state=5)

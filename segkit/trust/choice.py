@@ -83,7 +83,8 @@ def choose_segments(
     """
     customers = checked_customers(customers)
     told = told_structure(customers.sort_index())
-    if told["verdict"] == "continuum":
+    valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
+    if told["verdict"] == "continuum" and valued:
         return _bands(customers, previous)
     different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
     top = min(MOST, different, max(len(customers) // FEW, 2))
