@@ -102,7 +102,7 @@ def test_order_of_rows_changes_nothing(change):
 
 
 def test_a_sample_is_stated():
-    test = asked(log_normal(1_500, np.random.default_rng(0)), references=19)
+    test = asked(log_normal(1_500, np.random.default_rng(0)), references=59)
     assert (test.facts["customers"], test.facts["looked_at"]) == (1_500, 1_000)
 
 
@@ -200,7 +200,7 @@ def odd(n=120):
 
 @pytest.mark.parametrize(("customers"), [t for _, t in odd()], ids=[name for name, _ in odd()])
 def test_odd_tables_get_an_answer(customers):
-    test = asked(customers, references=19)
+    test = asked(customers, references=59)
     assert test.verdict in ("continuum", "too little"), test.sentence
     assert test.sentence
 
@@ -228,13 +228,13 @@ def test_one_feature_alone_may_show_groups():
 
 
 def test_too_few_references_are_refused():
-    with pytest.raises(ValueError, match="references=10 should be 19 or more"):
-        asked(three_groups(), references=10)
+    with pytest.raises(ValueError, match="references=20 should be 24 or more"):
+        asked(three_groups(), references=20)
 
 
 def test_more_segments_than_a_sample_holds_and_who_is_outside():
     customers = log_normal(60, np.random.default_rng(0))
-    told = sg.segment_structure(sg.segment(customers, n_segments=20), references=19, progress=False)
+    told = sg.segment_structure(sg.segment(customers, n_segments=20), references=59, progress=False)
     assert len(told) == 20 and set(told["verdict"]) <= {"too little", "arbitrary"}
     outliers = pd.concat([three_groups(40), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["x"])])
     noisy = sg.segment(

@@ -31,7 +31,7 @@ def own_valleys(values: np.ndarray) -> tuple[float, int]:
     """
     known = values[~np.isnan(values)]
     different, counts = np.unique(known, return_counts=True)
-    shared = counts > max(ATOM * len(values), 1.5)
+    shared = counts > max(ATOM * len(known), 1.5)
     own = np.repeat(different[~shared], counts[~shared])
     if len(own) < ENOUGH or shared[1:-1].any() or (~shared).sum() < UNEQUAL * len(own):
         return float("nan"), 0

@@ -24,6 +24,7 @@ FEWEST = 50  # customers, without whom nothing can be said
 DIFFERENT = 10  # different customers, likewise
 GROUPS = 10  # tried, at the most
 ALPHA = 0.05
+FEWEST_SHOPS = 24  # with fewer, no p-value of four fifths of the level could be small enough
 BY_ITSELF = 0.2  # of this level is spent on single features, the rest on how they stand together
 SAID = {
     "structure": (
@@ -120,7 +121,7 @@ def structure_test(
     Raises
     ------
     ValueError
-        If the customers cannot be segmented at all, or there are fewer than 19 references.
+        If the customers cannot be segmented at all, or there are fewer than 24 references.
 
     Notes
     -----
@@ -146,7 +147,7 @@ def structure_test(
     **How often it errs.** Of 200 simulated shops each, false alarms in 4 to 7 %; four moderate groups found in 96 %,
     and groups of which one is of 5 % in 98 % (``benchmarks/structure.py``). **Where features follow from each other**,
     as recency, tenure and gaps of the same orders do, a Gaussian copula is only near, and false alarms came to
-    22 % in one such population, 10 % in another: there, take a p-value just below 0.05 for a hint.
+    22 % in one such population, 10 to 15 % in another: there, take a p-value just below 0.05 for a hint.
 
     References
     ----------
@@ -213,9 +214,9 @@ def _examined(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return the test, and the prepared customers that were looked at."""
-    if references < 19:
+    if references < FEWEST_SHOPS:
         raise ValueError(
-            f"references={references!r} should be 19 or more: with fewer no p-value can be below 5 %."
+            f"references={references!r} should be 24 or more: with fewer no p-value can be below 5 %."
         )
     rng = np.random.default_rng(random_state)
     looked = customers.sort_index()
@@ -281,7 +282,7 @@ def _compared(
         for _ in bar:
             drawn.append(deepest_valleys(shop.draw(rng), most, rng))
     except KeyboardInterrupt:
-        if len(drawn) < 19:
+        if len(drawn) < FEWEST_SHOPS:
             raise
         tqdm.write(f"Stopped after {len(drawn)} of {facts['references']} shops; these are kept.")
     facts["references"] = len(drawn)
