@@ -16,6 +16,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from segkit._arguments import check_count, check_seed
 from segkit.prepare import Preparer
 
 Rule = Callable[[np.ndarray], np.ndarray]
@@ -46,8 +47,8 @@ def built_in(method: str, n_segments: int | None, n_customers: int, random_state
         raise ValueError(
             "How many segments was not said. Say n_segments=5, for instance; scan_clusters helps to choose."
         )
-    if isinstance(n_segments, bool) or not isinstance(n_segments, (int, np.integer)) or n_segments < 2:
-        raise ValueError(f"n_segments={n_segments!r} should be a whole number, 2 or more.")
+    check_count("n_segments", n_segments, 2)
+    check_seed(random_state)
     if n_segments > n_customers:
         raise ValueError(
             f"{n_segments} segments were asked for, and there are {n_customers:,} customers. Ask for fewer segments."

@@ -38,13 +38,14 @@ def describe_fit(
     dict
         Of values that JSON can hold.
     """
-    origin = customers.attrs.get("segkit", {})
+    origin = customers.attrs.get("segkit") or {}
+    units, meanings = origin.get("units") or {}, origin.get("meanings") or {}
     return {
-        "as_of": origin.get("as_of"),
+        "as_of": None if origin.get("as_of") is None else str(origin["as_of"]),
         "window": origin.get("window"),
-        "sources": list(origin.get("sources", [])),
-        "units": {c: origin.get("units", {}).get(c, "") for c in customers.columns},
-        "meanings": {c: origin.get("meanings", {}).get(c, "") for c in customers.columns},
+        "sources": list(origin.get("sources") or []),
+        "units": {c: units.get(c, "") for c in customers.columns},
+        "meanings": {c: meanings.get(c, "") for c in customers.columns},
         "features": list(customers.columns),
         "n_customers": len(customers),
         "method": method,

@@ -61,11 +61,23 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
         "names": {str(s): n for s, n in result.names.items()},
         "ids": {str(k): v for k, v in result.ids.items()},
         "attrs": result.customers.attrs.get("segkit", {}),
+        "categories": _categories(result.customers),
         "provenance": result.provenance,
         "trust": None if result.examined is None else result.examined.to_dict(),
     }
-    (folder / WORDS).write_text(json.dumps(words, indent=2, ensure_ascii=False), encoding="utf-8")
+    said = json.dumps(words, indent=2, ensure_ascii=False, default=str)
+    (folder / WORDS).write_text(said, encoding="utf-8")
     return folder
+
+
+def _categories(customers: pd.DataFrame) -> dict[str, Any]:
+    """Return the categories that are no text: Parquet would give them back as plain numbers."""
+    kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.CategoricalDtype)}
+    return {
+        str(c): {"categories": k.categories.tolist(), "ordered": bool(k.ordered)}
+        for c, k in kinds.items()
+        if pd.api.types.is_numeric_dtype(k.categories.dtype)
+    }
 
 
 def _save_panel(panel: Panel | None, folder: Path) -> dict[str, Any] | None:
@@ -98,6 +110,8 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
     customers = table[[c for c in table if c.startswith("feature ")]].rename(
         columns=lambda c: c.removeprefix("feature ")
     )
+    kinds = {c: pd.CategoricalDtype(**said) for c, said in words.get("categories", {}).items()}
+    customers = customers.astype(kinds) if kinds else customers
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
     result = kind(

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from segkit._arguments import check_count
 from segkit._engine import near
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ VALUE = "monetary"  # what customers are worth, where nothing else is said
 class ValueBands(ClusterMixin, BaseEstimator):
     """Cut customers into tiers of equal size by one column: band 0 has the highest values.
 
-    Where many customers have the same value, a tier cannot be cut through them: there are fewer bands then, and
-    not of equal size. Others are placed by the same cuts.
+    Where many customers have the same value, a tier cannot be cut through them. Who shares the lowest value, such as
+    0, is a band of its own where these would fill one, and the others are cut into the rest; elsewhere there are
+    fewer bands, and not of equal size. Others are placed by the same cuts.
 
     Parameters
     ----------
@@ -69,20 +71,16 @@ class ValueBands(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such column, or fewer than 2 bands are asked for.
+            If there is no such column, or `n_bands` is no whole number of 2 or more.
         """
         X = validate_data(self, X, dtype=float)
-        if isinstance(self.n_bands, bool) or not self.n_bands >= 2:
-            raise ValueError(f"n_bands={self.n_bands!r} should be 2 or more; 5 is usual.")
+        check_bands(self.n_bands)
         for position in (self.column, self.missing):
             if position is not None and not 0 <= position < X.shape[1]:
                 raise ValueError(
                     f"There is no column {position}: these customers have {X.shape[1]}, counted from 0."
                 )
-        known = np.sort(X[self._known(X), self.column])
-        at = np.arange(1, self.n_bands) * len(known) / self.n_bands
-        cuts = np.unique(known[np.round(at).astype(int)]) if len(known) else np.empty(0)
-        self.cuts_ = cuts[cuts > known[0]] if len(known) else cuts
+        self.cuts_ = _cuts(np.sort(X[self._known(X), self.column]), self.n_bands)
         self.labels_ = self._labels(X)
         return self
 
@@ -108,6 +106,32 @@ class ValueBands(ClusterMixin, BaseEstimator):
         return np.where(self._known(X), len(self.cuts_) - above, OUTSIDE).astype("int64")
 
 
+def check_bands(n_bands: object) -> None:
+    """Refuse what is no number of bands."""
+    check_count("n_bands", n_bands, 2, "; 5 is usual")
+
+
+def _cuts(known: np.ndarray, n_bands: int) -> np.ndarray:
+    """Return the values between tiers of equal size of sorted values, none of them through equal values."""
+    if not len(known):
+        return np.empty(0)
+    lowest = int(np.searchsorted(known, known[0], side="right"))
+    above = known[lowest:]
+    if not len(above):
+        return np.empty(0)
+    if lowest >= len(known) / n_bands:  # a band by themselves
+        tiers = n_bands - 1
+        return np.unique(np.concatenate([above[:1], above[_starts(len(above), tiers)]]))
+    cuts = np.unique(known[_starts(len(known), n_bands)])
+    return cuts[cuts > known[0]] if (cuts > known[0]).any() else above[:1]
+
+
+def _starts(n: int, tiers: int) -> np.ndarray:
+    """Return where each tier but the lowest begins, among n in order."""
+    at = np.round(np.arange(1, tiers) * n / tiers).astype(int)
+    return at[at < n]
+
+
 def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     """Return the feature that says what a customer is worth.
 
@@ -125,7 +149,7 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     Raises
     ------
     ValueError
-        If there is no such numeric feature.
+        If there is no such numeric feature, or it is the same for all.
     """
     numbers = [c for c in customers.columns if pd.api.types.is_numeric_dtype(customers[c].dtype)]
     if by is not None and by not in numbers:
@@ -139,9 +163,14 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
             "No numeric feature of these customers varies, so there is no value to make bands of. Bring one, such as "
             "their spend."
         )
+    if by is not None and by not in varied:
+        raise ValueError(
+            f"by={by!r} is the same for all {len(customers):,} customers, so there are no tiers of it. Choose one that "
+            f"varies: {', '.join(varied)}."
+        )
     if by is not None:
         return by
-    units = customers.attrs.get("segkit", {}).get("units", {})
+    units = (customers.attrs.get("segkit") or {}).get("units") or {}
     money = [c for c in varied if c == VALUE] or [c for c in varied if units.get(c) == "currency"]
     if money:
         return money[0]

@@ -10,6 +10,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 NORMAL_IQR = 1.3489795003921634  # interquartile range of a standard normal distribution
+NUMBERS = {"b", "i", "u", "f"}  # kinds of NumPy
+HELD_NUMBERS = {
+    "integer",
+    "floating",
+    "mixed-integer-float",
+    "boolean",
+    "decimal",
+    "empty",
+}  # in a column of objects
 OTHER, MISSING = "(other)", "(missing)"  # the columns of rare words, and of none
 
 
@@ -235,6 +244,8 @@ class Preparer(TransformerMixin, BaseEstimator):
 
     def _matrix(self, X):
         numbers = X.take(self._numbers, axis=1) if self.levels_ else X
+        if not NUMBERS.issuperset([kind.kind for kind in numbers.dtypes]):
+            _check_numbers(numbers)
         values = np.array(numbers.to_numpy(dtype=float, na_value=np.nan))
         if np.isinf(values).any():
             column = X.columns[self._numbers[int(np.isinf(values).any(axis=0).argmax())]]
@@ -268,6 +279,16 @@ class Preparer(TransformerMixin, BaseEstimator):
         if column.isna().any() and len(words) and MISSING not in levels:
             levels.append(MISSING)
         return levels
+
+
+def _check_numbers(numbers: pd.DataFrame) -> None:
+    """Refuse dates, text and categories, which would turn into numbers that mean nothing."""
+    for name, kind in zip(numbers.columns, numbers.dtypes, strict=True):
+        held = pd.api.types.infer_dtype(numbers[name], skipna=True) if kind.kind == "O" else kind.kind
+        if kind.kind not in NUMBERS and held not in HELD_NUMBERS:
+            raise ValueError(
+                f"The feature {name!r} was made of numbers, and here it is of type {kind}. Compute it in the same way."
+            )
 
 
 def _word_positions(X: pd.DataFrame) -> list[int]:

@@ -33,7 +33,8 @@ BANDS = "value_bands"
 class Segmentation:
     """Customers in segments, and all that is needed to place another one.
 
-    Made by :func:`segment`. Nothing in it changes; ``with_names`` and ``with_embedding`` return a new one.
+    Made by :func:`segment`. Nothing in segkit changes it; ``with_names``, ``with_trust`` and ``with_embedding``
+    return a new one. Its tables are yours: copy what you want to change.
 
     Attributes
     ----------
@@ -234,7 +235,7 @@ class Segmentation:
         confidence, runner_up = self._panel.judge(self._panel.votes(values, prepared), labels)
         return pd.DataFrame({"confidence": confidence, "runner_up": runner_up.array}, index=customers.index)
 
-    @functools.cached_property
+    @property
     def confidence(self) -> pd.Series:
         """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
 
@@ -254,6 +255,10 @@ class Segmentation:
         ----------
         .. [1] Bickel, Götze & van Zwet (1997), Resampling fewer than n observations, Statistica Sinica 7.
         """
+        return self._confidence.copy()
+
+    @functools.cached_property
+    def _confidence(self) -> pd.Series:
         known = self._judged(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())
         return known["confidence"]
 
@@ -303,7 +308,9 @@ class Segmentation:
             )
         names = pd.Series([self.name_of(s) for s in labels], index=customers.index, dtype="str")
         names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
-        return pd.DataFrame({"segment_id": labels, "segment": names}, index=customers.index).join(known)
+        placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
+        placed["confidence"], placed["runner_up"] = known["confidence"].array, known["runner_up"].array
+        return placed
 
     def undecided(self, below: float = 0.6) -> pd.Series:
         """Return which of the fitted customers lie between segments.
@@ -329,7 +336,7 @@ class Segmentation:
     def _with(self, **changed: Any) -> Segmentation:
         """Return a copy in which something is changed that no model depends on: the panel stays."""
         other = dataclasses.replace(self, **changed)
-        vars(other).update({k: v for k, v in vars(self).items() if k in ("_panel", "confidence")})
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("_panel", "_confidence")})
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -351,12 +358,15 @@ class Segmentation:
         Raises
         ------
         ValueError
-            If there is no such segment, or two would be called the same.
+            If there is no such segment, two would be called the same, or a name is no text.
         """
         for segment in names:
             if segment not in self.segments:
                 raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
-        merged = {s: " ".join(str(n).split()) for s, n in {**self.names, **names}.items()}
+        wrong = [n for n in names.values() if not isinstance(n, str)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one takes the name away.")
+        merged = {s: " ".join(n.split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
         unnamed = dataclasses.replace(self, names={})
         called = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
@@ -379,13 +389,17 @@ class Segmentation:
 
         Raises
         ------
+        TypeError
+            If it is no trust.
         ValueError
-            If it speaks of other segments.
+            If it speaks of other customers, or of other segments of them.
         """
-        if list(trust.segments.index) != self.segments:
+        if not hasattr(trust, "of") or not hasattr(trust, "segments"):
+            raise TypeError(f"trust is a {type(trust).__name__}. It should come from sg.assess(result).")
+        if trust.of != self.hash:
             raise ValueError(
-                f"This trust speaks of the segments {list(trust.segments.index)}, and these are {self.segments}. "
-                "Ask it of this result: sg.assess(result)."
+                f"This trust is of another segmentation (hash {trust.of[:8] or 'unknown'}), and this one is "
+                f"{self.hash[:8]}. Ask it of this result: sg.assess(result)."
             )
         return self._with(examined=trust)
 
@@ -485,6 +499,19 @@ def _said_of_customers() -> Iterator[None]:
             f"These customers could not be placed: {error} Each feature should be of the kind that the segments "
             "were made from, and finite or, where the model has a rule for it, missing."
         ) from error
+
+
+def checked_result(result: object, name: str = "result") -> None:
+    """Refuse what is no segmentation.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(result, Segmentation):
+        raise TypeError(
+            f"{name} is a {type(result).__name__}. It should be a Segmentation, as from segment(customers, …)."
+        )
 
 
 def _check_share(name: str, share: float) -> None:

@@ -14,9 +14,9 @@ from segkit._customers import checked_customers
 from segkit._fit import OUTSIDE, built_in, by_size, fit_quietly, fitted_labels
 from segkit._identity import continue_segments
 from segkit._provenance import describe_fit
-from segkit.bands import bands_of, value_feature
+from segkit.bands import bands_of, check_bands, value_feature
 from segkit.prepare import make_preparer
-from segkit.segmentation import BANDS, Segmentation
+from segkit.segmentation import BANDS, Segmentation, checked_result
 
 
 def segment(
@@ -62,11 +62,12 @@ def segment(
     ------
     ValueError
         If there are fewer different customers than segments, a feature is not a number or category,
-        two customers share an id, the model cannot be fitted, or a segment is smaller than `min_share`.
+        two customers share an id, the model cannot be fitted, a segment is smaller than `min_share`, or
+        `previous` are value bands (which "auto" does not continue, and says so).
 
     Notes
     -----
-    :func:`segkit.structure_test` is asked each time (of a sample, with the default preparer; once for the same
+    :func:`segkit.structure_test` is asked each time (of a sample, prepared as for the segments; once for the same
     customers), and its answer is kept in ``provenance["structure"]``. Where it finds one continuum, the parts are
     called bands and not segments.
 
@@ -82,12 +83,19 @@ def segment(
     [1, 1, 1, 0, 0, 0]
     """
     customers = checked_customers(customers)
-    if min_share is not None and not 0 < min_share <= 0.5:
+    if previous is not None:
+        checked_result(previous, "previous")
+    if min_share is not None and not (_is_number(min_share) and 0 < min_share <= 0.5):
         raise ValueError(
             f"min_share={min_share!r} is not the share of a smallest segment. Say 0.05, for 5 % of the customers."
         )
     if isinstance(n_segments, str):
         return _chosen_for(customers, n_segments, method, model, previous, min_share, random_state)
+    if previous is not None and previous.provenance.get("method") == BANDS:
+        raise ValueError(
+            "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "
+            "them. Leave previous= out, or make bands again: value_bands(customers)."
+        )
     ordered = customers.sort_index()
     if model is not None:
         if n_segments is not None:
@@ -116,7 +124,8 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
         The feature that says what a customer is worth; if not said, `monetary`, else the first in units of
         currency, else the number that goes most with all others.
     n_bands : int, default=5
-        How many tiers of equal size. Where many customers have the same value there are fewer.
+        How many tiers of equal size. Who shares the lowest value, such as 0, is a tier of its own where these would
+        fill one; where many customers share another value there are fewer tiers.
 
     Returns
     -------
@@ -126,7 +135,7 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     Raises
     ------
     ValueError
-        If there is no such numeric feature, or it is the same for all.
+        If there is no such numeric feature, it is the same for all, or `n_bands` is no whole number of 2 or more.
 
     Examples
     --------
@@ -138,6 +147,7 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     'Band 1: highest monetary'
     """
     customers = checked_customers(customers)
+    check_bands(n_bands)
     value = value_feature(customers, by)
     preparer = make_preparer()
     with threadpool_limits(limits=1):
@@ -160,15 +170,15 @@ def _fitted(
     ids = {int(label): int(label) for label in np.unique(raw)} if own else by_size(raw)
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
     provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state)
-    provenance["structure"] = _structure(ordered)
+    provenance["structure"] = _structure(ordered, estimator, len(set(ids.values()) - {OUTSIDE}))
     return Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
 
 
-def _structure(customers: pd.DataFrame) -> dict[str, Any]:
+def _structure(customers: pd.DataFrame, model: BaseEstimator, n_segments: int) -> dict[str, Any]:
     """Ask the structure test, in words that provenance can hold."""
     from segkit.trust import told_structure
 
-    return told_structure(customers)
+    return told_structure(customers, model, n_segments)
 
 
 def _chosen_for(
@@ -195,6 +205,10 @@ def _chosen_for(
         min_share=min_share,
         random_state=random_state,
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 def _check_sizes(result: Segmentation, min_share: float | None) -> None:

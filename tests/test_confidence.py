@@ -227,7 +227,7 @@ def test_who_is_below_the_level_is_called_undecided(kmeans):
 
 def test_a_new_name_asks_no_model_again(kmeans):
     kmeans.confidence  # noqa: B018
-    assert kmeans.with_names({0: "A"}).confidence is kmeans.confidence
+    assert kmeans.with_names({0: "A"})._panel is kmeans._panel
 
 
 def test_undecided_is_no_name(kmeans):
@@ -381,3 +381,31 @@ def test_a_shop_without_structure_gets_little_confidence():
 def test_two_thousand_customers_get_the_confidence_that_fresh_models_have():
     told = reliability("overlapping", "kmeans", 2_000, shops=SHOPS, fresh=3)
     assert abs(told["confidence"].mean() - told["agreement"].mean()) <= 0.06
+
+
+def test_an_id_that_comes_twice_has_two_rows():
+    result = sg.segment(pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33] * 4}), n_segments=2)
+    twice = result.customers.iloc[[0, 1, 0]]
+    placed = result.place(twice)
+    assert (
+        placed.index.to_list() == [0, 1, 0]
+        and placed["segment_id"].to_list() == result.assign(twice).to_list()
+    )
+    assert placed.iloc[0].equals(placed.iloc[2])
+
+
+def test_confidence_belongs_to_the_result():
+    result = sg.segment(pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33] * 4}), n_segments=2)
+    taken = result.confidence
+    taken.iloc[:] = -5
+    assert (result.confidence > 0).all() and (result.with_names({0: "A"}).confidence > 0).all()
+
+
+@pytest.mark.parametrize(
+    "wrong", [pd.Timestamp("2020"), pd.Timedelta("1 day"), "3", pd.Categorical(["3"] * 24)]
+)
+def test_what_is_no_number_is_not_placed(wrong):
+    result = sg.segment(pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33] * 4}), n_segments=2)
+    with pytest.raises(ValueError, match="'visits' was made of numbers, and here it is of type"):
+        result.assign(result.customers.assign(visits=wrong))
+    assert len(result.assign(pd.DataFrame({"visits": [None]}))) == 1

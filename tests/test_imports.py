@@ -10,7 +10,18 @@ from shared_data import CHECKOUT
 import segkit
 
 LAYERS = (
-    {"_engine", "_standard", "_dialect", "_portable", "_times", "_reading", "_sentiment", "_door", "_sources"}
+    {
+        "_arguments",
+        "_engine",
+        "_standard",
+        "_dialect",
+        "_portable",
+        "_times",
+        "_reading",
+        "_sentiment",
+        "_door",
+        "_sources",
+    }
     | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
     {"prepare", "bands", "cluster", "_customers", "_fit", "_provenance"},

@@ -338,8 +338,8 @@ def test_thirty_customers_one_feature_gaps_and_a_thousand_words():
         (three_groups(), {"n_segments": 40}, "Up to 41 segments are tried, and only 60"),
         (three_groups(), {"n_segments": 1}, "n_segments=1 should be a whole number"),
         (three_groups(), {"n_segments": []}, "2 or more, or several"),
-        (three_groups(), {"pipelines": 1}, "pipelines=1 should be 2 or more"),
-        (three_groups(), {"crowds": -1}, "crowds=-1 should be 0 or more"),
+        (three_groups(), {"pipelines": 1}, "pipelines=1 should be a whole number, 2 or more"),
+        (three_groups(), {"crowds": -1}, "crowds=-1 should be a whole number, 0 or more"),
         (three_groups().iloc[:0], {}, "customers has 0 rows"),
     ],
 )

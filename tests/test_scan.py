@@ -195,14 +195,27 @@ def test_one_number_may_be_said_alone():
     [
         ({"k": []}, "k names no number of segments"),
         ({"k": [1, 2]}, "n_segments=1 should be a whole number, 2 or more"),
+        ({"k": [2.7]}, "k holds 2.7, which is no whole number"),
+        ({"k": "3"}, "k='3' names no number of segments"),
+        ({"random_state": -1}, "random_state=-1 should be a whole number"),
         ({"k": [2, 61]}, "k goes up to 61, and only 60 customers differ"),
-        ({"resamples": 0}, "resamples=0 should be 1 or more"),
+        ({"resamples": 0}, "resamples=0 should be a whole number, 1 or more"),
         ({"method": "x"}, "method='x' is none of"),
     ],
 )
 def test_what_was_asked_wrongly_is_explained(said, message):
     with pytest.raises(ValueError, match=message):
         scan(three_groups(), **said)
+
+
+def test_an_outcome_is_a_number_a_customer():
+    customers = three_groups()
+    with pytest.raises(TypeError, match="outcome is a list"):
+        scan(customers, outcome=[1.0] * 60)
+    with pytest.raises(TypeError, match="outcome is of type str"):
+        scan(customers, outcome=pd.Series("much", customers.index))
+    with pytest.raises(ValueError, match="outcome says two things of"):
+        scan(customers, outcome=pd.Series(1.0, customers.index.append(customers.index[:1])))
 
 
 @pytest.mark.parametrize("customers", [three_groups() * 0, three_groups() * np.nan, three_groups().iloc[:1]])

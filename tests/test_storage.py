@@ -207,3 +207,20 @@ def test_a_model_that_cannot_be_saved_is_explained(tmp_path):
     result = sg.segment(three_groups(), model=Birch(n_clusters=3))
     with pytest.raises(ValueError, match=r"cannot be saved without pickle: .*Birch"):
         result.save(tmp_path / "segments")
+
+
+def test_categories_that_are_numbers_stay_categories(tmp_path):
+    table = pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef"))
+    table["tier"] = pd.Categorical([1, 2, 1, 3, 3, 1], categories=[3, 1, 2], ordered=True)
+    table["word"] = pd.Categorical(list("xyxzzx"))
+    kept = sg.segment(table, n_segments=2)
+    again = sg.Segmentation.load(kept.save(tmp_path / "kept"))
+    pd.testing.assert_series_equal(again.customers["tier"], table["tier"])
+    assert sg.segment(again.customers, n_segments=2).hash == kept.hash
+
+
+def test_attributes_of_ones_own_can_be_saved(tmp_path):
+    table = pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef"))
+    table.attrs["segkit"] = {"as_of": pd.Timestamp("2024-01-01"), "units": None}
+    kept = sg.segment(table, n_segments=2)
+    assert sg.Segmentation.load(kept.save(tmp_path / "kept")).provenance["as_of"] == "2024-01-01 00:00:00"

@@ -228,7 +228,7 @@ def test_one_feature_alone_may_show_groups():
 
 
 def test_too_few_references_are_refused():
-    with pytest.raises(ValueError, match="references=20 should be 24 or more"):
+    with pytest.raises(ValueError, match="references=20 should be a whole number, 24 or more"):
         asked(three_groups(), references=20)
 
 

@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
 from tables import three_groups
 
 import segkit as sg
 from segkit.datasets import make_events, one_population
 from segkit.trust import Trust, told_structure
+from segkit.trust._copula import OnePopulation
 from segkit.trust.verdicts import _and, _later_in_words, _repeats, _useful_in_words
 
 
@@ -116,12 +119,87 @@ def test_it_is_kept_over_a_folder(of_groups, tmp_path):
     assert again.provenance["structure"] == of_groups.provenance["structure"]
 
 
+def test_the_trust_of_another_result_is_refused(of_crowd, of_groups):
+    other = sg.segment(crowd(120, seed=77), n_segments=len(of_groups.segments))
+    assert other.segments == of_groups.segments
+    with pytest.raises(ValueError, match="This trust is of another segmentation"):
+        other.with_trust(of_groups.trust)
+    with pytest.raises(TypeError, match="trust is a str"):
+        other.with_trust("yes")
+    named = of_groups.with_names({0: "VIP"})
+    assert named.with_trust(of_groups.trust).trust.stability.segments.loc[0, "name"] == "VIP"
+
+
+@pytest.mark.parametrize("asked", [sg.assess, sg.stability, sg.segment_structure])
+def test_what_is_no_segmentation_is_named(asked):
+    with pytest.raises(TypeError, match=r"result is a DataFrame\. It should be a Segmentation"):
+        asked(crowd(60))
+
+
+def test_provenance_and_trust_say_the_same():
+    customers = crowd(150, seed=4)
+    model = make_pipeline(
+        sg.make_preparer(scale="standard", log="none"), KMeans(12, n_init=1, random_state=0)
+    )
+    for result in (sg.segment(customers, model=model), sg.segment(customers, n_segments=3)):
+        told = sg.assess(result, resamples=2, progress=False).structure
+        assert result.provenance["structure"]["sentence"] == told.sentence
+        assert told.observed.index[-1] == max(10, len(result.segments))
+
+
+def test_rfm_scores_can_be_asked_for_trust():
+    rng = np.random.default_rng(2)
+    rfm = pd.DataFrame(rng.lognormal(size=(150, 3)), columns=["recency", "frequency", "monetary"])
+    told = sg.stability(sg.segment(rfm, model=sg.RFMSegmenter()), resamples=2, progress=False)
+    assert told.segments["without_feature"].isna().all() and (told.segments["most_needed"] == "").all()
+
+
+def stopping_after(shops, monkeypatch):
+    """Let Ctrl-C come while reference shops are simulated."""
+    drawn, calls = OnePopulation.draw, []
+
+    def stopped(self, rng):
+        calls.append(1)
+        if len(calls) > shops:
+            raise KeyboardInterrupt
+        return drawn(self, rng)
+
+    monkeypatch.setattr(OnePopulation, "draw", stopped)
+
+
+def test_an_answer_cut_short_is_not_remembered(monkeypatch):
+    customers = crowd(150, seed=21)
+    with monkeypatch.context() as patch:
+        stopping_after(30, patch)
+        with pytest.raises(KeyboardInterrupt):
+            sg.segment(customers, n_segments=3)
+    assert "of 99 made-up shops" in sg.segment(customers, n_segments=3).provenance["structure"]["sentence"]
+
+
+def test_assess_stopped_keeps_what_the_shops_said(monkeypatch):
+    result = sg.segment(crowd(150, seed=22), n_segments=3)
+    with monkeypatch.context() as patch:
+        stopping_after(30, patch)
+        told = sg.assess(result, progress=False)
+    assert (
+        told.structure.facts["references"] == 30 and told.repeatable == "not asked" and told.stability is None
+    )
+    assert (told.segments["verdict"] == "arbitrary; whether it comes back was not asked").all()
+
+
+def test_one_segment_is_told_what_the_customers_are():
+    whole = lambda table: sg.segment(table, model=make_pipeline(sg.make_preparer(), KMeans(1, n_init=1)))  # noqa: E731
+    assert sg.assess(whole(crowd(150, seed=23))).segments["verdict"].to_list() == ["all of one continuum"]
+    apart = crowd(150, seed=23).add(1000.0 * (np.arange(150)[:, None] % 3))
+    assert sg.assess(whole(apart)).segments["verdict"].to_list() == ["several groups in one segment"]
+
+
 def test_the_same_customers_are_asked_once(monkeypatch):
     calls = []
     import segkit.trust.choice as choice
 
-    asked = choice.structure_test
-    monkeypatch.setattr(choice, "structure_test", lambda *a, **k: calls.append(1) or asked(*a, **k))
+    asked = choice.prepared_test
+    monkeypatch.setattr(choice, "prepared_test", lambda *a, **k: calls.append(1) or asked(*a, **k))
     customers = crowd(120, seed=9)
     for k in (2, 3):
         sg.segment(customers.sample(frac=1, random_state=k), n_segments=k)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from segkit._identity import shared_mass, transitions
-from segkit.segmentation import Segmentation
+from segkit.segmentation import Segmentation, checked_result
 
 
 def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
@@ -30,6 +30,8 @@ def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFram
 
     Raises
     ------
+    TypeError
+        If one of them is no segmentation.
     ValueError
         If they share neither customers nor features.
 
@@ -54,6 +56,8 @@ def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFram
     >>> sg.match_segments(two, three)["transition"].to_list()
     ['split', 'split', 'survived']
     """
+    checked_result(previous, "previous")
+    checked_result(current, "current")
     table = transitions(shared_mass(previous, current))
     for side, result in (("previous", previous), ("current", current)):
         names = [None if pd.isna(s) else result.name_of(int(s)) for s in table[side]]

@@ -3,6 +3,9 @@
 A Gaussian copula, whose draws are matched to the real values by rank. The correlations of the copula are
 moved until the simulated rank correlations are the observed ones: ties, zeros and missing values bend the
 relation between the two, so that no formula gives them.
+
+Who misses which features is known without a test, and tells how the others stand together: of who ordered once there
+is no gap between orders, and recency is tenure. So customers who miss the same features are drawn by themselves.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ ROUNDS = 12  # of moving the correlations of the copula
 DRAWS = 3_000  # customers simulated to see the rank correlations that they give
 STEP = 0.9  # of the difference that a round makes up for
 NEAR_ONE = 0.9995
+KIND = 30  # customers who miss the same features, to be drawn by themselves; fewer are drawn with all others like them
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Margin:
 class OnePopulation:
     """Draws shops in which the same values stand together only as rank correlations make them.
 
+    Customers who miss the same features are a kind, and each kind is drawn by itself.
+
     Parameters
     ----------
     customers : DataFrame of shape (n, n_features)
@@ -61,31 +67,66 @@ class OnePopulation:
         rng: np.random.Generator,
         one_mode: Sequence[int] = (),
     ):
-        self._prepared = preparer.transform(customers)
+        self._prepared, self._customers = preparer.transform(customers), customers
         for column in one_mode:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
-        self._n, self._customers = len(customers), customers
-        self._margins, self._columns, self._features = _margins(customers, preparer, self._prepared)
-        observed = _rank_correlations([m.codes for m in self._margins])
-        self._root = self._fitted(observed, rng)
+        self._kinds = [
+            (at, _Kind(customers.iloc[at], preparer, self._prepared[at], rng)) for at in _alike(customers)
+        ]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Return the prepared customers of a shop of one population, shape (n, n_prepared)."""
-        drawn, rows = np.zeros_like(self._prepared), self._rows(rng)
-        for source, columns in self._columns:
-            drawn[:, columns] = self._prepared[rows[source]][:, columns]
+        drawn = np.empty_like(self._prepared)
+        for at, kind in self._kinds:
+            drawn[at] = kind.draw(rng)
         return drawn
 
     def draw_customers(self, rng: np.random.Generator) -> pd.DataFrame:
         """Return such a shop's customers in natural units, of the same types, under ids 0, 1, 2 …"""
-        rows = self._rows(rng)
-        columns = {
-            name: self._customers[name].array.take(rows[self._features[i]])
-            if i in self._features
-            else self._customers[name].array
-            for i, name in enumerate(self._customers.columns)
-        }
-        return pd.DataFrame(columns)
+        sources = np.tile(np.arange(len(self._customers))[:, None], (1, self._customers.shape[1]))
+        for at, kind in self._kinds:
+            sources[at] = at[kind.sources(rng)]
+        return pd.DataFrame(
+            {
+                name: self._customers[name].array.take(sources[:, i])
+                for i, name in enumerate(self._customers.columns)
+            }
+        )
+
+
+def _alike(customers: pd.DataFrame) -> list[np.ndarray]:
+    """Return where the customers of each kind stand: who miss the same features, and last all of rare kinds."""
+    _, kind, count = np.unique(customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True)
+    kind = kind.ravel()
+    kinds = [np.flatnonzero(kind == i) for i in np.flatnonzero(count >= KIND)]
+    rare = np.flatnonzero(count[kind] < KIND)
+    return [*kinds, rare] if len(rare) else kinds
+
+
+class _Kind:
+    """Draws customers of one kind, as :class:`OnePopulation` does."""
+
+    def __init__(
+        self, customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator
+    ):
+        self._n, self._prepared, self._n_features = len(customers), prepared, customers.shape[1]
+        self._margins, self._columns, self._features = _margins(customers, preparer, prepared)
+        observed = _rank_correlations([m.codes for m in self._margins])
+        self._root = self._fitted(observed, rng)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the prepared customers, shape (n, n_prepared)."""
+        drawn, rows = self._prepared.copy(), self._rows(rng)  # what is the same for all is not drawn
+        for source, columns in self._columns:
+            drawn[:, columns] = self._prepared[rows[source]][:, columns]
+        return drawn
+
+    def sources(self, rng: np.random.Generator) -> np.ndarray:
+        """Return whose value each drawn customer gets of each feature, shape (n, n_features)."""
+        found, rows = np.tile(np.arange(self._n)[:, None], (1, self._n_features)), self._rows(rng)
+        for feature, margin in self._features.items():
+            found[:, feature] = rows[margin]
+        return found
 
     def _rows(self, rng: np.random.Generator) -> list[np.ndarray]:
         return self._matched(rng.standard_normal((self._n, len(self._margins))) @ self._root.T)
@@ -111,6 +152,8 @@ class OnePopulation:
 
     def _fitted(self, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the root of the copula's correlations under which the drawn rank correlations are the observed."""
+        if not self._margins:
+            return np.empty((0, 0))
         noise = rng.standard_normal((max(DRAWS, self._n), len(self._margins)))
         wanted = correlations = 2 * np.sin(np.pi * observed / 6)
         for _ in range(ROUNDS):

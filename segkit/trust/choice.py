@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from segkit._customers import checked_customers
+from segkit._fit import built_in
 from segkit._provenance import hash_of
 from segkit.prepare import make_preparer
 from segkit.segmentation import BANDS, Segmentation
 from segkit.segmenting import segment, value_bands
 from segkit.trust.scan import defensible_k, scan_clusters
-from segkit.trust.structure import structure_test
+from segkit.trust.structure import REFERENCES, looked_at_by, prepared_test
 from segkit.trust.verdicts import real_in_words
 
+BANDS_USUAL = 5
+ENDED = " The previous value bands are not continued: they were no segments."
 DEFAULT_SHARE = 0.02  # of the customers in the smallest segment, where nothing else is said
 MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
 REMEMBERED = 16  # tables of customers whose answer is kept
@@ -25,22 +29,32 @@ FEW = 4  # customers a segment, at the least, for a scan to say anything
 _told: dict[str, dict[str, Any]] = {}
 
 
-def told_structure(customers: pd.DataFrame) -> dict[str, Any]:
+def told_structure(
+    customers: pd.DataFrame, model: BaseEstimator | None = None, n_segments: int = 0
+) -> dict[str, Any]:
     """Ask the structure test, in words and numbers that JSON can hold; of the same customers, once.
 
     Parameters
     ----------
     customers : DataFrame
         In the order of ids.
+    model : estimator, optional
+        What they were divided by, whose preparer is used where it is segkit's.
+    n_segments : int, default=0
+        Into how many parts; as many groups are asked for, and 10 at the least.
 
     Returns
     -------
     dict
         `verdict`, `p_value`, `effect`, `sentence`, and a `line` of few words.
     """
-    key = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
+    preparer, most = looked_at_by(model, n_segments)
+    same = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
+    key = f"{same} {most} {preparer.get_params()}"
     if key not in _told:
-        test = structure_test(customers, progress=False)
+        test = prepared_test(customers, preparer, most)
+        if test.facts.get("references", REFERENCES) < REFERENCES:
+            raise KeyboardInterrupt  # an answer cut short is no answer to remember
         while len(_told) >= REMEMBERED:
             _told.pop(next(iter(_told)))
         real = real_in_words(test)
@@ -79,13 +93,17 @@ def choose_segments(
     Raises
     ------
     ValueError
-        If the customers do not differ, or no number of segments keeps to a `min_share` that was said.
+        If there is no such method, the customers do not differ, or no number of segments or bands keeps to a
+        `min_share` that was said.
     """
     customers = checked_customers(customers)
+    built_in(method, 2, 2, random_state)  # refuses an unknown method whatever the customers are
     told = told_structure(customers.sort_index())
     valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
     if told["verdict"] == "continuum" and valued:
-        return _bands(customers, previous)
+        return _bands(customers, previous, min_share)
+    apart = "" if previous is None or previous.provenance.get("method") != BANDS else ENDED
+    previous = None if apart else previous
     different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
     top = min(MOST, different, max(len(customers) // FEW, 2))
     if top < 2:
@@ -118,11 +136,20 @@ def choose_segments(
             customers, n_segments=defensible[-1], method=method, previous=previous, random_state=random_state
         )
     defensible = sorted({*defensible, len(result.segments)})
-    return _with_choice(result, defensible, _why(scan, len(result.segments), defensible, least, told))
+    why = _why(scan, len(result.segments), defensible, least, told)
+    return _with_choice(result, defensible, why + apart)
 
 
-def _bands(customers: pd.DataFrame, previous: Segmentation | None) -> Segmentation:
-    result = value_bands(customers)
+def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None) -> Segmentation:
+    wanted = BANDS_USUAL if min_share is None else min(BANDS_USUAL, int(1 / min_share + 1e-9))
+    result = value_bands(customers, n_bands=wanted)
+    smallest = result.labels.value_counts(normalize=True).min()
+    if min_share is not None and smallest < min_share - 1 / len(customers):
+        raise ValueError(
+            f"These customers are one continuum, and of {len(result.segments)} bands of value the smallest holds "
+            f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Ask for "
+            "a lower min_share, or for bands of another feature: value_bands(customers, by=…)."
+        )
     if previous is not None and previous.provenance.get("method") != BANDS:
         why = " They do not continue the previous segments: bands are numbered by value."
     else:

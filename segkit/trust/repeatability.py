@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
+from segkit._arguments import check_count, check_seed
 from segkit._fit import OUTSIDE, dense, split
-from segkit.segmentation import Segmentation
+from segkit.bands import ValueBands, bands_of
+from segkit.segmentation import Segmentation, checked_result
 from segkit.trust._compressed import (
     Compressed,
     compress,
@@ -46,7 +48,8 @@ class Stability:
         * `recovered`: in which share of the samples it was found again (0.75 or more);
         * `prediction_strength`: which share of its pairs another half of the customers keeps together;
         * `other_seeds`: mean Jaccard similarity with other seeds;
-        * `without_feature`, `most_needed`: the lowest similarity when one feature is left out, and which;
+        * `without_feature`, `most_needed`: the lowest similarity when one feature is left out, and which, of those
+          that can be: missing, and empty, where the segments are nothing without any;
         * `verdict` in words.
     consensus : DataFrame of shape (n_shown, n_shown)
         For customers drawn by lot, in the order of segments: in which share of the samples that hold both
@@ -130,12 +133,13 @@ def stability(
     >>> told.segments["jaccard"].to_list()
     [1.0, 1.0]
     """
+    checked_result(result)
     if len(result.segments) < 2:
         raise ValueError(
             f"There are {len(result.segments)} segments, and 2 or more can be compared. Ask for more."
         )
-    if resamples < 1:
-        raise ValueError(f"resamples={resamples!r} should be 1 or more.")
+    check_count("resamples", resamples, 1)
+    check_seed(random_state)
     rng = np.random.default_rng(random_state)
     bench = _Bench(result, rng)
     shown = bench.drawn_by_lot(rng)
@@ -254,17 +258,31 @@ class _Bench:
         features = list(self._customers.columns)
         if len(features) < 2:
             return np.full(len(self._segments), np.nan), [""] * len(self._segments)
-        left = np.array([self.likeness(self._made_without(f)) for f in features])
-        return left.min(axis=0), [features[i] for i in left.argmin(axis=0)]
+        made = {f: again for f in features if (again := self._made_without(f)) is not None}
+        if not made:
+            return np.full(len(self._segments), np.nan), [""] * len(self._segments)
+        left = np.array([self.likeness(again) for again in made.values()])
+        return left.min(axis=0), [list(made)[i] for i in left.argmin(axis=0)]
 
-    def _made_without(self, feature: str) -> np.ndarray:
-        fewer = self._customers.drop(columns=feature)
-        prepared = (
-            fewer.to_numpy(dtype=float) if self._preparer is None else _prepared_again(self._preparer, fewer)
-        )
+    def _made_without(self, feature: str) -> np.ndarray | None:
+        """Return the labels of segments made without a feature; None where the model is nothing without it."""
+        fewer, clusterer = self._customers.drop(columns=feature), self.clusterer
+        if self._preparer is None:
+            prepared = fewer.to_numpy(dtype=float)
+        else:
+            preparer = clone(self._preparer).fit(fewer)
+            prepared = dense(preparer.transform(fewer))
+            if isinstance(clusterer, ValueBands):
+                by = str(self._preparer.get_feature_names_out()[clusterer.column])
+                if by == feature:
+                    return None
+                clusterer = bands_of(preparer, fewer, by, clusterer.n_bands)
         groups = np.zeros((len(self.crowd.points), prepared.shape[1]))
         np.add.at(groups, self.crowd.member_of, prepared)
-        return labels_with(self.clusterer, groups / self.crowd.weights[:, None], self.crowd.weights)
+        try:
+            return labels_with(clusterer, groups / self.crowd.weights[:, None], self.crowd.weights)
+        except ValueError:  # a rule for certain features, such as RFM scores, is nothing without one of them
+            return None
 
     def drawn_by_lot(self, rng: np.random.Generator) -> np.ndarray:
         """Return points that are shown, in the order of segments."""
@@ -278,10 +296,6 @@ class _Bench:
         first = np.full(len(self.crowd.points), -1)
         first[self.crowd.member_of[::-1]] = np.arange(len(self._index))[::-1]
         return self._index[first[points]]
-
-
-def _prepared_again(preparer: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
-    return dense(clone(preparer).fit(customers).transform(customers))
 
 
 def _majority(labels: np.ndarray, crowd: Compressed) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from segkit._arguments import check_count, check_seed
 from segkit._customers import checked_customers
 from segkit._fit import built_in, nearest
 from segkit.prepare import make_preparer
@@ -111,11 +112,9 @@ def scan_clusters(
     >>> int(scan["silhouette"].idxmax())
     3
     """
-    wanted = sorted({int(n) for n in ([k] if isinstance(k, int) else k)})
-    if not wanted:
-        raise ValueError("k names no number of segments. Say k=range(2, 11), for instance.")
-    if resamples < 1:
-        raise ValueError(f"resamples={resamples!r} should be 1 or more: without any, stability is unknown.")
+    wanted = _checked_k(k)
+    check_count("resamples", resamples, 1, ": without any, stability is unknown")
+    check_seed(random_state)
     looked = checked_customers(customers).sort_index()
     later = None if outcome is None else _checked_outcome(outcome, looked.index)
     rng = np.random.default_rng(random_state)
@@ -206,7 +205,26 @@ def suggested_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.0
     return int(holding.index.max() if len(holding) else few["stability"].idxmax())
 
 
+def _checked_k(k: object) -> list[int]:
+    wanted = [k] if isinstance(k, (int, np.integer)) else k
+    if isinstance(wanted, (str, bytes)) or not isinstance(wanted, Iterable):
+        raise ValueError(f"k={k!r} names no number of segments. Say k=range(2, 11), for instance.")
+    asked = list(wanted)
+    if not asked:
+        raise ValueError("k names no number of segments. Say k=range(2, 11), for instance.")
+    for n in asked:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise ValueError(f"k holds {n!r}, which is no whole number of segments. Say k=range(2, 11).")
+    return sorted({int(n) for n in asked})
+
+
 def _checked_outcome(outcome: pd.Series, index: pd.Index) -> np.ndarray:
+    if not isinstance(outcome, pd.Series) or not pd.api.types.is_numeric_dtype(outcome.dtype):
+        held = f"of type {outcome.dtype}" if isinstance(outcome, pd.Series) else f"a {type(outcome).__name__}"
+        raise TypeError(f"outcome is {held}. It should be a Series of numbers on the index of customers.")
+    if not outcome.index.is_unique:
+        example = outcome.index[outcome.index.duplicated()][0]
+        raise ValueError(f"outcome says two things of {example!r}. It should have one number a customer.")
     missing = index.difference(outcome.index)
     if len(missing):
         raise ValueError(

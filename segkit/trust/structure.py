@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from segkit._arguments import check_count, check_seed
 from segkit._customers import checked_customers
 from segkit._fit import split
 from segkit.prepare import Preparer, make_preparer
-from segkit.segmentation import Segmentation
+from segkit.segmentation import Segmentation, checked_result
 from segkit.trust._copula import OnePopulation
 from segkit.trust._modes import ENOUGH, features_in_groups
 from segkit.trust._valleys import deepest_valleys, separations
@@ -24,6 +26,7 @@ FEWEST = 50  # customers, without whom nothing can be said
 DIFFERENT = 10  # different customers, likewise
 GROUPS = 10  # tried, at the most
 ALPHA = 0.05
+REFERENCES = 99  # shops of one population, where nothing else is said
 FEWEST_SHOPS = 24  # with fewer, no p-value of four fifths of the level could be small enough
 BY_ITSELF = 0.2  # of this level is spent on single features, the rest on how they stand together
 SAID = {
@@ -54,8 +57,9 @@ class StructureTest:
     Attributes
     ----------
     p_value : float
-        Share of shops of one population, this one counted in, with gaps at least as deep; missing where there
-        is too little to tell.
+        How seldom one population shows so much; missing where there is too little to tell. The share of reference
+        shops, this one counted in, with gaps at least as deep, over 0.8; or that of flat features with gaps
+        as deep as a single one has, over 0.2, where that is less: both are asked, so neither counts whole.
     effect : float
         How far the deepest gap lies above those of the reference shops, in their standard deviations.
     verdict : {"structure", "continuum", "too little"}
@@ -100,7 +104,7 @@ class StructureTest:
 
 
 def structure_test(
-    customers: pd.DataFrame, *, references: int = 99, random_state: int = 0, progress: bool = True
+    customers: pd.DataFrame, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
 ) -> StructureTest:
     """Ask whether customers fall into groups, or are one continuum that any clusterer would cut.
 
@@ -109,7 +113,7 @@ def structure_test(
     customers : DataFrame of shape (n_customers, n_features)
         As for :func:`segkit.segment`. Of more than 1,000, a random sample of that size is looked at.
     references : int, default=99
-        Shops of one population to compare with; with 99 the least p-value is 0.01.
+        Shops of one population to compare with; with 99 the least p-value is 0.0125.
     random_state : int, default=0
     progress : bool, default=True
         Whether to show a progress bar.
@@ -173,7 +177,7 @@ def structure_test(
 
 
 def segment_structure(
-    result: Segmentation, *, references: int = 99, random_state: int = 0, progress: bool = True
+    result: Segmentation, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
 ) -> pd.DataFrame:
     """Ask of each segment whether it is a group, or an arbitrary part of a continuum.
 
@@ -196,28 +200,36 @@ def segment_structure(
     The best group of a reference shop is the yardstick for each segment, so that at most 5 % of shops of one
     population have any segment that is called real.
     """
+    checked_result(result)
     return examine(result, references=references, random_state=random_state, progress=progress)[1]
 
 
 def examine(
-    result: Segmentation, *, references: int = 99, random_state: int = 0, progress: bool = True
+    result: Segmentation, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return both the test of the whole and of each segment, from the same reference shops."""
-    preparer, _ = split(result.model)
-    again = preparer if isinstance(preparer, Preparer) else make_preparer()
-    most = max(GROUPS, len(result.segments))
-    test, points = _examined(result.customers, again, most, references, random_state, progress)
+    preparer, most = looked_at_by(result.model, len(result.segments))
+    test, points = _examined(result.customers, preparer, most, references, random_state, progress)
     return test, _segments(result, test, points)
+
+
+def looked_at_by(model: BaseEstimator | None, n_segments: int) -> tuple[Preparer, int]:
+    """Return how customers divided by a model are prepared for the test, and how many groups are asked for."""
+    preparer = None if model is None else split(model)[0]
+    return preparer if isinstance(preparer, Preparer) else make_preparer(), max(GROUPS, n_segments)
+
+
+def prepared_test(customers: pd.DataFrame, preparer: Preparer, most: int) -> StructureTest:
+    """Return the test of customers who are prepared in a certain way, as :func:`examine` does by default."""
+    return _examined(customers, preparer, most, REFERENCES, 0, False)[0]
 
 
 def _examined(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return the test, and the prepared customers that were looked at."""
-    if references < FEWEST_SHOPS:
-        raise ValueError(
-            f"references={references!r} should be 24 or more: with fewer no p-value can be below 5 %."
-        )
+    check_count("references", references, FEWEST_SHOPS, ": with fewer no p-value can be below 5 %")
+    check_seed(random_state)
     rng = np.random.default_rng(random_state)
     looked = customers.sort_index()
     if len(looked) > LOOKED:

@@ -13,6 +13,7 @@ from scipy.spatial.distance import squareform
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from segkit._arguments import check_count, check_seed
 from segkit._customers import checked_customers
 from segkit.prepare import make_preparer
 from segkit.trust._compressed import Compressed, adjusted_rand, compress, contingency
@@ -176,6 +177,7 @@ def multiverse(
     [20, 20, 20]
     """
     _check_numbers(pipelines, crowds)
+    check_seed(random_state)
     ordered = checked_customers(customers).sort_index()
     ordered = ordered[[c for c in ordered if ordered[c].nunique(dropna=False) > 1]]
     rng = np.random.default_rng(random_state)
@@ -230,10 +232,8 @@ def multiverse(
 
 
 def _check_numbers(pipelines: int, crowds: int) -> None:
-    if pipelines < 2:
-        raise ValueError(f"pipelines={pipelines!r} should be 2 or more: one alone has nothing to agree with.")
-    if crowds < 0:
-        raise ValueError(f"crowds={crowds!r} should be 0 or more.")
+    check_count("pipelines", pipelines, 2, ": one alone has nothing to agree with")
+    check_count("crowds", crowds, 0)
 
 
 def _prepared(customers: pd.DataFrame) -> np.ndarray:

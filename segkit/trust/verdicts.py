@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
 from segkit.events import Events
-from segkit.segmentation import Segmentation
+from segkit.segmentation import Segmentation, checked_result
 from segkit.trust.outcome import OUTCOMES, outcome_scoreboard, segment_outcomes
 from segkit.trust.repeatability import Stability, stability
-from segkit.trust.structure import StructureTest, examine
+from segkit.trust.structure import REFERENCES, StructureTest, examine
 
 REPEATS, PARTLY = 0.75, 0.6  # mean Jaccard similarity, after Hennig (2007)
 FDR = 0.05
@@ -30,6 +30,7 @@ WORDS = {
     ("arbitrary", "in part"): "arbitrary, and its edges move",
     ("arbitrary", "not repeatable"): "neither real nor repeatable",
 }
+UNDIVIDED = {"structure": "several groups in one segment", "continuum": "all of one continuum"}
 TOO_FEW = "too little to tell"
 
 
@@ -58,6 +59,8 @@ class Trust:
         The evidence for "repeatable", likewise.
     scoreboard : DataFrame, optional
         The evidence for "useful": from :func:`segkit.outcome_scoreboard`.
+    of : str
+        The hash of the segmentation that was asked about.
     """
 
     real: str
@@ -67,6 +70,7 @@ class Trust:
     structure: StructureTest | None = field(default=None, repr=False)
     stability: Stability | None = field(default=None, repr=False)
     scoreboard: pd.DataFrame | None = field(default=None, repr=False)
+    of: str = field(default="", repr=False)
 
     @property
     def summary(self) -> str:
@@ -75,8 +79,10 @@ class Trust:
 
     def renamed(self, names: Mapping[int, str]) -> Trust:
         """Return the same under other names of the segments."""
-        called = pd.Series([names.get(s, n) for s, n in self.segments["name"].items()], self.segments.index)
-        return dataclasses.replace(self, segments=self.segments.assign(name=called.astype("str")))
+        repeated = self.stability
+        if repeated is not None:
+            repeated = dataclasses.replace(repeated, segments=_called(repeated.segments, names))
+        return dataclasses.replace(self, segments=_called(self.segments, names), stability=repeated)
 
     def __repr__(self) -> str:
         lines = [f"{row.name}: {_line(row)}" for row in self.segments.itertuples(index=False)]
@@ -119,7 +125,13 @@ class Trust:
         records = [
             {"segment": int(s), **row} for s, row in zip(table.index, table.to_dict("records"), strict=True)
         ]
-        return {"real": self.real, "repeatable": self.repeatable, "useful": self.useful, "segments": records}
+        return {
+            "of": self.of,
+            "real": self.real,
+            "repeatable": self.repeatable,
+            "useful": self.useful,
+            "segments": records,
+        }
 
     @classmethod
     def from_dict(cls, words: Mapping[str, Any]) -> Trust:
@@ -127,7 +139,7 @@ class Trust:
         table = pd.DataFrame(list(words["segments"])).set_index("segment")
         numbers = [c for c in ("share", "separation", "p_value", "jaccard", "low", "high") if c in table]
         table[numbers] = table[numbers].astype(float)
-        return cls(words["real"], words["repeatable"], words["useful"], table)
+        return cls(words["real"], words["repeatable"], words["useful"], table, of=words.get("of", ""))
 
 
 def assess(
@@ -171,6 +183,8 @@ def assess(
     something else in the next period than everyone else, at a false discovery rate of 5 % over all segments and
     outcomes [1]_. Only there are p-values of differences in order, since the next period did not make the segments.
 
+    Interrupted while reference shops are simulated, it keeps what these say, and asks nothing more.
+
     References
     ----------
     .. [1] Benjamini & Hochberg (1995), Controlling the False Discovery Rate, Journal of the Royal Statistical
@@ -187,21 +201,23 @@ def assess(
     >>> told.segments["verdict"].unique().tolist()
     ['real and repeatable']
     """
+    checked_result(result)
     if (events is None) != (horizon is None):
         raise ValueError(
             "Whether segments are useful needs both the events and how far to look ahead. "
             "Say assess(result, events=events, horizon='90 days')."
         )
     structure, apart = examine(result, random_state=random_state, progress=progress)
+    stopped = structure.facts.get("references", REFERENCES) < REFERENCES
     repeated = None
-    if len(result.segments) > 1:
+    if len(result.segments) > 1 and not stopped:
         repeated = stability(result, resamples=resamples, random_state=random_state, progress=progress)
     board = later = None
-    if events is not None and horizon is not None:
+    if events is not None and horizon is not None and not stopped:
         as_of = _moment(result)
         board = outcome_scoreboard(events, result, as_of=as_of, horizon=horizon, random_state=random_state)
         later = segment_outcomes(events, result, as_of=as_of, horizon=horizon)
-    segments = _of_segments(result, apart, repeated, later)
+    segments = _of_segments(result, structure, apart, repeated, later)
     return Trust(
         real_in_words(structure),
         _repeatable_in_words(segments),
@@ -210,6 +226,7 @@ def assess(
         structure,
         repeated,
         board,
+        result.hash,
     )
 
 
@@ -223,6 +240,11 @@ def _moment(result: Segmentation) -> str:
     return str(as_of)
 
 
+def _called(segments: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+    called = pd.Series([names.get(s, n) for s, n in segments["name"].items()], segments.index)
+    return segments.assign(name=called.astype("str"))
+
+
 def real_in_words(test: StructureTest) -> str:
     """Say what the structure test found, in a few words."""
     if test.verdict == "too little":
@@ -232,7 +254,11 @@ def real_in_words(test: StructureTest) -> str:
 
 
 def _of_segments(
-    result: Segmentation, apart: pd.DataFrame, repeated: Stability | None, later: pd.DataFrame | None
+    result: Segmentation,
+    structure: StructureTest,
+    apart: pd.DataFrame,
+    repeated: Stability | None,
+    later: pd.DataFrame | None,
 ) -> pd.DataFrame:
     ids = pd.Index(result.segments, name="segment")
     table = pd.DataFrame(
@@ -249,9 +275,17 @@ def _of_segments(
     table[numbers] = np.nan if repeated is None else repeated.segments[numbers].reindex(ids)
     table["repeatable"] = [_repeats(j) for j in table["jaccard"]]
     table["useful"], table["next_period"] = _later_in_words(later, ids)
-    found = [WORDS.get(pair, TOO_FEW) for pair in zip(table["real"], table["repeatable"], strict=True)]
+    found = [_verdict(*pair) for pair in zip(table["real"], table["repeatable"], strict=True)]
+    if len(ids) == 1:
+        found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
     table.insert(2, "verdict", found)
     return table
+
+
+def _verdict(real: str, repeatable: str) -> str:
+    if real != "too little" and repeatable == NOT_ASKED:
+        return f"{real}; whether it comes back was not asked"
+    return WORDS.get((real, repeatable), TOO_FEW)
 
 
 def _repeats(jaccard: float) -> str:
