@@ -5,6 +5,7 @@ python benchmarks/structure.py [shops] [case …]
 
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 import segkit as sg
-from segkit.datasets import make_events, one_population
+from segkit.datasets import PERSONAS, blended, make_events, one_population
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from simulated import GROUPED, ONE_POPULATION
@@ -21,17 +22,31 @@ from simulated import GROUPED, ONE_POPULATION
 CUSTOMERS = 600
 
 
-def simulated_log(seed):
-    """Orders of one population of `make_events`, as features of RFM and CADENCE."""
-    events, _ = make_events(CUSTOMERS, kinds="purchase", segments=one_population(), random_state=seed)
-    return sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
+def from_orders(segments, features):
+    """Return a maker of customers from a simulated log of orders."""
+
+    def made(seed):
+        events, _ = make_events(CUSTOMERS, kinds="purchase", segments=segments, random_state=seed)
+        return sg.customer_features(events, features, as_of="2025-01-01")
+
+    return made
+
+
+LOGS = {
+    "orders_cadence": from_orders(one_population(), sg.RFM + sg.CADENCE),
+    "orders_basket": from_orders(one_population(), sg.RFM + sg.BASKET),
+    "personas": from_orders(PERSONAS, sg.RFM + sg.CADENCE + sg.BASKET),
+    "personas_half_blended": from_orders(blended(PERSONAS, 0.5), sg.RFM + sg.CADENCE + sg.BASKET),
+}
+"""One population of simulated orders, twice, then people of five kinds, and people half way to all being the same."""
 
 
 def case(name, seed):
     """Return the customers of a shop, and their groups where there are any."""
-    rng = np.random.default_rng([len(name), seed])
-    if name == "make_events":
-        return simulated_log(seed), None
+    seed = zlib.crc32(f"{name} {seed}".encode())  # no two cases share random numbers
+    rng = np.random.default_rng(seed)
+    if name in LOGS:
+        return LOGS[name](seed), None
     if name in GROUPED:
         return GROUPED[name](CUSTOMERS, rng)
     return ONE_POPULATION[name](CUSTOMERS, rng), None
@@ -39,7 +54,7 @@ def case(name, seed):
 
 def main():
     shops = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    for name in sys.argv[2:] or [*ONE_POPULATION, "make_events", *GROUPED]:
+    for name in sys.argv[2:] or [*ONE_POPULATION, *LOGS, *GROUPED]:
         found, real, rand, began = 0, 0, [], time.process_time()
         for seed in range(shops):
             customers, group = case(name, seed)
