@@ -55,11 +55,12 @@ def case(name, seed):
 def main():
     shops = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     for name in sys.argv[2:] or [*ONE_POPULATION, *LOGS, *GROUPED]:
-        found, real, rand, began = 0, 0, [], time.process_time()
+        found, hints, real, rand, began = 0, 0, 0, [], time.process_time()
         for seed in range(shops):
             customers, group = case(name, seed)
             test = sg.structure_test(customers, random_state=seed, progress=False)
             found += test.verdict == "structure"
+            hints += test.verdict == "continuum" and test.p_value <= 0.05
             if group is not None and seed < 20:
                 result = sg.segment(customers, n_segments=4)
                 told = sg.segment_structure(result, random_state=seed, progress=False)
@@ -75,7 +76,8 @@ def main():
         )
         cpu = (time.process_time() - began) / shops
         print(
-            f"{name:18} {found:4} of {shops}: {found / shops:.3f} ({low:.3f} to {high:.3f})  {cpu:.2f} CPU s{also}",
+            f"{name:18} {found:4} of {shops}: {found / shops:.3f} ({low:.3f} to {high:.3f}), hints {hints}  "
+            f"{cpu:.2f} CPU s{also}",
             flush=True,
         )
 

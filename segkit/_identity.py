@@ -45,7 +45,11 @@ def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
     if len(common):
         views.append((previous.labels.loc[common], current.labels.loc[common]))
     if set(previous.customers.columns) <= set(current.customers.columns):
-        views.append((_placed_within_reach(previous, current.customers), current.labels))
+        try:
+            views.append((_placed_within_reach(previous, current.customers), current.labels))
+        except ValueError:  # a value that the old model has no rule for: members alone must do
+            if not views:
+                raise
     if not views:
         raise ValueError(
             "The two segmentations share no customer, and the features of the previous one "
@@ -192,4 +196,18 @@ def continue_segments(previous: Segmentation, fitted: Segmentation) -> Segmentat
         ],
     }
     names = {s: n for s, n in previous.names.items() if s in set(labels)}
-    return dataclasses.replace(fitted, labels=labels, ids=renamed, names=names, provenance=provenance)
+    result = dataclasses.replace(fitted, labels=labels, ids=renamed, names=names, provenance=provenance)
+    return dataclasses.replace(result, names=names | _apart_from(result))
+
+
+def _apart_from(result: Segmentation) -> dict[int, str]:
+    """Return names for new segments whose usual name a former one was given by a person."""
+    taken, names = set(result.names.values()), {}
+    for segment in set(result.segments) - set(result.names):
+        name = result.name_of(segment)
+        while name in taken:
+            name += " (new)"
+        if name != result.name_of(segment):
+            names[segment] = name
+        taken.add(name)
+    return names

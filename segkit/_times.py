@@ -100,6 +100,8 @@ class Times:
             If the column holds something else, or numbers of which it was not said what they count.
         """
         raw, kind = table[name], table[name].type()
+        if "TIMESTAMPTZ_NS" in str(kind):  # DuckDB's zoned nanoseconds, a type that Ibis has no name for
+            raw, kind = raw.cast(dt.Timestamp("UTC")), dt.Timestamp("UTC")
         if kind.is_timestamp() and kind.timezone:
             return table.mutate(**{into: clock_of(raw, self.dialect)})
         if kind.is_timestamp() or kind.is_date():

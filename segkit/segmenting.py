@@ -46,7 +46,8 @@ def segment(
         nothing is prepared before it: put :func:`segkit.make_preparer` first in a pipeline yourself.
     previous : Segmentation, optional
         An earlier segmentation that this one continues: a segment that is found again keeps its id and
-        its name, and a new one gets an id that was never used. What became of each is in
+        its name, and a new one gets an id that was never used. Value bands that "auto" makes again are of the same
+        feature, under the same names. What became of each is in
         ``provenance["transitions"]``; see :func:`segkit.match_segments`.
     min_share : float, optional
         Least share of the customers that a segment may hold, in (0, 0.5]. If not said, "auto" keeps to 0.02 where
@@ -154,6 +155,7 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
         preparer.fit(customers.sort_index())
     estimator = make_pipeline(preparer, bands_of(preparer, customers, value, n_bands))
     result = _fitted(estimator, customers, BANDS, n_bands, 0)
+    result.provenance["by"] = value
     last = len(result.segments) - 1
     ends = {0: f": highest {value}", last: f": lowest {value}"} if last > 0 else {}
     return result.with_names({s: f"Band {s + 1}{ends.get(s, '')}" for s in result.segments})

@@ -34,6 +34,8 @@ from segkit._panel import NOBODY, Panel
 sys.path.append(str(CHECKOUT / "benchmarks"))
 from confidence import curve, reliability
 
+pytestmark = pytest.mark.usefixtures("structure_not_asked")
+
 SHOPS = int(os.environ.get("SEGKIT_SHOPS", "5"))
 
 

@@ -5,9 +5,12 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 import segkit as sg
+
+pytestmark = pytest.mark.usefixtures("structure_not_asked")
 
 CENTERS = np.array([[10, 10], [60, 10], [10, 60], [60, 60], [110, 110]])
 
@@ -185,3 +188,18 @@ def test_members_alone_serve_where_the_features_differ(four):
     renamed = four.customers.rename(columns=str.upper)
     table = sg.match_segments(four, sg.segment(renamed, n_segments=4, random_state=3))
     assert (table["transition"] == "survived").all() and (table["kept"] == 1).all()
+
+
+def test_a_former_name_is_nobody_elses():
+    old = sg.segment(crowd(CENTERS[:4]), n_segments=4).with_names({0: "Segment 4"})
+    new = sg.segment(crowd(CENTERS), n_segments=5, previous=old)
+    assert new.name_of(0) == "Segment 4" and new.name_of(4) == "Segment 4 (new)"
+    assert new.named_labels.nunique() == 5
+
+
+def test_members_alone_serve_where_the_old_model_has_no_rule_for_a_value():
+    four = sg.segment(crowd(CENTERS[:4]), model=KMeans(4, n_init=3, random_state=0))
+    today = four.customers.copy()
+    today.iloc[0, 0] = np.nan
+    again = sg.segment(today, n_segments=4, previous=four)
+    assert (sg.match_segments(four, again)["transition"] == "survived").all()

@@ -27,6 +27,8 @@ from segkit.trust._pipelines import (
 )
 from segkit.trust.travelling import _co_association, _groups, _togetherness
 
+pytestmark = pytest.mark.usefixtures("structure_not_asked")
+
 SHOPS = int(os.environ.get("SEGKIT_SHOPS", "6"))
 
 

@@ -10,6 +10,8 @@ import segkit as sg
 from segkit.datasets import make_events
 from segkit.trust.outcome import RFM_CELLS, RFM_QUINTILES
 
+pytestmark = pytest.mark.usefixtures("structure_not_asked")
+
 AS_OF, HORIZON = "2024-07-01", "90 days"
 
 
@@ -179,3 +181,14 @@ def test_what_it_says_of_the_complete_journey():
     assert not (told["verdict"].loc[:, "everything"] == "more than RFM quintiles").any()
     assert spend.loc["items", "verdict"] == "less than RFM quintiles"
     assert churn.loc["items", "explained"] < 0.05
+
+
+def test_names_and_labels_that_cannot_be_are_explained():
+    events, ids = shop(np.full(40, 0.5), n=40)
+    lot = pd.Series(np.arange(40) % 2, ids)
+    with pytest.raises(ValueError, match="results holds no segmentation"):
+        board(events, {})
+    with pytest.raises(ValueError, match="called 'RFM quintiles', as is a rival"):
+        board(events, {RFM_QUINTILES: lot})
+    with pytest.raises(ValueError, match="has two labels for 'c000'"):
+        board(events, pd.concat([lot, lot.iloc[:1]]))

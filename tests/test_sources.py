@@ -321,6 +321,26 @@ def test_times_with_and_without_a_zone_in_one_column_are_told_apart():
         assert set(events.table.to_pandas()["timestamp"]) == {pd.Timestamp("2024-07-01 08:00")}
 
 
+@pytest.mark.parametrize("way", ["pandas", "arrow", "polars", "lazy", "parquet", "duckdb"])
+def test_nanoseconds_of_a_zone_are_times(way, tmp_path):
+    moments = pd.DatetimeIndex(
+        ["2024-01-31 23:30:00.5", "2024-07-01 12:00:00.25"], tz="Europe/Berlin"
+    ).as_unit("ns")
+    lines = pd.DataFrame({"customer_id": ["a", "b"], "timestamp": moments, "amount": [1.0, 2.0]})
+    polars = pytest.importorskip("polars") if way in ("polars", "lazy") else None
+    lines.to_parquet(tmp_path / "lines.parquet")
+    source = {
+        "pandas": lambda: lines,
+        "arrow": lambda: pa.Table.from_pandas(lines),
+        "polars": lambda: polars.from_pandas(lines),
+        "lazy": lambda: polars.from_pandas(lines).lazy(),
+        "parquet": lambda: tmp_path / "lines.parquet",
+        "duckdb": lambda: duckdb.connect().from_df(lines),
+    }[way]()
+    told = read(source).table.to_pandas().sort_values("customer_id")["timestamp"]
+    assert told.to_list() == [pd.Timestamp("2024-01-31 22:30:00.5"), pd.Timestamp("2024-07-01 10:00:00.25")]
+
+
 def test_text_that_no_encoding_can_write_is_kept_in_part():
     assert column(pd.DataFrame({"a": ["x\ud800", None]}, dtype="object"), "a")[0] == "x?"
 

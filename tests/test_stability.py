@@ -11,6 +11,8 @@ import segkit as sg
 from segkit.trust._compressed import compress
 from segkit.trust.repeatability import LEVELS, in_words
 
+pytestmark = pytest.mark.usefixtures("structure_not_asked")
+
 
 def told(result, **said):
     return sg.stability(result, **({"resamples": 10, "progress": False} | said))

@@ -6,24 +6,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, spearmanr
+from shared_data import shared
 from simulated import GROUPED, ONE_POPULATION, four_groups, latent, log_normal, missing_values, mixed_types
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tables import three_groups
+from threadpoolctl import threadpool_limits
 
 import segkit as sg
 from segkit.trust._copula import OnePopulation
 from segkit.trust._modes import own_valleys
 from segkit.trust._valleys import separations
+from segkit.trust.structure import _judged
 
 SHOPS = int(os.environ.get("SEGKIT_SHOPS", "20"))
-REFERENCES = 59
+REFERENCES = 79
 
 
 def asked(customers, **said):
-    return sg.structure_test(customers, **({"references": 39, "progress": False} | said))
+    return sg.structure_test(customers, **({"references": 62, "progress": False} | said))
 
 
 def rate(shop, shops=SHOPS, n=400):
@@ -37,16 +41,11 @@ def rate(shop, shops=SHOPS, n=400):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in ONE_POPULATION if n != "buy_till_you_die"])
-def test_false_alarms_are_as_few_as_stated(name):
-    """No more than a test at 5 % would give in 999 of 1,000 runs of so many shops."""
-    assert rate(ONE_POPULATION[name]) <= binom.ppf(0.999, SHOPS, 0.05)
-
-
-@pytest.mark.slow
-def test_features_that_follow_from_each_other_raise_no_more_alarms_than_stated():
-    """Recency, tenure and gaps of one BG/NBD population: a Gaussian copula is only near, and 22 % were measured."""
-    assert rate(ONE_POPULATION["buy_till_you_die"]) <= binom.ppf(0.999, SHOPS, 0.22)
+def test_false_alarms_are_as_few_as_stated():
+    """Over all shops, no more than a test at 5 % would give in 99 of 100 runs; of no case, in 999 of 1,000."""
+    alarms = {name: rate(shop) for name, shop in ONE_POPULATION.items()}
+    assert sum(alarms.values()) <= binom.ppf(0.99, SHOPS * len(alarms), 0.05), alarms
+    assert max(alarms.values()) <= binom.ppf(0.999, SHOPS, 0.05), alarms
 
 
 @pytest.mark.slow
@@ -83,11 +82,11 @@ def test_one_planted_group_in_a_crowd_is_the_real_one():
 def test_the_sentence_says_what_was_found():
     crowd = asked(log_normal(300, np.random.default_rng(0)))
     assert crowd.verdict == "continuum" and crowd.p_value > 0.05 and repr(crowd) == crowd.sentence
-    assert "of 39 made-up shops of one population" in crowd.sentence
+    assert "of 62 made-up shops of one population" in crowd.sentence
     groups = asked(three_groups(40))
     assert groups.verdict == "structure" and groups.facts["by_themselves"] == ["visits", "spend"]
     assert groups.sentence.startswith("There are groups: visits and spend show them by themselves")
-    assert groups.effect > 3 and groups.references.shape == (39, 9)
+    assert groups.effect > 3 and groups.references.shape == (62, 9)
     assert list(groups.observed.index) == list(range(2, 11))
 
 
@@ -102,7 +101,7 @@ def test_order_of_rows_changes_nothing(change):
 
 
 def test_a_sample_is_stated():
-    test = asked(log_normal(1_500, np.random.default_rng(0)), references=59)
+    test = asked(log_normal(1_500, np.random.default_rng(0)), references=62)
     assert (test.facts["customers"], test.facts["looked_at"]) == (1_500, 1_000)
 
 
@@ -200,7 +199,7 @@ def odd(n=120):
 
 @pytest.mark.parametrize(("customers"), [t for _, t in odd()], ids=[name for name, _ in odd()])
 def test_odd_tables_get_an_answer(customers):
-    test = asked(customers, references=59)
+    test = asked(customers, references=62)
     assert test.verdict in ("continuum", "too little"), test.sentence
     assert test.sentence
 
@@ -228,26 +227,26 @@ def test_one_feature_alone_may_show_groups():
 
 
 def test_too_few_references_are_refused():
-    with pytest.raises(ValueError, match="references=20 should be a whole number, 24 or more"):
+    with pytest.raises(ValueError, match="references=20 should be a whole number, 62 or more"):
         asked(three_groups(), references=20)
 
 
 def test_more_segments_than_a_sample_holds_and_who_is_outside():
     customers = log_normal(60, np.random.default_rng(0))
-    told = sg.segment_structure(sg.segment(customers, n_segments=20), references=59, progress=False)
+    told = sg.segment_structure(sg.segment(customers, n_segments=20), references=62, progress=False)
     assert len(told) == 20 and set(told["verdict"]) <= {"too little", "arbitrary"}
     outliers = pd.concat([three_groups(40), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["x"])])
     noisy = sg.segment(
         outliers, model=make_pipeline(StandardScaler(), HDBSCAN(min_cluster_size=20, copy=True))
     )
-    told = sg.segment_structure(noisy, references=39, progress=False)
+    told = sg.segment_structure(noisy, references=62, progress=False)
     assert (noisy.labels == -1).any() and list(told.index) == noisy.segments
     assert (told["verdict"] == "real").all()
 
 
 def test_other_preparers_are_looked_at_with_the_default_one():
     model = make_pipeline(StandardScaler(), PCA(2), KMeans(3, n_init=3, random_state=0))
-    told = sg.segment_structure(sg.segment(three_groups(40), model=model), references=39, progress=False)
+    told = sg.segment_structure(sg.segment(three_groups(40), model=model), references=62, progress=False)
     assert (told["verdict"] == "real").all()
 
 
@@ -261,9 +260,9 @@ def test_stopped_half_way_it_keeps_what_is_done(monkeypatch):
         return drawn(self, rng)
 
     monkeypatch.setattr(OnePopulation, "draw", stopped)
-    limit = 30
-    test = asked(log_normal(100, np.random.default_rng(0)))
-    assert test.facts["references"] == len(test.references) == 29
+    limit = 70
+    test = asked(log_normal(100, np.random.default_rng(0)), references=99)
+    assert test.facts["references"] == len(test.references) == 69
     calls.clear()
     limit = 5
     with pytest.raises(KeyboardInterrupt):
@@ -275,6 +274,89 @@ def test_the_picture_has_the_shops_and_these_customers():
     drawn = test.plot().to_dict()
     bars, line, _ = drawn["layer"]
     rows = drawn["datasets"][bars["data"]["name"]]
-    assert sum(row["shops"] for row in rows) == 39
+    assert sum(row["shops"] for row in rows) == 62
     assert drawn["datasets"][line["data"]["name"]][0]["low"] == pytest.approx(test.scores[0])
     assert " ".join(drawn["title"]["subtitle"]) == test.sentence
+
+
+class Lots(ClusterMixin, BaseEstimator):
+    """Labels by lot, whatever the customers are."""
+
+    def fit(self, X, y=None):
+        self.labels_ = np.random.default_rng(0).integers(0, 3, len(X))
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)
+
+
+def test_lots_are_not_the_groups_that_there_are():
+    customers = four_groups(400, np.random.default_rng(2))[0]
+    lots = sg.segment(customers, model=make_pipeline(sg.make_preparer(), Lots()))
+    told = sg.segment_structure(lots, progress=False)
+    assert (told["verdict"] == "arbitrary").all() and (told["separation"] == 0).all()
+
+
+def test_who_misses_the_same_features_is_drawn_by_themselves():
+    """Of who ordered once there is no gap, and recency is tenure: so it is in the shops of one population."""
+    rng = np.random.default_rng(0)
+    tenure = rng.uniform(10, 300, 300)
+    once = np.arange(300) < 120
+    customers = pd.DataFrame({"tenure": tenure, "recency": np.where(once, tenure, tenure * rng.random(300))})
+    customers["gap"] = np.where(once, np.nan, rng.lognormal(size=300))
+    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    alone = drawn[drawn["gap"].isna()]
+    assert len(alone) == 120 and np.abs(alone["tenure"] - alone["recency"]).mean() < 5
+    for column in customers:
+        assert sorted(drawn[column].dropna()) == sorted(customers[column].dropna())
+
+
+def test_patterns_of_missing_values_stay_as_they_are():
+    rng = np.random.default_rng(1)
+    customers = log_normal(200, rng).mask(rng.random((200, 6)) < 0.15)
+    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    patterns = [t.isna().apply(tuple, axis=1).value_counts().to_dict() for t in (customers, drawn)]
+    assert patterns[0] == patterns[1] and len(patterns[0]) > 10
+
+
+def test_threads_change_nothing():
+    customers = mixed_types(300, np.random.default_rng(5))
+    told = []
+    for threads in (1, 2, 4):
+        with threadpool_limits(limits=threads):
+            told.append(asked(customers))
+    assert told[0].references.equals(told[1].references) and told[0].references.equals(told[2].references)
+
+
+def test_identical_rows_are_too_little():
+    same = pd.DataFrame({"a": [1.0] * 100, "b": [2.0] * 100})
+    assert asked(same).verdict == "too little"
+    assert (
+        asked(pd.concat([log_normal(5, np.random.default_rng(0))] * 40, ignore_index=True)).verdict
+        == "too little"
+    )
+
+
+def test_a_p_value_between_two_and_five_percent_is_a_hint():
+    observed = np.array([3.0, 0.0])
+    drawn = np.column_stack([np.r_[4.0, 3.5, np.zeros(97)], np.zeros(99)])
+    facts = {"references": 99, "by_themselves": []}
+    told = _judged(observed, drawn, 1.0, dict(facts))
+    assert told.verdict == "continuum" and told.p_value == pytest.approx(0.03 / 0.8)
+    assert told.sentence.startswith("One continuum, with a hint of groups: 2 of 99")
+    assert _judged(observed + 9, drawn, 1.0, dict(facts)).verdict == "structure"
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("mall_customers", "structure"), ("wholesale_customers", "continuum"), ("rfm_orders", "continuum")],
+)
+def test_what_it_says_of_real_customers(name, verdict):
+    """The mall's five corners of income and spending are the textbook's; the others are skewed clouds."""
+    table = pd.read_csv(shared(name) / f"{name}.csv")
+    if name == "rfm_orders":
+        orders = sg.read_events(table, kind="purchase", timestamp="order_date", amount="revenue")
+        table = sg.customer_features(orders, sg.RFM, as_of="2007-01-01")
+    else:
+        table = table.drop(columns=["CustomerID", "Gender", "Age", "Channel", "Region"], errors="ignore")
+    assert asked(table, references=99).verdict == verdict

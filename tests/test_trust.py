@@ -170,7 +170,7 @@ def stopping_after(shops, monkeypatch):
 def test_an_answer_cut_short_is_not_remembered(monkeypatch):
     customers = crowd(150, seed=21)
     with monkeypatch.context() as patch:
-        stopping_after(30, patch)
+        stopping_after(70, patch)
         with pytest.raises(KeyboardInterrupt):
             sg.segment(customers, n_segments=3)
     assert "of 99 made-up shops" in sg.segment(customers, n_segments=3).provenance["structure"]["sentence"]
@@ -179,10 +179,10 @@ def test_an_answer_cut_short_is_not_remembered(monkeypatch):
 def test_assess_stopped_keeps_what_the_shops_said(monkeypatch):
     result = sg.segment(crowd(150, seed=22), n_segments=3)
     with monkeypatch.context() as patch:
-        stopping_after(30, patch)
+        stopping_after(70, patch)
         told = sg.assess(result, progress=False)
     assert (
-        told.structure.facts["references"] == 30 and told.repeatable == "not asked" and told.stability is None
+        told.structure.facts["references"] == 70 and told.repeatable == "not asked" and told.stability is None
     )
     assert (told.segments["verdict"] == "arbitrary; whether it comes back was not asked").all()
 
@@ -282,7 +282,16 @@ def test_a_number_left_open_explains_itself():
     result = sg.segment(three_groups(40), n_segments="auto")
     choice = result.provenance["choice"]
     assert choice["chosen"] == 3 == len(result.segments) and 3 in choice["defensible"]
-    assert choice["why"].startswith("3 segments are the most that hold")
+    assert choice["why"].startswith("Of 2 to 10 segments, 3 are the most that hold")
+
+
+def test_a_choice_among_fewer_than_were_asked_for_says_so(monkeypatch):
+    import segkit.trust.choice as choice
+
+    scan = choice.scan_clusters
+    monkeypatch.setattr(choice, "scan_clusters", lambda *a, **k: scan(*a, **{**k, "k": [2, 3]}))
+    why = sg.segment(three_groups(40), n_segments="auto").provenance["choice"]["why"]
+    assert why.startswith("Of 2 to 3 segments, 3 are") and why.endswith("It was stopped before 10 was tried.")
 
 
 def test_a_continuum_left_open_becomes_bands_of_value():
@@ -343,3 +352,28 @@ def test_auto_finds_the_planted_number_and_bands_where_nothing_was_planted():
             told.append(sg.segment(customers, n_segments="auto"))
     assert sum(len(r.segments) == 5 and not r.is_bands for r in found) >= 7
     assert sum(r.is_bands for r in bands) >= 6
+
+
+def test_groups_that_the_segments_cut_across_make_none_of_them_real():
+    table = three_groups(60).assign(monetary=np.random.default_rng(0).lognormal(size=180))
+    bands = sg.value_bands(table, by="monetary")
+    assert bands.trust_line.startswith("Groups? Yes (p = ")
+    told = sg.assess(bands, resamples=3, progress=False)
+    assert told.real.startswith("no: there are groups (p = ") and (told.segments["real"] == "arbitrary").all()
+
+
+def test_bands_made_again_are_of_the_same_feature_under_the_same_names():
+    rng = np.random.default_rng(4)
+    tables = [
+        pd.DataFrame(np.exp(rng.normal(size=(200, 4)) + rng.normal(size=(200, 1))), columns=list("abcd"))
+        for _ in "12"
+    ]
+    for by in "abcd":
+        before = sg.value_bands(tables[0], by=by).with_names({0: "Gold"})
+        again = sg.segment(tables[1], n_segments="auto", previous=before)
+        assert again.provenance["by"] == by and again.name_of(0) == "Gold"
+
+
+def test_events_of_another_sort_are_named(of_groups):
+    with pytest.raises(TypeError, match="events is a DataFrame"):
+        sg.assess(of_groups, events=pd.DataFrame(), horizon="90 days")

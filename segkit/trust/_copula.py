@@ -5,7 +5,8 @@ moved until the simulated rank correlations are the observed ones: ties, zeros a
 relation between the two, so that no formula gives them.
 
 Who misses which features is known without a test, and tells how the others stand together: of who ordered once there
-is no gap between orders, and recency is tenure. So customers who miss the same features are drawn by themselves.
+is no gap between orders, and recency is tenure. So it stays as it is, and customers who miss the same features are
+drawn by themselves.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from scipy.stats import norm, rankdata
 from segkit.prepare import MISSING, Preparer
 
 ROUNDS = 12  # of moving the correlations of the copula
-DRAWS = 3_000  # customers simulated to see the rank correlations that they give
+DRAWS = (
+    500,
+    3_000,
+)  # customers simulated to see the rank correlations that they give: 4 times as many as there are, within
 STEP = 0.9  # of the difference that a round makes up for
 NEAR_ONE = 0.9995
 KIND = 30  # customers who miss the same features, to be drawn by themselves; fewer are drawn with all others like them
@@ -111,8 +115,9 @@ class _Kind:
     ):
         self._n, self._prepared, self._n_features = len(customers), prepared, customers.shape[1]
         self._margins, self._columns, self._features = _margins(customers, preparer, prepared)
+        self._flags = len(preparer.flagged_)  # the first of the margins
         observed = _rank_correlations([m.codes for m in self._margins])
-        self._root = self._fitted(observed, rng)
+        self._onto, self._root = self._fitted(observed, rng)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Return the prepared customers, shape (n, n_prepared)."""
@@ -129,7 +134,16 @@ class _Kind:
         return found
 
     def _rows(self, rng: np.random.Generator) -> list[np.ndarray]:
-        return self._matched(rng.standard_normal((self._n, len(self._margins))) @ self._root.T)
+        noise = rng.standard_normal((self._n, len(self._margins)))
+        return self._matched(self._latent(noise, np.arange(self._n), self._onto, self._root))
+
+    def _latent(self, noise: np.ndarray, who: np.ndarray, onto: np.ndarray, root: np.ndarray) -> np.ndarray:
+        """Return latent values of customers who miss what `who` of the real ones miss, and are chance else."""
+        missing = np.empty((len(noise), self._flags))
+        for i in range(self._flags):
+            order = np.lexsort((noise[:, i], self._margins[i].codes[who]))
+            missing[order, i] = np.sort(noise[:, i])
+        return np.hstack([missing, missing @ onto.T + noise[:, self._flags :] @ root.T])
 
     def _matched(self, latent: np.ndarray) -> list[np.ndarray]:
         """Return for each margin which real customer's value each drawn customer gets: by rank, flags first."""
@@ -150,20 +164,30 @@ class _Kind:
             rows.append(taken)
         return rows
 
-    def _fitted(self, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the root of the copula's correlations under which the drawn rank correlations are the observed."""
+    def _fitted(self, observed: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the copula under which the drawn rank correlations are the observed, given who misses what."""
         if not self._margins:
-            return np.empty((0, 0))
-        noise = rng.standard_normal((max(DRAWS, self._n), len(self._margins)))
-        wanted = correlations = 2 * np.sin(np.pi * observed / 6)
+            return np.empty((0, 0)), np.empty((0, 0))
+        draws = max(self._n, int(np.clip(4 * self._n, *DRAWS)))
+        noise = rng.standard_normal((draws, len(self._margins)))
+        who = _stretched(np.arange(self._n), draws)
+        wanted = 2 * np.sin(np.pi * observed / 6)
         for _ in range(ROUNDS):
-            correlations, root = _possible(wanted)
-            rows = self._matched(noise @ root.T)
+            correlations = _possible(wanted)
+            rows = self._matched(self._latent(noise, who, *_given(correlations, self._flags)))
             drawn = [m.codes[r] for m, r in zip(self._margins, rows, strict=True)]
             off = np.where(np.isnan(observed), 0.0, observed - _rank_correlations(drawn))
             wanted = np.clip(correlations + STEP * off, -NEAR_ONE, NEAR_ONE)
             np.fill_diagonal(wanted, 1.0)
-        return _possible(wanted)[1]
+        return _given(_possible(wanted), self._flags)
+
+
+def _given(correlations: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how normal variables depend on the first of them, and a root of what is left of their covariance."""
+    known, cross = correlations[:first, :first], correlations[first:, :first]
+    onto = cross @ np.linalg.pinv(known, rcond=1e-3, hermitian=True) if first else cross
+    values, vectors = np.linalg.eigh(correlations[first:, first:] - onto @ cross.T)
+    return onto, vectors * np.sqrt(np.maximum(values, 1e-9))
 
 
 def _normal_scores(values: np.ndarray) -> np.ndarray:
@@ -260,9 +284,9 @@ def _pairwise(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where((n > 2) & (spread > 1e-9 * np.maximum(n, 1)), np.nan_to_num(found), 0.0)
 
 
-def _possible(correlations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest correlations that can be (no negative eigenvalue), and a root of them."""
+def _possible(correlations: np.ndarray) -> np.ndarray:
+    """Return the nearest correlations that can be: no negative eigenvalue."""
     values, vectors = np.linalg.eigh((correlations + correlations.T) / 2)
     root = vectors * np.sqrt(np.maximum(values, 1e-9))
     root /= np.linalg.norm(root, axis=1, keepdims=True)
-    return root @ root.T, root
+    return root @ root.T

@@ -14,7 +14,7 @@ from segkit.trust._valleys import BINS, depths
 ATOM = 0.02  # of the customers: a value that more of them share is left out
 UNEQUAL = 0.5  # different values for each customer, at the least
 ENOUGH = 40  # customers with values of their own
-FLAT = 399  # flat shops to compare with
+FLAT = 999  # flat shops to compare with
 CERTAIN = 0.99
 ENDS = (0.005, 0.995)  # quantiles between which the density is looked at
 

@@ -15,6 +15,9 @@ TRIALS = 5  # places tried for each new centre
 ROUNDS = 8  # of Lloyd's algorithm
 KERNEL = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9.0  # smooths the density over neighbouring bins
 LEAST = 5  # customers without whom a group has no density
+OWN_SIDE = (
+    0.75  # of a group must be nearer to its own centre than to the other's, else no valley lies between them
+)
 
 
 def deepest_valleys(points: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,7 +59,8 @@ def separations(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> 
     Returns
     -------
     separation : ndarray of shape (k,)
-        As in :func:`deepest_valleys`; 0 where a group has fewer than five customers.
+        As in :func:`deepest_valleys`; 0 where a group has fewer than five customers, and between groups that lie in
+        the same place, as lots do: what the density does there is not between them.
     nearest : ndarray of int, shape (k,)
     """
     k = len(centers)
@@ -75,13 +79,20 @@ def separations(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> 
     cell = (own[:, None] * k + np.arange(k)[None, :]) * BINS + bins
     counts = np.bincount(cell[inside], minlength=k * k * BINS).reshape(k, k, BINS).astype(float)
     both = counts + counts.transpose(1, 0, 2)[:, :, ::-1]
-    depth = depths(both)
+    depth = np.where(_on_their_own_sides(at, own, k), depths(both), 0.0)
     np.fill_diagonal(depth, np.inf)
     few = np.bincount(own, minlength=k) < LEAST
     depth[few, :] = 0.0
     depth[:, few] = np.where(few.all(), 0.0, np.inf)
     depth[few, :] = 0.0
     return np.where(np.isfinite(depth.min(axis=1)), depth.min(axis=1), 0.0), depth.argmin(axis=1)
+
+
+def _on_their_own_sides(at: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
+    """Return for each two groups whether most members of both are nearer to their own centre."""
+    sizes = np.maximum(np.bincount(own, minlength=k), 1)
+    near = (np.eye(k)[own].T @ (at < 0.5)) / sizes[:, None]
+    return np.minimum(near, near.T) >= OWN_SIDE
 
 
 def depths(counts: np.ndarray) -> np.ndarray:

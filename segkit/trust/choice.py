@@ -20,6 +20,7 @@ from segkit.trust.structure import REFERENCES, looked_at_by, prepared_test
 from segkit.trust.verdicts import real_in_words
 
 BANDS_USUAL = 5
+FOUND = "Groups? Yes (p = {p:.2g}). Real?"  # there are groups; whether these segments are they is another question
 ENDED = " The previous value bands are not continued: they were no segments."
 DEFAULT_SHARE = 0.02  # of the customers in the smallest segment, where nothing else is said
 MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
@@ -63,7 +64,9 @@ def told_structure(
             "p_value": None if np.isnan(test.p_value) else float(test.p_value),
             "effect": None if np.isnan(test.effect) else float(test.effect),
             "sentence": test.sentence,
-            "line": f"Real? {real[0].upper()}{real[1:]}.",
+            "line": FOUND.format(p=test.p_value)
+            if test.verdict == "structure"
+            else f"Real? {real[0].upper()}{real[1:]}.",
         }
     return dict(_told[key])
 
@@ -137,12 +140,17 @@ def choose_segments(
         )
     defensible = sorted({*defensible, len(result.segments)})
     why = _why(scan, len(result.segments), defensible, least, told)
-    return _with_choice(result, defensible, why + apart)
+    stopped = f" It was stopped before {top} was tried." if scan.index[-1] < top else ""
+    return _with_choice(result, defensible, why + stopped + apart)
 
 
 def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None) -> Segmentation:
     wanted = BANDS_USUAL if min_share is None else min(BANDS_USUAL, int(1 / min_share + 1e-9))
-    result = value_bands(customers, n_bands=wanted)
+    before = None if previous is None or previous.provenance.get("method") != BANDS else previous
+    by = None if before is None else before.provenance.get("by")
+    result = value_bands(customers, by=by if by in customers else None, n_bands=wanted)
+    if before is not None and by == result.provenance["by"] and result.segments == before.segments:
+        result = result.with_names(before.names)
     smallest = result.labels.value_counts(normalize=True).min()
     if min_share is not None and smallest < min_share - 1 / len(customers):
         raise ValueError(
@@ -150,7 +158,7 @@ def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: fl
             f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Ask for "
             "a lower min_share, or for bands of another feature: value_bands(customers, by=…)."
         )
-    if previous is not None and previous.provenance.get("method") != BANDS:
+    if previous is not None and before is None:
         why = " They do not continue the previous segments: bands are numbered by value."
     else:
         why = ""
@@ -175,7 +183,8 @@ def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, to
     if row["smallest"] < min_share:
         held += f", which is less than the {min_share:.0%} that was asked for"
     return (
-        f"{k} segments are the most that hold: {held}.{also} What they are for decides among these.{unsure}"
+        f"Of {scan.index[0]} to {scan.index[-1]} segments, {k} are the most that hold: {held}.{also} What they are for "
+        f"decides among these.{unsure}"
     )
 
 

@@ -85,6 +85,7 @@ def outcome_scoreboard(
     """
     moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     named = results if isinstance(results, Mapping) else {"segments": results}
+    _check_names(named)
     _check_time(events, named, moment, ahead)
     labels = {name: _labels(name, result) for name, result in named.items()}
     rivals = _rivals(events, moment)
@@ -118,6 +119,16 @@ def outcome_scoreboard(
         "left_out": left_out,
     }
     return board
+
+
+def _check_names(results: Mapping[str, Segmentation | pd.Series]) -> None:
+    if not results:
+        raise ValueError("results holds no segmentation. Bring one, or several by name: {'ours': result}.")
+    taken = [name for name in results if name in (RFM_QUINTILES, RFM_CELLS)]
+    if taken:
+        raise ValueError(
+            f"A segmentation is called {taken[0]!r}, as is a rival that is made here. Call it another way."
+        )
 
 
 def segment_outcomes(
@@ -184,6 +195,9 @@ def _labels(name: str, result: Segmentation | pd.Series) -> pd.Series:
         raise TypeError(f"{name!r} is a {type(result).__name__}. Pass a Segmentation, or a Series of labels.")
     if labels.isna().any():
         raise ValueError(f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each one.")
+    if not labels.index.is_unique:
+        example = labels.index[labels.index.duplicated()][0]
+        raise ValueError(f"{name!r} has two labels for {example!r}. Give each customer one.")
     return labels.set_axis(labels.index.astype("str")) if labels.index.dtype != "str" else labels
 
 

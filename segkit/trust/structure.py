@@ -25,14 +25,20 @@ LOOKED = 1_000  # customers looked at, of more a sample; what a thousand do not 
 FEWEST = 50  # customers, without whom nothing can be said
 DIFFERENT = 10  # different customers, likewise
 GROUPS = 10  # tried, at the most
-ALPHA = 0.05
+ALPHA = 0.02  # for groups at all; not 5 %, since a copula is only near where features follow from each other
+HINT = 0.05  # above it, not even a hint
+OF_SEGMENTS = 0.05  # for each segment, once there are groups
 REFERENCES = 99  # shops of one population, where nothing else is said
-FEWEST_SHOPS = 24  # with fewer, no p-value of four fifths of the level could be small enough
+FEWEST_SHOPS = 62  # with fewer, no p-value of four fifths of the level could be small enough
 BY_ITSELF = 0.2  # of this level is spent on single features, the rest on how they stand together
 SAID = {
     "structure": (
-        "There are groups: the deepest gap between groups of these customers is deeper than in {share:.0%} of {n} "
+        "There are groups: the deepest gap between groups of these customers is deeper than in {less} of {n} "
         "made-up shops of one population with the same features (p = {p:.2g})."
+    ),
+    "hint": (
+        "One continuum, with a hint of groups: {deeper} of {n} made-up shops of one population with the same features "
+        "show gaps as deep as these customers do, or deeper (p = {p:.2g}, and {alpha:.2g} or less is asked for)."
     ),
     "continuum": (
         "One continuum: {deeper} of {n} made-up shops of one population with the same features show gaps as deep as "
@@ -63,7 +69,7 @@ class StructureTest:
     effect : float
         How far the deepest gap lies above those of the reference shops, in their standard deviations.
     verdict : {"structure", "continuum", "too little"}
-        At a level of 5 %.
+        At a level of 2 %; a p-value between that and 5 % is a continuum with a hint of groups.
     sentence : str
         The same in words.
     observed : Series of shape (n_groups,)
@@ -125,14 +131,14 @@ def structure_test(
     Raises
     ------
     ValueError
-        If the customers cannot be segmented at all, or there are fewer than 24 references.
+        If the customers cannot be segmented at all, or there are fewer than 62 references.
 
     Notes
     -----
     A reference shop keeps every feature as it is, value by value (its ties, zeros, words, and who misses what),
-    and the rank correlations of all pairs: a Gaussian copula, whose correlations are moved until the simulated rank
-    correlations are the observed ones. All else is chance. What the reference shops show is what
-    one population of customers with these features shows by itself.
+    and, among those who miss the same features, the rank correlations of all pairs: a Gaussian copula, whose
+    correlations are moved until the simulated rank correlations are the observed ones. All else is chance. What the
+    reference shops show is what one population of customers with these features shows by itself.
 
     What is compared is the valley between groups: k-means makes 2 to 10 groups, customers of each two are laid on the
     line between the two centres, and the depth of the valley in their density is measured in standard
@@ -197,8 +203,9 @@ def segment_structure(
 
     Notes
     -----
-    The best group of a reference shop is the yardstick for each segment, so that at most 5 % of shops of one
-    population have any segment that is called real.
+    No segment is real where the test of the whole finds no groups. Where it does, the best group of a reference shop
+    is the yardstick for each segment, at a level of 5 %. It is less powerful than the test of the whole: of four
+    groups, those that are least apart may be called arbitrary.
     """
     checked_result(result)
     return examine(result, references=references, random_state=random_state, progress=progress)[1]
@@ -228,7 +235,7 @@ def _examined(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return the test, and the prepared customers that were looked at."""
-    check_count("references", references, FEWEST_SHOPS, ": with fewer no p-value can be below 5 %")
+    check_count("references", references, FEWEST_SHOPS, ": with fewer no p-value can be below 2 %")
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
     looked = customers.sort_index()
@@ -310,9 +317,12 @@ def _judged(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict
     p_together = (1 + int((theirs >= ours - 1e-12).sum())) / (len(theirs) + 1)
     p = min(1.0, p_alone / BY_ITSELF, p_together / (1 - BY_ITSELF))  # Bonferroni, with weights
     verdict = "structure" if p <= ALPHA + 1e-12 else "continuum"
+    told_as = "hint" if verdict == "continuum" and p <= HINT + 1e-12 else verdict
     effect = float((ours - theirs.mean()) / max(theirs.std(), 1e-9))
     deeper = int((theirs >= ours - 1e-12).sum())
-    said = SAID[verdict].format(share=1 - deeper / len(theirs), deeper=deeper, n=len(theirs), p=p)
+    said = SAID[told_as].format(
+        less=len(theirs) - deeper if deeper else "any", deeper=deeper, n=len(theirs), p=p, alpha=ALPHA
+    )
     features = facts["by_themselves"]
     if features:
         many = len(features) > 1
@@ -352,6 +362,6 @@ def _segments(result: Segmentation, test: StructureTest, points: pd.DataFrame) -
         p = (1 + int((best >= depth[i] - 1e-12).sum())) / (len(best) + 1)
         table.loc[segment, ["separation", "p_value"]] = depth[i], p
         table.loc[segment, "nearest"] = held[int(nearest[i])]
-        real = test.verdict == "structure" and p <= ALPHA + 1e-12
+        real = test.verdict == "structure" and p <= OF_SEGMENTS + 1e-12
         table.loc[segment, "verdict"] = "real" if real else "arbitrary"
     return table

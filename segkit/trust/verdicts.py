@@ -43,7 +43,7 @@ class Trust:
     Attributes
     ----------
     real, repeatable, useful : str
-        The verdicts on the whole, in words.
+        The verdicts on the whole, in words. There may be groups, and these segments cut across them.
     segments : DataFrame
         Indexed by segment id:
 
@@ -202,6 +202,8 @@ def assess(
     ['real and repeatable']
     """
     checked_result(result)
+    if events is not None and not isinstance(events, Events):
+        raise TypeError(f"events is a {type(events).__name__}. It should come from read_events.")
     if (events is None) != (horizon is None):
         raise ValueError(
             "Whether segments are useful needs both the events and how far to look ahead. "
@@ -219,7 +221,7 @@ def assess(
         later = segment_outcomes(events, result, as_of=as_of, horizon=horizon)
     segments = _of_segments(result, structure, apart, repeated, later)
     return Trust(
-        real_in_words(structure),
+        _these_in_words(structure, segments),
         _repeatable_in_words(segments),
         NOT_ASKED if board is None else _useful_in_words(board),
         segments,
@@ -251,6 +253,16 @@ def real_in_words(test: StructureTest) -> str:
         return "Too little to tell"
     p = f"p = {test.p_value:.2g}"
     return f"yes ({p})" if test.verdict == "structure" else f"no, one continuum cut into bands ({p})"
+
+
+def _these_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
+    """Say whether these segments are the groups that there are."""
+    if test.verdict != "structure" or len(segments) < 2:
+        return real_in_words(test)
+    n, real = len(segments), int((segments["real"] == "real").sum())
+    if not real:
+        return f"no: there are groups (p = {test.p_value:.2g}), and these are not they"
+    return f"{'yes' if real == n else f'{real} of {n}'} (p = {test.p_value:.2g})"
 
 
 def _of_segments(
