@@ -1,5 +1,6 @@
 """The quality report: what was planted is found, and where nothing was, nothing is said."""
 
+import dataclasses
 import html
 import json
 
@@ -17,6 +18,7 @@ from segkit.quality._gaps import silences
 from segkit.quality._hours import moved_hours
 from segkit.quality._levels import level_shifts, peaks
 from segkit.quality._log import Log
+from segkit.quality._times import _zone_advice
 
 CHECKS = {check.name: check for check in _check.CHECKS}
 DAYS = pd.date_range("2024-01-01", "2024-04-29")  # 120
@@ -338,6 +340,17 @@ def test_an_export_that_moved_to_another_zone_is_found_from_its_day_on():
         ask("zone", table.assign(timestamp=table["timestamp"] - pd.to_timedelta(late * 5, unit="h")))
     )
     assert "5 hours" in finding.what and "2024-03-0" in finding.what and "another zone" in finding.advice
+
+
+def test_the_advice_on_an_export_that_moved_to_another_zone_can_be_followed():
+    table = shop(60)
+    late = table["timestamp"] >= "2024-03-04"
+    early = read(table[~late])
+    moved = table[late].assign(timestamp=table["timestamp"][late] - pd.Timedelta(hours=5))
+    moved = read(moved, timezone="Etc/GMT+5")  # five hours behind UTC
+    both = early + dataclasses.replace(moved, timezone="UTC")
+    assert "dataclasses.replace(part, timezone='UTC')" in _zone_advice(Log(both, "UTC"), "")
+    assert not CHECKS["zone"].find(Log(both, "UTC"))
 
 
 def test_dates_and_whole_hours_are_named():

@@ -260,7 +260,8 @@ def _zone_advice(log: Log, by_clock: str) -> str:
         )
     return (
         "A server, an export or a setting moved to another zone. Read the two parts apart, each with its timezone=, "
-        "and add them. Or the business keeps other hours: then all is well."
+        f"and add them by one clock: dataclasses.replace(part, timezone={log.zone!r}). Or the business keeps other "
+        "hours: then all is well."
     )
 
 
