@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Events:
     """A log of events: what was read, from where, and what had to be set aside.
 
-    Made by :func:`read_events`; joined with ``+``.
+    Made by :func:`read_events`; joined with ``+``, where both go by the same `timezone`.
 
     Attributes
     ----------
@@ -42,6 +42,8 @@ class Events:
         What was read.
     timezone : str
         The shop's zone, in which hours and weekdays are counted where an event says no `zone` of its own.
+        Times are UTC whatever it is, so ``dataclasses.replace(events, timezone="Europe/London")`` goes by
+        another clock and moves none of them.
 
     Examples
     --------
@@ -169,6 +171,13 @@ class Events:
         if not isinstance(other, Events):
             return NotImplemented
         check_one_engine(self.table, other.table)
+        if self.timezone != other.timezone:
+            raise ValueError(
+                f"These events go by two clocks, {self.timezone!r} and {other.timezone!r}, and a log has one, by which "
+                "hours and weekdays are counted. All times are known in UTC, so say which clock is the shop's: "
+                f"events + dataclasses.replace(more_events, timezone={self.timezone!r}). An event with a zone of its "
+                "own, in a column zone, keeps it."
+            )
         columns = [c for c in STANDARD if c in self.columns or c in other.columns]
         tables = []
         for part in (self.table, other.table):

@@ -38,6 +38,13 @@ EVERY = (
     *FAMILIES,
     *sg.path_feature("cart_add", "purchase", within="1 day"),
     *sg.path_feature("purchase", without="chat", within="7 days"),
+    *(
+        feature  # whose names would be longer than PostgreSQL allows
+        for left in ("email_unsubscribe", "email_sent")
+        for feature in sg.path_feature(
+            "email_click", "page_view", "cart_add", "purchase", within="30 days", without=left
+        )
+    ),
     sg.distance_feature(51.5, -0.13),
 )
 NAMES = [feature.name for feature in EVERY]
@@ -179,6 +186,10 @@ def test_hours_are_those_of_the_shops_zone_in_sql_too():
         ({"events": ["channel"]}, "needs 'amount'"),
         ({"table": "events; DROP TABLE events"}, "is not the name of a table"),
         ({"as_of": "soon"}, "as_of='soon' is not a moment"),
+        (
+            {"features": sg.path_feature("a", "b", within="1 day", name="ü" * 29), "dialect": "postgres"},
+            r"'ü{29}_count' is 64 bytes long, and postgres cuts names after 63",
+        ),
     ],
 )
 def test_what_sql_cannot_be_written_for_is_said(said, message):

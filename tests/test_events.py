@@ -1,5 +1,6 @@
 """The door: every source gives the same events, and what cannot be used is counted with its reason."""
 
+import dataclasses
 import datetime
 import decimal
 import json
@@ -152,6 +153,19 @@ def test_events_of_any_two_sources_can_be_added(tmp_path):
 def test_simulated_events_can_be_added_to_a_file(tmp_path):
     made = sg.datasets.make_events(3, kinds="purchase")[0]
     assert (made + read(as_csv(LINES, tmp_path))).kinds()["purchase"] == made.kinds()["purchase"] + 2
+
+
+def test_events_by_two_clocks_are_not_added_without_a_word():
+    """Both bought at 9 by the clock of their shop; whose clock the hours are counted by has to be said."""
+    london, angeles = (
+        read(orders((who, "2024-01-05 09:00", 1.0)), timezone=zone)
+        for who, zone in (("ada", "Europe/London"), ("bob", "America/Los_Angeles"))
+    )
+    with pytest.raises(ValueError, match=r"'America/Los_Angeles' and 'Europe/London'.*dataclasses\.replace"):
+        angeles + london
+    both = london + dataclasses.replace(angeles, timezone="Europe/London")
+    assert both.timezone == "Europe/London"
+    assert rows(both)["timestamp"] == [pd.Timestamp("2024-01-05 09:00"), pd.Timestamp("2024-01-05 17:00")]
 
 
 def test_only_events_can_be_added():

@@ -74,6 +74,11 @@ def test_promoters_begin_at_9_of_10(rating, named):
     assert found == named or (named is None and pd.isna(found))
 
 
+def test_a_class_off_its_scale_is_not_taken_from_an_older_survey():
+    events = log(("survey", 9, {"rating": 10}), ("survey", 5, {"rating": 99}))
+    assert pd.isna(one(events, "nps_class")) and one(events, "survey_rating_last") == 99
+
+
 def test_stars_and_points_are_never_mixed():
     events = log(("survey", 9, {"rating": 10}), ("review", 5, {"rating": 1}), ("chat", 3, {"rating": 3}))
     row = ada(events, sg.select_features("survey_rating_mean", "survey_rating_last", "nps_class"))

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from by_hand import AS_OF, ada, exactly
 from pandas.testing import assert_frame_equal
 
 import segkit as sg
+from segkit._standard import KINDS
 from segkit.features import CADENCE, CONTEXT, FAMILIES, RFM, WEB
 from segkit.features.catalogue import code_for
 
@@ -212,6 +214,44 @@ def test_names_can_be_used_in_code():
     features = sg.path_feature("Video played", "plan: up!", within="1 day", without="can't", name=None)
     assert all(f.name.isidentifier() for f in features)
     assert sg.path_feature("a", "b", within="1 day", name="quick")[1].name == "quick_share"
+
+
+FUNNEL = ("email_click", "page_view", "cart_add", "purchase")
+
+
+def test_long_names_fit_into_every_database():
+    """PostgreSQL cuts names after 63 bytes; those of two long paths must differ before that."""
+    within = {"within": "30 days"}
+    one = sg.path_feature(*FUNNEL, without="email_unsubscribe", **within)
+    other = sg.path_feature(*FUNNEL, without="email_sent", **within)
+    foreign = sg.path_feature("Video angesehen für Käufer", "Wunschzettel geöffnet", "purchase", **within)
+    names = [f.name for f in (*one, *other, *foreign)]
+    assert len(set(names)) == 9 and all(len(name.encode()) <= 63 and name.isidentifier() for name in names)
+    assert re.fullmatch("email_click_to_page_view_to_cart_add_to_[a-z_]+_[0-9a-f]{6}_30d_count", one[0].name)
+    assert one == sg.path_feature(*FUNNEL, without="email_unsubscribe", **within)
+    assert "without='email_unsubscribe')" in code_for(one) and "name=" not in code_for(one)
+    just = sg.path_feature("a" * 30, "b" * 20, within="1 day")  # 57 bytes, and six more
+    assert just[0].name == "a" * 30 + "_to_" + "b" * 20 + "_1d_count"
+
+
+def test_slips_in_known_kinds_are_refused():
+    for slip, meant in {
+        **{"cart_ad": "cart_add", "purchse": "purchase", "Page-View": "page_view", "pageview": "page_view"},
+        **{"purhcase": "purchase", "visits": "visit", "email_opem": "email_open"},
+    }.items():
+        with pytest.raises(ValueError, match=f"{slip!r} as a kind .* Did you mean {meant!r}"):
+            sg.path_feature("search", slip, within="1 day")
+        with pytest.raises(ValueError, match=f"Did you mean {meant!r}"):
+            sg.path_feature("search", "return", without=[slip], within="1 day")
+
+
+def test_other_kinds_are_ones_own():
+    own = (
+        *("app_open", "email_bounce", "email_subscribe", "cart_remove", "refund", "mms_sent", "preview", "a"),
+        *("social_unlike", "email_delivered", "checkout", *KINDS, *(k for f in FAMILIES for k in f.kinds)),
+    )
+    for kind in own:
+        assert sg.path_feature(kind, "b", within="1 day")[0].kinds == (kind, "b")
 
 
 def test_a_path_says_what_it_means():

@@ -155,6 +155,20 @@ def test_shares_of_nothing_are_unknown():
     assert math.isnan(one(free, "discount_share"))
     assert math.isnan(one(free, "return_rate"))
     assert one(bought((1, 0.0), discount=2.0), "discount_share") == 1
+    assert math.isnan(one(log(("visit", 1, {"discount": 2.0})), "discounted_order_share"))
+
+
+def test_a_blank_discount_is_none():
+    """Exports leave blank what had no discount: one of two orders, and of ada's alone none, whoever else has any."""
+    some = bought((1, 9.0), (2, 10.0), discount=[1.0, None])
+    assert one(some, "discounted_order_share") == 1 / 2 and one(some, "discount_share") == 1 / 20
+    lines = bought((1, 9.0), (1, 10.0), (2, 5.0), discount=[1.0, None, None], order_id=["a", "a", "b"])
+    assert one(lines, "discounted_order_share") == 1 / 2 and one(lines, "discount_share") == 1 / 25
+    alone = bought((1, 9.0), (2, 10.0), discount=[None, None])
+    names = ("discount_share", "discounted_order_share")
+    assert [one(alone, name) for name in names] == [0, 0]
+    bob = purchases(("bob", days_before(1), 5.0), discount=1.0)
+    assert [one(alone + bob, name) for name in names] == [0, 0]
     assert one(bought((1, 5.0)), "return_rate") == 0
 
 

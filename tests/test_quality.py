@@ -1,5 +1,6 @@
 """The quality report: what was planted is found, and where nothing was, nothing is said."""
 
+import dataclasses
 import html
 import json
 
@@ -15,8 +16,9 @@ from segkit.datasets import fetch_online_retail, load_complete_journey, make_eve
 from segkit.quality import _check
 from segkit.quality._gaps import silences
 from segkit.quality._hours import moved_hours
-from segkit.quality._levels import level_shifts
+from segkit.quality._levels import level_shifts, peaks
 from segkit.quality._log import Log
+from segkit.quality._times import _zone_advice
 
 CHECKS = {check.name: check for check in _check.CHECKS}
 DAYS = pd.date_range("2024-01-01", "2024-04-29")  # 120
@@ -188,6 +190,16 @@ def test_with_as_of_the_feeds_should_run_up_to_it():
     assert "2024-05-31" in finding.what
 
 
+def test_a_log_that_ends_before_as_of_is_not_said_to_go_on():
+    ended = only(ask("end", shop(), as_of=pd.Timestamp("2024-06-01")))
+    assert "nor anything else" in ended.what and "goes on" not in ended.what and ended.severity == "look"
+    lost = shop(seed=1).assign(kind="visit", order_id=None, amount=np.nan, product_id=None)
+    later = shop(), lost[lost["timestamp"] < "2024-04-01"]
+    first = min(ask("end", *later, as_of=pd.Timestamp("2024-06-01")), key=lambda finding: finding.example)
+    assert "No visit since 2024-04-01, while the log goes on to 2024-04-29" in first.what
+    assert first.severity == "serious"
+
+
 def test_days_are_those_of_the_zone():
     """An outage from midnight to midnight in Sydney is one of three of its days, and of two in UTC."""
     table = shop(100)
@@ -224,6 +236,58 @@ def test_down_and_up_again_are_two_jumps():
     down, up = ask("level", longer)
     assert "fewer events of kind purchase" in down.what and "as many events of kind purchase" in up.what
     assert "2024-02-" in down.what and "2024-03-2" in up.what
+
+
+def spike(*days, n=400, per_day=10, size=300):
+    counts = np.random.default_rng(0).poisson(per_day, n)
+    counts[list(days)] = size
+    return counts
+
+
+def test_one_big_day_is_a_peak_and_no_level():
+    counts = spike(200)
+    assert level_shifts(counts, np.arange(400) % 7) == []
+    (peak,) = peaks(counts, np.arange(400) % 7)
+    assert (peak.start, peak.stop) == (200, 201) and peak.ratio == pytest.approx(30, abs=5)
+
+
+def test_a_peak_of_days_has_an_end_and_two_a_year_are_two():
+    found = peaks(spike(100, 101, 102, 330), np.arange(400) % 7)
+    assert [(peak.start, peak.stop) for peak in found] == [(100, 103), (330, 331)]
+    assert level_shifts(spike(*range(100, 112)), np.arange(400) % 7) == []
+
+
+def test_what_a_feed_does_every_month_is_no_peak():
+    assert peaks(spike(*range(0, 400, 30)), np.arange(400) % 7) == []
+
+
+def test_a_jump_beside_a_peak_keeps_its_day():
+    counts = spike(190)
+    counts[200:] *= 4
+    (shift,) = level_shifts(counts, np.arange(400) % 7)
+    assert abs(shift.day - 200) <= 1
+    assert [(peak.start, peak.stop) for peak in peaks(counts, np.arange(400) % 7)] == [(190, 191)]
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_a_feed_hardly_ever_seems_to_peak(name):
+    rng = np.random.default_rng(4)
+    said = sum(bool(peaks(FEEDS[name](365, rng), np.arange(365) % 7)) for _ in range(200))
+    assert said <= 6
+
+
+def test_a_peak_is_told_with_its_date():
+    table = shop()
+    sale = shop(3000, seed=1).loc[lambda t: t["timestamp"].dt.normalize() == "2024-03-10"]
+    sale = sale.assign(order_id="s" + sale["order_id"], customer_id=[f"s{i}" for i in range(len(sale))])
+    before = table.assign(
+        timestamp=table["timestamp"] - pd.Timedelta(days=120), order_id="b" + table["order_id"]
+    )
+    finding = only(ask("peak", before, table, sale))
+    on_the_day = len(sale) + (table["timestamp"].dt.normalize() == "2024-03-10").sum()
+    assert f"{on_the_day:,} events of kind purchase on 2024-03-10: up to" in finding.what
+    assert finding.example == f"{on_the_day:,} on 2024-03-10" and finding.count == on_the_day
+    assert not ask("level", before, table, sale) and not ask("peak", before, table)
 
 
 # --- clocks ------------------------------------------------------------------------------------------
@@ -278,6 +342,17 @@ def test_an_export_that_moved_to_another_zone_is_found_from_its_day_on():
     assert "5 hours" in finding.what and "2024-03-0" in finding.what and "another zone" in finding.advice
 
 
+def test_the_advice_on_an_export_that_moved_to_another_zone_can_be_followed():
+    table = shop(60)
+    late = table["timestamp"] >= "2024-03-04"
+    early = read(table[~late])
+    moved = table[late].assign(timestamp=table["timestamp"][late] - pd.Timedelta(hours=5))
+    moved = read(moved, timezone="Etc/GMT+5")  # five hours behind UTC
+    both = early + dataclasses.replace(moved, timezone="UTC")
+    assert "dataclasses.replace(part, timezone='UTC')" in _zone_advice(Log(both, "UTC"), "")
+    assert not CHECKS["zone"].find(Log(both, "UTC"))
+
+
 def test_dates_and_whole_hours_are_named():
     table = shop()
     dates = only(ask("midnight", table.assign(timestamp=table["timestamp"].dt.normalize())))
@@ -287,6 +362,11 @@ def test_dates_and_whole_hours_are_named():
     assert some.severity == "look" and "20 % of purchase lie at exactly midnight" in some.what
     hours = only(ask("rounded", table.assign(timestamp=table["timestamp"].dt.floor("h"))))
     assert "whole hours" in hours.what
+    assert hours.example == f"purchase at {table['timestamp'].dt.floor('h').min():%Y-%m-%d %H:%M:%S}"
+    half = table["timestamp"].where(np.arange(len(table)) % 2 > 0, table["timestamp"].dt.floor("min"))
+    minutes = only(ask("rounded", table.assign(timestamp=half)))
+    exact = half[half == half.dt.floor("min")].min()
+    assert "lie on a whole minute" in minutes.what and minutes.example == f"purchase at {exact}"
     assert not ask("midnight", table) and not ask("rounded", table)
     assert not ask("midnight", visits(pd.date_range("2024-01-01", periods=2400, freq="h")))
 
@@ -402,6 +482,25 @@ def test_what_acts_as_no_person_does_is_suspected(table, why):
     assert suspect["events"] == len(table)
     assert suspect["share"] == pytest.approx(len(table) / check.facts["events"])
     assert "customer robot" in check.findings.loc["machine", "example"]
+
+
+def test_what_a_suspect_does_tells_nothing_of_clocks_and_feeds():
+    """Five thousand hits in one night, among visits at any hour of sixty days: no clock moved, no feed peaked."""
+    rng = np.random.default_rng(0)
+    moments = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 120 * 86_400, 4000), unit="s")
+    people = visits(moments, [f"c{i % 300}" for i in range(4000)])
+    bot = hits("2024-01-05", 5000, 2)
+    check = sg.check_events(read(people, bot))
+    assert list(check.suspects["customer_id"]) == ["robot"]
+    assert not {"zone", "peak", "level", "gap"} & set(check.findings.index)
+    assert ask("zone", people, bot.assign(customer_id=[f"c{i % 300}" for i in range(5000)]))
+
+
+def test_a_feed_that_only_a_machine_keeps_up_has_a_gap():
+    table = shop().drop(columns=["order_id", "amount", "product_id"])
+    kept = table[~table["timestamp"].between("2024-02-10", "2024-02-13")]
+    bot = hits("2024-02-01", 24 * 30, 3600.5).assign(kind="purchase", customer_id="robot")
+    assert "No purchase from 2024-02-10 to 2024-02-12" in only(ask("gap", kept, bot)).what
 
 
 def test_keen_people_and_big_baskets_are_no_machines():
@@ -540,6 +639,19 @@ def test_openings_without_sendings():
     )
 
 
+def test_rates_are_said_to_be_missing_where_nothing_was_sent():
+    opened, clicked, sent = (
+        visits(DAYS, who).assign(kind=f"email_{what}")
+        for who, what in (("ada", "open"), ("bob", "click"), ("cat", "sent"))
+    )
+    events = read(opened, clicked, sent)
+    rates = [f for f in sg.EMAIL if f.name.endswith("_rate")]
+    customers = sg.customer_features(events, rates, as_of="2024-06-01")
+    assert customers.loc[["ada", "bob"]].isna().all(axis=None)
+    for finding in ask("messages", opened, clicked, sent):
+        assert "are missing" in finding.advice and "Rates come out too high" not in finding.advice
+
+
 def rated(values, **more):
     times = pd.date_range("2024-01-01", periods=len(values), freq="h")
     return visits(times).assign(kind="survey", rating=values, **more)
@@ -564,6 +676,13 @@ def test_sentiments_without_texts_and_filled_with_zero():
     assert mute.count == 2
     zero = only(ask("sentiment", table.assign(sentiment=[0.5] * 10 + [0.0] * 90)))
     assert "90 % of the sentiments are exactly 0" in zero.what
+
+
+def test_sentiments_of_a_log_without_texts_can_be_looked_at():
+    scored = visits(pd.date_range("2024-01-01", periods=100, freq="h")).assign(kind="chat", sentiment=0.5)
+    assert not ask("sentiment", scored)
+    assert "100 % of the sentiments" in only(ask("sentiment", scored.assign(sentiment=0.0))).what
+    assert len(sg.check_events(read(scored)).checks) == len(CHECKS)
 
 
 def test_refused_rows_are_told():

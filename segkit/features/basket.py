@@ -14,7 +14,7 @@ def _spent(events, kind):
 
 
 def _discount_share(orders):
-    given = orders.discount.sum().cast("float64")
+    given = orders.discount.sum().fill_null(0).cast("float64")
     return given / (orders.amount.sum().cast("float64") + given).nullif(0)
 
 
@@ -80,12 +80,17 @@ BASKET = family(
         "compare customers with about as many.",
     ),
     Feature("top_category", _top_category, "category", "The category of most lines."),
-    Feature("discount_share", _discount_share, "share", "Discounts over what would have been paid without."),
+    Feature(
+        "discount_share",
+        _discount_share,
+        "share",
+        "Discounts over what would have been paid without; a blank discount is none.",
+    ),
     Feature(
         "discounted_order_share",
-        lambda orders: share_of(orders.discount > 0),
+        lambda orders: share_of(orders.discount.fill_null(0) > 0),
         "share",
-        "Part of the orders that had any discount.",
+        "Part of the orders that had any discount; a blank discount is none.",
     ),
     Feature(
         "return_rate",

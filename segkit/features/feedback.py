@@ -95,8 +95,8 @@ FEEDBACK = family(
         "nps_class",
         _nps_class,
         "class",
-        "By the last survey's rating from 0 to 10: promoter from 9, passive from 7, else detractor. "
-        "Leave it out where surveys have another scale.",
+        "By the last survey's rating from 0 to 10: promoter from 9, passive from 7, else detractor; missing where it "
+        "lies off that scale. One rating does not say its scale: leave it out where surveys run to 5 or to 100.",
         ("survey",),
     ),
     Feature(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import itertools
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,6 +15,7 @@ from segkit.features._grains.paths import Path
 from segkit.features._numbers import share_of
 
 HOUR = 3_600_000_000  # microseconds
+LONGEST = 63 - len("_count")  # bytes of what names begin with: PostgreSQL cuts a name after 63
 UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
@@ -40,14 +43,16 @@ def path_feature(
     ----------
     *steps : str
         Kinds of event in their order, such as ``"cart_add", "purchase"``. A single one needs `without`.
-        As in :func:`read_events`, those that segkit knows may be written in capitals.
+        As in :func:`read_events`, those that segkit knows may be written in capitals. Others are your own, but
+        one that is a letter away from a known one, such as ``"cart_ad"``, is taken for a slip.
     within : str or timedelta
         Time from the first step within which all of it must happen, such as ``"1 day"``; that moment counts.
     without : str or iterable of str, optional
         Kinds that must not come: between the first step and the last or with either of them; after a
         single step, within the time.
     name : str, optional
-        What the features' names begin with; made of the kinds and the time where it is not said.
+        What the features' names begin with; made of the kinds and the time where it is not said, cut and
+        marked where that would be longer than the 63 bytes of a name in PostgreSQL.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def path_feature(
     Raises
     ------
     ValueError
-        If there is no step, or a single one without `without`, or `within` is no span of time.
+        If there is no step, or a single one without `without`, a kind is nearly one that segkit knows, or
+        `within` is no span of time.
 
     Notes
     -----
@@ -139,10 +145,17 @@ def _largest_unit(seconds: float) -> tuple[str, float]:
 
 
 def _stem(path: Path) -> str:
-    """Return what the names of a path's features begin with; other times give other names."""
+    """Return what the names of a path's features begin with; other paths and times give other names."""
     unit, number = _largest_unit(path.seconds)
     words = "_to_".join(path.steps) + ("_without_" + "_or_".join(path.without) if path.without else "")
-    return re.sub(r"\W+", "_", f"{words}_{_digits(number)}{'min' if unit == 'minute' else unit[0]}")
+    words, time = (
+        re.sub(r"\W+", "_", text)
+        for text in (words, f"_{_digits(number)}{'min' if unit == 'minute' else unit[0]}")
+    )
+    if len(f"{words}{time}".encode()) <= LONGEST:
+        return words + time
+    ending = f"_{hashlib.sha256(repr(tuple(path)).encode()).hexdigest()[:6]}{time}"
+    return words.encode()[: LONGEST - len(ending)].decode(errors="ignore").rstrip("_") + ending
 
 
 def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str | timedelta) -> Path:
@@ -164,6 +177,14 @@ def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str
             'should not follow a single one: path_feature("purchase", without="chat", within="7 days").'
         )
     steps, barred = (tuple(map(_as_read, kinds)) for kinds in (steps, barred))
+    for kind in (*steps, *barred):
+        meant = next((known for known in KINDS if _a_letter_away(kind.lower(), known)), None)
+        if meant is not None:
+            raise ValueError(
+                f"path_feature got {kind!r} as a kind of event, which is none that segkit knows. Did you mean "
+                f"{meant!r}? If it is a kind of your own, read it under another name: "
+                f"read_events(…, kinds={{{kind!r}: 'my_kind'}})."
+            )
     return Path(steps, barred, read_span(within, "within").total_seconds())
 
 
@@ -171,6 +192,17 @@ def _as_read(kind: str) -> str:
     """Return what events of a kind are called once they are read: known ones in small letters."""
     word = kind.strip()
     return word.lower() if word.lower() in KINDS else word
+
+
+def _a_letter_away(word: str, known: str) -> bool:
+    """Say whether one letter after the first was left out, put in, put wrongly or swapped with the next."""
+    pairs = zip(word, known, strict=False)
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if not same or word == known:
+        return False
+    one, other = word[same:], known[same:]
+    swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
+    return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
 
 
 def _fate(path: Path) -> str:

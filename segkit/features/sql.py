@@ -30,6 +30,8 @@ class Dialect:
         What it calls the types of the standard columns.
     note : str
         What else whoever runs it should know.
+    longest : int or None
+        Bytes after which it cuts a name without a word.
     """
 
     ibis: str
@@ -37,6 +39,7 @@ class Dialect:
     number: str
     time: str
     note: str = ""
+    longest: int | None = None
 
 
 # The SQL of Spark is that of Databricks, and Ibis writes the latter without PySpark being there.
@@ -45,7 +48,7 @@ _SPARK = Dialect(
 )
 DIALECTS = {
     "duckdb": Dialect("duckdb", "VARCHAR", "DOUBLE", "TIMESTAMP"),
-    "postgres": Dialect("postgres", "TEXT", "DOUBLE PRECISION", "TIMESTAMP", "From PostgreSQL 14 on."),
+    "postgres": Dialect("postgres", "TEXT", "DOUBLE PRECISION", "TIMESTAMP", "From PostgreSQL 14 on.", 63),
     "snowflake": Dialect(
         "snowflake",
         "VARCHAR",
@@ -96,8 +99,8 @@ def feature_sql(
     Raises
     ------
     ValueError
-        If there is no such dialect, a name is no standard column or no name of a table, or a feature
-        needs a column that is not among them.
+        If there is no such dialect, a name is no standard column or no name of a table, a feature
+        needs a column that is not among them, or its name is longer than the database allows.
 
     Notes
     -----
@@ -126,6 +129,7 @@ def feature_sql(
             f"There are {', '.join(DIALECTS)}."
         )
     spoken, columns = DIALECTS[dialect], _columns(events)
+    _check_names(chosen, spoken, dialect)
     nothing = pd.DataFrame({"reason": [], "count": [], "example": []})
     zone = events.timezone if isinstance(events, Events) else "UTC"
     log = Events(_unbound(table, columns), nothing, timezone=zone)
@@ -140,6 +144,16 @@ def feature_sql(
         *[spoken.note] * bool(spoken.note),
     ]
     return "".join(f"-- {line}\n" for line in header) + str(sql)
+
+
+def _check_names(features: Iterable[Feature], spoken: Dialect, dialect: str) -> None:
+    for feature in features:
+        length = len(feature.name.encode())
+        if spoken.longest is not None and length > spoken.longest:
+            raise ValueError(
+                f"The feature's name {feature.name!r} is {length} bytes long, and {dialect} cuts names after "
+                f"{spoken.longest}. Give it a shorter one: path_feature(…, name='carts'), or Feature(name='…')."
+            )
 
 
 def _type_of(column: str, spoken: Dialect) -> str:

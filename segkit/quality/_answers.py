@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ibis
 import pandas as pd
 
 from segkit.quality._findings import LOOK, NOTE, SERIOUS, Finding, counted, share
@@ -62,15 +61,21 @@ def messages(log: Log) -> list[Finding]:
                         f"{counted(customers, 'customer')} with no {before} before.",
                         n,
                         f"customer {example}",
-                        f"A part of {before} is missing, begins later, or bears other ids. Rates come out too high."
-                        + (
-                            " Or images were blocked: then openings are not seen, and all is well."
-                            if then == "click"
-                            else ""
-                        ),
+                        f"A part of {before} is missing, begins later, or bears other ids. "
+                        + _of_rates(medium, then),
                     )
                 )
     return findings
+
+
+def _of_rates(medium: str, then: str) -> str:
+    """Say what becomes of the rates of who opened or clicked without what should have come before."""
+    if then == "open":
+        return "Where nothing was sent, rates are missing; where sending begins later, they may come out too high."
+    return (
+        f"Or images were blocked, so that openings were not seen. What was clicked counts as opened: where "
+        f"messages were sent, {medium}_click_to_open_rate comes out too high; where not, rates are missing."
+    )
 
 
 def _without(log: Log, kind: str, needed: str, *, before: bool) -> tuple[int, int, str]:
@@ -161,12 +166,14 @@ def sentiments(log: Log) -> list[Finding]:
     """Find sentiments without a text, and zeros that stand for no sentiment."""
     t = log.table
     known = t.filter(t.sentiment.notnull())
-    text = known.text.isnull() | (known.text.strip() == "") if "text" in t.columns else ibis.literal(False)
+    mute = (
+        known.text.isnull() | (known.text.strip() == "") if "text" in t.columns else known.sentiment.isnull()
+    )
     row = log.row(
         known.agg(
             n=known.count(),
             zero=(known.sentiment == 0).sum(),
-            mute=text.sum(),
+            mute=mute.sum(),
             example=known.customer_id.min(),
         )
     )

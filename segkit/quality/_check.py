@@ -134,6 +134,7 @@ CHECKS = (
     Check("end", "Did each feed run to the end?", _feeds.ends),
     Check("empty_day", "Are there single days without events?", _feeds.empty_days),
     Check("level", "Did a feed jump to another level?", _feeds.shifts),
+    Check("peak", "Are there days far busier than all others?", _feeds.busiest),
     Check("repeats", "Are lines there twice?", _repeats.repeats),
     Check("read_twice", "Was a file read twice?", _repeats.read_twice),
     Check("shared_order", "Has each order one customer?", _repeats.shared_orders, ("order_id",), _SOLD),

@@ -6,8 +6,9 @@ import pandas as pd
 
 from segkit.quality._findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, times
 from segkit.quality._gaps import silences
-from segkit.quality._levels import level_shifts
+from segkit.quality._levels import level_shifts, peaks
 from segkit.quality._log import Log, once
+from segkit.quality._people import hours_of_people
 
 ALARM = 0.01  # share of logs without any gap of which it may be said that they have one
 GAPS = {
@@ -19,6 +20,16 @@ GAPS = {
     "probability": "float64",
     "verdict": "str",
 }
+
+
+def daily(log: Log, kind: str) -> pd.Series:
+    """Return people's events of a kind on each day, from its first to the last day that is over; empty without any."""
+    first, last = log.span
+    hours = hours_of_people(log)
+    days = hours[hours["kind"] == kind].groupby("day")["events"].sum()[first:last]
+    if not len(days):
+        return days
+    return days.reindex(pd.date_range(days.index[0], max(days.index[-1], log.last_full_day)), fill_value=0)
 
 
 @once
@@ -43,7 +54,7 @@ def gaps_of(log: Log) -> pd.DataFrame:
     """
     rows = []
     for kind in log.kinds.index:
-        days = log.daily(kind)
+        days = daily(log, kind)
         strict = ALARM / 2 / (len(log.kinds) * max(len(days), 1))
         for silence in silences(days.to_numpy(), days.index.day_of_week.to_numpy()):
             if not silence.busy or silence.by_counts > strict:
@@ -66,7 +77,8 @@ def gaps(log: Log) -> list[Finding]:
     findings = []
     for (first, last), rows in found[found["verdict"] == "gap"].groupby(["first", "last"]):
         kinds, days = list(rows["kind"]), int(rows["days"].iloc[0])
-        others = log.hours[log.hours["day"].between(first, last) & ~log.hours["kind"].isin(kinds)]
+        hours = hours_of_people(log)
+        others = hours[hours["day"].between(first, last) & ~hours["kind"].isin(kinds)]
         findings.append(
             Finding(
                 SERIOUS if len(others) else LOOK,
@@ -86,11 +98,18 @@ def ends(log: Log) -> list[Finding]:
     """Say which feeds stopped before the log ends."""
     found = gaps_of(log)
     found = found[found["verdict"] == "end"]
+    hours, end = hours_of_people(log), log.span[1]
+    goes_on = {first: hours["day"].between(first, end).any() for first in found["first"]}
     return [
         Finding(
-            SERIOUS,
-            f"No {kind} since {day(first)}, while the log goes on to {day(last)}: about {expected:,.0f} "
-            "were to be expected.",
+            SERIOUS if goes_on[first] else LOOK,
+            f"No {kind} since {day(first)}, "
+            + (
+                f"while the log goes on to {day(end)}"
+                if goes_on[first]
+                else "nor anything else: the log ends there"
+            )
+            + f". About {expected:,.0f} were to be expected up to {day(last)}.",
             days,
             day(first),
             f"If {kind} was given up, leave its features out. Else get the rest, or look at an earlier moment: "
@@ -126,7 +145,7 @@ def shifts(log: Log) -> list[Finding]:
     """Say from when on a feed is on another level."""
     findings = []
     for kind in log.kinds.index:
-        days = log.daily(kind)
+        days = daily(log, kind)
         for shift in level_shifts(days.to_numpy(), days.index.day_of_week.to_numpy()):
             start = days.index[shift.day]
             up = shift.after > shift.before
@@ -140,6 +159,28 @@ def shifts(log: Log) -> list[Finding]:
                     day(start),
                     "Ask what changed: another tracker, a source that was added or lost, or the business "
                     "itself. Trends across that day compare two different things.",
+                )
+            )
+    return findings
+
+
+def busiest(log: Log) -> list[Finding]:
+    """Name days on which a feed brought many times what it does around them."""
+    findings = []
+    for kind in log.kinds.index:
+        days = daily(log, kind)
+        for peak in peaks(days.to_numpy(), days.index.day_of_week.to_numpy()):
+            first, last = days.index[peak.start], days.index[peak.stop - 1]
+            n = int(days[first:last].sum())
+            findings.append(
+                Finding(
+                    NOTE,
+                    f"{counted(n, 'event')} of kind {kind} {from_to(first, last)}: up to {times(peak.ratio)} as many "
+                    "a day as around then.",
+                    n,
+                    f"{int(days[first:last].max()):,} on {day(days[first:last].idxmax())}",
+                    "A sale or a campaign, most likely: mind it in totals and trends. Or a file was loaded, and its "
+                    "day taken for that of the events.",
                 )
             )
     return findings

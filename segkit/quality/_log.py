@@ -94,11 +94,14 @@ class Log:
 
     @functools.cached_property
     def hours(self) -> pd.DataFrame:
-        """Count the events of each kind and hour: `kind`, `hour` (UTC), `local`, `events`, `on_hour`, `on_minute`.
+        """Events of each kind and hour, see `hours_of`."""
+        return self.hours_of(self.table)
+
+    def hours_of(self, t: ir.Table) -> pd.DataFrame:
+        """Count events of each kind and hour: `kind`, `hour` (UTC), `local`, `day`, `events`, `on_hour`, `on_minute`.
 
         An hour here is a quarter of one where the zone is not whole hours away from UTC.
         """
-        t = self.table
         whole = self._whole_hours
         step = t.timestamp.truncate("h") if whole else t.timestamp.bucket(minutes=15)
         clock = t.timestamp if whole else self.local(t.timestamp)
@@ -204,16 +207,6 @@ class Log:
         months["days"] = (end - start).dt.days.clip(lower=1)
         months = months.sort_values(["kind", "month"], ignore_index=True)
         return months.astype({"events": "int64", "customers": "int64"})
-
-    def daily(self, kind: str) -> pd.Series:
-        """Events of a kind on each day, from its first to the last day of the log that is over; empty without any."""
-        first, last = self.span
-        days = self.hours[self.hours["kind"] == kind].groupby("day")["events"].sum()[first:last]
-        if not len(days):
-            return days
-        return days.reindex(
-            pd.date_range(days.index[0], max(days.index[-1], self.last_full_day)), fill_value=0
-        )
 
 
 def bulk(days: pd.Series, *, few: float = 0.01, apart: int = 90) -> tuple[pd.Timestamp, pd.Timestamp]:

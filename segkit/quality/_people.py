@@ -95,6 +95,15 @@ def suspects_of(log: Log) -> pd.DataFrame:
     return found[list(SUSPECTS)].astype(SUSPECTS)
 
 
+@once
+def hours_of_people(log: Log) -> pd.DataFrame:
+    """Return the events of each kind and hour (see `Log.hours_of`) without those of suspects, who tell of no feed."""
+    suspects = suspects_of(log)["customer_id"]
+    if not len(suspects):
+        return log.hours
+    return log.hours_of(log.table.anti_join(log.beside({"customer_id": suspects}), "customer_id"))
+
+
 def machines(log: Log) -> list[Finding]:
     """Say how much of the log comes from what acts as no person does."""
     found = suspects_of(log)

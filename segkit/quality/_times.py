@@ -12,6 +12,7 @@ import pandas as pd
 from segkit.quality._findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, share
 from segkit.quality._hours import moved_hours
 from segkit.quality._log import Log, one_of
+from segkit.quality._people import hours_of_people
 
 OLD = pd.Timestamp("2000-01-01")
 BEGINNINGS = {
@@ -123,7 +124,7 @@ def rounded(log: Log) -> list[Finding]:
     findings = []
     for kind in sums.index[(log.resolution == 3600).reindex(sums.index)]:
         findings.append(
-            Finding(NOTE, f"Times of {kind} are whole hours.", int(sums["events"][kind]), f"{kind} at 14:00:00",
+            Finding(NOTE, f"Times of {kind} are whole hours.", int(sums["events"][kind]), _first_on(log, kind, "h"),
                     "Visits, time on page and other features of minutes mean nothing here.")
         )  # fmt: skip
     on_minute = (sums["on_minute"] / sums["events"])[(log.resolution == 1).reindex(sums.index)]
@@ -135,12 +136,21 @@ def rounded(log: Log) -> list[Finding]:
                 NOTE,
                 f"{share(n, sums['events'][kind])} of {kind} lie on a whole minute, the others do not.",
                 n,
-                f"{kind} at 14:07:00",
+                _first_on(log, kind, "m"),
                 "Two sources of different exactness were mixed, most likely. Gaps of seconds between them "
                 "mean nothing.",
             )
         )
     return findings
+
+
+def _first_on(log: Log, kind: str, unit: str) -> str:
+    """Return the first event of a kind whose clock shows a whole hour or minute."""
+    clock = log.local(log.table.timestamp)
+    whole = log.table.filter((log.table.kind == kind) & (clock == clock.truncate(unit)))
+    return (
+        f"{kind} at {log.row(whole.agg(first=log.local(whole.timestamp).min()))['first']:%Y-%m-%d %H:%M:%S}"
+    )
 
 
 def crowded_seconds(log: Log) -> list[Finding]:
@@ -181,11 +191,12 @@ def crowded_seconds(log: Log) -> list[Finding]:
 def zones(log: Log) -> list[Finding]:
     """Find weeks in which the hours of the day lie some hours away from those of the other weeks."""
     findings = []
+    hours = hours_of_people(log)
     customers = log.coverage.groupby("kind")["customers"].median()
     for kind in log.kinds.index:
         if log.resolution[kind] > 3600 or kind.endswith("_sent") or customers[kind] < PEOPLE:
             continue
-        rows = log.hours[(log.hours["kind"] == kind) & log.hours["day"].between(*log.span)]
+        rows = hours[(hours["kind"] == kind) & hours["day"].between(*log.span)]
         if not len(rows):
             continue
         start = rows["day"].min() - pd.Timedelta(days=int(rows["day"].min().day_of_week))
@@ -249,7 +260,8 @@ def _zone_advice(log: Log, by_clock: str) -> str:
         )
     return (
         "A server, an export or a setting moved to another zone. Read the two parts apart, each with its timezone=, "
-        "and add them. Or the business keeps other hours: then all is well."
+        f"and add them by one clock: dataclasses.replace(part, timezone={log.zone!r}). Or the business keeps other "
+        "hours: then all is well."
     )
 
 
@@ -275,11 +287,11 @@ def _changes(zone: str, first: pd.Timestamp, last: pd.Timestamp) -> list[pd.Time
 def repeated_hours(log: Log) -> list[Finding]:
     """Find autumn nights of which one of the two equal hours is empty: clocks were read without their zone."""
     findings = []
-    changes = _changes(log.zone, *log.span)
+    changes, people = _changes(log.zone, *log.span), hours_of_people(log)
     for kind in log.kinds.index:
         if log.resolution[kind] > 3600:
             continue
-        rows = log.hours[log.hours["kind"] == kind]
+        rows = people[people["kind"] == kind]
         by_hour = rows.groupby("hour")["events"].sum()
         for change in changes:
             hours = _ambiguous_hours(log.zone, change)
