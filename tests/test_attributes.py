@@ -350,11 +350,26 @@ def test_columns_are_named_under_a_basis_and_the_others_listed():
         ({"demographic": [3]}, "should name columns"),
         ({"demographic": "age", "preset": "hubspot"}, "Did you mean 'hubspot_contacts'?"),
         ({"regions": {"r": "age"}}, "Write it as Region('country'"),
+        ({"regions": [sg.Region("age")]}, "regions={'region': Region("),
+        ({"scales": ["age", "age"]}, "should say each attribute's name: scales={'thrift': Scale("),
+        ({"demographic": "age", "types": ["number"]}, "should say each attribute's name: types="),
+        ({"demographic": "age", "ordered": "age"}, "should say each attribute's name: ordered="),
+        ({"demographic": None}, "demographic=None should name columns"),
+        ({"demographic": [["age"]]}, "should name columns"),
+        ({"demographic": "age", "customer_id": 3}, "customer_id=3 should be the name of the column"),
+        ({"demographic": "age", "preset": ["hubspot"]}, "preset=['hubspot'] should be one word"),
+        ({"demographic": ["age", "customer_id"]}, "demographic names 'customer_id', which holds the ids"),
+        ({"geographic": {"Customer_ID": "age"}}, "would be called 'Customer_ID', as the ids are"),
     ],
 )
 def test_what_is_named_must_be_there(how, said):
     with pytest.raises((ValueError, TypeError), match=re.escape(said)):
         sg.read_attributes(people(age=[1]), **how)
+
+
+def test_what_is_no_table_is_said():
+    with pytest.raises(TypeError, match=r"The source is a builtins\.NoneType"):
+        sg.read_attributes(None, demographic="age")
 
 
 def test_a_table_without_rows_or_without_ids_is_an_error():
@@ -501,7 +516,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         ([[1, 2], [2, 1], [3, 3], [4, 5], [5, 4]], "these items move together"),
         (
             [[1, 5], [2, 4], [3, 3], [4, 2], [5, 2]],
-            "do not treat these as one scale; q1 points against the others: is it reversed?",
+            "do not treat these as one scale; q2 points against the others: is it reversed?",
+        ),
+        (
+            [[1, 5], [2, 4], [3, 3], [5, 1]],
+            "do not treat these as one scale; q2 points against the others: is it reversed?",
         ),
         ([[3, 3], [3, 3]], "all answer alike"),
         ([[1, None], [None, 2]], "nobody answered every item"),
@@ -523,6 +542,15 @@ def test_an_item_that_nobody_answers_otherwise_is_no_obstacle():
     assert attributes.scales.loc["s", "alpha"] > 0
 
 
+def test_answers_that_cancel_out_are_not_alike():
+    """Every sum is 10, so there is no alpha; but q2 falls as q1 rises."""
+    attributes = sg.read_attributes(
+        battery([1, 5, 4], [2, 4, 4], [4, 2, 4]), scales={"s": ["q1", "q2", "q3"]}
+    )
+    assert np.isnan(attributes.scales.loc["s", "alpha"])
+    assert "q2 points against the others: is it reversed?" in attributes.scales.loc["s", "says"]
+
+
 @pytest.mark.parametrize(
     ("scale", "said"),
     [
@@ -532,6 +560,12 @@ def test_an_item_that_nobody_answers_otherwise_is_no_obstacle():
         ({"items": ["q1", "q2"], "answered": 0}, "is not a share of the items"),
         ({"items": ["q1", "q2"], "answers": ["yes", "yes"]}, "two or more different words"),
         ({"items": "q1"}, "should be a list of words"),
+        ({"items": None}, "items=None should be a list of words"),
+        ({"items": ["q1", "q2"], "basis": "demografic"}, "Did you mean 'demographic'?"),
+        ({"items": ["q1", "q2"], "answered": "half"}, "answered='half' should be a number, such as 0.5"),
+        ({"items": ["q1", "q2"], "answered": True}, "answered=True should be a number"),
+        ({"items": ["q1", "q2"], "high": None}, "high=None should be a number, such as 5"),
+        ({"items": ["q1", "q2"], "low": "x"}, "low='x' should be a number, such as 1"),
         ({"item": ["q1", "q2"]}, "does not know 'item'. Did you mean 'items'?"),
         ({"low": 1}, "names no items"),
         (3, "Write it as Scale(items="),
@@ -582,6 +616,7 @@ def test_small_regions_are_put_together():
     ("how", "said"),
     [
         ({"match": "prefx"}, "Did you mean 'prefix'?"),
+        ({"column": 3}, "column=3 should be the name of a column"),
         ({"mapping": ["FR"]}, "should say each place's region"),
         ({"min_customers": 0}, "is not a number of customers"),
         ({"mapping": pd.Series(["a", "b"], index=[1, 1.0])}, "mapping puts '1' into 'a' and 'b'"),
@@ -589,7 +624,7 @@ def test_small_regions_are_put_together():
 )
 def test_what_is_no_region_is_said(how, said):
     with pytest.raises((ValueError, TypeError), match=re.escape(said)):
-        sg.read_attributes(people(city=["A"]), regions={"r": sg.Region("city", **how)})
+        sg.read_attributes(people(city=["A"]), regions={"r": sg.Region(**{"column": "city"} | how)})
 
 
 # Attributes themselves
@@ -796,6 +831,28 @@ def test_names_and_moments_that_clash_are_errors():
         match=re.escape("None of the 1 customers is in the attributes. Their ids are such as 'C1'"),
     ):
         sg.with_attributes(customers_of("C1"), known())
+
+
+def test_tables_that_are_none_are_said():
+    customers = customers_of("1")
+    for join in (
+        lambda: sg.with_attributes(known(), customers),
+        lambda: sg.bases(known()),
+        lambda: sg.with_attributes(customers, customers),
+        lambda: sg.bases(customers, customers),
+    ):
+        with pytest.raises(
+            TypeError, match=r"(customers is an Attributes|attributes is a DataFrame)\. It should be"
+        ):
+            join()
+    with pytest.raises(TypeError, match="bases=3 should be one or several of"):
+        sg.with_attributes(customers, known(), bases=3)
+
+
+def test_no_customers_take_attributes_too():
+    joined = sg.with_attributes(customers_of("1", "2").head(0), known())
+    assert joined.empty and list(joined) == ["frequency", "age", "town", "mood"]
+    assert joined.attrs["segkit"]["attributes"] == {"known": 0, "unknown": 0, "unused": 3}
 
 
 def test_few_matches_are_said():

@@ -1,6 +1,7 @@
 """What holds of all features: each is checked by hand, sees what it should, and is one line of one query."""
 
 import importlib
+import re
 from pathlib import Path
 
 import ibis
@@ -251,12 +252,6 @@ def test_one_date_is_no_list_of_them(shop, dates):
         sg.snapshots(shop, RFM, dates=dates)
 
 
-def test_a_mistake_in_ones_own_expression_keeps_its_own_words(shop):
-    own = sg.Feature("own", lambda orders: orders.amuont.sum(), "things", "Things.")
-    with pytest.raises(AttributeError, match="amuont"):
-        sg.customer_features(shop, (own,), as_of=AS_OF)
-
-
 # --- the catalogue -----------------------------------------------------------------------------------
 
 
@@ -310,3 +305,72 @@ def test_a_misspelt_feature_is_explained():
 @pytest.mark.parametrize("chosen", [RFM, RFM + TREND, CADENCE + BASKET[:2], FAMILIES])
 def test_the_code_for_features_gives_them_again(chosen):
     assert set(eval(code_for(chosen), {"sg": sg})) == set(chosen)
+
+
+# --- features of one's own ---------------------------------------------------------------------------
+
+
+def of_own(expr, **more):
+    """Bob orders for 10 and 30, Ada for 0; the value of a feature of one's own for each."""
+    events = purchases(("ada", "2024-01-01", 0.0), ("bob", "2024-01-01", 10.0), ("bob", "2024-01-02", 30.0))
+    feature = sg.Feature("mine", expr, "currency", "My own.", **more)
+    return sg.customer_features(events, [feature], as_of="2024-02-01")["mine"].to_list()
+
+
+ELSEWHERE = ibis.memtable({"amount": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("expr", "more", "said"),
+    [
+        (
+            lambda orders: orders.amnt.max(),
+            {},
+            "The feature 'mine' asks for 'amnt', which orders do not have. Did you mean 'amount'? Their columns are",
+        ),
+        (lambda orders: orders["amnt"].max(), {}, "Did you mean 'amount'?"),
+        (lambda orders: orders.amount.maxx(), {}, "The expression of the feature 'mine' cannot be used"),
+        (lambda orders: 1 / 0, {}, "cannot be used: ZeroDivisionError, division by zero. It should be one"),
+        (lambda orders: orders.amount, {}, "'mine' is a column, and not an aggregate. Write one, such as"),
+        (lambda orders: orders.amount.lag(), {}, "is a column, and not an aggregate"),
+        (lambda orders: orders, {}, "is a table, and not an aggregate"),
+        (lambda orders: 5, {}, "is 5, and not an aggregate"),
+        (
+            lambda orders: orders.amount.collect(),
+            {},
+            "gives array<decimal(38, 6)>. A feature is a number or a",
+        ),
+        (lambda orders: ELSEWHERE.amount.max(), {}, "is of another table than orders"),
+        (lambda orders: orders.filter(orders.amount > 1).count(), {}, "or of some of their rows"),
+        (lambda orders: orders.count(), {"empty": "zero"}, "gives numbers, and empty='zero' is none"),
+        (lambda orders: orders.count(), {"empty": np.inf}, "empty=inf should be the number that stands for"),
+        (lambda orders: orders.count(), {"kinds": "purchase"}, "kinds='purchase' should list kinds of event"),
+        (
+            lambda orders: orders.product_id.nunique(),
+            {},
+            "needs 'product_id', which these events do not have",
+        ),
+    ],
+)
+def test_what_a_feature_of_ones_own_gets_wrong_is_said_of_it(expr, more, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        of_own(expr, **more)
+
+
+def test_what_is_divided_by_zero_is_missing():
+    share = of_own(lambda orders: orders.amount.min().cast("float64") / orders.amount.max().cast("float64"))
+    assert np.isnan(share[0]) and share[1] == pytest.approx(1 / 3)
+    infinite = of_own(lambda orders: 1 / orders.amount.max().cast("float64"), empty=0)
+    assert np.isnan(infinite[0]) and infinite[1] == pytest.approx(1 / 30)  # and not 0: there were orders
+
+
+def test_features_of_ones_own_may_be_words_truths_or_deferred():
+    assert of_own(lambda orders: orders.count().cast("string"), empty="none") == ["1", "2"]
+    assert of_own(lambda orders: (orders.amount > 20).any()) == [0, 1]
+    assert of_own(lambda orders: ibis._.amount.max()) == [0, 30]
+    assert sg.Feature("f", lambda orders: orders.count(), "", "", kinds=["chat"]).kinds == ("chat",)
+
+
+def test_a_window_longer_than_times_can_be_apart_is_said():
+    with pytest.raises(ValueError, match="window='400000 days' is longer than 300 years"):
+        one(purchases(("ada", AS_OF, 1.0)), "monetary", window="400000 days")

@@ -81,7 +81,7 @@ def open_source(source: Any, *, table: str | None = None) -> Source:
     if family == "pyarrow" and hasattr(source, "schema"):
         return Source("the Arrow table", in_memory(source))
     raise TypeError(
-        f"read_events got a {type(source).__module__}.{type(source).__qualname__}. It reads the path of a "
+        f"The source is a {type(source).__module__}.{type(source).__qualname__}. It should be the path of a "
         "CSV, Parquet, JSON-lines or Excel file, a pandas, polars or Spark DataFrame, a pyarrow Table, a "
         "DuckDB relation, an Ibis table, or a database's URL or connection. Turn yours into one of these."
     )

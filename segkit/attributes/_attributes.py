@@ -205,6 +205,8 @@ class Attributes:
 
 def check_bases(bases: str | Iterable[str]) -> tuple[str, ...]:
     """Return bases, or say that there is none of that name."""
+    if not isinstance(bases, Iterable):
+        raise TypeError(f"bases={bases!r} should be one or several of {', '.join(BASES)}.")
     wanted = (bases,) if isinstance(bases, str) else tuple(bases)
     for basis in wanted:
         if basis not in BASES:

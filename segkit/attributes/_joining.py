@@ -42,6 +42,8 @@ def with_attributes(
     ValueError
         If a column is in both, no customer is in both, or the attributes are as of a later moment than
         the customers, who would then be seen from their future.
+    TypeError
+        If `customers` is no DataFrame, or `attributes` did not come from :func:`segkit.read_attributes`.
 
     Warns
     -----
@@ -63,6 +65,8 @@ def with_attributes(
     1        2.0  36.0
     3        5.0  50.0
     """
+    _check_customers(customers)
+    _check_attributes(attributes)
     wanted = list(attributes.of(BASES if bases is None else bases))
     check_clash(customers.columns, wanted, "customers and attributes both have")
     facts = customers.attrs.get("segkit", {})
@@ -70,7 +74,7 @@ def with_attributes(
     ids = words_of(pd.Series(customers.index.get_level_values(-1)))
     place = attributes.table.index.get_indexer(pd.Index(ids))
     known = place >= 0
-    if not known.any():
+    if len(ids) and not known.any():
         raise ValueError(
             f"None of the {len(ids):,} customers is in the attributes. Their ids are such as {ids.iloc[0]!r}, those "
             f"of the attributes such as {attributes.table.index[0]!r}. Check read_attributes(…, customer_id=…)."
@@ -86,6 +90,27 @@ def with_attributes(
     }
     _say_if_few(joined.attrs["segkit"]["attributes"])
     return joined
+
+
+def _check_customers(customers: pd.DataFrame) -> None:
+    if not isinstance(customers, pd.DataFrame):
+        raise TypeError(
+            f"customers is {_a(customers)}. It should be a DataFrame with a row for each customer, as from "
+            "customer_features(events, …)."
+        )
+
+
+def _check_attributes(attributes: Attributes) -> None:
+    if not isinstance(attributes, Attributes):
+        raise TypeError(
+            f"attributes is {_a(attributes)}. It should be what read_attributes gives, which says the basis of each "
+            "column: read_attributes(table, demographic=['age'])."
+        )
+
+
+def _a(thing: object) -> str:
+    name = type(thing).__name__
+    return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
 
 
 def _check_moment(attributes: Attributes, as_of: str | list[str] | None) -> None:
@@ -160,6 +185,9 @@ def bases(customers: pd.DataFrame, attributes: Attributes | None = None) -> dict
     >>> customers[sg.bases(customers)["demographic"]].columns.to_list()
     ['age']
     """
+    _check_customers(customers)
+    if attributes is not None:
+        _check_attributes(attributes)
     if attributes is None and "segkit" not in customers.attrs:
         warnings.warn(
             "This table says nothing of the bases of its columns, as after merge, join or concat, so all are taken for "

@@ -127,8 +127,8 @@ def read_attributes(
     """
     opened = open_source(source, table=table)
     tagged = dict(zip(BASES, (demographic, geographic, psychographic, behavioural), strict=True))
-    wanted = all_wanted(opened, customer_id, tagged, regions or {}, scales or {}, preset)
-    types, ordered = as_declared(source, wanted, types or {}, ordered or {})
+    wanted = all_wanted(opened, customer_id, tagged, _or_none(regions), _or_none(scales), preset)
+    types, ordered = as_declared(source, wanted, _or_none(types), _or_none(ordered))
     check_types(wanted, types, ordered)
     if duplicates not in ("refuse", "first", "last"):
         raise ValueError(f"duplicates={duplicates!r} is none of 'refuse', 'first', 'last'. Say one of these.")
@@ -139,6 +139,10 @@ def read_attributes(
     columns = _columns(wanted, raws, types, ordered, moment)
     answered = batteries(wanted.scales, raws)
     return _assembled(opened, wanted, ids[used], columns, answered, refused, moment)
+
+
+def _or_none(said: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {} if said is None else said
 
 
 def _columns(

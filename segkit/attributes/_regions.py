@@ -44,6 +44,8 @@ class Region:
     min_customers: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.column, str):
+            raise TypeError(f"column={self.column!r} should be the name of a column, such as 'postcode'.")
         if self.match not in ("whole", "prefix"):
             raise ValueError(
                 f"match={self.match!r} is neither 'whole' nor 'prefix'.{near(str(self.match), ('whole', 'prefix'))} "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from segkit._engine import near
+from segkit._standard import BASES
 
 LOOSE, FIRM, SAME = 0.5, 0.7, 0.95
 """Alphas at which the words change; 0.7 is Nunnally's, for research that is not about single persons."""
@@ -55,9 +57,17 @@ class Scale:
     def __post_init__(self) -> None:
         for name in ("items", "reversed", "answers"):
             said = getattr(self, name)
-            if isinstance(said, str) or not all(isinstance(word, str) for word in said):
+            listed = isinstance(said, Iterable) and not isinstance(said, (str, Mapping))
+            words = tuple(said) if listed else (None,)
+            if not all(isinstance(word, str) for word in words):
                 raise TypeError(f"{name}={said!r} should be a list of words, such as ['q1', 'q2'].")
-            object.__setattr__(self, name, tuple(said))
+            object.__setattr__(self, name, words)
+        for name in ("low", "high", "answered"):
+            said = getattr(self, name)
+            if isinstance(said, bool) or not isinstance(said, Real):
+                raise TypeError(
+                    f"{name}={said!r} should be a number, such as {self.__dataclass_fields__[name].default:g}."
+                )
         if self.answers:
             object.__setattr__(self, "low", 1.0)
             object.__setattr__(self, "high", float(len(self.answers)))
@@ -89,6 +99,11 @@ class Scale:
         if not 0 < self.answered <= 1:
             raise ValueError(
                 f"answered={self.answered!r} is not a share of the items. Say 0.5 for half of them."
+            )
+        if self.basis not in BASES:
+            raise ValueError(
+                f"basis={self.basis!r} is none of {', '.join(BASES)}.{near(str(self.basis), BASES)} Say what the scale "
+                "segments by."
             )
 
 
@@ -212,16 +227,12 @@ def summary(answers: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
 
 def in_words(alpha: float, n: int, items: pd.DataFrame) -> str:
     """Say what an alpha means, and which item is in the way of a better one."""
-    if np.isnan(alpha):
-        return (
-            "nobody answered every item"
-            if n == 0
-            else "one person answered every item"
-            if n == 1
-            else "all answer alike"
-        )
-    against = items["with_rest"].idxmin() if (items["with_rest"] < 0).any() else None
-    if alpha < LOOSE:
+    against = _points_against(items["with_rest"])
+    if n < 2:
+        return "nobody answered every item" if n == 0 else "one person answered every item"
+    if np.isnan(alpha) and against is None:
+        return "all answer alike"
+    if np.isnan(alpha) or alpha < LOOSE:  # without an alpha, answers differ only where they cancel out
         words = "do not treat these as one scale"
     elif alpha < FIRM:
         words = "these items move together loosely"
@@ -233,3 +244,10 @@ def in_words(alpha: float, n: int, items: pd.DataFrame) -> str:
         worst = items["alpha_without"].idxmax()
         return f"{words}; without {worst} it is {items['alpha_without'].max():.2f}"
     return words
+
+
+def _points_against(with_rest: pd.Series) -> str | None:
+    """Return the item that goes most against the others, if any does; of two that do alike, the later one."""
+    if not (with_rest < 0).any():
+        return None
+    return str(with_rest.round(9)[::-1].idxmin())

@@ -64,6 +64,7 @@ def all_wanted(
     preset: str | None,
 ) -> Wanted:
     """Settle what is to be read, and say so where the source does not have it."""
+    _check_arguments(customer_id, regions, scales, preset)
     there = source.table.columns
     columns = {
         name: (basis, column)
@@ -95,19 +96,56 @@ def all_wanted(
     for i, name in enumerate(wanted.names):
         check_clash(wanted.names[:i], [name], "Two attributes would be called")
     _check_there(source, "customer_id", customer_id)
+    _check_no_id(wanted)
     for column in wanted.read:
         _check_there(source, "", column)
     return wanted
 
 
+def _check_arguments(customer_id: Any, regions: Any, scales: Any, preset: Any) -> None:
+    if not isinstance(customer_id, str):
+        raise TypeError(f"customer_id={customer_id!r} should be the name of the column that holds the ids.")
+    if preset is not None and not isinstance(preset, str):
+        raise TypeError(f"preset={preset!r} should be one word. There are {', '.join(ATTRIBUTE_PRESETS)}.")
+    check_mapping("regions", regions, "{'region': Region('country', {'FR': 'Europe', 'JP': 'Asia'})}")
+    check_mapping("scales", scales, "{'thrift': Scale(['careful', 'compares'])}")
+
+
+def check_mapping(argument: str, said: Any, example: str) -> None:
+    """Refuse what is no mapping from the names of attributes.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(said, Mapping) or not all(isinstance(name, str) and name.strip() for name in said):
+        raise TypeError(f"{argument}={said!r} should say each attribute's name: {argument}={example}.")
+
+
 def _named(basis: str, said: Named) -> dict[str, str]:
     if isinstance(said, str):
         said = (said,)
-    pairs = dict(said) if isinstance(said, Mapping) else {column: column for column in said}
-    for name, column in pairs.items():
-        if not isinstance(name, str) or not name.strip() or not isinstance(column, str):
-            raise TypeError(f"{basis}={said!r} should name columns: ['age'], or {{'age': 'Year of birth'}}.")
-    return pairs
+    names = list(said) if isinstance(said, Iterable) else [None]
+    columns = list(said.values()) if isinstance(said, Mapping) else names
+    if not all(isinstance(word, str) for word in (*names, *columns)) or not all(map(str.strip, names)):
+        raise TypeError(f"{basis}={said!r} should name columns: ['age'], or {{'age': 'Year of birth'}}.")
+    return dict(zip(names, columns, strict=True))
+
+
+def _check_no_id(wanted: Wanted) -> None:
+    """Refuse the ids as an attribute: they are the index, and no two customers share one."""
+    for basis, column in wanted.columns.values():
+        if column == wanted.customer_id:
+            raise ValueError(
+                f"{basis} names {column!r}, which holds the ids of customers: each has another, so it makes no "
+                f"segments. Leave it out of {basis}."
+            )
+    for name in wanted.names:
+        if name.lower() == "customer_id":
+            raise ValueError(
+                f"An attribute would be called {name!r}, as the ids are. Give it another name: "
+                f"demographic={{'other_id': {name!r}}}."
+            )
 
 
 def _check_there(source: Source, what: str, column: str) -> None:
@@ -148,6 +186,8 @@ def as_declared(
     source: Any, wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Iterable]
 ) -> tuple[dict[str, str], dict[str, Iterable]]:
     """Add what a frame says of its own columns: its categories stay categories, in their own order."""
+    check_mapping("types", types, "{'born': 'age'}")
+    check_mapping("ordered", ordered, "{'size': ['S', 'M', 'L']}")
     types, ordered = dict(types), dict(ordered)
     if isinstance(source, pd.DataFrame):
         for name, (_, column) in wanted.columns.items():

@@ -42,7 +42,7 @@ def cross_segments(
     ValueError
         If no customer is in both, or one is twice in either.
     TypeError
-        If either is neither a Segmentation nor a Series.
+        If either is neither a Segmentation nor a Series, or its groups are of several types.
 
     Notes
     -----
@@ -106,7 +106,8 @@ def cramers_v(counts: np.ndarray) -> float:
 
 
 def _checked_names(names: Sequence[str]) -> tuple[str, str]:
-    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+    pair = isinstance(names, Sequence) and not isinstance(names, str) and len(names) == 2
+    if not pair or str(names[0]) == str(names[1]):
         raise ValueError(f"names={names!r} should be two different words, such as ('attitude', 'behaviour').")
     return str(names[0]), str(names[1])
 
@@ -124,13 +125,24 @@ def _groups(said: Segmentation | pd.Series, which: str) -> pd.Series:
         raise ValueError(f"The customer {example!r} is twice in the {which}. Each should have one row.")
     said = said.dropna()
     if not isinstance(said.dtype, pd.CategoricalDtype):
-        said = said.astype(pd.CategoricalDtype(sorted(said.unique())))
+        said = said.astype(pd.CategoricalDtype(_in_order(said, which)))
     words = [str(group) for group in said.cat.categories]
     if len(set(words)) < len(words):
         raise ValueError(
             f"Two groups of the {which} would both be called {max(words, key=words.count)!r}. Rename one."
         )
     return said.cat.rename_categories(words).cat.remove_unused_categories().rename(which)
+
+
+def _in_order(said: pd.Series, which: str) -> list:
+    try:
+        return sorted(said.unique())
+    except TypeError as error:
+        kinds = " and ".join(sorted({type(group).__name__ for group in said}))
+        raise TypeError(
+            f"The groups of the {which} are {kinds}, which cannot be told apart or put in order. Each customer's group "
+            f"should be a word or a number, all alike: {which}.astype(str)."
+        ) from error
 
 
 def _cells(counts: pd.DataFrame) -> pd.DataFrame:

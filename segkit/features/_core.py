@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import inspect
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -18,15 +20,18 @@ import pandas as pd
 from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
 from segkit._standard import BASES, EXACT, STANDARD, TYPE_OF
+from segkit._times import EARLIEST, LATEST
 from segkit.events import Events, check_zone
 from segkit.features._codes import answer, checks, codes, customer_codes
 from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
+from segkit.features._own import check_aggregate, finite, is_own, mistaken
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 SPANS = {"window": "365 days", "within": "7 days", "horizon": "90 days"}  # examples of what can be said
+LONGEST = LATEST - EARLIEST
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 RESERVED = re.compile(
     r"(customer_id|customer_code|snapshot)(_\d+)?|as_of|codes_met|.*_right", re.IGNORECASE | re.DOTALL
@@ -91,6 +96,8 @@ class Feature:
             raise ValueError(
                 f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Say which it is."
             )
+        object.__setattr__(self, "kinds", _checked_kinds(self.name, self.kinds))
+        _check_empty(self.name, self.empty)
         _check_settings(self.name, self.settings)
         for name, parameter in _parameters_of(self.name, self.expr).items():
             offered = SETTINGS if parameter.kind is parameter.KEYWORD_ONLY else (*GRAINS, *LOG)
@@ -123,6 +130,22 @@ def _check_name(name: str) -> None:
             f"A feature cannot be called {name!r}: customer_id, customer_code, snapshot, the same with a number, "
             f"as_of, codes_met, and what ends in _right are names that the query itself uses. Call it otherwise, "
             f"such as {'my_' + name.lower().removesuffix('_right') + '_feature'!r}."
+        )
+
+
+def _checked_kinds(name: str, kinds: Any) -> tuple[str, ...]:
+    listed = isinstance(kinds, Iterable) and not isinstance(kinds, str)
+    words = tuple(kinds) if listed else (None,)
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name}: kinds={kinds!r} should list kinds of event, such as ('purchase',).")
+    return words
+
+
+def _check_empty(name: str, empty: Any) -> None:
+    if not (empty is None or isinstance(empty, str) or (isinstance(empty, Real) and math.isfinite(empty))):
+        raise TypeError(
+            f"{name}: empty={empty!r} should be the number that stands for a customer without such events, such as "
+            "0. Leave it out where that is unknown: it is missing then."
         )
 
 
@@ -255,8 +278,8 @@ def customer_features(
     Raises
     ------
     ValueError
-        If the events lack a column that a feature needs, two features share a name, or no event lies
-        before `as_of`.
+        If the events lack a column that a feature needs, the expression of a feature of your own is no
+        aggregate of the table that it names, two features share a name, or no event lies before `as_of`.
 
     Notes
     -----
@@ -509,21 +532,39 @@ def _assembled(
 
 
 def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
+    asked = _expression_or_lacking(feature, grains, events)
+    if isinstance(asked, str):
+        raise ValueError(
+            f"The feature {feature.name!r} needs {asked!r}, which these events do not have. "
+            f'Say which column holds it when reading: read_events(…, {asked}="…"), or leave '
+            f"{feature.name!r} out."
+        )
+    return asked
+
+
+def _expression_or_lacking(feature: Feature, grains: Grains, events: Events) -> ir.Scalar | str:
+    """Return a feature's expression; where the events lack a column that it needs, the name of that column."""
+    table = None
     try:
-        return grains.supply(feature.expr, feature.settings)
-    except (AttributeError, ibis.common.exceptions.IbisTypeError) as error:
+        table = grains.table(feature.grain, feature.settings)
+        value = grains.supply(feature.expr, feature.settings)
+    except Exception as error:  # an expression of one's own can raise anything
         column = _lacking(events, error)
         if column is None:
+            if is_own(feature):
+                raise mistaken(feature, table, error) from error
             raise
-        raise ValueError(
-            f"The feature {feature.name!r} needs {column!r}, which these events do not have. "
-            f'Say which column holds it when reading: read_events(…, {column}="…"), or leave '
-            f"{feature.name!r} out."
-        ) from error
+        return column
+    if is_own(feature):
+        value = value.resolve(table) if isinstance(value, ibis.Deferred) else value
+        check_aggregate(feature, table, value)
+    return value
 
 
 def _lacking(events: Events, error: Exception) -> str | None:
     """Say which standard column that the events lack an expression asked for in vain."""
+    if not isinstance(error, (AttributeError, ibis.common.exceptions.IbisTypeError)):
+        return None
     for column in (*STANDARD, *COMES_FROM):
         if f"'{column}'" in str(error) and column not in events.columns:
             return COMES_FROM.get(column, column)
@@ -537,14 +578,8 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
     grains = _grains_of(_aged(events.table, age), age, events, dialect)
     needs = {}
     for feature in features:
-        try:
-            grains.supply(feature.expr, feature.settings)
-            needs[feature.name] = ""
-        except (AttributeError, ibis.common.exceptions.IbisTypeError) as error:
-            column = _lacking(events, error)
-            if column is None:
-                raise
-            needs[feature.name] = column
+        asked = _expression_or_lacking(feature, grains, events)
+        needs[feature.name] = asked if isinstance(asked, str) else ""
     return needs
 
 
@@ -565,9 +600,12 @@ def _absent_kind(kinds: tuple[str, ...], present: set[str]) -> str:
 
 
 def _finished(column: ir.Column, feature: Feature) -> ir.Column:
-    if column.type().is_numeric() or column.type().is_boolean():
+    number = column.type().is_numeric() or column.type().is_boolean()
+    if number:
         column = column.cast("float64")
-    return column if feature.empty is None else column.fill_null(feature.empty)
+    if feature.empty is not None:
+        column = column.fill_null(feature.empty)
+    return finite(column) if number and is_own(feature) else column
 
 
 def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
@@ -630,13 +668,20 @@ def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
     Raises
     ------
     ValueError
-        If it is no span of time, or shorter than a microsecond.
+        If it is no span of time, shorter than a microsecond, or longer than times can be apart.
     """
     example = SPANS.get(name, "30 minutes")
     try:
         if isinstance(said, (int, float)) or (isinstance(said, str) and said.strip().isdigit()):
             raise TypeError("pandas would count it in nanoseconds")
         span = pd.Timedelta(said)
+        if span > LONGEST:
+            raise pd.errors.OutOfBoundsTimedelta
+    except pd.errors.OutOfBoundsTimedelta as error:
+        raise ValueError(
+            f"{name}={said!r} is longer than {LONGEST.days // 365} years, and no times are so far apart. Write it as "
+            f"{example!r}{', or leave it out to look at all' if name == 'window' else ''}."
+        ) from error
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}={said!r} is not a span of time. Write it as {example!r}.") from error
     if not span > pd.Timedelta(0):
