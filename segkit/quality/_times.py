@@ -287,11 +287,11 @@ def _changes(zone: str, first: pd.Timestamp, last: pd.Timestamp) -> list[pd.Time
 def repeated_hours(log: Log) -> list[Finding]:
     """Find autumn nights of which one of the two equal hours is empty: clocks were read without their zone."""
     findings = []
-    changes, people = _changes(log.zone, *log.span), hours_of_people(log)
+    changes = _changes(log.zone, *log.span)
     for kind in log.kinds.index:
         if log.resolution[kind] > 3600:
             continue
-        rows = people[people["kind"] == kind]
+        rows = log.hours[log.hours["kind"] == kind]
         by_hour = rows.groupby("hour")["events"].sum()
         for change in changes:
             hours = _ambiguous_hours(log.zone, change)
