@@ -15,7 +15,7 @@ import pandas as pd
 
 from segkit._dialect import dialect_of
 from segkit._engine import kept
-from segkit._reading import LONGEST_ID, as_shown, is_blank, read_id, read_number, read_text
+from segkit._reading import LONGEST_ID, as_shown, is_blank, no_id, read_id, read_number, read_text
 from segkit._sources import Source
 from segkit._standard import EXACT, KINDS, STANDARD
 from segkit._times import EARLIEST, LATEST, Times
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 IDS = ("customer_id", "order_id", "product_id")
 LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
+HINTS = {
+    "has lost digits": "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance.",
+    "an object or a list": "Name the column, or make one, that holds the id alone.",
+}
 AS_READ = "{} as read by segkit"  # what a column is called beside that which came
 
 
@@ -150,6 +154,9 @@ class Door:
         hint = "Check which column is which."
         if refused["reason"].str.startswith("timestamp not readable").any():
             hint = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
+        for end, more in HINTS.items():
+            if refused["reason"].str.endswith(end).any():
+                hint = more
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     @functools.cached_property
@@ -180,6 +187,8 @@ class Door:
         raw = self.source.table[self.found[name]]
         if name in IDS:
             return read_id(raw, self.dialect)
+        if name == "zone" and raw.type().is_string():
+            raw = raw.strip()
         return read_number(raw) if STANDARD.get(name, "number") == "number" else read_text(raw)
 
     def _kinds(self) -> ir.Column:
@@ -210,6 +219,7 @@ class Door:
                 f"customer_id longer than {LONGEST_ID} characters",
                 "customer_id",
             ),
+            *self._id_cases(read),
             (self._unread(read, "timestamp", blank=True), "timestamp missing", "customer_id"),
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
             (
@@ -245,6 +255,15 @@ class Door:
             )
         )
         return reason, example
+
+    def _id_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
+        """Say where a customer's id cannot be one, and where numbers of any ids have lost what tells them apart."""
+        return [
+            (when, f"{name} {why}", name)
+            for name in IDS
+            if name in self.found and (name == "customer_id" or self._raw(name).type().is_floating())
+            for when, why in no_id(self._raw(name), read[name])
+        ]
 
     def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
         """Say where nothing was read, and nothing stood there, or something; a dear question, asked only there."""

@@ -7,6 +7,7 @@ import operator
 from typing import TYPE_CHECKING
 
 import ibis
+import ibis.expr.datatypes as dt
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -25,6 +26,14 @@ MISSING_WORDS = (
     "N/A",
 )  # how missing ids look once they were made text
 _WHOLE_FLOATS = 2**53
+_DIGITS = {2: 2**11, 4: 2**24, 8: _WHOLE_FLOATS}  # whole numbers that a float of so many bytes tells apart
+_UNSEEN = "\\s\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"  # blanks of all kinds
+_TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE")
+_COMPOSED = r"""(?s)^(?:\{\s*(?:["'].*)?\}|\[\s*(?:(?:["'\[{0-9-]|true|false|null).*)?\])$"""  # but not {GUID}, [word]
+
+_length_in_bytes = ibis.udf.scalar.builtin(name="strlen", signature=((dt.string,), dt.int64))(
+    lambda text: None
+)
 _LONG_FLOATS = 10**16  # from here on, DuckDB too writes 1e+16
 
 
@@ -44,11 +53,45 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
     )
 
 
+def no_id(raw: ir.Column, read: ir.StringColumn) -> list[tuple[ir.BooleanValue, str]]:
+    """Say where what came cannot be the id of anyone, and why.
+
+    Parameters
+    ----------
+    raw, read : ibis Column
+        As it came, and as it was read.
+    """
+    kind = raw.type()
+    composed, truth = "an object or a list", "true or false"
+    if kind.is_floating():
+        return [
+            (raw.isinf(), "not finite"),
+            (raw.abs() >= _DIGITS[kind.nbytes], "a float that has lost digits"),
+        ]
+    if kind.is_boolean():
+        return [(read.notnull(), truth)]
+    if kind.is_array() or kind.is_struct() or kind.is_map():
+        return [(read.notnull(), composed)]
+    if not (kind.is_string() or kind.is_json()):
+        return []
+    brackets = read.contains("{") | read.contains("[")
+    return [
+        (brackets.ifelse(read.re_search(_COMPOSED), False), composed),
+        (functools.reduce(operator.or_, (read == word for word in _TRUTHS)), truth),
+    ]
+
+
 def read_number(raw: ir.Column) -> ir.FloatingColumn:
     """Return numbers as floats; missing where a text is none."""
     if raw.type().is_integer():
         return raw.cast("float64")
-    number = raw.strip().try_cast("float64") if raw.type().is_string() else raw.cast("float64")
+    if raw.type().is_string():
+        text = raw.strip()
+        number = (
+            text.contains("_").ifelse(None, text).try_cast("float64")
+        )  # 1_000 is Python, and no number here
+    else:
+        number = raw.cast("float64")
     return number.isnan().ifelse(ibis.null("float64"), number)
 
 
@@ -78,7 +121,8 @@ def is_blank(raw: ir.Column, dialect: str = "duckdb") -> ir.BooleanColumn:
 def _is_plain(raw: ir.StringColumn) -> ir.BooleanColumn:
     """Say of a text, cheaply, that it is an id as it stands: most of all are, and are passed through."""
     ends = [raw.endswith(character) for character in (" ", "\t", "\n", "\r", ".0")]
-    framed = (raw >= "!") & ~functools.reduce(operator.or_, ends)
+    ascii = _length_in_bytes(raw) == raw.length()  # other texts may begin or end with blanks of other kinds
+    framed = (raw >= "!") & ascii & ~functools.reduce(operator.or_, ends)
     return framed & ((raw.length() > 4) | ~_says_missing(raw, "duckdb"))
 
 
@@ -90,7 +134,7 @@ def _says_missing(text: ir.StringColumn, dialect: str) -> ir.BooleanColumn:
 
 
 def _cleaned(raw: ir.StringColumn, dialect: str) -> ir.StringColumn:
-    text = raw.strip()
+    text = raw.re_replace(f"^[{_UNSEEN}]+|[{_UNSEEN}]+$", "")
     number = text.endswith(".0") & text.re_search("^-?[0-9]+[.]0$")
     text = number.ifelse(text.substr(0, text.length() - 2), text)
     return _says_missing(text, dialect).ifelse(ibis.null("string"), text)

@@ -12,12 +12,14 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from segkit._arguments import check_count
 from segkit._dialect import dialect_of
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time, table_of
 from segkit._sentiment import Scores, asked_scorer, scored
 from segkit._sources import Source, check_one_engine, open_source
 from segkit._standard import KINDS, STANDARD, TYPE_OF
+from segkit._times import EPOCHS
 from segkit.presets import open_export, preset_named, read_export
 
 if TYPE_CHECKING:
@@ -156,8 +158,7 @@ class Events:
         ValueError
             If `n_customers` is not 1 or more.
         """
-        if n_customers < 1:
-            raise ValueError(f"n_customers={n_customers!r} is not a number of customers. Ask for 1 or more.")
+        check_count("n_customers", n_customers, 1)
         ids = self.table.select("customer_id").distinct().order_by("customer_id").to_pyarrow()
         drawn = np.random.default_rng(random_state).choice(
             len(ids), min(int(n_customers), len(ids)), replace=False
@@ -333,8 +334,12 @@ def read_events(
     engines than segkit's are copied in the same way. Parquet is not copied: it is scanned when asked, and
     refuses to answer once a file was changed after it was read.
 
-    A local time that clocks skip in spring is taken as an hour later, as if they had not been put forward;
-    of one that they show twice in autumn, the second is taken.
+    A local time that clocks skip in spring is taken as an hour later, as if they had not been put forward:
+    2:30 on 31 March 2024 is 3:30 in Berlin. Of one that they show twice in autumn, the second is taken: 2:30
+    on 27 October is that of 1:30 UTC. Times that carry their zone are never in doubt.
+
+    No ids are objects, lists, true or false, or floats of 2**53 and more, of which two may have been one: such
+    rows are refused. Blanks of any kind around an id are no part of it.
 
     VADER sees texts without markup, links and @names, and one longer than a post (280 characters)
     sentence by sentence, of which the mean is taken. ``benchmarks/README.md`` says how far to believe it:
@@ -358,6 +363,10 @@ def read_events(
     0       17850  purchase   15.30
     1       17850    return   -2.55
     """
+    if preset is not None and not isinstance(preset, str):
+        raise TypeError(
+            f"preset={preset!r} should be one word, such as 'ga4'. preset_catalogue() lists them."
+        )
     known = None if preset is None else preset_named(preset)
     opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
     columns, scorer = asked_scorer(sentiment, language, opened.table, opened.name, columns)
@@ -394,6 +403,12 @@ def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
         raise TypeError(
             f"timestamp_format={timestamp_format!r} should be a format such as '%d/%m/%Y', or a list of them."
         )
+    for form in formats:
+        if "%" not in form and form not in EPOCHS:
+            raise ValueError(
+                f"timestamp_format={form!r} says no part of a time.{near(form, EPOCHS)} It should be a format such as "
+                f"'%d/%m/%Y %H:%M', or for numbers one of {', '.join(EPOCHS)}."
+            )
     return tuple(formats)
 
 

@@ -194,9 +194,63 @@ def test_ids_are_text():
         "17850", "17850", "17850", "017850", "1e3", "17850.00", "-5",
     ]  # fmt: skip
     assert ids(pd.array([1, None], dtype="Int64")) == ["1"]
-    assert ids([True, False]) == ["true", "false"]
     assert ids([1.5, 2.0]) == ["1.5", "2"]
     assert ids([decimal.Decimal("17850")]) == ["17850"]
+
+
+def test_blanks_of_all_kinds_are_stripped_from_ids():
+    assert ids(["\u00a08", "8\u00a0 ", "\u200b8\u3000", "\ufeff8.0", "a\u00a0b", "é"]) == [
+        *"8888",
+        "a\u00a0b",
+        "é",
+    ]
+    assert refused(read(LINES.assign(customer_id=["ada", "\u00a0"]))) == {"customer_id missing": 1}
+
+
+OBJECTS = [{"id": 1}, [1], True, "{8F3A-0C}", "[word]", "true story"]
+
+
+def test_what_holds_an_id_is_no_id(tmp_path):
+    lines = "\n".join(json.dumps({"customer_id": one, "timestamp": "2024-01-01"}) for one in OBJECTS)
+    events = read(file(tmp_path, lines, "lines.jsonl"), kind="visit")
+    assert refused(events) == {"customer_id an object or a list": 2, "customer_id true or false": 1}
+    assert rows(events)["customer_id"] == ["[word]", "true story", "{8F3A-0C}"]
+    assert refused(read(LINES.assign(customer_id=["ada", {"id": 2}]))) == {
+        "customer_id an object or a list": 1
+    }
+    for column, why in (
+        ([True, False], "true or false"),
+        ([[1], [2]], "an object or a list"),
+        (OBJECTS[:1] * 2, "an obj"),
+    ):
+        with pytest.raises(ValueError, match=f"2 × customer_id {why}"):
+            read(LINES.assign(customer_id=column))
+
+
+def test_floats_that_have_lost_digits_are_no_ids():
+    """From 2**53 on, two ids may be one float."""
+    largest = 2.0**53
+    assert ids([largest - 1, 1.0]) == ["9007199254740991", "1"]
+    assert ids([2**53 + 1, 2**53 + 3]) == ["9007199254740993", "9007199254740995"]
+    lines = LINES.assign(customer_id=[1.0, largest])
+    assert refused(read(lines)) == {"customer_id a float that has lost digits": 1}
+    assert refused(read(LINES.assign(order_id=[1.0, largest]))) == {
+        "order_id a float that has lost digits": 1
+    }
+    assert refused(read(LINES.assign(customer_id=[1.0, np.inf]))) == {"customer_id not finite": 1}
+    small = np.array([1, 2**24], dtype="float32")
+    assert refused(read(LINES.assign(customer_id=small))) == {"customer_id a float that has lost digits": 1}
+    with pytest.raises(ValueError, match="Read ids as text"):
+        read(LINES.assign(customer_id=largest))
+
+
+def test_numbers_are_written_without_underscores(tmp_path):
+    events = read(file(tmp_path, HEADER + "ada,2024-01-01,1_000\nbob,2024-01-01,1000\n"))
+    assert refused(events) == {"amount not a number": 1}
+
+
+def test_a_zone_may_have_blanks_around_it():
+    assert rows(read(LINES.assign(zone=["UTC ", " Europe/Rome"])))["zone"] == ["UTC", "Europe/Rome"]
 
 
 @pytest.mark.parametrize("word", ["", " ", "nan", "NaN", "None", "<NA>", "NaT"])
@@ -365,6 +419,25 @@ def test_hours_that_clocks_skip_or_repeat_stay_in_order():
     assert london[5] == "2024-10-27 02:30"
 
 
+def test_what_is_not_said_of_an_hour_is_read_by_one_rule():
+    """In Berlin, 2:30 did not exist on 31 March 2024: it is 3:30. On 27 October the second 2:30 is taken."""
+    said = ["2024-03-31 02:30", "2024-03-31 03:30", "2024-10-27 02:30", "2024-10-27 02:30+02:00"]
+    read_as = {0: "2024-03-31 01:30", 1: "2024-03-31 01:30", 2: "2024-10-27 01:30", 3: "2024-10-27 00:30"}
+    assert times(said, timezone="Europe/Berlin") == read_as
+    assert times(pd.to_datetime(said[:3]), timezone="Europe/Berlin") == {i: read_as[i] for i in range(3)}
+    del read_as[3]
+    assert times(said[:3], timezone="Europe/Berlin", timestamp_format="%Y-%m-%d %H:%M") == read_as
+
+
+def test_a_format_that_says_no_part_of_a_time_is_an_error():
+    with pytest.raises(
+        ValueError, match=r"timestamp_format='epoch' says no part of a time\. Did you mean 'epoch_s'"
+    ):
+        times([1704067200], timestamp_format="epoch")
+    with pytest.raises(ValueError, match="'dd/mm/yyyy' says no part of a time"):
+        times(["31/01/2024"], timestamp_format=["%Y-%m-%d", "dd/mm/yyyy"])
+
+
 def test_dates_in_three_formats_are_never_guessed():
     """Only ISO is read unasked; 03/04 is two different days."""
     mixed = ["2024-01-31", "31/01/2024", "Jan 31 2024"]
@@ -448,6 +521,7 @@ def test_json_keys_may_hold_any_character(tmp_path):
     [
         ("empty.csv", "", "empty.csv is empty. It should hold a header line"),
         ("empty.jsonl", "", "holds no JSON object"),
+        ("hollow.jsonl", "{}\n{}\n", "holds 2 JSON objects, all of them empty"),
         ("text.jsonl", "hello\n", "holds no JSON object"),
         ("header.csv", HEADER, "has columns but no rows"),
         ("no.parquet", "PAR?", "no.parquet could not be read as Parquet"),
@@ -515,10 +589,10 @@ def test_what_was_said_wrongly_is_explained(said, error, message):
             "'timestamp' more than once",
         ),
         (pa.Table.from_arrays([[1], [2]], names=["a", "a"]), ValueError, "'a' more than once"),
-        ({"customer_id": ["ada"]}, TypeError, "got a builtins.dict"),
-        (LINES["amount"], TypeError, "got a pandas.*Series"),
-        (None, TypeError, "got a builtins.NoneType"),
-        ([], TypeError, "got a builtins.list"),
+        ({"customer_id": ["ada"]}, TypeError, "source is a builtins.dict"),
+        (LINES["amount"], TypeError, "source is a pandas.*Series"),
+        (None, TypeError, "source is a builtins.NoneType"),
+        ([], TypeError, "source is a builtins.list"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_explained(source, error, message):
@@ -738,5 +812,7 @@ def test_some_customers_are_drawn_with_all_their_events():
     assert ids[0] == ids[1] != ids[2] and len(ids[0]) == 4
     assert len(sg.customer_features(some, sg.RFM, as_of="2024-02-01")) == 4
     assert events.sample(100).kinds().to_dict() == {"purchase": 27}
+    with pytest.raises(ValueError, match="n_customers='2' should be a whole number, 1 or more"):
+        events.sample("2")
     with pytest.raises(ValueError, match="n_customers=0"):
         events.sample(0)

@@ -46,12 +46,19 @@ def open_database(source: Any, table: str | None) -> Source:
     with ExitStack() as ending:
         database = opened(source, ending)
         if table is not None and QUERY.match(table):
-            query, what = table.strip().rstrip("; \n"), "a query"
+            query, what = _as_subquery(table), "a query"
         else:
             parts, what = _found(database, table)
             query = f"SELECT * FROM {database.reader.quoted(parts)}"
         name = f"{what} of {database.name}"
-        return Source(name, read(database, query, name), owned=True)
+        rows = read(database, query, name)
+        reader = database.reader
+        return Source(name, rows, reader.broken, reader.broken_example, owned=True)
+
+
+def _as_subquery(query: str) -> str:
+    """Return a query as it can stand in brackets: a comment at its end would hide the closing one."""
+    return re.sub(r";\s*(--[^\n'\"]*\s*)*$", "", query.strip()).rstrip("; \n") + "\n" * ("--" in query)
 
 
 def _found(database: Database, table: str | None) -> tuple[tuple[str, ...], str]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_ROWS = 2**20  # that a sheet can have
+MOST_ROWS_ABOVE = 20  # the names, to say where they stand
+SPANS = r"^(1899-12-31|1900-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)?$"  # how a span of time looks as text
 
 
 def read_workbook(path: str, sheet: str | None = None) -> Source:
@@ -51,7 +53,9 @@ def read_workbook(path: str, sheet: str | None = None) -> Source:
     top = _loaded(book, sheet, header_row=None, n_rows=1, dtypes="string")
     if not top.num_columns:
         raise ValueError(f"{where}, is empty. It should hold a row of names and a row for each event.")
-    columns = _names(where, [column[0].as_py() for column in top.columns])
+    names = [(column[0].as_py() or "").strip() for column in top.columns]
+    _check_names(where, names, book, sheet)
+    columns = [name or f"column{i}" for i, name in enumerate(names)]
     check_names(where, columns)
     table = _cells(book, sheet).rename_columns(columns)
     if table.num_rows + 1 >= MOST_ROWS:
@@ -91,12 +95,30 @@ def _cells(book: Any, sheet: str) -> pa.Table:
     text = _loaded(book, sheet, dtypes="string")
     try:
         typed = _loaded(book, sheet)
-    except fastexcel.UnsupportedColumnTypeCombinationError:
-        return text
+    except fastexcel.UnsupportedColumnTypeCombinationError as error:
+        return _spans_as_seconds(text) if "Duration" in str(error) else text
     for i, name in enumerate(text.column_names):
         if typed.column(i).null_count != text.column(i).null_count:
             typed = typed.set_column(i, name, text.column(i))
     return typed
+
+
+def _spans_as_seconds(text: pa.Table) -> pa.Table:
+    """Return cells as text, with spans of time as seconds: they are no moments in 1900, whence Excel counts them."""
+    import pandas as pd
+    import pyarrow as pa
+
+    frame = text.to_pandas()
+    for name in frame:
+        spans = frame[name].astype("str").str.fullmatch(SPANS).fillna(False)
+        if spans.any():
+            moments = pd.to_datetime(frame.loc[spans, name], format="ISO8601")
+            since = moments - pd.Timestamp("1899-12-31")
+            since += pd.to_timedelta(
+                (moments >= pd.Timestamp("1900-03-01")).astype(int), unit="D"
+            )  # its 29 February
+            frame.loc[spans, name] = since.dt.total_seconds().astype("str")
+    return pa.Table.from_pandas(frame, schema=text.schema, preserve_index=False)
 
 
 def _loaded(book: Any, sheet: str, **options: Any) -> pa.Table:
@@ -121,17 +143,23 @@ def _quietly() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _names(where: str, cells: list[str | None]) -> list[str]:
-    """Return the names in the first row; a title above them leaves most columns without one."""
-    names = [(cell or "").strip() for cell in cells]
+def _check_names(where: str, names: list[str], book: Any, sheet: str) -> None:
+    """Refuse a first row that names hardly any column, as a title does."""
     given = [name for name in names if name]
     if 2 * len(given) < len(names):
         raise ValueError(
             f"The first row of {where}, names {len(given)} of {len(names)} columns: {', '.join(map(repr, given))}. It "
             "should hold the name of each column. Delete the rows above the names, or read it with pandas and pass "
-            "the table: read_events(pd.read_excel(path, header=2), …)."
+            f"the table: read_events(pd.read_excel(path, header={_row_of_names(book, sheet)}), …), where the first row "
+            "of the sheet is 0."
         )
-    return [name or f"column{i}" for i, name in enumerate(names)]
+
+
+def _row_of_names(book: Any, sheet: str) -> int:
+    """Return the number of the first row that fills most columns, from 0; 1 where none does."""
+    top = _loaded(book, sheet, header_row=None, skip_rows=0, n_rows=MOST_ROWS_ABOVE, dtypes="string")
+    filled = [[bool((cell or "").strip()) for cell in row.values()] for row in top.to_pylist()]
+    return next((i for i, row in enumerate(filled) if 2 * sum(row) >= len(row)), 1)
 
 
 def _tidied(table: pa.Table) -> pa.Table:

@@ -30,7 +30,9 @@ def read_json_lines(name: str, paths: list[str]) -> Source:
     every = run(f"SELECT DISTINCT unnest(json_keys(line)) AS key FROM {raw} WHERE good ORDER BY key")
     keys = [key for (key,) in every if key.strip()]
     if not keys:
-        raise ValueError(f"{name} holds no JSON object. It should hold one object a line, one line an event.")
+        [(empty,)] = run(f"SELECT count(*) FROM {raw} WHERE good")
+        held = f"{empty:,} JSON objects, all of them empty" if empty else "no JSON object"
+        raise ValueError(f"{name} holds {held}. It should hold one object a line, one line an event.")
     check_names(name, keys)
     columns = ", ".join(f"line ->> {quoted(_pointer(key))} AS {named(key)}" for key in keys)
     table = fresh_name("json")

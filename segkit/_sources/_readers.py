@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from segkit._engine import engine, fresh_name
 from segkit._sources._arriving import chunks_of, copied, gathered
-from segkit._sources._source import check_names, named
-from segkit._sources._sqlite import SAMPLE
+from segkit._sources._source import check_names, named, printable
+from segkit._sources._sqlite import SAMPLE, NotUtf8, text_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 CHUNK = 50_000  # rows
 
@@ -28,9 +29,15 @@ class DbapiReader:
         The kind of database: "postgresql", "sqlite" or another.
     samples : bool
         Whether the driver takes types from the first rows, and so needs a row of each type first.
+    broken : int
+        Rows left out of the last table, since their text is not UTF-8.
+    broken_example : str
+        One of them.
     """
 
     samples = False
+    broken = 0
+    broken_example = ""
 
     def __init__(self, connection: Any, dialect: str):
         self.connection = connection
@@ -69,7 +76,22 @@ class DbapiReader:
             cursor.execute(query)
             names = [column[0] for column in cursor.description]
             check_names("The query", names)
-            return gathered(chunks_of(_fetched(cursor), names), numbers=numbers)
+            rows = _fetched(cursor)
+            if self.dialect == "sqlite":  # whose text may be any bytes
+                rows = self._in_utf8(rows, names)
+            return gathered(chunks_of(rows, names), numbers=numbers)
+
+    def _in_utf8(self, chunks: Iterator[Sequence[tuple]], names: Sequence[str]) -> Iterator[Sequence[tuple]]:
+        """Give the rows whose text is all UTF-8, and count the others."""
+        for rows in chunks:
+            wrong = {i: j for i, row in enumerate(rows) for j, v in enumerate(row) if type(v) is NotUtf8}
+            self._leave_out(len(wrong), [f"{names[j]}={rows[i][j]}" for i, j in wrong.items()])
+            yield [row for i, row in enumerate(rows) if i not in wrong] if wrong else rows
+
+    def _leave_out(self, count: int, examples: Sequence[str]) -> None:
+        if count and not self.broken:
+            self.broken_example = f"{printable(examples[0])[:60]} (not UTF-8)"
+        self.broken += count
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
@@ -128,13 +150,43 @@ class AdbcReader(DbapiReader):
             return [tuple(column[:2]) for column in cursor.description]
 
     def table(self, query: str, numbers: Sequence[str] = ()) -> ir.Table:
+        import pyarrow as pa
+
         with self._cursor() as cursor:
             cursor.execute(query)
             batches = cursor.fetch_record_batch()
+            if self.dialect == "sqlite":
+                batches = pa.RecordBatchReader.from_batches(batches.schema, self._batches_in_utf8(batches))
             if SAMPLE not in batches.schema.names:
                 check_names("The query", batches.schema.names)
                 return copied(batches, numbers=numbers)
             return copied(batches, select=f"* EXCLUDE ({named(SAMPLE)})", where=f"{named(SAMPLE)} = 0")
+
+    def _batches_in_utf8(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Give the rows whose text is all UTF-8, and count the others."""
+        import pyarrow as pa
+
+        for batch in batches:
+            try:
+                batch.validate(full=True)
+            except pa.ArrowInvalid:
+                wrong = _rows_not_utf8(batch)
+                self._leave_out(len(wrong), list(wrong.values()))
+                batch = batch.filter(pa.array([i not in wrong for i in range(batch.num_rows)]))
+            yield batch
+
+
+def _rows_not_utf8(batch: pa.RecordBatch) -> dict[int, str]:
+    """Return the numbers of the rows with text that is not UTF-8, and what stands there, read as Latin-1."""
+    import pyarrow as pa
+
+    wrong = {}
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if pa.types.is_string(field.type):
+            for i, value in enumerate(column.view(pa.binary()).to_pylist()):
+                if value is not None and type(text_of(value)) is NotUtf8:
+                    wrong[i] = f"{field.name}={text_of(value)}"
+    return wrong
 
 
 class AlchemyReader(DbapiReader):

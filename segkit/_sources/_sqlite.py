@@ -36,9 +36,21 @@ def connected(path: str) -> Any:
 
         return dbapi.connect(uri)
     connection = sqlite3.connect(uri, uri=True)
-    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    connection.text_factory = text_of
     connection.execute("BEGIN")
     return connection
+
+
+class NotUtf8(str):
+    """Text that is not UTF-8, read as Latin-1: to be shown, and used for nothing."""
+
+
+def text_of(value: bytes) -> str:
+    """Return a text of a database as it should be, or else as what it is not."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return NotUtf8(value.decode("latin-1"))
 
 
 def as_written(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from segkit._engine import table_of
-from segkit._reading import LONGEST_ID, read_id, read_number
+from segkit._reading import LONGEST_ID, no_id, read_id, read_number
 from segkit._sources import Source
 from segkit.attributes._columns import Raw
 from segkit.attributes._wanted import Wanted
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def fetched(source: Source, wanted: Wanted) -> tuple[pd.Series, dict[str, Raw]]:
-    """Fetch the columns that are needed, each as the words, numbers and dates that it may be."""
+def fetched(source: Source, wanted: Wanted) -> tuple[pd.Series, pd.Series, dict[str, Raw]]:
+    """Fetch the ids, why some are none, and the columns, each as the words, numbers and dates that it may be."""
     arrow = source.table.select(
         ids=source.table[wanted.customer_id], **{f"c{i}": source.table[c] for i, c in enumerate(wanted.read)}
     ).to_pyarrow()
     memory = table_of(arrow)
-    expressions = {"ids": read_id(memory.ids)}
+    ids = read_id(memory.ids)
+    why = [(when.fill_null(False), f"customer_id {said}") for when, said in no_id(memory.ids, ids)]
+    expressions = {"ids": ids, "why": ibis.cases(*why) if why else ibis.null("string")}
     kinds = {}
     for i, column in enumerate(wanted.read):
         kinds[column] = _kind(memory[f"c{i}"], column, source.name)
@@ -39,7 +41,12 @@ def fetched(source: Source, wanted: Wanted) -> tuple[pd.Series, dict[str, Raw]]:
         numbers = pd.Series(read[f"n{i}"].to_numpy(zero_copy_only=False), dtype="float64")
         raws[column] = Raw(column, source.name, kinds[column], words[f"w{i}"], numbers, dates)
     ids = words["ids"]
-    return (ids.where(~ids.str.contains("@", na=False), ids.str.lower()) if wanted.lower else ids), raws
+    why_none = words["why"]
+    return (
+        (ids.where(~ids.str.contains("@", na=False), ids.str.lower()) if wanted.lower else ids),
+        why_none,
+        raws,
+    )
 
 
 def _kind(raw: ir.Column, column: str, where: str) -> str:
@@ -94,11 +101,11 @@ def taken(raw: Raw, used: pd.Series) -> Raw:
 
 
 def one_row_each(
-    source: Source, ids: pd.Series, raws: Mapping[str, Raw], duplicates: str
+    source: Source, ids: pd.Series, why_none: pd.Series, raws: Mapping[str, Raw], duplicates: str
 ) -> tuple[pd.Series, pd.DataFrame]:
     """Say which rows are used, one of each customer, and why the others are not."""
     seen = pd.DataFrame({name: raw.words for name, raw in raws.items()} | {"": ids})
-    reason = pd.Series(None, index=ids.index, dtype="object")
+    reason = why_none.astype("object").where(why_none.notna(), None)
     reason[ids.isna()] = "customer_id missing"
     reason[ids.str.len() > LONGEST_ID] = f"customer_id longer than {LONGEST_ID} characters"
     keep = "last" if duplicates == "last" else "first"

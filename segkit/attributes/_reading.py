@@ -133,8 +133,8 @@ def read_attributes(
     if duplicates not in ("refuse", "first", "last"):
         raise ValueError(f"duplicates={duplicates!r} is none of 'refuse', 'first', 'last'. Say one of these.")
     moment = None if as_of is None else read_moment(as_of)
-    ids, raws = fetched(opened, wanted)
-    used, refused = one_row_each(opened, ids, raws, duplicates)
+    ids, why_none, raws = fetched(opened, wanted)
+    used, refused = one_row_each(opened, ids, why_none, raws, duplicates)
     raws = {name: taken(raw, used) for name, raw in raws.items()}
     columns = _columns(wanted, raws, types, ordered, moment)
     answered = batteries(wanted.scales, raws)
