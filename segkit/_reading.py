@@ -66,7 +66,10 @@ def no_id(raw: ir.Column, read: ir.StringColumn) -> list[tuple[ir.BooleanValue, 
     if kind.is_floating():
         return [
             (raw.isinf(), "not finite"),
-            (raw.abs() >= _DIGITS[kind.nbytes], "a float that has lost digits"),
+            (
+                (raw.abs() >= _DIGITS[kind.nbytes]) & ~raw.isnan(),
+                "a float that has lost digits",
+            ),  # NaN is the largest
         ]
     if kind.is_boolean():
         return [(read.notnull(), truth)]

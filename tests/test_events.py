@@ -816,3 +816,20 @@ def test_some_customers_are_drawn_with_all_their_events():
         events.sample("2")
     with pytest.raises(ValueError, match="n_customers=0"):
         events.sample(0)
+
+
+def test_a_missing_number_is_no_id_and_no_reason_to_refuse(tmp_path):
+    table = pa.table(
+        {
+            "customer_id": ["a", "b", "c"],
+            "timestamp": ["2024-01-01"] * 3,
+            "product_id": pa.array([1.0, float("nan"), None]),
+        }
+    )
+    events = sg.read_events(table, kind="visit")
+    assert len(events.refused) == 0
+    assert events.table.to_pandas().set_index("customer_id")["product_id"].fillna("none").to_dict() == {
+        "a": "1",
+        "b": "none",
+        "c": "none",
+    }

@@ -152,13 +152,13 @@ def structure_test(
     all that have one mode [2]_. Where a feature has one, it is given one mode in the reference shops. Values
     that many customers share, such as 0, are no group: that some buy and some do not is known without a test.
 
-    **What it does not see.** A group of under 30 of those looked at, and groups that only categories make. And a feature
-    that is densest at both ends, as a coordinate of points on a ring is, counts as groups by itself.
+    **What it does not see.** A group of under 30 of those looked at, and groups that only categories make. And a
+    feature that is densest at both ends, as a coordinate of points on a ring is, counts as groups by itself.
 
     **How often it errs.** The level is 2 % and not 5 %, because a copula is only near where features follow from each
-    other, as recency, tenure and gaps of the same orders do. Of 200 simulated shops each, false alarms in 0 to 2 %, and
-    in 3.5 % where features follow from each other (at 5 %, these would be 13 %); four moderate groups found in 94 %, and
-    groups of which one is of 5 % in 95 % (``benchmarks/structure.py``).
+    other, as recency, tenure and gaps of the same orders do. Of 200 simulated shops each, false alarms in 0 to 2 %,
+    and in 3.5 % where features follow from each other (at 5 %, these would be 13 %); four moderate groups found in
+    94 %, and groups of which one is of 5 % in 95 % (``benchmarks/structure.py``).
 
     References
     ----------
