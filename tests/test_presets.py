@@ -77,6 +77,12 @@ def test_an_unknown_preset_is_answered_with_the_nearest_and_with_all():
         preset_named("hubspot_contacts")
 
 
+@pytest.mark.parametrize("read", [sg.read_events, sg.read_attributes])
+def test_a_preset_is_one_name(read):
+    with pytest.raises(TypeError, match=r"preset=\['ga4'\] is a list; a preset is the name of one export"):
+        read(pd.DataFrame({"a": [1]}), preset=["ga4"])
+
+
 def test_attribute_presets_are_plain_data():
     hubspot = ATTRIBUTE_PRESETS["hubspot_contacts"]
     named = [*hubspot.demographic, *hubspot.geographic, *hubspot.psychographic]
@@ -282,6 +288,23 @@ def test_ga4_purchases_in_an_app_are_none_until_the_caller_says_so(tmp_path):
     assert "in_app_purchase" in PRESETS["ga4"].counts
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("lacking", [{"user": None, "pseudo": None}, {"order": {"transaction_id": "T1"}}])
+def test_of_a_ga4_purchase_sent_twice_the_one_that_can_be_used_counts(lacking, turned, tmp_path):
+    sale = {"user": "ada", "order": {"transaction_id": "T1", "purchase_revenue": 20.0}}
+    copies = [ga4_event("purchase", MICRO, **{**sale, **lacking}), ga4_event("purchase", MICRO + 5, **sale)]
+    events = sg.read_events(jsonl(tmp_path, copies[::-1] if turned else copies), preset="ga4")
+    assert told(events, "customer_id", "order_id", "amount") == [("ada", "T1", 20.0)]
+    assert refused(events) == {"copy that lacks what an event needs": 1}
+
+
+def test_of_copies_of_which_none_can_be_used_each_is_refused(tmp_path):
+    """And the one that is not there for want of a customer says so."""
+    lost = ga4_event("purchase", MICRO, pseudo=None, order={"transaction_id": "T1", "purchase_revenue": 20.0})
+    events = sg.read_events(jsonl(tmp_path, [lost, lost, lost, GA4[0]]), preset="ga4")
+    assert refused(events) == {"copy that lacks what an event needs": 2, "customer_id missing": 1}
+
+
 # --- Segment ------------------------------------------------------------------------------------------
 
 MONOPOLY = {"product_id": "507", "sku": "45790-32", "price": 19, "quantity": 1, "category": "Games"}
@@ -405,6 +428,58 @@ def test_of_one_order_of_two_users_at_one_moment_the_first_user_counts(turned, t
     events = sg.read_events(jsonl(tmp_path, [other, one] if turned else [one, other]), preset="segment")
     assert told(events, "customer_id", "amount") == [("ada", 5.0)]
     assert refused(events) == {"order counted already": 1}
+
+
+def ordered(message, user="ada", second=0, order="o1", revenue=25):
+    at = f"2024-01-05T10:00:{second:02}Z"
+    what = {"order_id": order, "revenue": revenue}
+    return {**call("track", 5, message, user, event="Order Completed", properties=what), "timestamp": at}
+
+
+def test_calls_that_were_delivered_twice_are_sales_once(tmp_path):
+    """Which of two equal rows comes first is chance: over a hundred, each kind of chance is met."""
+    calls = [ordered(f"m{i}", f"u{i}", order=f"o{i}") for i in range(100)]
+    events = sg.read_events(jsonl(tmp_path, calls + calls), preset="segment")
+    assert told(events, "order_id", "amount") == sorted((f"o{i}", 25.0) for i in range(100))
+    assert refused(events) == {"call counted already": 100}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"properties": {"order_id": "o1", "revenue": 20}},
+        {"userId": "bo"},
+        {"userId": None},
+        {"properties": {"order_id": "o1"}},
+        {"timestamp": "0000"},
+    ],
+)
+def test_two_versions_of_one_call_are_one_sale_in_any_order(other, tmp_path):
+    one, two = ordered("m1"), {**ordered("m1"), "anonymousId": None, **other}
+    counted = set()
+    for turned in ([one, two, SEGMENT[0]], [two, one, SEGMENT[0]]):
+        events = sg.read_events(jsonl(tmp_path, turned), preset="segment")
+        counted.add(str(told(events, "customer_id", "kind", "amount")))
+        assert events.kinds()["purchase"] == 1 and rows(events) == 3
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize("lacking", [{"user": None}, {"revenue": None}])
+def test_of_a_segment_order_told_twice_the_call_that_can_be_used_counts(lacking, tmp_path):
+    first = {**ordered("m1", **lacking), "anonymousId": None}
+    events = sg.read_events(jsonl(tmp_path, [first, ordered("m2", second=1)]), preset="segment")
+    assert told(events, "customer_id", "amount") == [("ada", 25.0)]
+    assert refused(events) == {"copy that lacks what an event needs": 1}
+
+
+def test_of_copies_the_one_counts_that_has_the_customer_whom_the_caller_names(tmp_path):
+    """The tool's own ids say nothing then."""
+    first, second = ordered("m1"), ordered("m2", second=1)
+    second["properties"]["email"] = "ada@example.com"
+    events = sg.read_events(
+        jsonl(tmp_path, [first, second]), preset="segment", customer_id="properties.email"
+    )
+    assert told(events, "customer_id", "amount") == [("ada@example.com", 25.0)]
 
 
 # --- Shopify ------------------------------------------------------------------------------------------
@@ -609,6 +684,29 @@ def test_stripe_by_hand(write, tmp_path):
     assert rows(events) == len(STRIPE) + 3  # three refunds
 
 
+PENDING = {"status": "pending", "paid": False, "captured": False, "amount_captured": 0}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("earlier", "later", "kinds"),
+    [
+        (PENDING, {}, {"purchase": 10.0}),
+        (PENDING, {"status": "failed", "paid": False}, {"payment_failed": 10.0}),
+        ({"captured": False, "amount_captured": 0}, {}, {"purchase": 10.0}),
+        ({"amount_refunded": 300}, {"amount_refunded": 400}, {"purchase": 10.0, "return": -4.0}),
+        ({"customer": None, "billing_details": None}, {}, {"purchase": 10.0}),
+        ({"livemode": False}, {}, {"purchase": 10.0}),
+    ],
+)
+def test_of_a_charge_exported_twice_the_later_state_counts(earlier, later, kinds, turned, tmp_path):
+    """Both copies bear one time, that of the charge."""
+    copies = [charge("ch_1", 1000, **earlier), charge("ch_1", 1000, **later)]
+    events = sg.read_events(jsonl(tmp_path, copies[::-1] if turned else copies), preset="stripe_charges")
+    assert dict(told(events, "kind", "amount")) == kinds
+    assert events.refused["count"].sum() == 1
+
+
 def test_stripe_amounts_are_in_the_units_of_their_currency(tmp_path):
     """Yen have no cents, dinars a thousand; UGX has none, yet Stripe writes two digits."""
     sums = {"usd": 500.0, "jpy": 50_000.0, "kwd": 50.0, "ugx": 500.0, "isk": 500.0, "krw": 50_000.0}
@@ -727,6 +825,16 @@ def test_snowplow_lines_without_a_header(tmp_path):
     assert rows(events) == 11 + 1  # eleven lines, one of them about two products
 
 
+def test_snowplow_events_that_were_delivered_twice_are_sales_once(tmp_path):
+    sales = [
+        {**LEGACY[3], "event_id": f"x{i}", "tr_orderid": f"o{i}", "collector_tstamp": "2024-01-05 10:00:00"}
+        for i in range(100)
+    ]
+    events = sg.read_events(snowplow(tmp_path, *sales, *sales), preset="snowplow")
+    assert told(events, "order_id", "amount") == sorted((f"o{i}", 7.5) for i in range(100))
+    assert refused(events) == {"event_id counted already": 100}
+
+
 def test_snowplow_from_a_warehouse(tmp_path):
     """Entities and self-describing events have columns of their own, as the analytics SDKs write them."""
     product = "contexts_com_snowplowanalytics_snowplow_ecommerce_product_1"
@@ -837,6 +945,15 @@ def test_a_klaviyo_event_given_twice_counts_once(tmp_path):
     assert refused(events) == {"event counted already": 1}
 
 
+@pytest.mark.parametrize("lacking", [{"person_id": None}, {"event_properties": None}])
+def test_of_a_klaviyo_event_given_twice_the_one_that_can_be_used_counts(lacking, tmp_path):
+    row = {"event_name": "Placed Order", "person_id": "p", "datetime": "2024-01-05T10:00:00Z", "id": "e1"}
+    row["event_properties"] = {"$value": 5}
+    events = sg.read_events(jsonl(tmp_path, [{**row, **lacking}, row]), preset="klaviyo")
+    assert told(events, "customer_id", "amount") == [("p", 5.0)]
+    assert refused(events) == {"copy that lacks what an event needs": 1}
+
+
 def test_klaviyo_as_the_api_gives_it(tmp_path):
     event = {
         "type": "event",
@@ -925,6 +1042,21 @@ def test_zendesk_by_hand(write, tmp_path):
     assert rows(events) == len(tickets) + 2
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_a_ticket_of_one_last_update_the_rated_copy_counts(turned, tmp_path):
+    copies = [ticket(1, 7), ticket(1, 7, "good")]
+    events = sg.read_events(jsonl(tmp_path, copies[::-1] if turned else copies), preset="zendesk")
+    assert events.kinds().to_dict() == {"chat": 1, "review": 1}
+    assert refused(events) == {"older copy of a ticket: the latest counts": 1}
+
+
+def test_a_ticket_whose_latest_copy_has_no_requester_counts_as_it_was_before(tmp_path):
+    copies = [ticket(1, 7), ticket(1, None, updated="2024-01-09T10:00:00Z")]
+    events = sg.read_events(jsonl(tmp_path, copies), preset="zendesk")
+    assert told(events, "customer_id", "kind") == [("7", "chat")]
+    assert refused(events) == {"copy that lacks what an event needs": 1}
+
+
 def test_zendesk_tickets_without_an_id_are_no_copies(tmp_path):
     events = sg.read_events(
         jsonl(tmp_path, [ticket(None, 7), ticket(None, 8), ticket(1, 9)]), preset="zendesk"
@@ -980,6 +1112,15 @@ def test_an_intercom_conversation_given_twice_counts_once_as_it_was_last(tmp_pat
     events = sg.read_events(jsonl(tmp_path, [later, talk, loose, loose]), preset="intercom")
     assert events.kinds().to_dict() == {"chat": 3, "review": 1}
     assert refused(events) == {"older copy of a conversation: the latest counts": 1}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_a_conversation_of_one_last_update_the_rated_copy_counts(turned, tmp_path):
+    talk = {"type": "conversation", "id": "1", "created_at": 1_704_448_800, "updated_at": 1_704_448_900}
+    talk["contacts"] = {"contacts": [{"id": "01HX"}]}
+    copies = [talk, {**talk, "conversation_rating": {"rating": 4, "created_at": 1_704_448_900}}]
+    events = sg.read_events(jsonl(tmp_path, copies[::-1] if turned else copies), preset="intercom")
+    assert events.kinds().to_dict() == {"chat": 1, "review": 1}
 
 
 # --- Typeform and SurveyMonkey ------------------------------------------------------------------------

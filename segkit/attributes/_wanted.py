@@ -15,7 +15,7 @@ from segkit.attributes._attributes import check_clash, shortened
 from segkit.attributes._columns import TYPES
 from segkit.attributes._regions import Region, as_region
 from segkit.attributes._scales import Scale, as_scale
-from segkit.presets import ATTRIBUTE_PRESETS
+from segkit.presets import ATTRIBUTE_PRESETS, check_is_name
 
 Named = str | Iterable[str] | Mapping[str, str]
 
@@ -160,6 +160,7 @@ def _check_there(source: Source, what: str, column: str) -> None:
 
 def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[str, tuple[str, str]]]:
     """Return the column of ids and the attributes that a preset knows, of those that the source has."""
+    check_is_name(name)
     if name not in ATTRIBUTE_PRESETS:
         raise ValueError(
             f"There is no preset {name!r} of attributes.{near(str(name), ATTRIBUTE_PRESETS)} There are "

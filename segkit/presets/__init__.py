@@ -29,6 +29,7 @@ __all__ = [
     "AttributePreset",
     "Export",
     "Preset",
+    "check_is_name",
     "open_export",
     "preset_catalogue",
     "preset_named",
@@ -57,6 +58,15 @@ ATTRIBUTE_PRESETS = {preset.name: preset for preset in (HUBSPOT,)}
 """The presets of `read_attributes`, by name."""
 
 
+def check_is_name(preset: str) -> None:
+    """Refuse what cannot be the name of a preset, such as a list of several."""
+    if not isinstance(preset, str):
+        raise TypeError(
+            f"preset={preset!r} is a {type(preset).__name__}; a preset is the name of one export, such as 'ga4'. "
+            "preset_catalogue() lists them; read other exports apart, and add them up."
+        )
+
+
 def preset_named(name: str) -> Preset:
     """Return the preset of this name.
 
@@ -64,12 +74,15 @@ def preset_named(name: str) -> Preset:
     ------
     ValueError
         If there is none.
+    TypeError
+        If it is no name.
 
     Examples
     --------
     >>> preset_named("ga4").title
     'Google Analytics 4, event export to BigQuery'
     """
+    check_is_name(name)
     if name in PRESETS:
         return PRESETS[name]
     if name in ATTRIBUTE_PRESETS:

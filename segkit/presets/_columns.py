@@ -135,6 +135,11 @@ def fields(names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), TEXT)
 
 
+def place_in(column: ir.Column, words: list[str]) -> ir.Column:
+    """Return how far down these words it stands, from 0; -1 for any other."""
+    return ibis.cases(*((column == word, place) for place, word in enumerate(words)), else_=-1)
+
+
 def is_any(column: ir.Column, words: list[str]) -> ir.Column:
     """Say whether it is one of these words; each is compared by itself, since DuckDB is slow on long lists."""
     same = ibis.literal(False)

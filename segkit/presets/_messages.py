@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # --- Klaviyo ------------------------------------------------------------------------------------------
 
+SOLD = "segkit sold"
+
 
 def _property(name: str) -> tuple[str, ...]:
     """Where each shape of the export keeps an event's property."""
@@ -32,18 +34,22 @@ def _klaviyo_kind(table: ir.Table) -> ir.Column:
 
 
 def _klaviyo_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    event = at(table, "id")
-    if event is not None:
-        when = text(table, *KLAVIYO_TIMES)
-        table = repeats_refused(table, event, when, "event counted already")
     table = table.mutate(**{KIND: _klaviyo_kind(table)})
-    sales = [word for word, kind in kinds.items() if kind in ("purchase", "return")]
-    sold = is_any(table[KIND], sales)
+    sold = is_any(table[KIND], [word for word, kind in kinds.items() if kind in ("purchase", "return")])
     said = text(table, *_property("$value"))
     worth = sold.ifelse(_klaviyo_money(said), ibis.null("float64"))
     unread = (sold & said.notnull() & worth.isnull()).ifelse("amount not a number", ibis.null("string"))
-    known = table[REFUSED] if REFUSED in table.columns else ibis.null("string")
-    return table.mutate(**{AMOUNT: worth, REFUSED: ibis.coalesce(known, unread)})
+    table = table.mutate(**{AMOUNT: worth, REFUSED: unread, SOLD: sold})
+    event = at(table, "id")
+    if event is None:
+        return table
+    return repeats_refused(
+        table,
+        event,
+        "event counted already",
+        lambda events: [text(events, *KLAVIYO_TIMES)],
+        usable=lambda events: ~events[SOLD] | events[AMOUNT].notnull(),
+    )
 
 
 def _klaviyo_money(said: ir.Column) -> ir.Column:

@@ -12,11 +12,13 @@ import ibis
 import pandas as pd
 
 from segkit._engine import engine, kept, near, table_of
+from segkit._reading import LONGEST_ID, read_id
 from segkit._sources import Source, open_source
 from segkit._standard import STANDARD
+from segkit._times import EARLIEST, LATEST, Times
 from segkit.presets._columns import as_json, at, dtype_of, filled, found, is_any, value
 from segkit.presets._headless import is_headless, open_headless
-from segkit.presets._orders import REFUSED
+from segkit.presets._orders import REFUSED, USABLE
 from segkit.presets._preset import Preset
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 CURRENCY = "segkit currency"
 UNREAD = "segkit unread"
+SAID, MOMENT = "segkit said", "segkit moment"
 OFFERED = (*STANDARD, "price")
 
 
@@ -95,7 +98,10 @@ def read_export(
     words = {**preset.kinds, **(kinds or {})}
     inner, wanted = _named_within(table, wanted, {**columns, "kind": kind_column})
     rows = _nested(table.mutate(**inner), preset, opened.name)
+    if "timestamp" not in columns:
+        formats = formats or preset.formats
     if preset.lines is not None:
+        rows = _with_usable(rows, preset, wanted, formats, opened.name)
         rows = preset.lines(rows, {word: kind_ for word, kind_ in words.items() if isinstance(word, str)})
     read = {name: value(rows, spec) for name, spec in wanted.items()}
     read = {name: column for name, column in read.items() if column is not None}
@@ -116,8 +122,6 @@ def read_export(
         )
     _warn_of_currencies(good, opened.name)
     every_kind = kind if kind is not None or "kind" in read else preset.kind
-    if "timestamp" not in columns:
-        formats = formats or preset.formats
     ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
     return Export(ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused)
 
@@ -229,6 +233,26 @@ def _nested(table: ir.Table, preset: Preset, name: str) -> ir.Table:
         cases = [(no.fill_null(False), f"{column} not readable as JSON") for no, column in unread]
         typed[UNREAD] = ibis.cases(*cases)
     return table.mutate(**typed)
+
+
+def _with_usable(
+    rows: ir.Table, preset: Preset, wanted: Mapping[str, Any], formats: tuple[str, ...], name: str
+) -> ir.Table:
+    """Say under `USABLE` which rows have a customer and a time that the door takes: of copies, such a one counts."""
+    who, when = value(rows, wanted["customer_id"]), value(rows, wanted["timestamp"])
+    if when is None:  # it is made by the preset's `lines`, of what it needs
+        when = value(
+            rows, tuple(n for standard, names in preset.needs if standard == "timestamp" for n in names)
+        )
+    usable = ibis.literal(False) if who is None else read_id(who).length() <= LONGEST_ID
+    if UNREAD in rows.columns:
+        usable = usable & rows[UNREAD].isnull()
+    if when is None or when.type().is_nested():
+        return rows.mutate(**{USABLE: usable.fill_null(False)})
+    times = Times(f"The timestamp column 'timestamp' of {name}", formats, "UTC", "duckdb")
+    read = times.read(rows.mutate(**{USABLE: usable, SAID: when}), SAID, MOMENT)
+    inside = (read[MOMENT] >= EARLIEST) & (read[MOMENT] < LATEST)
+    return read.mutate(**{USABLE: (read[USABLE] & inside).fill_null(False)}).drop(SAID, MOMENT)
 
 
 def _refused(every: ir.Table, read: Mapping[str, Any]) -> pd.DataFrame:

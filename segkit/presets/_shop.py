@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.presets._columns import as_number, at, fields, filled, first, is_any, lowered, number, text
+from segkit.presets._columns import (
+    as_number,
+    at,
+    fields,
+    filled,
+    first,
+    is_any,
+    lowered,
+    number,
+    place_in,
+    text,
+)
 from segkit.presets._orders import (
     AMOUNT,
     DISCOUNT,
@@ -255,18 +266,24 @@ def _id_of(path: str) -> Callable[[ir.Table], ir.Column | None]:
 
 
 def _stripe_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    charge = at(table, "id")
-    if charge is not None:
-        table = repeats_refused(table, charge, text(table, "created"), "charge counted already")
     charges = table.mutate(
         **{
             KIND: _stripe_kind(table),
             ORDER: text(table, _id_of("payment_intent"), "id"),
             WHEN: first(table, "created"),
             TOTAL: _stripe_paid(table),
+            REFUSED: _stripe_reason(table),
         }
     )
-    charges = charges.mutate(**{REFUSED: _stripe_reason(charges)})
+    charge = at(charges, "id")
+    if charge is not None:
+        charges = repeats_refused(
+            charges,
+            charge,
+            "charge counted already",
+            _stripe_latest,
+            usable=lambda copies: copies[TOTAL].notnull(),
+        )
     sold = charges.filter(charges[REFUSED].isnull() & (charges[KIND] == "purchase"))
     rows = alike(charges, alike(_stripe_listed(sold), _stripe_unlisted(sold)))
     return rows.mutate(**{AMOUNT: _major(rows[TOTAL], text(rows, "currency"))}).drop(TOTAL)
@@ -292,12 +309,18 @@ def _stripe_paid(table: ir.Table) -> ir.Column:
 
 
 def _stripe_reason(charges: ir.Table) -> ir.Column:
-    known = charges[REFUSED] if REFUSED in charges.columns else ibis.null("string")
     other = (text(charges, "object") != "charge").fill_null(False)
     test = _said_no(text(charges, "livemode"))
-    return known.coalesce(
-        ibis.cases((other, "object is no charge"), (test, "test charge: livemode is false"))
-    )
+    return ibis.cases((other, "object is no charge"), (test, "test charge: livemode is false"))
+
+
+def _stripe_latest(copies: ir.Table) -> list[ir.Value]:
+    """Copies of a charge bear one time, that it was made at: the latest is the one that tells of more."""
+    states = ["payment_pending", "payment_failed", "payment_authorized", "purchase"]
+    listed = at(copies, "refunds.data")
+    refunds = [] if listed is None else [listed.length().desc()]
+    back = number(copies, "amount_refunded").fill_null(0.0)
+    return [place_in(copies[KIND], states).desc(), back.desc(), *refunds]
 
 
 def _stripe_back(sold: ir.Table) -> ir.Column:

@@ -18,13 +18,18 @@ RATING = "segkit rating"
 SAID = "segkit text"
 
 
-def _latest_copies(table: ir.Table, thing: str) -> ir.Table:
-    """Refuse what has the id of one that was updated later."""
+def _latest_copies(table: ir.Table, thing: str, rating: Callable[[ir.Table], ir.Column]) -> ir.Table:
+    """Refuse what has the id of one that was updated later, or then and was rated."""
     own = at(table, "id")
     if own is None:
         return table
     reason = f"older copy of a {thing}: the latest counts"
-    return repeats_refused(table, own, text(table, "updated_at"), reason, latest=True)
+    return repeats_refused(
+        table,
+        own,
+        reason,
+        lambda copies: [text(copies, "updated_at").desc(), rating(copies).notnull().desc()],
+    )
 
 
 def _with_ratings(talks: ir.Table, rating: ir.Column, when: ir.Column, remark: ir.Column) -> ir.Table:
@@ -40,7 +45,7 @@ def _with_ratings(talks: ir.Table, rating: ir.Column, when: ir.Column, remark: i
 
 
 def _zendesk_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    table = _latest_copies(table, "ticket")
+    table = _latest_copies(table, "ticket", _zendesk_rating)
     talks = table.mutate(
         **{
             KIND: ibis.literal("chat"),
@@ -48,10 +53,13 @@ def _zendesk_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
             SAID: text(table, "description", "subject"),
         }
     )
-    score = text(talks, "satisfaction_rating.score").lower()
-    rating = ibis.cases((score.startswith("good"), 5.0), (score.startswith("bad"), 1.0))
     when = text(talks, "satisfaction_rating.updated_at", "satisfaction_rating.created_at", "updated_at")
-    return _with_ratings(talks, rating, when, text(talks, "satisfaction_rating.comment"))
+    return _with_ratings(talks, _zendesk_rating(talks), when, text(talks, "satisfaction_rating.comment"))
+
+
+def _zendesk_rating(table: ir.Table) -> ir.Column:
+    score = text(table, "satisfaction_rating.score").lower()
+    return ibis.cases((score.startswith("good"), 5.0), (score.startswith("bad"), 1.0))
 
 
 ZENDESK = Preset(
@@ -89,7 +97,7 @@ ZENDESK = Preset(
 
 
 def _intercom_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    table = _latest_copies(table, "conversation")
+    table = _latest_copies(table, "conversation", _intercom_rating)
     author = text(table, "source.author.type").lower()
     ours = is_any(author, ["admin", "bot", "team"])
     body = text(table, "source.body", "source.subject")
@@ -103,7 +111,11 @@ def _intercom_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     )
     when = text(talks, "conversation_rating.updated_at", "conversation_rating.created_at", "updated_at")
     remark = text(talks, "conversation_rating.remark")
-    return _with_ratings(talks, number(talks, "conversation_rating.rating"), when, remark)
+    return _with_ratings(talks, _intercom_rating(talks), when, remark)
+
+
+def _intercom_rating(table: ir.Table) -> ir.Column:
+    return number(table, "conversation_rating.rating")
 
 
 INTERCOM = Preset(
@@ -186,9 +198,14 @@ def _typeform_text(table: ir.Table) -> ir.Column | None:
 def _typeform_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     token = text(table, "response_id", "token", "#")
     token = token.re_search("[A-Za-z]").ifelse(token, ibis.null("string"))  # mere digits may count the rows
-    return repeats_refused(
-        table, token, text(table, "submitted_at", "Submit Date (UTC)"), "response counted already"
-    )
+    return repeats_refused(table, token, "response counted already", _typeform_first)
+
+
+def _typeform_first(copies: ir.Table) -> list[ir.Value]:
+    """Of copies of a response the earliest comes first, or of one moment that of the most answers."""
+    answers = at(copies, "answers")
+    more = [] if answers is None else [answers.length().desc()]
+    return [text(copies, "submitted_at", "Submit Date (UTC)"), *more]
 
 
 def _typeform_email(table: ir.Table) -> ir.Column | None:

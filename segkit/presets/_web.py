@@ -26,6 +26,7 @@ from segkit.presets._orders import (
     only_product,
     order_lines,
     repeats_refused,
+    unpriced,
 )
 from segkit.presets._preset import TEXT, Preset
 
@@ -61,6 +62,21 @@ def _sales_as_lines(
     lines = lines.drop(ONCE, TOTAL, WHEN, WHO, BACK)
     rest = table.filter(~sold)
     return alike(lines, rest.mutate(**{ITEM: only_product(products(rest))}))
+
+
+def _priced_if_sold(
+    kinds: Mapping[str, str],
+    sale: Callable[[ir.Table], dict[str, ir.Column]],
+    worth: Callable[[ir.Value], ir.Value],
+    products: Callable[[ir.Table], ir.Column],
+) -> Callable[[ir.Table], ir.Column]:
+    """Say of which rows the amount is known, if they are sales or returns at all."""
+
+    def known(table: ir.Table) -> ir.Column:
+        sold = is_any(table[KIND], _words_for(kinds, "purchase", "return"))
+        return ~sold | (unpriced(sale(table)[TOTAL], products(table), worth) < 1)
+
+    return known
 
 
 # --- GA4 ----------------------------------------------------------------------------------------------
@@ -216,7 +232,13 @@ def _segment_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     table = table.mutate(**{KIND: _segment_kind(table)})
     calls = found(table, "messageId") or found(table, "id")
     if calls is not None:
-        table = repeats_refused(table, table[calls], text(table, *SEGMENT_TIMES), "call counted already")
+        table = repeats_refused(
+            table,
+            table[calls],
+            "call counted already",
+            lambda calls: [text(calls, *SEGMENT_TIMES)],
+            usable=_priced_if_sold(kinds, _segment_sale, _priced, _segment_products),
+        )
     lines = _sales_as_lines(table, kinds, _segment_sale, _priced, _segment_products)
     own = ibis.literal("segment ") + text(lines, "messageId", "id")
     sold = lines[AMOUNT].notnull() & lines[ORDER].isnull()
@@ -403,7 +425,13 @@ def _snowplow_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     table = table.mutate(**{KIND: _snowplow_kind(table)})
     event = at(table, "event_id")
     if event is not None:
-        table = repeats_refused(table, event, text(table, *SNOWPLOW_TIMES), "event_id counted already")
+        table = repeats_refused(
+            table,
+            event,
+            "event_id counted already",
+            lambda events: [text(events, *SNOWPLOW_TIMES)],
+            usable=_priced_if_sold(kinds, _snowplow_sale, _priced, _snowplow_products),
+        )
     table = _transactions_told_apart(table)
     return _sales_as_lines(table, kinds, _snowplow_sale, _priced, _snowplow_products)
 
