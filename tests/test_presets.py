@@ -588,6 +588,36 @@ def test_shopify_orders_of_two_stores_that_share_a_name_stay_two(tmp_path):
     assert not len(events.refused)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("earlier", "later", "kind"),
+    [
+        ("pending", "paid", "purchase"),
+        ("pending", "partially_paid", "purchase"),
+        ("authorized", "paid", "purchase"),
+        ("pending", "expired", "order_cancelled"),
+    ],
+)
+def test_of_two_exports_of_a_shopify_order_the_later_state_counts(earlier, later, kind, turned, tmp_path):
+    lines = [
+        [STORE, FIRST_STORE[0].replace(",paid,", f",{state},"), *body]
+        for state, body in ((earlier, FIRST_STORE[1:]), (later, FIRST_STORE[:0:-1]))
+    ]
+    paths = [
+        csv(tmp_path, "\n".join(text), name) for text, name in zip(lines, ("jan.csv", "feb.csv"), strict=True)
+    ]
+    events = sg.read_events(paths[::-1] if turned else paths, preset="shopify_orders")
+    assert events.kinds().to_dict() == {kind: 3} and refused(events) == {"order counted already": 3}
+    first_line_moved = [
+        STORE,
+        FIRST_STORE[0].replace(",paid,", f",{earlier},"),
+        FIRST_STORE[0].replace("TEE", "MUG"),
+    ]
+    first_line_moved[2] = first_line_moved[2].replace(",paid,", f",{later},")
+    events = sg.read_events(csv(tmp_path, "\n".join(first_line_moved)), preset="shopify_orders")
+    assert set(events.kinds().index) == {kind}
+
+
 def test_a_shopify_line_of_one_of_two_orders_of_a_name_is_refused_if_nothing_says_of_which(tmp_path):
     """One stands above both orders, one below that of another customer."""
     lines = [STORE, OTHER_STORE[1], FIRST_STORE[0], *OTHER_STORE[:1], *FIRST_STORE[1:2]]

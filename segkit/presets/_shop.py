@@ -52,6 +52,17 @@ UNCLEAR = "one of several orders of a name: unclear which"
 
 OF_A_LINE = ("lineitem", "vendor", "name", "segkit ")
 """How the columns begin that are each line's own; all others Shopify writes in the first line of an order only."""
+STATES = [
+    "pending",
+    "authorized",
+    "expired",
+    "voided",
+    "partially_paid",
+    "paid",
+    "partially_refunded",
+    "refunded",
+]
+"""Of a payment, in the order in which they follow each other."""
 
 
 def _shopify_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
@@ -63,7 +74,9 @@ def _shopify_lines(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
 def _shopify_sales(lines: ir.Table) -> ir.Table:
     """Share each order's money among its lines, and add what went back."""
     whole = ibis.window(group_by=SALE)
-    lines = lines.mutate(**{name: filled(lines[name]).max().over(whole) for name in _of_the_order(lines)})
+    known = {name: filled(lines[name]).max().over(whole) for name in _of_the_order(lines)}
+    known |= {name: _latest(lines[name], whole) for name in known if name.lower() == "financial status"}
+    lines = lines.mutate(**known)
     cost = number(lines, "Lineitem price") * number(lines, "Lineitem quantity").fill_null(1.0)
     off = number(lines, "Lineitem discount").fill_null(0.0)
     by_content = [cost.desc(), text(lines, "Lineitem sku", "Lineitem name"), lines[PLACE]]
@@ -73,6 +86,13 @@ def _shopify_sales(lines: ir.Table) -> ir.Table:
     lines = lines.mutate(**{DISCOUNT: (lines[DISCOUNT] + lines[OFF]).round(6)})
     lines = lines.mutate(**{REFUSED: _shopify_test(lines)})
     return alike(lines.drop(FIRST, OFF, TOTAL), _shopify_refunds(lines))
+
+
+def _latest(status: ir.Column, whole: ibis.expr.builders.WindowBuilder) -> ir.Column:
+    """Return the latest state that copies of an order tell of; of states that are not known, the last by letter."""
+    place = place_in(status.lower(), STATES).max().over(whole)
+    words = ((place == at, ibis.literal(word)) for at, word in enumerate(STATES))
+    return ibis.cases(*words, else_=filled(status).max().over(whole))
 
 
 def _shopify_orders(table: ir.Table) -> ir.Table:
@@ -127,7 +147,8 @@ def _from_above(table: ir.Table, *columns: str) -> ir.Table:
 def _shopify_copies(lines: ir.Table) -> ir.Table:
     """Refuse what was read before: an order stands there as often as the rarest of its first lines does.
 
-    Of copies that differ the one counts that tells of more: of more money that went back, or of a cancellation.
+    Of copies that differ the one counts that tells of more: of more money that went back, of a cancellation, or of
+    a later state of the payment.
     """
     parts = ("Lineitem name", "Lineitem sku", "Lineitem price", "Lineitem quantity")
     what = ibis.literal("|").join([text(lines, part).fill_null("") for part in parts])
@@ -136,7 +157,7 @@ def _shopify_copies(lines: ir.Table) -> ir.Table:
     later = [
         number(lines, "Refunded Amount").fill_null(0.0).desc(),
         text(lines, "Cancelled at", "Canceled at").desc(),
-        text(lines, "Financial Status").desc(),
+        place_in(text(lines, "Financial Status").lower(), STATES).desc(),
         lines[PLACE],
     ]
     lines = lines.mutate(
@@ -192,7 +213,8 @@ SHOPIFY = Preset(
         "bogus gateway are refused. An order with a Refunded Amount adds one row, a return of the goods' share of "
         "it, dated as the order, since the file does not say when money went back. Orders of one Name that differ in "
         "Id, else in Created at or Email, are several, told apart in order_id; a line that could be of either is "
-        "refused, and so are the lines of an order that was read before."
+        "refused, and so are the lines of an order that was read before; of two exports of an order the one counts that "
+        "tells of a later state of it."
     ),
     cites=(
         "https://docs.xbp.app/docs/development/integrations/shopify/order-format",
