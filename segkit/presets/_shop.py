@@ -213,8 +213,8 @@ SHOPIFY = Preset(
         "bogus gateway are refused. An order with a Refunded Amount adds one row, a return of the goods' share of "
         "it, dated as the order, since the file does not say when money went back. Orders of one Name that differ in "
         "Id, else in Created at or Email, are several, told apart in order_id; a line that could be of either is "
-        "refused, and so are the lines of an order that was read before; of two exports of an order the one counts that "
-        "tells of a later state of it."
+        "refused, and so are the lines of an order that was read before; of two exports of an order the one counts "
+        "that tells of a later state of it."
     ),
     cites=(
         "https://docs.xbp.app/docs/development/integrations/shopify/order-format",
