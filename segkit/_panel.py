@@ -10,6 +10,10 @@ The share of models that err by another variance is corrected for it, as if erro
 x lies from, in standard errors, is passed with probability Φ(−x). So it is with Gaussian mixtures, and with
 many customers where the model takes no weights.
 
+On a continuum there are several partitions that are equally good. The frozen one won by a chance that resamples of
+its customers inherit, so that their votes are too sure. Customers of one population can be drawn afresh instead
+(`_one_population.py`), and so they are there; then drawn again with replacement, since the margins are the sample's.
+
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
 customers, k-means is made from 4,000 and all else from 2,000, and their votes are sharpened accordingly.
@@ -43,6 +47,7 @@ from segkit._fit import (
     reach_of,
     split,
 )
+from segkit._one_population import OnePopulation
 from segkit.prepare import Preparer
 
 MODELS = 50
@@ -175,6 +180,7 @@ def make_panel(
     labels: np.ndarray,
     *,
     random_state: int,
+    one_population: bool = False,
 ) -> Panel:
     """Make the models of the panel.
 
@@ -185,6 +191,8 @@ def make_panel(
     customers, prepared, labels
         In the order of ids.
     random_state : int
+    one_population : bool, default=False
+        Whether they are one continuum, so that others like them can be drawn afresh.
 
     Returns
     -------
@@ -197,8 +205,11 @@ def make_panel(
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # A model that did not settle is one that segment() would have given too.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng)
-        sharpen = float(np.sqrt(n / 2 / _n_drawn(kind, n))) if n > 3 else 1.0
+        afresh = one_population and isinstance(preparer, Preparer)
+        of = _from_one_population if afresh else _from_customers
+        made = of(preparer, clusterer, customers, prepared, labels, kind, rng)
+        wanted, used = (n, min(n, _most(kind))) if afresh else (n / 2, _n_drawn(kind, n))
+        sharpen = float(np.sqrt(wanted / used)) if n > 3 else 1.0
         bar = tqdm(made, desc="Asking other models", total=MODELS, delay=1, leave=False)
         models, clusterers = zip(*bar, strict=True)
     return Panel(kind, list(models), sharpen, list(clusterers) if kind == "own" else [])
@@ -210,8 +221,11 @@ def _n_drawn(kind: str, n: int) -> int:
     Of half of them, the covariances of small components break down, so that a mixture gets as many as there
     are; its votes are blunted instead.
     """
-    most = MOST_OF_CENTERS if kind == "centers" else MOST
-    return max(min(n if kind == "mixture" else n // 2, most), 2)
+    return max(min(n if kind == "mixture" else n // 2, _most(kind)), 2)
+
+
+def _most(kind: str) -> int:
+    return MOST_OF_CENTERS if kind == "centers" else MOST
 
 
 _Made = tuple[Arrays, BaseEstimator]
@@ -250,6 +264,38 @@ def _from_customers(
         found = scales | ({} if again is None else _what_places(kind, again, rows))
         reference = _prepared_by(scales, values and values.of(shown), prepared[shown])
         yield _matched(kind, found, again, reference, labels[shown]), again
+
+
+def _from_one_population(
+    preparer: Preparer,
+    clusterer: BaseEstimator,
+    customers: pd.DataFrame,
+    prepared: np.ndarray,
+    labels: np.ndarray,
+    kind: str,
+    rng: np.random.Generator,
+) -> Iterator[_Made]:
+    """Make each model from customers drawn afresh from the one population, as many as there are or are allowed."""
+    n, used = len(customers), min(len(customers), _most(kind))
+    known = np.arange(n) if used == n else np.sort(rng.choice(n, used, replace=False))
+    shop = OnePopulation(customers.iloc[known], preparer, rng)
+    numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
+    starts = _starts(clusterer, prepared, rng) if n > SMALL else []
+    shown = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
+    values = Numbers(preparer.numbers(customers.iloc[shown])) if numbers else None
+    for _ in range(MODELS):
+        fresh = shop.draw_customers(rng).iloc[np.sort(rng.integers(used, size=used))]
+        seed = int(rng.integers(2**31))
+        scales = _scales(preparer, fresh.iloc[:, numbers]) if numbers else {}
+        rows = _prepared_by(
+            scales, Numbers(preparer.numbers(fresh)) if numbers else None, preparer.matrix(fresh)
+        )
+        again = _best_again(clusterer, rows, seed, starts)
+        found = scales | ({} if again is None else _what_places(kind, again, rows))
+        yield (
+            _matched(kind, found, again, _prepared_by(scales, values, prepared[shown]), labels[shown]),
+            again,
+        )
 
 
 def _starts(clusterer: BaseEstimator, prepared: np.ndarray, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from sklearn.metrics import adjusted_rand_score
 from tables import three_groups
 
 import segkit as sg
+from segkit._one_population import OnePopulation
 from segkit.prepare import Preparer
 from segkit.trust import Multiverse
 from segkit.trust._compressed import compress
-from segkit.trust._copula import OnePopulation
 from segkit.trust._pipelines import (
     HEAVY,
     METHODS,

@@ -17,7 +17,7 @@ from tables import three_groups
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
-from segkit.trust._copula import OnePopulation
+from segkit._one_population import OnePopulation
 from segkit.trust._modes import own_valleys
 from segkit.trust._valleys import separations
 from segkit.trust.structure import _judged

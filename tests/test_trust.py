@@ -8,9 +8,9 @@ from sklearn.pipeline import make_pipeline
 from tables import three_groups
 
 import segkit as sg
+from segkit._one_population import OnePopulation
 from segkit.datasets import make_events, one_population
 from segkit.trust import Trust, told_structure
-from segkit.trust._copula import OnePopulation
 from segkit.trust.verdicts import _and, _later_in_words, _repeats, _useful_in_words
 
 

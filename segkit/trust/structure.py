@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 from segkit._arguments import check_count, check_seed
 from segkit._customers import checked_customers
 from segkit._fit import split
+from segkit._one_population import OnePopulation
 from segkit.prepare import Preparer, make_preparer
 from segkit.segmentation import Segmentation, checked_result
-from segkit.trust._copula import OnePopulation
 from segkit.trust._modes import ENOUGH, features_in_groups
 from segkit.trust._valleys import deepest_valleys, separations
 

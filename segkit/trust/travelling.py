@@ -15,9 +15,9 @@ from tqdm.auto import tqdm
 
 from segkit._arguments import check_count, check_seed
 from segkit._customers import checked_customers
+from segkit._one_population import OnePopulation
 from segkit.prepare import make_preparer
 from segkit.trust._compressed import Compressed, adjusted_rand, compress, contingency
-from segkit.trust._copula import OnePopulation
 from segkit.trust._pipelines import CHOICES, SAMPLE, Bench, Pipeline, Space, design, logged_by
 from segkit.trust.scan import defensible_k, scan_clusters
 
