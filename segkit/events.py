@@ -363,10 +363,6 @@ def read_events(
     0       17850  purchase   15.30
     1       17850    return   -2.55
     """
-    if preset is not None and not isinstance(preset, str):
-        raise TypeError(
-            f"preset={preset!r} should be one word, such as 'ga4'. preset_catalogue() lists them."
-        )
     known = None if preset is None else preset_named(preset)
     opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
     columns, scorer = asked_scorer(sentiment, language, opened.table, opened.name, columns)

@@ -105,8 +105,8 @@ def all_wanted(
 def _check_arguments(customer_id: Any, regions: Any, scales: Any, preset: Any) -> None:
     if not isinstance(customer_id, str):
         raise TypeError(f"customer_id={customer_id!r} should be the name of the column that holds the ids.")
-    if preset is not None and not isinstance(preset, str):
-        raise TypeError(f"preset={preset!r} should be one word. There are {', '.join(ATTRIBUTE_PRESETS)}.")
+    if preset is not None:
+        check_is_name(preset)
     check_mapping("regions", regions, "{'region': Region('country', {'FR': 'Europe', 'JP': 'Asia'})}")
     check_mapping("scales", scales, "{'thrift': Scale(['careful', 'compares'])}")
 
