@@ -357,7 +357,7 @@ def test_columns_are_named_under_a_basis_and_the_others_listed():
         ({"demographic": None}, "demographic=None should name columns"),
         ({"demographic": [["age"]]}, "should name columns"),
         ({"demographic": "age", "customer_id": 3}, "customer_id=3 should be the name of the column"),
-        ({"demographic": "age", "preset": ["hubspot"]}, "preset=['hubspot'] should be one word"),
+        ({"demographic": "age", "preset": ["hubspot"]}, "preset=['hubspot'] is a list; a preset is"),
         ({"demographic": ["age", "customer_id"]}, "demographic names 'customer_id', which holds the ids"),
         ({"geographic": {"Customer_ID": "age"}}, "would be called 'Customer_ID', as the ids are"),
     ],
