@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import difflib
 import functools
 import itertools
@@ -10,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -52,10 +53,27 @@ def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(function)
     def locked(*args: Any, **options: Any) -> T:
-        with _turn:
+        with _turn, step_by_step():
             return function(*args, **options)
 
     return locked
+
+
+@contextlib.contextmanager
+def step_by_step() -> Iterator[None]:
+    """Let Ibis write each step of a query as one.
+
+    Fusing them takes it longer than all else that it does, and what is used twice is then written, and
+    computed, twice.
+    """
+    import ibis
+
+    fuse = ibis.options.sql.fuse_selects
+    ibis.options.sql.fuse_selects = False
+    try:
+        yield
+    finally:
+        ibis.options.sql.fuse_selects = fuse
 
 
 def run(sql: str) -> list[tuple]:

@@ -6,9 +6,7 @@ the same query for each engine, and they round, cut and skip differently.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -45,17 +43,6 @@ def _postgres_round(number):
 @ibis.udf.scalar.builtin(name="to_timestamp_ntz", signature=((dt.string,), dt.timestamp))
 def _spark_time(text):
     """A time without zone."""
-
-
-@contextlib.contextmanager
-def step_by_step() -> Iterator[None]:
-    """Let Ibis write each step of a query as one: fused, what is used twice is written, and computed, twice."""
-    fuse = ibis.options.sql.fuse_selects
-    ibis.options.sql.fuse_selects = False
-    try:
-        yield
-    finally:
-        ibis.options.sql.fuse_selects = fuse
 
 
 def portable(table: ir.Table, dialect: str) -> ir.Table:

@@ -1,5 +1,7 @@
 """How the tests run: hypothesis draws the same few examples each time, so that a failure is there again."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -7,6 +9,18 @@ settings.register_profile(
     "segkit", deadline=None, derandomize=True, max_examples=6, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("segkit")
+
+
+SLOW = 25  # quick tests that a slow one lasts as long as
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that last longest, so that of several processes none is left with one at the end."""
+    length = Counter()
+    for item in items:
+        slow = any(item.iter_markers("slow")) or any(item.iter_markers("browser"))
+        length[item.path] += SLOW if slow else 1
+    items.sort(key=lambda item: -length[item.path])
 
 
 @pytest.fixture(scope="module")

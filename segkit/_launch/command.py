@@ -20,7 +20,8 @@ from segkit._launch.progress import Screen
 
 PACKAGE = Path(segkit.__file__).parent
 EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": ()}
-BESIDE = ["-n", "auto", "--maxprocesses=4", "--dist", "loadfile"]  # files side by side, each in one process
+BESIDE = ["-n", "auto", "--maxprocesses=4", "--dist", "loadfile", "--no-loadscope-reorder"]
+"""Files side by side, each in one process, in the order that they are collected in."""
 COVERAGE = ["--cov=segkit", "--cov-report=term-missing:skip-covered", "--cov-fail-under=90"]
 COLUMNS = (
     "customer_id",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.operations as ops
 
-from segkit._engine import fresh_name
-from segkit._portable import portable, step_by_step
+from segkit._engine import fresh_name, step_by_step
+from segkit._portable import portable
 from segkit._sources._source import check_names
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segkit import __version__
 from segkit._engine import near, one_at_a_time
-from segkit._portable import portable, step_by_step
+from segkit._portable import portable
 from segkit._standard import STANDARD, TYPE_OF
 from segkit.events import Events
 from segkit.features._core import Feature, distinct_features, feature_query, read_moment, read_window
@@ -134,8 +134,7 @@ def feature_sql(
     zone = events.timezone if isinstance(events, Events) else "UTC"
     log = Events(_unbound(table, columns), nothing, timezone=zone)
     query = feature_query(log, chosen, as_of=moment, window=span, dialect=spoken.ibis)
-    with step_by_step():
-        sql = ibis.to_sql(portable(query, spoken.ibis), dialect=spoken.ibis)
+    sql = ibis.to_sql(portable(query, spoken.ibis), dialect=spoken.ibis)
     back = "" if span is None else f", over the {span} before it"
     header = [
         f"Features of customers as of {moment} UTC{back}, written by segkit {__version__} for {dialect}.",
