@@ -195,8 +195,13 @@ class Door:
         if self.kind is not None:
             return ibis.literal(self.kind.strip())
         kind = self._table[AS_READ.format("kind")]
-        changed = {word: self._canonical(word) for word in _words(kind) if self._canonical(word) != word}
+        changed = {word: self._canonical(word) for word in self.kind_words if self._canonical(word) != word}
         return kind.substitute(changed).nullif("") if changed else kind
+
+    @functools.cached_property
+    def kind_words(self) -> list[str]:
+        """The different words for kinds, as they came."""
+        return [self.kind] if self.kind is not None else _words(self._table[AS_READ.format("kind")])
 
     def _canonical(self, word: str) -> str:
         """Return what a kind is called here: as was said in `kinds`, and known ones in small letters."""

@@ -303,6 +303,21 @@ def test_kinds_may_come_from_a_column_in_other_words():
     assert rows(read(LINES.assign(kind=["a", "b"])))["kind"] == ["purchase", "purchase"]
 
 
+def test_a_word_in_kinds_that_no_row_has_is_warned_of():
+    lines = LINES.assign(what=["order", "fax"])
+    said = {"kind": None, "kind_column": "what"}
+    with pytest.warns(
+        UserWarning, match=r"'ordr', a word that no row of .* 'order'\? The kinds .* fax, order"
+    ) as got:
+        events = read(lines, **said, kinds={"ordr": "purchase", "fax": "chat"})
+    assert rows(events)["kind"] == ["order", "chat"]
+    assert [w.category for w in got].count(UserWarning) == 1
+    with pytest.warns(UserWarning, match=r"Every row .* of kind 'purchase', so kinds=.*kind_column="):
+        read(lines, kinds={"order": "purchase"})
+    gone = lines.assign(customer_id=["ada", None])
+    assert rows(read(gone, **said, kinds={"fax": "chat"}))["kind"] == ["order"], "a refused row has the word"
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

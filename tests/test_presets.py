@@ -236,6 +236,20 @@ def test_a_word_that_is_a_purchase_for_the_caller_is_split_into_its_items(tmp_pa
     assert told(events, "product_id", "amount") == [("mug", 15.0), ("tee", 10.0)]
 
 
+def test_of_words_for_kinds_only_those_that_neither_preset_nor_rows_know_are_warned_of(tmp_path):
+    deal = ga4_event("deal", MICRO, order={"transaction_id": "9"}, items=[TEE, MUG])
+    path = jsonl(tmp_path, [deal, {**GA4[0], "items": "not a list"}])
+    seen = {"deal": "purchase", GA4[0]["event_name"]: "visit"}  # of which one row is set aside
+    sg.read_events(path, preset="ga4", kinds={**seen, "add_to_cart": "tried"})
+    with pytest.warns(UserWarning, match=r"'deals', a word that no row .* Did you mean 'deal'") as got:
+        sg.read_events(path, preset="ga4", kinds={"deals": "purchase"})
+    assert [w.filename for w in got if w.category is UserWarning] == [__file__]
+    with pytest.warns(UserWarning, match="'tried', a word"):
+        sg.read_events(path, preset="ga4", kind_column="event_name", kinds={"tried": "search"})
+    with pytest.warns(UserWarning, match="Every row of .* is of kind 'visit'"):
+        sg.read_events(path, preset="ga4", kind="visit", kinds={"deal": "purchase"})
+
+
 def test_columns_that_are_misnamed_by_the_caller_are_answered(tmp_path):
     path = jsonl(tmp_path, GA4)
     with pytest.raises(ValueError, match=r"no column 'user_idd'.* Did you mean 'user_id'"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from segkit._arguments import warn_of_kinds
 from segkit._engine import engine, kept, near, table_of
 from segkit._reading import LONGEST_ID, read_id
 from segkit._sources import Source, open_source
@@ -122,8 +123,20 @@ def read_export(
         )
     _warn_of_currencies(good, opened.name)
     every_kind = kind if kind is not None or "kind" in read else preset.kind
+    if kinds:
+        known = preset.kinds if kind_column is None else ()
+        warn_of_kinds(
+            kinds, str(every_kind) if every_kind is not None else _words(every), opened.name, known, frames=3
+        )
     ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
     return Export(ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused)
+
+
+def _words(every: ir.Table) -> list[str]:
+    """Return the different words for kinds, those of rows that are set aside included."""
+    if "kind" not in every.columns:
+        return []
+    return every.select(word=every.kind.cast("string")).distinct().to_pandas()["word"].dropna().to_list()
 
 
 def _ours(opened: Source) -> ir.Table:
