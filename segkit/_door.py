@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 import sys
 import zoneinfo
 from dataclasses import dataclass
@@ -15,8 +16,17 @@ import pandas as pd
 
 from segkit._dialect import dialect_of
 from segkit._engine import kept
-from segkit._reading import LONGEST_ID, as_shown, is_blank, no_id, read_id, read_number, read_text
-from segkit._sources import Source
+from segkit._reading import (
+    LONGEST_ID,
+    as_shown,
+    is_blank,
+    no_id,
+    not_a_number,
+    read_id,
+    read_number,
+    read_text,
+)
+from segkit._sources import NOT_UTF8, Source
 from segkit._standard import EXACT, KINDS, STANDARD
 from segkit._times import EARLIEST, LATEST, Times
 
@@ -33,7 +43,15 @@ BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 HINTS = {
     "has lost digits": "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance.",
     "an object or a list": "Name the column, or make one, that holds the id alone.",
+    "bytes that are no text": (
+        "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
+    ),
+    "it has a comma": (
+        "Read it with pandas, which is told what a comma means, and pass the DataFrame: pd.read_csv(path, "
+        "decimal=',') where 12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
+    ),
 }
+COUNTED = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # by the digits of our days
 AS_READ = "{} as read by segkit"  # what a column is called beside that which came
 
 
@@ -152,11 +170,14 @@ class Door:
             for r in refused.rename(columns={"count": "count_"}).itertuples()
         )
         hint = "Check which column is which."
-        if refused["reason"].str.startswith("timestamp not readable").any():
-            hint = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
+        unread = refused["reason"].str.startswith("timestamp not readable")
+        if unread.any():
+            hint = _how_times_are_written(refused.loc[unread, "example"].iloc[0])
         for end, more in HINTS.items():
             if refused["reason"].str.endswith(end).any():
                 hint = more
+        if self.source.not_utf8 and self.source.broken == refused["count"].max():
+            hint = NOT_UTF8
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     @functools.cached_property
@@ -239,7 +260,9 @@ class Door:
             if STANDARD.get(name, "number") != "number":
                 continue
             if self._raw(name).type().is_string():
-                cases.append((self._unread(read, name, blank=False), f"{name} not a number", name))
+                cases.append(
+                    (self._unread(read, name, blank=False), not_a_number(name, self._raw(name)), name)
+                )
             cases.append((read[name].isinf(), f"{name} not finite", name))
             if name in EXACT:
                 cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
@@ -267,7 +290,7 @@ class Door:
             (when, f"{name} {why}", name)
             for name in IDS
             if name in self.found and (name == "customer_id" or self._raw(name).type().is_floating())
-            for when, why in no_id(self._raw(name), read[name])
+            for when, why in no_id(self._raw(name), read[name], self.dialect)
         ]
 
     def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
@@ -299,6 +322,20 @@ class Door:
                 ((read["quantity"] < 0) & (read["price"] < 0), "quantity and price both negative", "price")
             )
         return cases
+
+
+def _how_times_are_written(example: str) -> str:
+    """Return what to say of times that could not be read; long numbers count from 1970."""
+    number = re.search(r"=\s*(\d+)(?:\.\d*)?\s*$", example)
+    digits = len(number[1]) if number else 0
+    if digits in COUNTED:
+        return (
+            f"Numbers of {digits} digits count from 1970: say what, timestamp_format={COUNTED[digits]!r}, where "
+            "these are times of our days."
+        )
+    if digits == 8:
+        return "Say how dates are written: timestamp_format='%Y%m%d', where this is the year, month and day."
+    return 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
 
 
 def _words(column: ir.StringColumn) -> list[str]:

@@ -554,6 +554,32 @@ def test_shopify_pays_what_the_order_says_in_whatever_order_the_lines_stand(tmp_
     assert told(turned, "order_id", "product_id", "amount") == [t for t in told_once if t[1] != "Sticker"]
 
 
+def test_a_shopify_sale_whose_money_is_no_number_is_refused_as_that(tmp_path):
+    """Without its Subtotal it would be worth its prices, whatever was taken off; a return would be none."""
+    text = SHOPIFY.replace("USD,25.48,", 'USD,"1,200.48",').replace(
+        "USD,10.00,5.00,1.00", "USD,10 USD,5.00,1.00"
+    )
+    text = text.replace("Shopify Payments,10.00,", 'Shopify Payments,"1,010.00",')
+    text = text.replace("USD,8.00,", "USD,,").replace("Mug,8.00,", 'Mug,"1,008.00",')
+    events = sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    assert refused(events) == {
+        "Subtotal not a number: it has a comma": 3,
+        "Subtotal not a number": 1,
+        "Refunded Amount not a number: it has a comma": 1,
+        "Lineitem price not a number: it has a comma": 1,
+        "test order: paid through the bogus gateway": 1,
+        "customer_id missing": 1,
+    }
+    assert told(events, "order_id", "kind") == [("#1005", "order_cancelled"), ("#1006", "order_pending")]
+    assert rows(events) == 10, "ten lines, and no return of a sale that was refused"
+
+
+def test_a_shopify_price_with_a_comma_is_not_asked_for_where_the_order_says_what_it_comes_to(tmp_path):
+    text = SHOPIFY.replace("USD,8.00,", "USD,1008.00,").replace("Mug,8.00,", 'Mug,"1,008.00",')
+    events = sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    assert ("#1008", 1008.0) in told(events, "order_id", "amount")
+
+
 def test_shopify_with_other_capitals_and_a_column_renamed(tmp_path):
     """As Shopify spells them in its help: SKU in capitals, canceled with one l."""
     text = SHOPIFY.replace("Lineitem sku", "Lineitem SKU").replace("Cancelled at", "Canceled at")

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+MARK = "(not UTF-8)"  # after the example of a line
+NOT_UTF8 = (
+    "The file is not in UTF-8: save it again as UTF-8, or read it by its encoding and pass the table, "
+    "pd.read_csv(path, encoding='latin-1') for instance."
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -33,6 +39,11 @@ class Source:
     broken: int = 0
     broken_example: str = ""
     owned: bool = False
+
+    @property
+    def not_utf8(self) -> bool:
+        """Whether the broken lines are above all in another encoding."""
+        return self.broken_example.endswith(MARK)
 
 
 def check_names(where: str, names: Sequence[str]) -> None:
