@@ -26,7 +26,7 @@ from segkit._reading import (
     read_number,
     read_text,
 )
-from segkit._sources import NOT_UTF8, Source
+from segkit._sources import MARK, NOT_UTF8, Source
 from segkit._standard import EXACT, KINDS, STANDARD
 from segkit._times import EARLIEST, LATEST, Times
 
@@ -169,15 +169,13 @@ class Door:
             f"{r.count_:,} × {r.reason} ({r.example})"
             for r in refused.rename(columns={"count": "count_"}).itertuples()
         )
-        hint = "Check which column is which."
-        unread = refused["reason"].str.startswith("timestamp not readable")
-        if unread.any():
-            hint = _how_times_are_written(refused.loc[unread, "example"].iloc[0])
-        for end, more in HINTS.items():
-            if refused["reason"].str.endswith(end).any():
-                hint = more
-        if self.source.not_utf8 and self.source.broken == refused["count"].max():
-            hint = NOT_UTF8
+        form = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
+        known = (
+            how_to_mend(row.reason, row.example)
+            or (form if row.reason.startswith("timestamp not readable") else "")
+            for row in refused.itertuples()
+        )
+        hint = next((more for more in known if more), "Check which column is which.")  # of what refuses most
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     @functools.cached_property
@@ -324,18 +322,27 @@ class Door:
         return cases
 
 
-def _how_times_are_written(example: str) -> str:
-    """Return what to say of times that could not be read; long numbers count from 1970."""
-    number = re.search(r"=\s*(\d+)(?:\.\d*)?\s*$", example)
-    digits = len(number[1]) if number else 0
-    if digits in COUNTED:
+def how_to_mend(reason: str, example: str) -> str:
+    """Return what to do about rows that were refused for this reason, or nothing where that is not known."""
+    if example.endswith(MARK):
+        return NOT_UTF8
+    if reason.startswith("timestamp not readable"):
+        return _how_numbers_are_times(example)
+    return next((more for end, more in HINTS.items() if reason.endswith(end)), "")
+
+
+def _how_numbers_are_times(example: str) -> str:
+    """Return what long numbers count, which is told by how long they are in our days."""
+    number = re.search(r"=(\d+)(?:\.\d*)?$", example.strip())
+    digits = number[1] if number else ""
+    if len(digits) in COUNTED:
         return (
-            f"Numbers of {digits} digits count from 1970: say what, timestamp_format={COUNTED[digits]!r}, where "
-            "these are times of our days."
+            f"Numbers of {len(digits)} digits count from 1970: say what, timestamp_format={COUNTED[len(digits)]!r}, "
+            "where these are times of our days."
         )
-    if digits == 8:
+    if len(digits) == 8 and pd.notna(pd.to_datetime(digits, format="%Y%m%d", errors="coerce")):
         return "Say how dates are written: timestamp_format='%Y%m%d', where this is the year, month and day."
-    return 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
+    return ""
 
 
 def _words(column: ir.StringColumn) -> list[str]:

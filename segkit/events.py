@@ -340,7 +340,8 @@ def read_events(
     on 27 October is that of 1:30 UTC. Times that carry their zone are never in doubt.
 
     No ids are objects, lists, true or false, or floats of 2**53 and more, of which two may have been one: such
-    rows are refused. Blanks of any kind around an id are no part of it.
+    rows are refused. Blanks of any kind around an id are no part of it. Bytes are the text that they say in
+    UTF-8, and refused as a customer's id where they say none.
 
     VADER sees texts without markup, links and @names, and one longer than a post (280 characters)
     sentence by sentence, of which the mean is taken. ``benchmarks/README.md`` says how far to believe it:

@@ -218,6 +218,7 @@ def test_zstd_is_read_and_half_of_one_is_explained(tmp_path):
         (HEADER + "a,1704067200,1\n", r"timestamp=1704067200\).* count from 1970: .*timestamp_format='epoch_s'"),
         (HEADER + "a,1704067200000.0,1\n", r"timestamp_format='epoch_ms'"),
         (HEADER + "a,20240131,1\n", r"timestamp_format='%Y%m%d'"),
+        (HEADER + "a,31012024,1\n", r'timestamp_format="%d/%m/%Y %H:%M"'),
         (HEADER + "a,31.1.2024,1\n", r'timestamp_format="%d/%m/%Y %H:%M"'),
         ((HEADER + "a,x,1\n" * 2 + "Jürgen,2024-01-01,3\n").encode("latin-1"), r"timestamp_format="),
     ],

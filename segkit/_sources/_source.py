@@ -40,11 +40,6 @@ class Source:
     broken_example: str = ""
     owned: bool = False
 
-    @property
-    def not_utf8(self) -> bool:
-        """Whether the broken lines are above all in another encoding."""
-        return self.broken_example.endswith(MARK)
-
 
 def check_names(where: str, names: Sequence[str]) -> None:
     """Refuse columns that share a name: SQL takes capitals for small letters, and would read one for the other.
