@@ -574,6 +574,14 @@ def test_a_shopify_sale_whose_money_is_no_number_is_refused_as_that(tmp_path):
     assert rows(events) == 10, "ten lines, and no return of a sale that was refused"
 
 
+def test_shopify_sales_that_all_have_a_comma_are_told_how_to_be_read(tmp_path):
+    text = "\n".join([*SHOPIFY.splitlines()[:2]]).replace("USD,25.48,", 'USD,"1,200.48",')
+    with pytest.raises(ValueError, match=r"1 × Subtotal not a number: it has a comma\. .*thousands=','"):
+        sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    told_of_commas = pd.read_csv(csv(tmp_path, text), thousands=",")
+    assert told(sg.read_events(told_of_commas, preset="shopify_orders"), "amount") == [(1200.48,)]
+
+
 def test_a_shopify_price_with_a_comma_is_not_asked_for_where_the_order_says_what_it_comes_to(tmp_path):
     text = SHOPIFY.replace("USD,8.00,", "USD,1008.00,").replace("Mug,8.00,", 'Mug,"1,008.00",')
     events = sg.read_events(csv(tmp_path, text), preset="shopify_orders")

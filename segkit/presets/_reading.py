@@ -12,6 +12,7 @@ import ibis
 import pandas as pd
 
 from segkit._arguments import warn_of_kinds
+from segkit._door import how_to_mend
 from segkit._engine import engine, kept, near, table_of
 from segkit._reading import LONGEST_ID, read_id
 from segkit._sources import Source, open_source
@@ -117,10 +118,11 @@ def read_export(
         why = "; ".join(
             f"{n:,} × {reason}" for reason, n in zip(refused["reason"], refused["count"], strict=True)
         )
-        raise ValueError(
-            f"No row of {opened.name} is an event under preset {preset.name!r}: {why}. Check that the file is "
-            f"what the preset reads: {preset.file}"
+        mends = map(how_to_mend, refused["reason"], refused["example"])
+        hint = next(
+            (more for more in mends if more), f"Check that the file is what the preset reads: {preset.file}"
         )
+        raise ValueError(f"No row of {opened.name} is an event under preset {preset.name!r}: {why}. {hint}")
     _warn_of_currencies(good, opened.name)
     every_kind = kind if kind is not None or "kind" in read else preset.kind
     if kinds:
