@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 import sys
 import zoneinfo
 from dataclasses import dataclass
@@ -15,8 +16,17 @@ import pandas as pd
 
 from segkit._dialect import dialect_of
 from segkit._engine import kept
-from segkit._reading import LONGEST_ID, as_shown, is_blank, no_id, read_id, read_number, read_text
-from segkit._sources import Source
+from segkit._reading import (
+    LONGEST_ID,
+    as_shown,
+    is_blank,
+    no_id,
+    not_a_number,
+    read_id,
+    read_number,
+    read_text,
+)
+from segkit._sources import MARK, NOT_UTF8, Source
 from segkit._standard import EXACT, KINDS, STANDARD
 from segkit._times import EARLIEST, LATEST, Times
 
@@ -33,7 +43,15 @@ BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 HINTS = {
     "has lost digits": "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance.",
     "an object or a list": "Name the column, or make one, that holds the id alone.",
+    "bytes that are no text": (
+        "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
+    ),
+    "it has a comma": (
+        "Read it with pandas, which is told what a comma means, and pass the DataFrame: pd.read_csv(path, "
+        "decimal=',') where 12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
+    ),
 }
+COUNTED = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # by the digits of our days
 AS_READ = "{} as read by segkit"  # what a column is called beside that which came
 
 
@@ -151,12 +169,13 @@ class Door:
             f"{r.count_:,} × {r.reason} ({r.example})"
             for r in refused.rename(columns={"count": "count_"}).itertuples()
         )
-        hint = "Check which column is which."
-        if refused["reason"].str.startswith("timestamp not readable").any():
-            hint = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
-        for end, more in HINTS.items():
-            if refused["reason"].str.endswith(end).any():
-                hint = more
+        form = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
+        known = (
+            how_to_mend(row.reason, row.example)
+            or (form if row.reason.startswith("timestamp not readable") else "")
+            for row in refused.itertuples()
+        )
+        hint = next((more for more in known if more), "Check which column is which.")  # of what refuses most
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     @functools.cached_property
@@ -195,8 +214,13 @@ class Door:
         if self.kind is not None:
             return ibis.literal(self.kind.strip())
         kind = self._table[AS_READ.format("kind")]
-        changed = {word: self._canonical(word) for word in _words(kind) if self._canonical(word) != word}
+        changed = {word: self._canonical(word) for word in self.kind_words if self._canonical(word) != word}
         return kind.substitute(changed).nullif("") if changed else kind
+
+    @functools.cached_property
+    def kind_words(self) -> list[str]:
+        """The different words for kinds, as they came."""
+        return [self.kind] if self.kind is not None else _words(self._table[AS_READ.format("kind")])
 
     def _canonical(self, word: str) -> str:
         """Return what a kind is called here: as was said in `kinds`, and known ones in small letters."""
@@ -234,7 +258,9 @@ class Door:
             if STANDARD.get(name, "number") != "number":
                 continue
             if self._raw(name).type().is_string():
-                cases.append((self._unread(read, name, blank=False), f"{name} not a number", name))
+                cases.append(
+                    (self._unread(read, name, blank=False), not_a_number(name, self._raw(name)), name)
+                )
             cases.append((read[name].isinf(), f"{name} not finite", name))
             if name in EXACT:
                 cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
@@ -262,7 +288,7 @@ class Door:
             (when, f"{name} {why}", name)
             for name in IDS
             if name in self.found and (name == "customer_id" or self._raw(name).type().is_floating())
-            for when, why in no_id(self._raw(name), read[name])
+            for when, why in no_id(self._raw(name), read[name], self.dialect)
         ]
 
     def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
@@ -294,6 +320,29 @@ class Door:
                 ((read["quantity"] < 0) & (read["price"] < 0), "quantity and price both negative", "price")
             )
         return cases
+
+
+def how_to_mend(reason: str, example: str) -> str:
+    """Return what to do about rows that were refused for this reason, or nothing where that is not known."""
+    if example.endswith(MARK):
+        return NOT_UTF8
+    if reason.startswith("timestamp not readable"):
+        return _how_numbers_are_times(example)
+    return next((more for end, more in HINTS.items() if reason.endswith(end)), "")
+
+
+def _how_numbers_are_times(example: str) -> str:
+    """Return what long numbers count, which is told by how long they are in our days."""
+    number = re.search(r"=(\d+)(?:\.\d*)?$", example.strip())
+    digits = number[1] if number else ""
+    if len(digits) in COUNTED:
+        return (
+            f"Numbers of {len(digits)} digits count from 1970: say what, timestamp_format={COUNTED[len(digits)]!r}, "
+            "where these are times of our days."
+        )
+    if len(digits) == 8 and pd.notna(pd.to_datetime(digits, format="%Y%m%d", errors="coerce")):
+        return "Say how dates are written: timestamp_format='%Y%m%d', where this is the year, month and day."
+    return ""
 
 
 def _words(column: ir.StringColumn) -> list[str]:

@@ -34,6 +34,8 @@ _COMPOSED = r"""(?s)^(?:\{\s*(?:["'].*)?\}|\[\s*(?:(?:["'\[{0-9-]|true|false|nul
 _length_in_bytes = ibis.udf.scalar.builtin(name="strlen", signature=((dt.string,), dt.int64))(
     lambda text: None
 )
+_decoded = ibis.udf.scalar.builtin(name="decode", signature=((dt.binary,), dt.string))(lambda raw: None)
+_tried = ibis.udf.scalar.builtin(name="try", signature=((dt.string,), dt.string))(lambda text: None)
 _LONG_FLOATS = 10**16  # from here on, DuckDB too writes 1e+16
 
 
@@ -46,6 +48,8 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
         return raw.isnan().ifelse(ibis.null("string"), text)
     if raw.type().is_decimal():
         return raw.cast("string").re_replace(r"\.0+$", "")
+    if raw.type().is_binary() and dialect == "duckdb":
+        return ibis.coalesce(_cleaned(_tried(_decoded(raw)), dialect), raw.cast("string").nullif(""))
     if not raw.type().is_string():
         return raw.cast("string")
     return (
@@ -53,13 +57,17 @@ def read_id(raw: ir.Column, dialect: str = "duckdb") -> ir.StringColumn:
     )
 
 
-def no_id(raw: ir.Column, read: ir.StringColumn) -> list[tuple[ir.BooleanValue, str]]:
+def no_id(
+    raw: ir.Column, read: ir.StringColumn, dialect: str = "duckdb"
+) -> list[tuple[ir.BooleanValue, str]]:
     """Say where what came cannot be the id of anyone, and why.
 
     Parameters
     ----------
     raw, read : ibis Column
         As it came, and as it was read.
+    dialect : str
+        The engine that reads; bytes are taken for text in DuckDB only, where they are UTF-8.
     """
     kind = raw.type()
     composed, truth = "an object or a list", "true or false"
@@ -71,6 +79,9 @@ def no_id(raw: ir.Column, read: ir.StringColumn) -> list[tuple[ir.BooleanValue, 
                 "a float that has lost digits",
             ),  # NaN is the largest
         ]
+    if kind.is_binary():
+        text = _tried(_decoded(raw)) if dialect == "duckdb" else ibis.null("string")
+        return [(raw.notnull() & text.isnull(), "bytes that are no text")]
     if kind.is_boolean():
         return [(read.notnull(), truth)]
     if kind.is_array() or kind.is_struct() or kind.is_map():
@@ -96,6 +107,11 @@ def read_number(raw: ir.Column) -> ir.FloatingColumn:
     else:
         number = raw.cast("float64")
     return number.isnan().ifelse(ibis.null("float64"), number)
+
+
+def not_a_number(name: str, raw: ir.StringColumn) -> ir.StringValue:
+    """Return the reason to refuse what could not be read as a number: a comma means two things."""
+    return raw.contains(",").ifelse(f"{name} not a number: it has a comma", f"{name} not a number")
 
 
 def read_text(raw: ir.Column) -> ir.StringColumn:

@@ -12,7 +12,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from segkit._arguments import check_count
+from segkit._arguments import check_count, warn_of_kinds
 from segkit._dialect import dialect_of
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time, table_of
@@ -271,7 +271,8 @@ def read_events(
     kind_column : str, optional
         Instead: the column that says each row's kind; ``"kind"`` if there is one.
     kinds : dict of str to str, optional
-        Other words for kinds, such as ``{"order": "purchase"}``, for `kind_column`.
+        Other words for kinds, such as ``{"order": "purchase"}``, for `kind_column`. A word that no row has is
+        warned of.
     timestamp_format : str or list of str, optional
         How times are written where that is not ISO 8601: ``strptime`` formats such as ``"%d/%m/%Y"``,
         tried in turn, or ``"epoch_s"``, ``"epoch_ms"``, ``"epoch_us"``, ``"epoch_ns"`` for numbers.
@@ -339,7 +340,8 @@ def read_events(
     on 27 October is that of 1:30 UTC. Times that carry their zone are never in doubt.
 
     No ids are objects, lists, true or false, or floats of 2**53 and more, of which two may have been one: such
-    rows are refused. Blanks of any kind around an id are no part of it.
+    rows are refused. Blanks of any kind around an id are no part of it. Bytes are the text that they say in
+    UTF-8, and refused as a customer's id where they say none.
 
     VADER sees texts without markup, links and @names, and one longer than a post (280 characters)
     sentence by sentence, of which the mean is taken. ``benchmarks/README.md`` says how far to believe it:
@@ -381,6 +383,8 @@ def read_events(
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
     door = Door(opened, found, kind, kinds or {}, formats, timezone)
+    if known is None and kinds:
+        warn_of_kinds(kinds, kind if kind is not None else door.kind_words, opened.name, frames=2)
     usable, refused = door.usable(keep_duplicates=duplicates == "keep")
     if aside:
         refused = pd.concat([*aside, refused], ignore_index=True)

@@ -244,6 +244,36 @@ def test_floats_that_have_lost_digits_are_no_ids():
         read(LINES.assign(customer_id=largest))
 
 
+def test_ids_in_bytes_are_the_text_that_they_say_or_refused():
+    """As databases give columns of bytes; ids of 16 bytes say no text."""
+    lines = pd.DataFrame(
+        {"customer_id": ["Jürgen".encode(), b" ada ", b"\xff\xfe", b"", None], "timestamp": "2024-01-01"}
+    )
+    events = read(lines)
+    assert sorted(rows(events)["customer_id"]) == ["Jürgen", "ada"]
+    assert refused(events) == {"customer_id missing": 2, "customer_id bytes that are no text": 1}
+    blobs = duckdb.sql("SELECT 'ada'::BLOB AS customer_id, '2024-01-01' AS timestamp")
+    assert rows(read(blobs))["customer_id"] == ["ada"]
+    with pytest.raises(ValueError, match=r"bytes that are no text .*HEX\(id\)"):
+        read(lines[2:3])
+    attributes = sg.read_attributes(lines.assign(city="Ulm"), geographic="city")
+    assert attributes.table.index.to_list() == ["Jürgen", "ada"]
+    assert int(attributes.refused["count"].sum()) == 3
+
+
+def test_a_rating_that_is_no_finite_number_is_refused_or_missing_and_features_stand():
+    """Infinite ones are refused, missing ones are answers without a rating, and none are bounded."""
+    ratings = [1.0, np.inf, -np.inf, np.nan, 400.0, 0.0]
+    lines = pd.DataFrame({"customer_id": list("abcdef"), "timestamp": "2024-01-01", "rating": ratings})
+    for rating in (lines.rating, lines.rating.astype(str)):
+        events = read(lines.assign(rating=rating), kind="survey")
+        assert refused(events) == {"rating not finite": 2} and int(events.kinds().sum()) == 4
+        features = [f for f in sg.FEEDBACK if "sentiment" not in f.name]
+        customers = sg.customer_features(events, features, as_of="2024-02-01")
+        assert customers.index.to_list() == ["a", "d", "e", "f"]
+        assert not np.isinf(customers.select_dtypes("number")).any().any()
+
+
 def test_numbers_are_written_without_underscores(tmp_path):
     events = read(file(tmp_path, HEADER + "ada,2024-01-01,1_000\nbob,2024-01-01,1000\n"))
     assert refused(events) == {"amount not a number": 1}
@@ -303,13 +333,28 @@ def test_kinds_may_come_from_a_column_in_other_words():
     assert rows(read(LINES.assign(kind=["a", "b"])))["kind"] == ["purchase", "purchase"]
 
 
+def test_a_word_in_kinds_that_no_row_has_is_warned_of():
+    lines = LINES.assign(what=["order", "fax"])
+    said = {"kind": None, "kind_column": "what"}
+    with pytest.warns(
+        UserWarning, match=r"'ordr', a word that no row of .* 'order'\? The kinds .* fax, order"
+    ) as got:
+        events = read(lines, **said, kinds={"ordr": "purchase", "fax": "chat"})
+    assert rows(events)["kind"] == ["order", "chat"]
+    assert [w.category for w in got].count(UserWarning) == 1
+    with pytest.warns(UserWarning, match=r"Every row .* of kind 'purchase', so kinds=.*kind_column="):
+        read(lines, kinds={"order": "purchase"})
+    gone = lines.assign(customer_id=["ada", None])
+    assert rows(read(gone, **said, kinds={"fax": "chat"}))["kind"] == ["order"], "a refused row has the word"
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"amount": [1, np.inf]}, "amount not finite"),
         ({"amount": [1, -np.inf]}, "amount not finite"),
         ({"amount": ["1", "inf"]}, "amount not finite"),
-        ({"amount": ["1", "1,234.50"]}, "amount not a number"),
+        ({"amount": ["1", "1,234.50"]}, "amount not a number: it has a comma"),
         ({"amount": [1, "x"]}, "amount not a number"),
         ({"amount": [1, np.nan]}, "amount of a purchase missing"),
         ({"amount": ["1", ""]}, "amount of a purchase missing"),

@@ -236,6 +236,20 @@ def test_a_word_that_is_a_purchase_for_the_caller_is_split_into_its_items(tmp_pa
     assert told(events, "product_id", "amount") == [("mug", 15.0), ("tee", 10.0)]
 
 
+def test_of_words_for_kinds_only_those_that_neither_preset_nor_rows_know_are_warned_of(tmp_path):
+    deal = ga4_event("deal", MICRO, order={"transaction_id": "9"}, items=[TEE, MUG])
+    path = jsonl(tmp_path, [deal, {**GA4[0], "items": "not a list"}])
+    seen = {"deal": "purchase", GA4[0]["event_name"]: "visit"}  # of which one row is set aside
+    sg.read_events(path, preset="ga4", kinds={**seen, "add_to_cart": "tried"})
+    with pytest.warns(UserWarning, match=r"'deals', a word that no row .* Did you mean 'deal'") as got:
+        sg.read_events(path, preset="ga4", kinds={"deals": "purchase"})
+    assert [w.filename for w in got if w.category is UserWarning] == [__file__]
+    with pytest.warns(UserWarning, match="'tried', a word"):
+        sg.read_events(path, preset="ga4", kind_column="event_name", kinds={"tried": "search"})
+    with pytest.warns(UserWarning, match="Every row of .* is of kind 'visit'"):
+        sg.read_events(path, preset="ga4", kind="visit", kinds={"deal": "purchase"})
+
+
 def test_columns_that_are_misnamed_by_the_caller_are_answered(tmp_path):
     path = jsonl(tmp_path, GA4)
     with pytest.raises(ValueError, match=r"no column 'user_idd'.* Did you mean 'user_id'"):
@@ -538,6 +552,40 @@ def test_shopify_pays_what_the_order_says_in_whatever_order_the_lines_stand(tmp_
     whole = [line for line in lines if not line.startswith(",")]  # a line without a name needs the one above
     turned = sg.read_events(csv(tmp_path, "\n".join([header, *whole[::-1]])), preset="shopify_orders")
     assert told(turned, "order_id", "product_id", "amount") == [t for t in told_once if t[1] != "Sticker"]
+
+
+def test_a_shopify_sale_whose_money_is_no_number_is_refused_as_that(tmp_path):
+    """Without its Subtotal it would be worth its prices, whatever was taken off; a return would be none."""
+    text = SHOPIFY.replace("USD,25.48,", 'USD,"1,200.48",').replace(
+        "USD,10.00,5.00,1.00", "USD,10 USD,5.00,1.00"
+    )
+    text = text.replace("Shopify Payments,10.00,", 'Shopify Payments,"1,010.00",')
+    text = text.replace("USD,8.00,", "USD,,").replace("Mug,8.00,", 'Mug,"1,008.00",')
+    events = sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    assert refused(events) == {
+        "Subtotal not a number: it has a comma": 3,
+        "Subtotal not a number": 1,
+        "Refunded Amount not a number: it has a comma": 1,
+        "Lineitem price not a number: it has a comma": 1,
+        "test order: paid through the bogus gateway": 1,
+        "customer_id missing": 1,
+    }
+    assert told(events, "order_id", "kind") == [("#1005", "order_cancelled"), ("#1006", "order_pending")]
+    assert rows(events) == 10, "ten lines, and no return of a sale that was refused"
+
+
+def test_shopify_sales_that_all_have_a_comma_are_told_how_to_be_read(tmp_path):
+    text = "\n".join([*SHOPIFY.splitlines()[:2]]).replace("USD,25.48,", 'USD,"1,200.48",')
+    with pytest.raises(ValueError, match=r"1 × Subtotal not a number: it has a comma\. .*thousands=','"):
+        sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    told_of_commas = pd.read_csv(csv(tmp_path, text), thousands=",")
+    assert told(sg.read_events(told_of_commas, preset="shopify_orders"), "amount") == [(1200.48,)]
+
+
+def test_a_shopify_price_with_a_comma_is_not_asked_for_where_the_order_says_what_it_comes_to(tmp_path):
+    text = SHOPIFY.replace("USD,8.00,", "USD,1008.00,").replace("Mug,8.00,", 'Mug,"1,008.00",')
+    events = sg.read_events(csv(tmp_path, text), preset="shopify_orders")
+    assert ("#1008", 1008.0) in told(events, "order_id", "amount")
 
 
 def test_shopify_with_other_capitals_and_a_column_renamed(tmp_path):

@@ -690,6 +690,18 @@ def test_refused_rows_are_told():
     table.loc[:9, "customer_id"] = None
     finding = only(ask("refused", table))
     assert finding.count == 10 and "customer_id missing" in finding.what and finding.severity == "note"
+    assert "Have them mended at the source" in finding.advice
+
+
+def test_refused_rows_are_told_what_mends_them(tmp_path):
+    lines = "ada,2024-01-01,5\nbob,2024-01-01,"
+    (tmp_path / "a.csv").write_bytes(
+        f'customer_id,timestamp,amount\n{lines}"1,5"\nJürgen,x,2\n'.encode("latin-1")
+    )
+    found = CHECKS["refused"].find(Log(sg.read_events(tmp_path / "a.csv", kind="purchase"), "UTC"))
+    advice = {f.what.partition("could not be read: ")[2]: f.advice for f in found}
+    assert "decimal=','" in advice["amount not a number: it has a comma."]
+    assert "save it again as UTF-8" in advice["line not readable as a row."]
 
 
 # --- the report --------------------------------------------------------------------------------------

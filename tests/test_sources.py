@@ -212,8 +212,15 @@ def test_zstd_is_read_and_half_of_one_is_explained(tmp_path):
         (GOOD, "has no column 'customer_id'. Its columns are c0, 2024-01-01, 0"),
         ("customer_id,timestamp,amount,amount\n", "'amount' more than once"),
         ((HEADER + "Jürgen,2024-01-01,3\n").encode("latin-1"), r"1 × line not readable as a row \(Jürgen.*not UTF-8"),
-        (HEADER.replace(",", ";") + "a;2024-01-01;2,55\n", r"amount not a number \(amount=2,55\)"),
-        (HEADER.replace(",", "\t") + "a\t2024-01-01\t2,55\n", r"amount not a number \(amount=2,55\)"),
+        ((HEADER + "Jürgen,2024-01-01,3\n").encode("latin-1"), r"not in UTF-8: save it again .*encoding='latin-1'"),
+        (HEADER.replace(",", ";") + "a;2024-01-01;2,55\n", r"number: it has a comma \(amount=2,55\).*decimal=','"),
+        (HEADER.replace(",", "\t") + "a\t2024-01-01\t2,55\n", r"has a comma \(amount=2,55\).*thousands=','"),
+        (HEADER + "a,1704067200,1\n", r"timestamp=1704067200\).* count from 1970: .*timestamp_format='epoch_s'"),
+        (HEADER + "a,1704067200000.0,1\n", r"timestamp_format='epoch_ms'"),
+        (HEADER + "a,20240131,1\n", r"timestamp_format='%Y%m%d'"),
+        (HEADER + "a,31012024,1\n", r'timestamp_format="%d/%m/%Y %H:%M"'),
+        (HEADER + "a,31.1.2024,1\n", r'timestamp_format="%d/%m/%Y %H:%M"'),
+        ((HEADER + "a,x,1\n" * 2 + "Jürgen,2024-01-01,3\n").encode("latin-1"), r"timestamp_format="),
     ],
 )  # fmt: skip
 def test_a_text_file_that_cannot_be_used_is_explained(content, message, tmp_path):
@@ -223,7 +230,9 @@ def test_a_text_file_that_cannot_be_used_is_explained(content, message, tmp_path
 
 def test_a_decimal_comma_is_counted_beside_numbers_that_have_none(tmp_path):
     events = read(file(tmp_path, "customer_id;timestamp;amount\na;2024-01-01;2,55\nb;2024-01-01;2\n"))
-    assert events.refused[["reason", "count"]].to_numpy().tolist() == [["amount not a number", 1]]
+    assert events.refused[["reason", "count"]].to_numpy().tolist() == [
+        ["amount not a number: it has a comma", 1]
+    ]
 
 
 def test_one_column_of_millions_of_broken_lines_is_no_burden(tmp_path):
@@ -245,6 +254,10 @@ def test_json_lines_of_any_line_ends_and_encodings_add_up(tmp_path):
     events = read(file(tmp_path, line.encode() + b"\n" + bad + b"\n", "a.jsonl"))
     assert counted(events) == (1, 1)
     assert "not UTF-8" in events.refused["example"][0]
+    with pytest.raises(
+        ValueError, match=r"no JSON object.* not in UTF-8: .*read_json\(path, lines=True, encoding="
+    ):
+        read(file(tmp_path, bad, "a.jsonl"))
 
 
 def test_files_of_one_export_may_lack_columns_and_hold_others(tmp_path):

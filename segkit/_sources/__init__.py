@@ -15,10 +15,10 @@ from segkit._sources._files import open_files
 from segkit._sources._frames import arrow_of_pandas, in_memory
 from segkit._sources._paths import is_workbook
 from segkit._sources._relations import check_one_engine, of_ibis
-from segkit._sources._source import Source, check_names
+from segkit._sources._source import MARK, NOT_UTF8, Source, check_names
 from segkit._sources._spark import of_spark, of_spark_table
 
-__all__ = ["Source", "check_names", "check_one_engine", "open_source"]
+__all__ = ["MARK", "NOT_UTF8", "Source", "check_names", "check_one_engine", "open_source"]
 
 
 def open_source(source: Any, *, table: str | None = None) -> Source:

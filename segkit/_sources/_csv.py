@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 from segkit._engine import adopted, fresh_name, quoted, run
 from segkit._sources._paths import literal
 from segkit._sources._quotes import records_of
-from segkit._sources._source import Source, check_names, first_line, named, printable
+from segkit._sources._source import MARK, Source, check_names, first_line, named, printable
 from segkit._sources._text import Text, as_text, first_not_utf8
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -147,7 +147,7 @@ def _accounted(text: Text, layout: Layout, table: ir.Table) -> Source:
     example = _first_broken(lines, layout) or left_out
     if dropped and (dropped > broken / 2 or not example):
         wrong = first_not_utf8(text)
-        example = f"{wrong[:60]} (not UTF-8)" if wrong else "a line of more than 2 MB"
+        example = f"{wrong[:60]} {MARK}" if wrong else "a line of more than 2 MB"
     return Source(text.name, table, broken, printable(example), owned=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from segkit._engine import adopted, fresh_name, quoted, run
-from segkit._sources._source import Source, check_names, first_line, named, printable
+from segkit._sources._source import MARK, NOT_UTF8, Source, check_names, first_line, named, printable
 from segkit._sources._text import Text, as_text, first_not_utf8
 
 LONGEST_LINE = 32 * 2**20  # bytes
@@ -22,7 +22,7 @@ def read_json_lines(name: str, paths: list[str]) -> Source:
             missing = text.lines - _added(text, raw)
             if missing and not example:
                 wrong = first_not_utf8(text)
-                example = f"{wrong[:60]} (not UTF-8)" if wrong else "a line of more than 32 MB"
+                example = f"{wrong[:60]} {MARK}" if wrong else "a line of more than 32 MB"
             dropped += missing
     [(count, first)] = run(
         f"SELECT count(*), min(line) FROM {raw} WHERE good IS NOT TRUE AND trim(line) != ''"
@@ -32,7 +32,12 @@ def read_json_lines(name: str, paths: list[str]) -> Source:
     if not keys:
         [(empty,)] = run(f"SELECT count(*) FROM {raw} WHERE good")
         held = f"{empty:,} JSON objects, all of them empty" if empty else "no JSON object"
-        raise ValueError(f"{name} holds {held}. It should hold one object a line, one line an event.")
+        more = (
+            f" {NOT_UTF8.replace('read_csv(path', 'read_json(path, lines=True')}"
+            if example.endswith(MARK)
+            else ""
+        )
+        raise ValueError(f"{name} holds {held}. It should hold one object a line, one line an event.{more}")
     check_names(name, keys)
     columns = ", ".join(f"line ->> {quoted(_pointer(key))} AS {named(key)}" for key in keys)
     table = fresh_name("json")

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+MARK = "(not UTF-8)"  # after the example of a line
+NOT_UTF8 = (
+    "The file is not in UTF-8: save it again as UTF-8, or read it by its encoding and pass the table, "
+    "pd.read_csv(path, encoding='latin-1') for instance."
+)
+
 
 @dataclass(frozen=True)
 class Source:

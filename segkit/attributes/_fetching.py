@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segkit._engine import table_of
 from segkit._reading import LONGEST_ID, no_id, read_id, read_number
-from segkit._sources import Source
+from segkit._sources import MARK, NOT_UTF8, Source
 from segkit.attributes._columns import Raw
 from segkit.attributes._wanted import Wanted
 
@@ -130,7 +130,8 @@ def one_row_each(
         what = (
             f"No row of {source.name} can be used: {why}" if why else f"{source.name} has columns but no rows"
         )
-        raise ValueError(
-            f"{what}. Check which column holds the ids, and duplicates='last' if the newest row counts."
-        )
+        hint = "Check which column holds the ids, and duplicates='last' if the newest row counts."
+        if refused["example"].iloc[:1].str.endswith(MARK).any():
+            hint = NOT_UTF8
+        raise ValueError(f"{what}. {hint}")
     return reason.isna(), refused

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from segkit._arguments import warn_of_kinds
+from segkit._door import how_to_mend
 from segkit._engine import engine, kept, near, table_of
 from segkit._reading import LONGEST_ID, read_id
 from segkit._sources import Source, open_source
@@ -116,14 +118,27 @@ def read_export(
         why = "; ".join(
             f"{n:,} × {reason}" for reason, n in zip(refused["reason"], refused["count"], strict=True)
         )
-        raise ValueError(
-            f"No row of {opened.name} is an event under preset {preset.name!r}: {why}. Check that the file is "
-            f"what the preset reads: {preset.file}"
+        mends = map(how_to_mend, refused["reason"], refused["example"])
+        hint = next(
+            (more for more in mends if more), f"Check that the file is what the preset reads: {preset.file}"
         )
+        raise ValueError(f"No row of {opened.name} is an event under preset {preset.name!r}: {why}. {hint}")
     _warn_of_currencies(good, opened.name)
     every_kind = kind if kind is not None or "kind" in read else preset.kind
+    if kinds:
+        known = preset.kinds if kind_column is None else ()
+        warn_of_kinds(
+            kinds, str(every_kind) if every_kind is not None else _words(every), opened.name, known, frames=3
+        )
     ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
     return Export(ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused)
+
+
+def _words(every: ir.Table) -> list[str]:
+    """Return the different words for kinds, those of rows that are set aside included."""
+    if "kind" not in every.columns:
+        return []
+    return every.select(word=every.kind.cast("string")).distinct().to_pandas()["word"].dropna().to_list()
 
 
 def _ours(opened: Source) -> ir.Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from segkit._reading import is_blank, not_a_number
 from segkit.presets._columns import (
     as_number,
     at,
@@ -84,7 +85,7 @@ def _shopify_sales(lines: ir.Table) -> ir.Table:
     lines = lines.mutate(**{TOTAL: number(lines, "Subtotal"), WORTH: cost - off, PLACE: nth, OFF: off})
     lines = shared(lines.mutate(**{KIND: _shopify_kind(lines), FIRST: nth == 0}))
     lines = lines.mutate(**{DISCOUNT: (lines[DISCOUNT] + lines[OFF]).round(6)})
-    lines = lines.mutate(**{REFUSED: _shopify_test(lines)})
+    lines = lines.mutate(**{REFUSED: ibis.coalesce(_shopify_test(lines), _shopify_unread(lines))})
     return alike(lines.drop(FIRST, OFF, TOTAL), _shopify_refunds(lines))
 
 
@@ -193,9 +194,25 @@ def _shopify_test(lines: ir.Table) -> ir.Column:
     return bogus.ifelse("test order: paid through the bogus gateway", ibis.null("string"))
 
 
+def _shopify_unread(lines: ir.Table) -> ir.Column:
+    """Say which money of a sale is written in a way that is no number: without it, the sale would be another."""
+
+    def unread(name: str) -> ir.BooleanValue:
+        return sold & ~is_blank(text(lines, name)) & number(lines, name).isnull()
+
+    sold = (lines[KIND] == "purchase").fill_null(False)
+    cases = [
+        (unread(name), not_a_number(name, text(lines, name))) for name in ("Subtotal", "Refunded Amount")
+    ]
+    price = "Lineitem price"  # not asked for where the order says what it comes to
+    cases.append((unread(price) & lines[AMOUNT].isnull(), not_a_number(price, text(lines, price))))
+    return ibis.cases(*((when.fill_null(False), why) for when, why in cases))
+
+
 def _shopify_refunds(lines: ir.Table) -> ir.Table:
     """Return a row for each order that money went back for: as much of it as was for goods, by their share."""
-    sold = lines.filter(lines[FIRST] & (lines[KIND] == "purchase") & (number(lines, "Refunded Amount") > 0))
+    used = lines[FIRST] & lines[REFUSED].isnull()
+    sold = lines.filter(used & (lines[KIND] == "purchase") & (number(lines, "Refunded Amount") > 0))
     back, paid = number(sold, "Refunded Amount"), number(sold, "Total")
     goods = ibis.coalesce((paid > 0).ifelse(sold[TOTAL] / paid, 1.0), 1.0)
     back = (back * goods).round(2)
@@ -213,8 +230,9 @@ SHOPIFY = Preset(
         "bogus gateway are refused. An order with a Refunded Amount adds one row, a return of the goods' share of "
         "it, dated as the order, since the file does not say when money went back. Orders of one Name that differ in "
         "Id, else in Created at or Email, are several, told apart in order_id; a line that could be of either is "
-        "refused, and so are the lines of an order that was read before; of two exports of an order the one counts "
-        "that tells of a later state of it."
+        "refused, and so are a sale whose Subtotal or Refunded Amount is no number (1,200.00 has a comma) and the "
+        "lines of an order that was read before; of two exports of an order the one counts that tells of a later "
+        "state of it."
     ),
     cites=(
         "https://docs.xbp.app/docs/development/integrations/shopify/order-format",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from segkit._door import how_to_mend
 from segkit._engine import one_at_a_time
 from segkit.events import Events, check_zone
 from segkit.features._core import read_moment
@@ -118,8 +119,11 @@ def _refused(log: Log) -> list[Finding]:
                 f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) could not be read: {row.reason}.",
                 int(row.rows),
                 row.example,
-                "They are in no feature. Have them mended at the source, or name the right column or "
-                "format in read_events.",
+                "They are in no feature. "
+                + (
+                    how_to_mend(row.reason, row.example)
+                    or "Have them mended at the source, or name the right column or format in read_events."
+                ),
             )
         )
     return findings
