@@ -33,8 +33,8 @@ BANDS = "value_bands"
 class Segmentation:
     """Customers in segments, and all that is needed to place another one.
 
-    Made by :func:`segment`. Nothing in segkit changes it; ``with_names``, ``with_trust`` and ``with_embedding``
-    return a new one. Its tables are yours: copy what you want to change.
+    Made by :func:`segment`. Nothing changes it; ``with_names``, ``with_trust`` and ``with_embedding`` return a new
+    one. Its tables are handed out as copies, which are yours to write into.
 
     Attributes
     ----------
@@ -77,9 +77,13 @@ class Segmentation:
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
     examined: Trust | None = field(default=None, repr=False)
 
-    @functools.cached_property
+    @property
     def prepared(self) -> pd.DataFrame:
         """The matrix that distances were measured in, no unit, on the index of `customers`."""
+        return self._prepared.copy(deep=False)
+
+    @functools.cached_property
+    def _prepared(self) -> pd.DataFrame:
         preparer, _ = split(self.model)
         if preparer is None:
             return self.customers.astype(float)
@@ -170,6 +174,10 @@ class Segmentation:
         return frame
 
     @functools.cached_property
+    def _features(self) -> pd.Index:
+        return self.customers.columns
+
+    @functools.cached_property
     def _assigner(self) -> Assigner:
         return Assigner(self.model, self.prepared, self.labels, self.ids)
 
@@ -203,10 +211,10 @@ class Segmentation:
         if not isinstance(customers, pd.DataFrame):
             raise TypeError(
                 f"customers is a {type(customers).__name__}. It should be a DataFrame with "
-                f"{', '.join(self.customers.columns)}."
+                f"{', '.join(self._features)}."
             )
-        if not customers.columns.equals(self.customers.columns):
-            features = list(self.customers.columns)
+        if not customers.columns.equals(self._features):
+            features = list(self._features)
             for name in features:
                 if name not in customers.columns:
                     raise ValueError(
@@ -489,6 +497,29 @@ class Segmentation:
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
         said = f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} {self.noun} ({sizes})"
         return f"{said}\n{self.trust_line}"
+
+
+class _HandedOut:
+    """A table that leaves as a copy: what is written into it would no longer fit the hash, the names and the trust.
+
+    The copy shares its values until it is written into, so handing it out costs microseconds.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, result: Segmentation | None, kind: type[Segmentation]) -> Any:
+        if result is None:
+            return self
+        table = vars(result)[self._name]
+        return None if table is None else table.copy(deep=False)
+
+    def __set__(self, result: Segmentation, table: pd.DataFrame | pd.Series | None) -> None:
+        vars(result)[self._name] = table
+
+
+for _table in ("customers", "labels", "embedding"):
+    setattr(Segmentation, _table, _HandedOut(_table))
 
 
 @contextlib.contextmanager
