@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from segkit import _parts
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, dense, split
 from segkit._panel import Panel, make_panel
@@ -113,11 +114,11 @@ class Segmentation:
     @property
     def noun(self) -> str:
         """What its parts may be called: "segments", or "bands" where customers are one continuum."""
-        return "bands" if self.is_bands else "segments"
+        return _parts.BANDS if self.is_bands else _parts.SEGMENTS
 
     def name_of(self, segment: int) -> str:
         """Return what a segment is called."""
-        unnamed = f"{'Band' if self.is_bands else 'Segment'} {segment}"
+        unnamed = f"{_parts.PARTS[self.noun]} {segment}"
         return self.names.get(segment, "Outside" if segment == OUTSIDE else unnamed)
 
     @property
@@ -166,7 +167,7 @@ class Segmentation:
             )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
-        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line}
+        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line, "noun": self.noun}
         if self.examined is not None:
             frame["trust"] = self.labels.map(self.examined.segments["verdict"]).fillna("outside all segments")
         if self.embedding is not None:
@@ -320,6 +321,7 @@ class Segmentation:
         names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
         placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
         placed["confidence"], placed["runner_up"] = known["confidence"].array, known["runner_up"].array
+        placed.attrs["segkit"] = {"noun": self.noun, "names": {s: self.name_of(s) for s in self.segments}}
         return placed
 
     def undecided(self, below: float = 0.6) -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from segkit._parts import part_of
 from segkit.plots.theme import INK, drawable, themed, with_trust
 
 STRONG = 2.0  # standard deviations at which the colours are full
@@ -52,7 +53,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
                 interpolate="rgb",
             ),
             tooltip=[
-                alt.Tooltip("segment:N", title="Segment"),
+                alt.Tooltip("segment:N", title=part_of(profile)),
                 alt.Tooltip("feature:N", title="Feature"),
                 alt.Tooltip("here:N", title="Here"),
                 alt.Tooltip("elsewhere:N", title="All others"),

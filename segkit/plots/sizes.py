@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from segkit._parts import part_of
 from segkit.plots.theme import INK, SHORT, drawable, segment_scale, themed, with_trust
 
 
@@ -35,7 +36,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart(bars).encode(
         alt.Y("segment:N", title=None, sort=names),
         tooltip=[
-            alt.Tooltip("segment:N", title="Segment"),
+            alt.Tooltip("segment:N", title=part_of(sizes)),
             alt.Tooltip("customers:Q", title="Customers", format=","),
             alt.Tooltip("share:Q", title="Share", format=".1%"),
         ],

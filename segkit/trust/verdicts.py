@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
 from segkit._arguments import check_count, check_seed
+from segkit._parts import noun_of, part_of
 from segkit.events import Events
 from segkit.segmentation import Segmentation, checked_result
 from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
@@ -96,7 +97,8 @@ class Trust:
             f"<td style='text-align:left'>{html.escape(_line(row))}</td></tr>"
             for row in self.segments.itertuples(index=False)
         )
-        head = "<tr><th style='text-align:left'>Segment</th><th>Share</th><th style='text-align:left'>Verdict</th></tr>"
+        left = "<th style='text-align:left'>"
+        head = f"<tr>{left}{part_of(self.segments)}</th><th>Share</th>{left}Verdict</th></tr>"
         parts = [_evidence(*told) for told in self._told()]
         return f"<div>{''.join(parts)}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
@@ -131,6 +133,7 @@ class Trust:
             "real": self.real,
             "repeatable": self.repeatable,
             "useful": self.useful,
+            "noun": noun_of(self.segments),
             "segments": records,
         }
 
@@ -140,6 +143,7 @@ class Trust:
         table = pd.DataFrame(list(words["segments"])).set_index("segment")
         numbers = [c for c in ("share", "separation", "p_value", "jaccard", "low", "high") if c in table]
         table[numbers] = table[numbers].astype(float)
+        table.attrs["segkit"] = {"noun": words.get("noun")}
         return cls(words["real"], words["repeatable"], words["useful"], table, of=words.get("of", ""))
 
 
@@ -297,6 +301,7 @@ def _of_segments(
     if len(ids) == 1:
         found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
     table.insert(2, "verdict", found)
+    table.attrs["segkit"] = {"noun": result.noun}
     return table
 
 
