@@ -455,3 +455,15 @@ def test_a_part_of_whom_all_are_undecided_keeps_its_name():
         "Regulars",
         "Segment 2",
     }
+
+
+@pytest.mark.parametrize(
+    ("draw", "made"),
+    [(sg.plot_sizes, "segment_sizes"), (sg.plot_profile, "profile"), (sg.plot_confidence, "result.place")],
+)
+def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
+    result = sg.segment(three_groups(), n_segments=2)
+    with pytest.raises(ValueError, match=rf"The table has no column '.*'\. Draw what {made}\("):
+        draw(result.customers)
+    with pytest.raises(TypeError, match=rf"The table is a Segmentation. Draw what {made}\("):
+        draw(result)

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from segkit._parts import part_of
-from segkit.plots.theme import GREY, themed
+from segkit.plots.theme import GREY, check_table, themed
 
 BANDS = ("Decided", "Leaning", "Undecided")
 _COLORS = ("#0072B2", "#9CC9E3", GREY)
@@ -77,9 +77,7 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
 
 def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return how many customers of each segment are in each band; segments in the order of ids."""
-    for column in ("segment_id", "segment", "confidence"):
-        if column not in placed:
-            raise ValueError(f"The table has no column {column!r}. Draw what result.place(customers) gives.")
+    check_table(placed, ("segment_id", "segment", "confidence"), "result.place(customers)")
     if not len(placed):
         raise ValueError("The table holds no customer, so there is nothing to draw.")
     if not 0 <= level <= _DECIDED:

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from segkit._parts import part_of
-from segkit.plots.theme import INK, SHORT, drawable, segment_scale, themed, with_trust
+from segkit.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_trust
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -28,6 +28,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     >>> import segkit as sg
     >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
     """
+    check_table(sizes, ("segment", "customers", "share"), "segment_sizes(result)")
     sizes = sizes.assign(segment=sizes["segment"].map(drawable))
     names = list(sizes["segment"])
     bars = sizes.assign(
