@@ -462,6 +462,9 @@ class Segmentation:
         ------
         FileExistsError
             If the folder holds something, and `overwrite` is not said.
+        ValueError
+            If the model cannot be saved without pickle, or a feature is of a type that Parquet does not hold, such as
+            a category of intervals. Nothing is written then.
         """
         from segkit._storage import save
 
