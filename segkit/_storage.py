@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
 from segkit._panel import Panel, from_table, to_table
@@ -35,39 +38,81 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
             f"{folder} is there already and holds something. Choose another folder, or say overwrite=True if it "
             "is an earlier segmentation."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    held: dict[str, bytes] = {}  # everything is made first, so that what cannot be saved leaves no half of it
     try:
-        skops.io.dump(result.model, folder / MODEL)
+        held[MODEL] = skops.io.dumps(result.model)
     except skops.io.exceptions.UnsupportedTypeException as error:
         raise ValueError(
             f"This model cannot be saved without pickle: {error} Use another clusterer."
         ) from error
-    table = result.customers.copy()
-    table.attrs = {}
-    table.index = table.index.rename("customer_id")
-    frames = {TABLE: table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)}
-    if result.embedding is not None:
-        frames[TABLE] = frames[TABLE].assign(x=result.embedding["x"], y=result.embedding["y"])
-    frames[TABLE].to_parquet(folder / TABLE)
-    for name in (PANEL, PANEL_MODELS):
-        (folder / name).unlink(missing_ok=True)
-    panel = _save_panel(vars(result).get("_panel"), folder)
-    files = [name for name in (MODEL, TABLE, PANEL, PANEL_MODELS) if (folder / name).exists()]
+    held[TABLE] = _table_of(result)
+    panel = vars(result).get("_panel")
+    held |= {} if panel is None else _panel_of(panel)
     words = {
         "format": FORMAT,
-        "files": {name: _digest(folder / name) for name in files},
-        "panel": panel,
+        "files": {name: _sha256(content) for name, content in held.items()},
+        "panel": None if panel is None else {"kind": panel.kind, "sharpen": panel.sharpen},
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
         "ids": {str(k): v for k, v in result.ids.items()},
         "attrs": result.customers.attrs.get("segkit", {}),
         "categories": _categories(result.customers),
+        "sparse": _sparse(result.customers),
+        "arrow": [c for c, k in result.customers.dtypes.items() if isinstance(k, pd.ArrowDtype)],
         "provenance": result.provenance,
         "trust": None if result.examined is None else result.examined.to_dict(),
     }
-    said = json.dumps(words, indent=2, ensure_ascii=False, default=str)
-    (folder / WORDS).write_text(said, encoding="utf-8")
+    held[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in held.items():
+        (folder / name).write_bytes(content)
+    for name in {PANEL, PANEL_MODELS} - set(held):
+        (folder / name).unlink(missing_ok=True)
     return folder
+
+
+def _table_of(result: Segmentation) -> bytes:
+    """Return customers, labels and places on the map as a Parquet file, or say which feature it cannot hold."""
+    table = result.customers
+    table = table.astype({c: k.subtype for c, k in table.dtypes.items() if isinstance(k, pd.SparseDtype)})
+    table.attrs = {}
+    table.index = table.index.rename("customer_id")
+    table = table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)
+    if result.embedding is not None:
+        table = table.assign(x=result.embedding["x"], y=result.embedding["y"])
+    try:
+        return _parquet(table)
+    except (pa.ArrowException, TypeError) as error:
+        for feature, kind in result.customers.dtypes.items():
+            if not _can_be_held(table[[f"feature {feature}"]]):
+                named = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
+                raise ValueError(
+                    f"The feature {feature!r} is of type {named}, which a Parquet file does not hold. Nothing was "
+                    f"written. Make segments of it as words: customers[{feature!r}].astype(str).astype('category')."
+                ) from error
+        raise
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _can_be_held(column: pd.DataFrame) -> bool:
+    try:
+        _parquet(column)
+    except (pa.ArrowException, TypeError):
+        return False
+    return True
+
+
+def _sparse(customers: pd.DataFrame) -> dict[str, Any]:
+    """Return the features that are sparse, and the value that they leave out: Parquet holds them in full."""
+    kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.SparseDtype)}
+    return {
+        str(c): None if pd.isna(k.fill_value) else np.asarray(k.fill_value).item() for c, k in kinds.items()
+    }
 
 
 def _categories(customers: pd.DataFrame) -> dict[str, Any]:
@@ -80,16 +125,12 @@ def _categories(customers: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _save_panel(panel: Panel | None, folder: Path) -> dict[str, Any] | None:
-    """Write the models that give confidence, where they were made, and return what JSON says of them."""
+def _panel_of(panel: Panel) -> dict[str, bytes]:
+    """Return the files of the models that give confidence."""
     import skops.io
 
-    if panel is None:
-        return None
-    to_table(panel).to_parquet(folder / PANEL)
-    if panel.clusterers:
-        skops.io.dump(panel.clusterers, folder / PANEL_MODELS)
-    return {"kind": panel.kind, "sharpen": panel.sharpen}
+    models = {PANEL_MODELS: skops.io.dumps(panel.clusterers)} if panel.clusterers else {}
+    return {PANEL: _parquet(to_table(panel)), **models}
 
 
 def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
@@ -105,13 +146,15 @@ def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Se
 def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
     words = _checked_words(folder)
     model = _trusted_model(folder, trusted)
-    table = pd.read_parquet(folder / TABLE)
+    table = _read_table(folder / TABLE, words.get("arrow", []))
     table.index = table.index.rename(words["index_name"])
     customers = table[[c for c in table if c.startswith("feature ")]].rename(
         columns=lambda c: c.removeprefix("feature ")
     )
     kinds = {c: pd.CategoricalDtype(**said) for c, said in words.get("categories", {}).items()}
     customers = customers.astype(kinds) if kinds else customers
+    for name, left_out in words.get("sparse", {}).items():
+        customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, left_out))
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
     result = kind(
@@ -127,6 +170,16 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
     if words.get("panel"):
         vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)
     return result
+
+
+def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
+    """Return the table, in which features that were Arrow's own are so again: pandas would choose a type of its own."""
+    table = pd.read_parquet(path)
+    names = [f"feature {c}" for c in arrow]
+    held = pq.read_table(path, columns=names)
+    for name in names:
+        table[name] = pd.arrays.ArrowExtensionArray(held[name])
+    return table
 
 
 def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]) -> Panel:
@@ -201,4 +254,8 @@ def _trusted(folder: Path, name: str, trusted: tuple[str, ...]) -> Any:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _sha256(path.read_bytes())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

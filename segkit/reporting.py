@@ -268,8 +268,8 @@ def _trust(result: Segmentation, scan: pd.DataFrame) -> str:
         return said
     row = scan.loc[k]
     return (
-        f"Made again on customers drawn anew with replacement, {k} segments agree with these by {row['stability']:.2f} "
-        f"(adjusted Rand index; 1 is always, 0 is chance). "
+        f"Made again on customers drawn anew with replacement, {k} {result.noun} agree with these by "
+        f"{row['stability']:.2f} (adjusted Rand index; 1 is always, 0 is chance). "
         f"Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1. {said}"
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from segkit import _parts
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, dense, split
 from segkit._panel import Panel, make_panel
@@ -33,8 +34,8 @@ BANDS = "value_bands"
 class Segmentation:
     """Customers in segments, and all that is needed to place another one.
 
-    Made by :func:`segment`. Nothing in segkit changes it; ``with_names``, ``with_trust`` and ``with_embedding``
-    return a new one. Its tables are yours: copy what you want to change.
+    Made by :func:`segment`. Nothing changes it; ``with_names``, ``with_trust`` and ``with_embedding`` return a new
+    one. Its tables are handed out as copies, which are yours to write into.
 
     Attributes
     ----------
@@ -77,9 +78,13 @@ class Segmentation:
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
     examined: Trust | None = field(default=None, repr=False)
 
-    @functools.cached_property
+    @property
     def prepared(self) -> pd.DataFrame:
         """The matrix that distances were measured in, no unit, on the index of `customers`."""
+        return self._prepared.copy(deep=False)
+
+    @functools.cached_property
+    def _prepared(self) -> pd.DataFrame:
         preparer, _ = split(self.model)
         if preparer is None:
             return self.customers.astype(float)
@@ -109,11 +114,11 @@ class Segmentation:
     @property
     def noun(self) -> str:
         """What its parts may be called: "segments", or "bands" where customers are one continuum."""
-        return "bands" if self.is_bands else "segments"
+        return _parts.BANDS if self.is_bands else _parts.SEGMENTS
 
     def name_of(self, segment: int) -> str:
         """Return what a segment is called."""
-        unnamed = f"{'Band' if self.is_bands else 'Segment'} {segment}"
+        unnamed = f"{_parts.PARTS[self.noun]} {segment}"
         return self.names.get(segment, "Outside" if segment == OUTSIDE else unnamed)
 
     @property
@@ -162,12 +167,16 @@ class Segmentation:
             )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
-        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line}
+        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line, "noun": self.noun}
         if self.examined is not None:
             frame["trust"] = self.labels.map(self.examined.segments["verdict"]).fillna("outside all segments")
         if self.embedding is not None:
             frame[["x", "y"]] = self.embedding
         return frame
+
+    @functools.cached_property
+    def _features(self) -> pd.Index:
+        return self.customers.columns
 
     @functools.cached_property
     def _assigner(self) -> Assigner:
@@ -203,10 +212,10 @@ class Segmentation:
         if not isinstance(customers, pd.DataFrame):
             raise TypeError(
                 f"customers is a {type(customers).__name__}. It should be a DataFrame with "
-                f"{', '.join(self.customers.columns)}."
+                f"{', '.join(self._features)}."
             )
-        if not customers.columns.equals(self.customers.columns):
-            features = list(self.customers.columns)
+        if not customers.columns.equals(self._features):
+            features = list(self._features)
             for name in features:
                 if name not in customers.columns:
                     raise ValueError(
@@ -253,11 +262,11 @@ class Segmentation:
 
         Notes
         -----
-        Measured against models of fresh customers, on simulated shops of 300, in bins of confidence that hold at least
-        one customer in twenty: k-means is within 4 points where groups are far apart, up to 9 too low where they overlap
-        so much that most shops seem to be one continuum, and up to 6 too sure without structure; Ward's method is
-        within 4 points where there are groups and up to 7 too sure where there are none; Gaussian mixtures are
-        up to 7 too low where there are groups and 5 too sure where there are none.
+        Measured against models of fresh customers, on simulated shops of 300, in bins of confidence that hold at
+        least one customer in twenty: k-means is within 4 points where groups are far apart, up to 9 too low where
+        they overlap so much that most shops seem to be one continuum, and up to 6 too sure without structure. Ward's
+        method is within 4 points where there are groups, and up to 7 too sure where there are none; Gaussian mixtures
+        are up to 7 too low where there are groups, and 5 too sure where there are none.
 
         References
         ----------
@@ -318,6 +327,7 @@ class Segmentation:
         names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
         placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
         placed["confidence"], placed["runner_up"] = known["confidence"].array, known["runner_up"].array
+        placed.attrs["segkit"] = {"noun": self.noun, "names": {s: self.name_of(s) for s in self.segments}}
         return placed
 
     def undecided(self, below: float = 0.6) -> pd.Series:
@@ -458,6 +468,9 @@ class Segmentation:
         ------
         FileExistsError
             If the folder holds something, and `overwrite` is not said.
+        ValueError
+            If the model cannot be saved without pickle, or a feature is of a type that Parquet does not hold, such as
+            a category of intervals. Nothing is written then.
         """
         from segkit._storage import save
 
@@ -495,6 +508,29 @@ class Segmentation:
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
         said = f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} {self.noun} ({sizes})"
         return f"{said}\n{self.trust_line}"
+
+
+class _HandedOut:
+    """A table that leaves as a copy: what is written into it would no longer fit the hash, the names and the trust.
+
+    The copy shares its values until it is written into, so handing it out costs microseconds.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, result: Segmentation | None, kind: type[Segmentation]) -> Any:
+        if result is None:
+            return self
+        table = vars(result)[self._name]
+        return None if table is None else table.copy(deep=False)
+
+    def __set__(self, result: Segmentation, table: pd.DataFrame | pd.Series | None) -> None:
+        vars(result)[self._name] = table
+
+
+for _table in ("customers", "labels", "embedding"):
+    setattr(Segmentation, _table, _HandedOut(_table))
 
 
 @contextlib.contextmanager

@@ -95,7 +95,8 @@ def segment(
     if previous is not None and previous.provenance.get("method") == BANDS:
         raise ValueError(
             "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "
-            "them. Leave previous= out, or make bands again: value_bands(customers)."
+            "them. Leave previous= out, or make bands of the same feature again: "
+            f"value_bands(customers, by={previous.provenance.get('by')!r})."
         )
     ordered = customers.sort_index()
     if model is not None:
@@ -123,7 +124,8 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
         As for :func:`segment`.
     by : str, optional
         The feature that says what a customer is worth; if not said, `monetary`, else the first in units of
-        currency, else the number that goes most with all others.
+        currency, else the number that goes most with all others. The last may be another feature in another sample of
+        the same shop; ``provenance["by"]`` says which was taken, so to keep it say ``by=earlier.provenance["by"]``.
     n_bands : int, default=5
         How many tiers of equal size. Who shares the lowest value, such as 0, is a tier of its own where these would
         fill one; where many customers share another value there are fewer tiers.

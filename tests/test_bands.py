@@ -144,3 +144,15 @@ def test_order_of_rows_changes_nothing():
     table = customers(monetary=np.random.default_rng(0).lognormal(size=50))
     mixed = sg.value_bands(table.sample(frac=1, random_state=1))
     assert mixed.hash == sg.value_bands(table).hash
+
+
+def test_bands_say_which_feature_they_are_of_so_that_it_can_be_kept():
+    """Two samples of one shop, in which another feature goes most with the others."""
+    first = customers(a=[1.0, 2, 3, 4, 5, 6], b=[1.0, 2, 3, 4, 6, 5], c=[2.0, 1, 3, 4, 5, 6])
+    second = first.rename(columns={"a": "b", "b": "a"})[["a", "b", "c"]]
+    earlier, later = sg.value_bands(first, n_bands=2), sg.value_bands(second, n_bands=2)
+    assert (earlier.provenance["by"], later.provenance["by"]) == ("a", "b")
+    kept = sg.value_bands(second, by=earlier.provenance["by"], n_bands=2)
+    assert kept.provenance["by"] == "a" and kept.names[0] == "Band 1: highest a"
+    with pytest.raises(ValueError, match=r"again: value_bands\(customers, by='a'\)"):
+        sg.segment(second, n_segments=2, previous=earlier)

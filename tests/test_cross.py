@@ -219,3 +219,39 @@ def test_a_thousand_groups():
     table = sg.cross_segments(groups([f"g{i % 1000}" for i in range(3000)]), groups("xyz" * 1000))
     assert len(table) == 3000 and table["customers"].sum() == 3000
     assert len(cells(sg.plot_cross(table))[0]) == 60
+
+
+@pytest.mark.parametrize(
+    ("shown", "how", "said"),
+    [
+        (
+            lambda t: t.set_index(["first", "second"]),
+            {},
+            "no column 'first'. It is in the index: table.reset_index()",
+        ),
+        (
+            lambda t: t[["first", "second", "customers"]],
+            {},
+            "no column 'of_first'. Draw what cross_segments(first, sec",
+        ),
+        (
+            lambda t: t["customers"],
+            {},
+            "The table is a Series. Draw what cross_segments(first, second) gives",
+        ),
+        (lambda t: t, {"most": 0}, "most=0 should be a whole number, 1 or more"),
+        (lambda t: t, {"most": 2.5}, "most=2.5 should be a whole number, 1 or more"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(shown, how, said):
+    table = sg.cross_segments(groups("AB"), groups("xy"))
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        sg.plot_cross(shown(table), **how)
+
+
+def test_bands_cross_with_segments_that_are_called_alike():
+    customers = three_groups()
+    bands = sg.value_bands(customers, by="spend", n_bands=3)
+    table = sg.cross_segments(bands, sg.segment(customers, n_segments=3).with_names({0: "Band 2"}))
+    assert (len(table), table["customers"].sum()) == (9, 60)
+    assert len(cells(sg.plot_cross(table))[0]) == 9

@@ -24,7 +24,7 @@ LAYERS = (
     }
     | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
-    {"prepare", "bands", "cluster", "_customers", "_fit", "_provenance"},
+    {"prepare", "bands", "cluster", "_customers", "_fit", "_parts", "_provenance"},
     {"segmentation", "_storage", "_identity", "_one_population", "_panel", "_populations", "segmenting"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
     {"plots"},

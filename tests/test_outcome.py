@@ -192,3 +192,9 @@ def test_names_and_labels_that_cannot_be_are_explained():
         board(events, {RFM_QUINTILES: lot})
     with pytest.raises(ValueError, match="has two labels for 'c000'"):
         board(events, pd.concat([lot, lot.iloc[:1]]))
+
+
+def test_events_of_another_sort_are_refused():
+    for asked in (sg.outcome_scoreboard, sg.segment_outcomes):
+        with pytest.raises(TypeError, match=r"events is a DataFrame. It should come from read_events"):
+            asked(pd.DataFrame(), pd.Series([0, 1], ["a", "b"]), as_of=AS_OF, horizon=HORIZON)

@@ -11,6 +11,7 @@ from tables import EVIL, ODD_NAMES, oddly_named, three_groups
 
 import segkit as sg
 from segkit.plots.theme import GREY, OKABE_ITO, TINTS, segment_colors
+from segkit.trust import Trust
 
 
 def mapped(customers, k=3, **said):
@@ -31,7 +32,11 @@ def scan(customers=None, k=(2, 3, 4)):
 
 def specs(chart):
     """The whole specification, and each part of it that is a dictionary."""
-    found, left = [], [chart.to_dict()]
+    return specs_in(chart.to_dict())
+
+
+def specs_in(part):
+    found, left = [], [part]
     while left:
         part = left.pop()
         if isinstance(part, dict):
@@ -405,3 +410,60 @@ def test_what_is_no_table_of_confidence_is_refused(placed, level, message):
 def test_confidence_of_real_segments_is_drawn(customers):
     result = sg.segment(customers, n_segments=3).with_names({0: EVIL})
     drawn(sg.plot_confidence(result.place(customers)))
+
+
+def every_chart_of_parts(result):
+    """Each chart that shows the parts of a result, by name."""
+    frame, told = result.to_frame(), sg.assess(result, resamples=3, progress=False)
+    return {
+        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
+        "profile": sg.plot_profile(sg.profile(result)),
+        "map": sg.plot_map(frame),
+        "distributions": sg.plot_distributions(frame, ["spend"]),
+        "confidence": sg.plot_confidence(result.place(result.customers)),
+        "trust": sg.plot_trust(told),
+        "kept trust": sg.plot_trust(result.with_trust(told).with_names({0: "First"}).trust),
+        "loaded trust": sg.plot_trust(Trust.from_dict(told.to_dict())),
+        "stability": sg.plot_stability(told.stability),
+        "consensus": sg.plot_consensus(told.stability),
+    }
+
+
+def test_parts_of_a_continuum_are_called_bands_in_every_chart():
+    customers = with_units(three_groups())
+    bands = sg.value_bands(customers, by="spend", n_bands=2)
+    for result, part, other in ((bands, "band", "segment"), (mapped(customers), "segment", "band")):
+        for name, chart in every_chart_of_parts(result.with_embedding(sg.project(result))).items():
+            encodings = [s["encoding"] for s in specs(chart) if "encoding" in s]
+            words = str([s.get("title") for e in encodings for s in specs_in(e)]).lower()
+            assert part in words and other not in words, (name, words)
+            assert other not in said(chart).lower() or name == "trust", name
+
+
+def test_the_table_of_trust_is_headed_by_the_word_for_its_parts():
+    bands = sg.value_bands(three_groups(), by="spend", n_bands=2)
+    told = sg.assess(bands, resamples=3, progress=False)._repr_html_()
+    assert ">Band</th>" in told and ">Segment</th>" not in told
+
+
+def test_a_part_of_whom_all_are_undecided_keeps_its_name():
+    result = sg.segment(three_groups(), n_segments=3).with_names({1: "Regulars"})
+    placed = result.place(result.customers)
+    nobody = placed.assign(segment="Undecided", confidence=0.1)
+    assert {row["name"] for row in marks(sg.plot_confidence(nobody))} == {
+        "Segment 0",
+        "Regulars",
+        "Segment 2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("draw", "made"),
+    [(sg.plot_sizes, "segment_sizes"), (sg.plot_profile, "profile"), (sg.plot_confidence, "result.place")],
+)
+def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
+    result = sg.segment(three_groups(), n_segments=2)
+    with pytest.raises(ValueError, match=rf"The table has no column '.*'\. Draw what {made}\("):
+        draw(result.customers)
+    with pytest.raises(TypeError, match=rf"The table is a Segmentation. Draw what {made}\("):
+        draw(result)

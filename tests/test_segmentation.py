@@ -38,6 +38,14 @@ def with_strays():
     return pd.concat([customers, pd.DataFrame({"visits": [500.0], "spend": [500.0]}, index=["stray"])])
 
 
+def on_a_map():
+    """Three segments with an embedding, and attributes of the customers' own."""
+    customers = three_groups()
+    customers.attrs["segkit"] = {"units": {"visits": "visits"}}
+    result = sg.segment(customers, n_segments=3)
+    return result.with_embedding(pd.DataFrame({"x": 0.0, "y": 0.0}, index=customers.index))
+
+
 # --- making segments ---------------------------------------------------------------------------------
 
 
@@ -418,3 +426,41 @@ def test_a_result_can_be_sent_to_another_process():
 def test_labels_of_something_else_than_customers_are_refused():
     with pytest.raises(TypeError, match="groups something else"):
         sg.segment(three_groups(), model=FeatureAgglomeration(n_clusters=1))
+
+
+# --- what is handed out ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["labels", "customers", "prepared", "embedding"])
+def test_writing_into_a_table_that_was_handed_out_changes_no_result(name):
+    result = on_a_map()
+    before = getattr(result, name).copy()
+    mine = getattr(result, name)
+    mine.iloc[0] = 7
+    mine.attrs["segkit"] = "mine"
+    if name != "labels":
+        mine["new"] = 1
+    assert mine.iloc[0].tolist() != before.iloc[0].tolist()
+    for again in (result, result.with_names({0: "Regulars"}), pickle.loads(pickle.dumps(result))):
+        kept = getattr(again, name)
+        (assert_series_equal if name == "labels" else assert_frame_equal)(kept, before)
+        assert kept.attrs == before.attrs
+        assert again.hash == sg.segment(again.customers, n_segments=3).hash
+
+
+def test_attributes_that_were_handed_out_are_copies_too():
+    result = on_a_map()
+    result.customers.attrs["segkit"]["units"]["visits"] = "parsecs"
+    assert result.customers.attrs["segkit"]["units"] == {"visits": "visits"}
+
+
+def test_handing_out_a_table_copies_no_values():
+    result = on_a_map()
+    for name in ("labels", "customers", "prepared", "embedding"):
+        assert np.shares_memory(getattr(result, name).to_numpy(), getattr(result, name).to_numpy()), name
+
+
+def test_a_segmentation_can_still_not_be_assigned_to():
+    result = on_a_map()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.labels = result.labels + 1

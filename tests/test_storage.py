@@ -1,11 +1,13 @@
 """A saved segmentation comes back as it was, and runs nothing that came with it."""
 
+import decimal
 import json
 import pickle
 import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import skops.io
 from pandas.testing import assert_frame_equal, assert_series_equal
@@ -215,7 +217,7 @@ def test_categories_that_are_numbers_stay_categories(tmp_path):
     table["word"] = pd.Categorical(list("xyxzzx"))
     kept = sg.segment(table, n_segments=2)
     again = sg.Segmentation.load(kept.save(tmp_path / "kept"))
-    pd.testing.assert_series_equal(again.customers["tier"], table["tier"])
+    assert_series_equal(again.customers["tier"], table["tier"])
     assert sg.segment(again.customers, n_segments=2).hash == kept.hash
 
 
@@ -224,3 +226,55 @@ def test_attributes_of_ones_own_can_be_saved(tmp_path):
     table.attrs["segkit"] = {"as_of": pd.Timestamp("2024-01-01"), "units": None}
     kept = sg.segment(table, n_segments=2)
     assert sg.Segmentation.load(kept.save(tmp_path / "kept")).provenance["as_of"] == "2024-01-01 00:00:00"
+
+
+def beside(values):
+    """Six customers with a feature of a kind of its own."""
+    return pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef")).assign(kind=values)
+
+
+DECIMALS = [None, *(decimal.Decimal(n) / 4 for n in range(5))]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array(DECIMALS, dtype=pd.ArrowDtype(pa.decimal128(10, 2))),
+        pd.array(list("xyxyzz"), dtype=pd.ArrowDtype(pa.string())),
+        pd.array([1, 2, None, 3, 4, 5], dtype=pd.ArrowDtype(pa.int64())),
+        pd.arrays.SparseArray([0.0, 0, 0, 2, 3, 0], fill_value=0),
+        pd.arrays.SparseArray([np.nan, 0, 0, 2, 3, 0]),
+        pd.arrays.SparseArray([0, 0, 1, 1, 0, 7]),
+        pd.arrays.SparseArray([True, False, False, True, False, False]),
+    ],
+    ids=lambda values: str(values.dtype),
+)
+def test_columns_of_other_kinds_come_back_as_they_were(values, tmp_path):
+    table = beside(values)
+    kept = sg.segment(table, n_segments=2)
+    again = sg.Segmentation.load(kept.save(tmp_path / "kept"))
+    assert_frame_equal(again.customers, table)
+    assert_frame_equal(again.prepared, kept.prepared)
+    assert_series_equal(again.assign(table), kept.assign(table))
+    assert sg.segment(again.customers, n_segments=2).hash == kept.hash
+
+
+@pytest.mark.parametrize(
+    "kind", [pd.cut(range(6), 3), pd.Categorical(pd.period_range("2024-01", periods=6, freq="M"))]
+)
+def test_a_feature_that_cannot_be_saved_is_named_and_nothing_is_written(kind, tmp_path):
+    result = sg.segment(beside(kind), n_segments=2)
+    with pytest.raises(ValueError, match=r"The feature 'kind' is of type .* Nothing was written"):
+        result.save(tmp_path / "segments")
+    assert not (tmp_path / "segments").exists()
+    words = result.customers["kind"].astype(str).astype("category")
+    mended = sg.segment(beside(words), n_segments=2)
+    assert sg.Segmentation.load(mended.save(tmp_path / "segments")).hash == mended.hash
+
+
+def test_what_cannot_be_saved_leaves_what_was_saved_before(saved):
+    with pytest.raises(ValueError, match="Nothing was written"):
+        sg.segment(beside(pd.cut(range(6), 3)), n_segments=2).save(saved, overwrite=True)
+    with pytest.raises(ValueError, match="cannot be saved without pickle"):
+        sg.segment(three_groups(), model=Birch(n_clusters=3)).save(saved, overwrite=True)
+    assert len(sg.Segmentation.load(saved).segments) == 3

@@ -377,3 +377,29 @@ def test_bands_made_again_are_of_the_same_feature_under_the_same_names():
 def test_events_of_another_sort_are_named(of_groups):
     with pytest.raises(TypeError, match="events is a DataFrame"):
         sg.assess(of_groups, events=pd.DataFrame(), horizon="90 days")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"horizon": "-5 days"}, "not longer than nothing"),
+        ({"horizon": "soon"}, "not a span of time"),
+        ({"horizon": "10000 days"}, "before the horizon does"),
+        ({"resamples": 0}, "resamples=0 should be a whole number"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_the_long_work(shop, monkeypatch, said, why):
+    def too_late(*arguments, **options):
+        raise AssertionError("the long work began")
+
+    events, customers = shop
+    result = sg.segment(customers, n_segments=3)
+    monkeypatch.setattr("segkit.trust.verdicts.examine", too_late)
+    with pytest.raises(ValueError, match=why):
+        sg.assess(result, **({"events": events, "horizon": "90 days"} | said))
+
+
+def test_segments_without_a_moment_are_refused_before_the_long_work(shop, of_groups, monkeypatch):
+    monkeypatch.delattr("segkit.trust.verdicts.examine")
+    with pytest.raises(ValueError, match="as of which moment"):
+        sg.assess(of_groups, events=shop[0], horizon="90 days")

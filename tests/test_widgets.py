@@ -1,5 +1,7 @@
 """Widgets without a browser: traits are the whole state, and the shown code gives what the widget holds."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -538,3 +540,11 @@ def test_a_result_of_other_customers_is_refused(result):
     with pytest.raises(t.TraitError, match="result holds other customers"):
         explorer.result = other
     assert len(explorer.result.labels) == 60
+
+
+def test_the_explorer_of_bands_says_bands(result):
+    bands = sg.value_bands(result.customers, by="spend", n_bands=2)
+    assert sg.SegmentExplorer(bands).panel.noun == "bands"
+    assert sg.SegmentExplorer(result).panel.noun == "segments"
+    view = (Path(sg.__file__).parent / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
+    assert 'model.get("noun")' in view and '"change:noun"' in view

@@ -40,7 +40,10 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
         index=pd.Index(order, name="segment_id"),
     )
     sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
-    sizes.attrs["segkit"] = {"trust": result.trust_line}  # charts say it below their title
+    sizes.attrs["segkit"] = {
+        "trust": result.trust_line,
+        "noun": result.noun,
+    }  # charts say it below their title
     return sizes
 
 
@@ -206,5 +209,5 @@ def profile(result: Segmentation) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)[
         ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
     ]
-    table.attrs["segkit"] = {"trust": result.trust_line}
+    table.attrs["segkit"] = {"trust": result.trust_line, "noun": result.noun}
     return table

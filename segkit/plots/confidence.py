@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import GREY, themed
+from segkit._parts import part_of
+from segkit.plots.theme import GREY, check_table, themed
 
 BANDS = ("Decided", "Leaning", "Undecided")
 _COLORS = ("#0072B2", "#9CC9E3", GREY)
@@ -41,7 +42,7 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
     """
     shares = _shares(placed, undecided_below)
     sure = (placed["confidence"] >= _DECIDED).mean()
-    names = list(dict.fromkeys(shares["name"]))
+    names, part = list(dict.fromkeys(shares["name"])), part_of(placed)
     told = [
         f"{BANDS[0]}: 9 in 10 models of other customers agree, or more",
         f"{BANDS[2]}: fewer than {undecided_below:.0%} do",
@@ -52,12 +53,14 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
         .encode(
             alt.Y("name:N", title=None, sort=names),
             alt.X(
-                "share:Q", title="Share of the segment's customers", axis=alt.Axis(format="%", tickCount=5)
+                "share:Q",
+                title=f"Share of the {part.lower()}'s customers",
+                axis=alt.Axis(format="%", tickCount=5),
             ).scale(domain=[0, 1]),
             alt.Color("band:N", title=None, sort=list(BANDS)).scale(domain=list(BANDS), range=list(_COLORS)),
             alt.Order("order:Q"),
             tooltip=[
-                alt.Tooltip("name:N", title="Segment"),
+                alt.Tooltip("name:N", title=part),
                 alt.Tooltip("band:N", title="How surely"),
                 alt.Tooltip("customers:Q", title="Customers", format=","),
                 alt.Tooltip("share:Q", title="Share", format=".1%"),
@@ -74,9 +77,7 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
 
 def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return how many customers of each segment are in each band; segments in the order of ids."""
-    for column in ("segment_id", "segment", "confidence"):
-        if column not in placed:
-            raise ValueError(f"The table has no column {column!r}. Draw what result.place(customers) gives.")
+    check_table(placed, ("segment_id", "segment", "confidence"), "result.place(customers)")
     if not len(placed):
         raise ValueError("The table holds no customer, so there is nothing to draw.")
     if not 0 <= level <= _DECIDED:
@@ -94,4 +95,8 @@ def _names(placed: pd.DataFrame) -> dict[int, str]:
     """Return what each segment is called, also one of whom all are undecided."""
     decided = placed[placed["segment"] != "Undecided"]
     known = dict(zip(decided["segment_id"], decided["segment"], strict=True))
-    return {i: known.get(i, "Outside" if i == -1 else f"Segment {i}") for i in placed["segment_id"].unique()}
+    known = placed.attrs.get("segkit", {}).get("names", {}) | known
+    unnamed = part_of(placed)
+    return {
+        i: known.get(i, "Outside" if i == -1 else f"{unnamed} {i}") for i in placed["segment_id"].unique()
+    }

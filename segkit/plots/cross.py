@@ -6,8 +6,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from segkit._arguments import check_count
 from segkit.plots.profile import _wrapped
-from segkit.plots.theme import INK, themed
+from segkit.plots.theme import INK, check_table, themed
 
 FULL = 3.0  # times as many, or as few, at which the colours are full
 TINTS = (
@@ -16,6 +17,7 @@ TINTS = (
     "#E69F0000",
     "#E69F00A0",
 )  # never so full that text on them could not be read
+COLUMNS = ("first", "second", "customers", "of_first", "of_second", "expected", "lift", "residual")
 CHANCE = 2.0  # standard errors from the expected that chance alone goes
 ENOUGH = 5  # customers, there or expected, below which standard errors say little
 
@@ -37,6 +39,13 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
         the row. Cells that are no farther from the expected than chance goes, or hold fewer than five
         customers where fewer than five were expected, have no colour.
 
+    Raises
+    ------
+    ValueError
+        If a column of :func:`segkit.cross_segments` is missing, or `most` is no whole number of 1 or more.
+    TypeError
+        If it is no table.
+
     Examples
     --------
     >>> import pandas as pd
@@ -45,6 +54,8 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
     >>> behaviour = pd.Series(["rare", "rare", "often", "rare"], index=list("abcd"))
     >>> chart = sg.plot_cross(sg.cross_segments(attitude, behaviour, names=("attitude", "behaviour")))
     """
+    check_table(table, COLUMNS, "cross_segments(first, second)")
+    check_count("most", most, 1)
     facts = table.attrs.get("segkit", {})
     names = facts.get("names", ["first", "second"])
     shown, left_out = _largest(table, most)

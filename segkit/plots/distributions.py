@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from segkit._parts import part_of
 from segkit.plots.theme import INK, SHORT, drawable, one_line, segment_scale, themed, with_trust
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
@@ -69,7 +70,7 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
     base = alt.Chart(summary).encode(
         alt.Y("segment:N", title=None, sort=names),
         alt.Color("segment:N", scale=segment_scale(names), legend=None),
-        tooltip=[alt.Tooltip("segment:N", title="Segment")]
+        tooltip=[alt.Tooltip("segment:N", title=part_of(frame))]
         + [
             alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f")
             for q, share in QUANTILES.items()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, drawable, themed, with_trust
+from segkit._arguments import check_count
+from segkit._parts import part_of
+from segkit.plots.theme import INK, check_table, drawable, themed, with_trust
 
+COLUMNS = ("segment_id", "segment", "feature", "effect", "inside", "others", "unit")
 STRONG = 2.0  # standard deviations at which the colours are full
 
 
@@ -25,6 +28,8 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
     Chart
         A cell for each segment and feature, coloured by Cohen's d; medians in natural units on hover.
     """
+    check_table(profile, COLUMNS, "profile(result)")
+    check_count("most", most, 1)
     profile = profile.assign(**{c: profile[c].map(drawable) for c in ("segment", "feature")})
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
     features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
@@ -52,7 +57,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
                 interpolate="rgb",
             ),
             tooltip=[
-                alt.Tooltip("segment:N", title="Segment"),
+                alt.Tooltip("segment:N", title=part_of(profile)),
                 alt.Tooltip("feature:N", title="Feature"),
                 alt.Tooltip("here:N", title="Here"),
                 alt.Tooltip("elsewhere:N", title="All others"),

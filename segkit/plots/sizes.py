@@ -5,7 +5,8 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.plots.theme import INK, SHORT, drawable, segment_scale, themed, with_trust
+from segkit._parts import part_of
+from segkit.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_trust
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -27,6 +28,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     >>> import segkit as sg
     >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
     """
+    check_table(sizes, ("segment", "customers", "share"), "segment_sizes(result)")
     sizes = sizes.assign(segment=sizes["segment"].map(drawable))
     names = list(sizes["segment"])
     bars = sizes.assign(
@@ -35,7 +37,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart(bars).encode(
         alt.Y("segment:N", title=None, sort=names),
         tooltip=[
-            alt.Tooltip("segment:N", title="Segment"),
+            alt.Tooltip("segment:N", title=part_of(sizes)),
             alt.Tooltip("customers:Q", title="Customers", format=","),
             alt.Tooltip("share:Q", title="Share", format=".1%"),
         ],

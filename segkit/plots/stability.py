@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from segkit._parts import noun_of, part_of
 from segkit.plots.theme import GREY, INK, OKABE_ITO, one_line, themed
 from segkit.trust import Stability
 
@@ -64,7 +65,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
             alt.Color("measure:N", title=None, scale=alt.Scale(domain=measures, range=list(OKABE_ITO[:2]))),
             alt.Shape("measure:N", title=None, scale=alt.Scale(domain=measures, range=["circle", "diamond"])),
             tooltip=[
-                alt.Tooltip("name:N", title="Segment"),
+                alt.Tooltip("name:N", title=part_of(stability.segments)),
                 alt.Tooltip("share:Q", title="Share of customers", format=".1%"),
                 alt.Tooltip("jaccard:Q", title="Mean Jaccard similarity", format=".2f"),
                 alt.Tooltip("low:Q", title="5 % of samples below", format=".2f"),
@@ -76,7 +77,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
         )
     )
     title = {
-        "text": "Would the segments come back?",
+        "text": f"Would the {noun_of(stability.segments)} come back?",
         "subtitle": [
             f"Made again on {stability.facts['resamples']} bootstrap samples; the bar holds 90 % of them.",
             NOT_REAL,
@@ -119,6 +120,7 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
         bootstrap samples two are together. Of more than 70 customers, neighbours within a segment are
         drawn as their mean.
     """
+    part = part_of(stability.segments)
     values, names, sizes = _binned(stability.consensus)
     n = len(values)
     row, column = np.indices(values.shape)
@@ -150,8 +152,8 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
                 legend=alt.Legend(format=".0%"),
             ),
             tooltip=[
-                alt.Tooltip("one:N", title="Segment"),
-                alt.Tooltip("other:N", title="and segment"),
+                alt.Tooltip("one:N", title=part),
+                alt.Tooltip("other:N", title=f"and {part.lower()}"),
                 alt.Tooltip("share:Q", title="Together in", format=".0%"),
             ],
         )
@@ -170,7 +172,10 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
     means = f"; a cell is the mean of about {sizes} by {sizes} of them" if sizes > 1 else ""
     title = {
         "text": "Who stays with whom?",
-        "subtitle": [f"{shown}{means}.", "Dark blocks on the diagonal: segments that hold together."],
+        "subtitle": [
+            f"{shown}{means}.",
+            f"Dark blocks on the diagonal: {noun_of(stability.segments)} that hold together.",
+        ],
     }
     return themed(alt.LayerChart(layer=[tiles, *lines]).properties(title=title, width=SIDE, height=SIDE))
 

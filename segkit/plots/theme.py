@@ -106,6 +106,21 @@ def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:
     return [*lines, *([told] if told else [])]
 
 
+def check_table(table: object, columns: Sequence[str], source: str) -> None:
+    """Refuse to draw what is not the table that a chart is of.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"The table is a {type(table).__name__}. Draw what {source} gives.")
+    for column in columns:
+        if column not in table.columns:
+            inside = " It is in the index: table.reset_index()." if column in table.index.names else ""
+            raise ValueError(f"The table has no column {column!r}.{inside} Draw what {source} gives.")
+
+
 def drawable(name: str) -> str:
     """Return a name as Vega can sort by it: what every JavaScript object calls its own, it takes for no name."""
     return f"{name}\u200b" if name in OF_EVERY_OBJECT else name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
+from segkit._parts import part_of
 from segkit.plots.theme import GREY, INK, OKABE_ITO, drawable, themed
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
         ),
         alt.Y("segment:N", title=None, sort=names),
         tooltip=[
-            alt.Tooltip("segment:N", title="Segment"),
+            alt.Tooltip("segment:N", title=part_of(trust.segments)),
             alt.Tooltip("question:N", title="Question"),
             alt.Tooltip("word:N", title="Verdict"),
             alt.Tooltip("why:N", title="Because"),

@@ -64,8 +64,10 @@ def outcome_scoreboard(
     Raises
     ------
     ValueError
-        If a segmentation saw what came after `as_of`, the events end before the horizon does, or
-        fewer than ten customers are in all of the segmentations.
+        If a segmentation saw what came after `as_of`, the horizon is no span of time, the events end before it
+        does, or fewer than ten customers are in all of the segmentations.
+    TypeError
+        If `events` did not come from :func:`segkit.read_events`.
 
     Notes
     -----
@@ -83,10 +85,9 @@ def outcome_scoreboard(
     >>> bool(board.loc[("spend", "segments"), "explained"] > 0.1)
     True
     """
-    moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     named = results if isinstance(results, Mapping) else {"segments": results}
     _check_names(named)
-    _check_time(events, named, moment, ahead)
+    moment, ahead = checked_times(events, named, as_of, horizon)
     labels = {name: _labels(name, result) for name, result in named.items()}
     rivals = _rivals(events, moment)
     common = rivals.index
@@ -147,8 +148,7 @@ def segment_outcomes(
         Indexed by `outcome` and `segment`: `mean` of the segment's customers, `others` (mean of everyone
         else), and their `difference` with its 95 % interval `low`, `high` (Welch). Spend is in currency.
     """
-    moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
-    _check_time(events, {"segments": result}, moment, ahead)
+    moment, ahead = checked_times(events, {"segments": result}, as_of, horizon)
     labels = _labels("segments", result)
     later = _outcomes(events, moment, ahead, labels.index)
     later["spend"] = np.expm1(later["spend"])
@@ -172,9 +172,21 @@ def _welch(own: np.ndarray, others: np.ndarray) -> dict[str, float]:
     return {"mean": mean, "others": rest, "difference": apart, "low": apart - wide, "high": apart + wide}
 
 
-def _check_time(
-    events: Events, named: Mapping[str, Segmentation | pd.Series], moment: pd.Timestamp, ahead: pd.Timedelta
-) -> None:
+def check_events(events: object) -> None:
+    """Refuse what is no log."""
+    if not isinstance(events, Events):
+        raise TypeError(f"events is a {type(events).__name__}. It should come from read_events.")
+
+
+def checked_times(
+    events: Events,
+    named: Mapping[str, Segmentation | pd.Series],
+    as_of: str | pd.Timestamp,
+    horizon: str | timedelta,
+) -> tuple[pd.Timestamp, pd.Timedelta]:
+    """Return when to look and how far ahead, if no segments saw what came after and the events run so far."""
+    check_events(events)
+    moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     for name, result in named.items():
         seen = result.provenance.get("as_of") if isinstance(result, Segmentation) else None
         if seen is not None and pd.Timestamp(seen) > moment:
@@ -187,6 +199,7 @@ def _check_time(
             f"The events end at {events.last}, before the horizon does ({moment} + {ahead}). Choose an earlier as_of "
             "or a shorter horizon."
         )
+    return moment, ahead
 
 
 def _labels(name: str, result: Segmentation | pd.Series) -> pd.Series:

@@ -186,6 +186,7 @@ def stability(
         },
         index=pd.Index(result.segments, name="segment"),
     )
+    segments.attrs["segkit"] = {"noun": result.noun}
     ids = bench.ids_of(shown)
     consensus = pd.DataFrame(
         np.divide(together, met, out=np.full(met.shape, np.nan), where=met > 0), ids, ids

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
+from segkit._arguments import check_count, check_seed
+from segkit._parts import noun_of, part_of
 from segkit.events import Events
 from segkit.segmentation import Segmentation, checked_result
-from segkit.trust.outcome import OUTCOMES, outcome_scoreboard, segment_outcomes
+from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
 from segkit.trust.repeatability import Stability, stability
 from segkit.trust.structure import REFERENCES, StructureTest, examine
 
@@ -95,7 +97,8 @@ class Trust:
             f"<td style='text-align:left'>{html.escape(_line(row))}</td></tr>"
             for row in self.segments.itertuples(index=False)
         )
-        head = "<tr><th style='text-align:left'>Segment</th><th>Share</th><th style='text-align:left'>Verdict</th></tr>"
+        left = "<th style='text-align:left'>"
+        head = f"<tr>{left}{part_of(self.segments)}</th><th>Share</th>{left}Verdict</th></tr>"
         parts = [_evidence(*told) for told in self._told()]
         return f"<div>{''.join(parts)}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
@@ -130,6 +133,7 @@ class Trust:
             "real": self.real,
             "repeatable": self.repeatable,
             "useful": self.useful,
+            "noun": noun_of(self.segments),
             "segments": records,
         }
 
@@ -139,6 +143,7 @@ class Trust:
         table = pd.DataFrame(list(words["segments"])).set_index("segment")
         numbers = [c for c in ("share", "separation", "p_value", "jaccard", "low", "high") if c in table]
         table[numbers] = table[numbers].astype(float)
+        table.attrs["segkit"] = {"noun": words.get("noun")}
         return cls(words["real"], words["repeatable"], words["useful"], table, of=words.get("of", ""))
 
 
@@ -174,7 +179,8 @@ def assess(
     Raises
     ------
     ValueError
-        If `events` came without `horizon`, or the segments were made of a table that does not say as of when.
+        If `events` came without `horizon`, the horizon is no span of time or longer than the events run, or the
+        segments were made of a table that does not say as of when. This is asked before the long work begins.
 
     Notes
     -----
@@ -202,23 +208,27 @@ def assess(
     ['real and repeatable']
     """
     checked_result(result)
-    if events is not None and not isinstance(events, Events):
-        raise TypeError(f"events is a {type(events).__name__}. It should come from read_events.")
+    check_count("resamples", resamples, 1)
+    check_seed(random_state)
     if (events is None) != (horizon is None):
         raise ValueError(
             "Whether segments are useful needs both the events and how far to look ahead. "
             "Say assess(result, events=events, horizon='90 days')."
         )
+    when: dict[str, Any] = {}
+    if events is not None and horizon is not None:
+        check_events(events)
+        when = {"as_of": _moment(result), "horizon": horizon}
+        checked_times(events, {"segments": result}, **when)  # before the long work, and not after it
     structure, apart = examine(result, random_state=random_state, progress=progress)
     stopped = structure.facts.get("references", REFERENCES) < REFERENCES
     repeated = None
     if len(result.segments) > 1 and not stopped:
         repeated = stability(result, resamples=resamples, random_state=random_state, progress=progress)
     board = later = None
-    if events is not None and horizon is not None and not stopped:
-        as_of = _moment(result)
-        board = outcome_scoreboard(events, result, as_of=as_of, horizon=horizon, random_state=random_state)
-        later = segment_outcomes(events, result, as_of=as_of, horizon=horizon)
+    if events is not None and when and not stopped:
+        board = outcome_scoreboard(events, result, **when, random_state=random_state)
+        later = segment_outcomes(events, result, **when)
     segments = _of_segments(result, structure, apart, repeated, later)
     return Trust(
         _these_in_words(structure, segments),
@@ -291,6 +301,7 @@ def _of_segments(
     if len(ids) == 1:
         found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
     table.insert(2, "verdict", found)
+    table.attrs["segkit"] = {"noun": result.noun}
     return table
 
 

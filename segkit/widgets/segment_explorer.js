@@ -21,6 +21,7 @@ function render({ model, el }) {
   color.setAttribute("aria-label", "Colour by");
   const ramp = element("div", { className: "ramp" });
   const segments = element("div", { className: "segments" });
+  const called = element("span");
   const trust = element("p", { className: "trust" });
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
@@ -55,6 +56,7 @@ function render({ model, el }) {
     }
   };
 
+  const drawCalled = () => { called.textContent = model.get("noun") === "bands" ? "Bands" : "Segments"; };
   const drawSegments = () => {
     const controls = () => [...segments.querySelectorAll("input, button")];
     const focused = controls().findIndex((control) => control.matches(":focus"));
@@ -116,7 +118,7 @@ function render({ model, el }) {
 
   const root = element("div", { className: "segkit panel" },
     element("h4", {}, "Colour by"), color, ramp,
-    element("h4", {}, "Segments: write a name, press Enter"), segments, trust, error,
+    element("h4", {}, called, ": write a name, press Enter"), segments, trust, error,
     heading, hint, table,
     element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
@@ -124,10 +126,10 @@ function render({ model, el }) {
   const draws = {
     "change:color_by": drawColor, "change:ramp": drawColor, "change:segments": drawSegments,
     "change:wanted_names": drawHeard, "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
-    "change:trust": drawWords,
+    "change:trust": drawWords, "change:noun": drawCalled,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
-  [drawColor, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
+  [drawColor, drawCalled, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
   const letGo = keepKeys(root);
   return () => {
     letGo();

@@ -32,6 +32,7 @@ class SegmentPanel(anywidget.AnyWidget):
     color_by = t.Unicode("segment").tag(sync=True)
     ramp = t.Dict().tag(sync=True)
     segments = t.List(t.Dict()).tag(sync=True)
+    noun = t.Unicode("segments").tag(sync=True)
     wanted_names = t.Dict().tag(sync=True)
     focus = t.Int(None, allow_none=True).tag(sync=True)
     group = t.Dict().tag(sync=True)
@@ -188,6 +189,7 @@ class SegmentExplorer(w.HBox):
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result)
         colors = segment_colors(list(sizes["segment"]))
+        self.panel.noun = self.result.noun
         self.panel.segments = [
             {
                 "id": int(s),
