@@ -4,16 +4,16 @@ Two models made from fresh samples of one population draw their borders in diffe
 its own sampling error. Samples of all n customers show only one such error around the frozen model, so that
 their votes are too sure. Samples of n/2 customers, drawn with replacement, have twice the variance: they differ from
 the frozen model as much as a fresh one does. Their share of agreement is the confidence, with nothing to correct
-(``benchmarks/confidence.py`` measures it). So it is with k-means where there are groups, with many customers, and with
+(``benchmarks/confidence.py`` measures it). So it is with k-means of several populations, with many customers, and with
 preparers that are not ours.
 
-Elsewhere such samples inherit too much. On a continuum several partitions are equally good, and the one that won by
+Elsewhere such samples inherit too much. Of one population several partitions are equally good, and the one that won by
 chance wins again; Ward's method jumps between partitions wherever groups overlap; a small component of a mixture breaks
-down where a few customers come twice or thrice. So customers like these are drawn afresh: for k-means of the one
-population that a continuum is, for all else of as many as they seem to come from (`_populations.py`), each of which
-keeps its values and rank correlations (`_one_population.py`). That is one sampling error; to double it, who was drawn
-is drawn from once more, with replacement. For mixtures, which cannot bear that, it is the values that are drawn once
-more, feature by feature, and the votes are corrected.
+down where a few customers come twice or thrice. So customers like these are drawn afresh, of as many populations as
+they seem to come from (`_populations.py`), each of which keeps its values and rank correlations
+(`_one_population.py`): for k-means where that is one, for all else wherever there are not too many customers. That is
+one sampling error; to double it, who was drawn is drawn from once more, with replacement. For mixtures, which cannot
+bear that, it is the values that are drawn once more, feature by feature, and the votes are corrected.
 
 The share of models that err by another variance is corrected for it, as if errors were normal: a border that
 x lies from, in standard errors, is passed with probability Φ(−x). So it is with mixtures, and with
@@ -187,7 +187,6 @@ def make_panel(
     labels: np.ndarray,
     *,
     random_state: int,
-    one_population: bool = False,
 ) -> Panel:
     """Make the models of the panel.
 
@@ -198,8 +197,6 @@ def make_panel(
     customers, prepared, labels
         In the order of ids.
     random_state : int
-    one_population : bool, default=False
-        Whether they are one continuum, on which k-means too is made from customers drawn afresh.
 
     Returns
     -------
@@ -212,11 +209,14 @@ def make_panel(
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # A model that did not settle is one that segment() would have given too.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        most, is_ours = _most(kind), isinstance(preparer, Preparer)
-        if is_ours and (one_population or (kind != "centers" and n <= most)):
-            wanted, used = (n / 2 if kind == "mixture" else n), min(n, most)
-            of_one = one_population and kind == "centers"
-            made = _from_populations(preparer, clusterer, customers, prepared, labels, kind, rng, of_one)
+        most = _most(kind)
+        known = np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+        some, of = customers.iloc[known], None
+        if isinstance(preparer, Preparer):
+            of = memberships(some, preparer, prepared[known], rng)
+        if of is not None and (of.shape[1] == 1 or (kind != "centers" and n <= most)):
+            wanted, used = (n / 2 if kind == "mixture" else n), len(known)
+            made = _from_populations(preparer, clusterer, some, of, customers, prepared, labels, kind, rng)
         else:
             wanted, used = n / 2, max(min(n // 2, most), 2)
             made = _from_customers(preparer, clusterer, customers, prepared, labels, kind, rng, used)
@@ -272,17 +272,16 @@ def _from_customers(
 def _from_populations(
     preparer: Preparer,
     clusterer: BaseEstimator,
+    some: pd.DataFrame,
+    of: np.ndarray,
     customers: pd.DataFrame,
     prepared: np.ndarray,
     labels: np.ndarray,
     kind: str,
     rng: np.random.Generator,
-    of_one: bool,
 ) -> Iterator[_Made]:
-    """Make each model from customers drawn afresh, as many as there are or are allowed."""
-    n, used = len(customers), min(len(customers), _most(kind))
-    known = np.arange(n) if used == n else np.sort(rng.choice(n, used, replace=False))
-    some, of = customers.iloc[known], np.ones((used, 1)) if of_one else memberships(prepared[known], rng)
+    """Make each model from customers drawn afresh: as many as `some`, of their populations."""
+    n, used = len(customers), len(some)
     shop = OnePopulation(some, preparer, rng, population=drawn(of, rng))
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
     starts = _starts(clusterer, prepared, rng) if n > SMALL else []

@@ -2,7 +2,9 @@
 
 It only serves to draw others like them (:class:`segkit._one_population.OnePopulation`): nobody is told of these groups.
 The criterion is Akaike's with a penalty of 3 for each number [1]_, which simulations found best for mixtures of
-customers [2]_: with his own 2 many a crowd is taken apart, with that of Schwarz groups that overlap are one.
+customers [2]_: with his own 2 many a crowd is taken apart, with that of Schwarz groups that overlap are one. Ties,
+zeros and tails look like several normal populations too: so mixtures must gain more on the customers than on some
+shops of one population that have the same.
 
 References
 ----------
@@ -15,8 +17,12 @@ References
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
+
+from segkit._one_population import OnePopulation
+from segkit.prepare import Preparer
 
 MOST = 8  # populations
 SHAPES = ("tied", "diag", "full")
@@ -24,31 +30,46 @@ LOOKED = 1_000  # customers that the mixtures are fitted to
 DIRECTIONS = 10  # principal ones, in which they are
 PER_NUMBER = 2  # customers, at least, for each number that a mixture has
 PENALTY = 3.0  # for each
+REFERENCES = 5  # shops of one population that mixtures must gain less on
 LEAST_SPREAD = 0.01  # added to each variance
 
 
-def memberships(prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def memberships(
+    customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Return how likely each customer is of each population.
 
     Parameters
     ----------
+    customers : DataFrame of shape (n, n_features)
+    preparer : Preparer
+        Fitted to them.
     prepared : ndarray of shape (n, n_prepared)
     rng : Generator
 
     Returns
     -------
     ndarray of float, shape (n, n_populations)
-        From 1 to 8 populations: Gaussian mixtures of several shapes and numbers, the best by the criterion.
+        From 1 to 8 populations.
     """
+    found, gain = _mixture(prepared, rng)
+    if found.shape[1] > 1:
+        one = OnePopulation(customers, preparer, rng)
+        if any(_mixture(one.draw(rng), rng)[1] >= gain for _ in range(REFERENCES)):
+            return np.ones((len(prepared), 1))
+    return found
+
+
+def _mixture(prepared: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Return who is how likely of which part of the best Gaussian mixture, and what it gains over one."""
     n, d = len(prepared), min(prepared.shape[1], DIRECTIONS)
     some = prepared if n <= LOOKED else prepared[np.sort(rng.choice(n, LOOKED, replace=False))]
     if prepared.shape[1] > DIRECTIONS:
         directions = PCA(min(d, len(some)), svd_solver="full").fit(some)
         some, prepared = directions.transform(some), directions.transform(prepared)
-    most = min(MOST, len(np.unique(some, axis=0)))
-    best, least = None, np.inf
+    best, least, of_one = None, np.inf, np.inf
     for shape in SHAPES:
-        for k in range(1, most + 1):
+        for k in range(1, min(MOST, len(np.unique(some, axis=0))) + 1):
             n_numbers = _numbers(shape, k, d)
             if PER_NUMBER * n_numbers > len(some):
                 break
@@ -57,9 +78,10 @@ def memberships(prepared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
                 k, covariance_type=shape, reg_covar=LEAST_SPREAD, n_init=2, random_state=seed
             )
             criterion = PENALTY * n_numbers - 2 * len(some) * mixture.fit(some).score(some)
+            of_one = min(of_one, criterion) if k == 1 else of_one
             if criterion < least:
                 best, least = mixture, criterion
-    return np.ones((n, 1)) if best is None else best.predict_proba(prepared)
+    return (np.ones((n, 1)), 0.0) if best is None else (best.predict_proba(prepared), of_one - least)
 
 
 def drawn(memberships: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -235,7 +235,6 @@ class Segmentation:
             self.prepared.loc[ordered.index].to_numpy(),
             self.labels.loc[ordered.index].to_numpy(),
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
-            one_population=self.is_bands and self.provenance.get("method") != BANDS,
         )
 
     def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
@@ -250,13 +249,12 @@ class Segmentation:
         """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
 
         The probability that a model made from other customers of the same population would put this one
-        into the same segment. It is the share that does so of 50 models. Where there are groups, those of k-means
-        are made from half as many customers each, drawn with replacement [1]_: these differ from the frozen model as
-        much as one made from fresh customers does. On a continuum they are made from customers drawn afresh
-        from the one population that :func:`segkit.structure_test` compares with. Those of other methods are
-        made from customers drawn afresh from as many populations as these seem to come from, up to 2,000 customers;
-        the votes of Gaussian mixtures are corrected for it. Asked for the first time, it makes the models,
-        which takes 1 to 12 seconds.
+        into the same segment. It is the share that does so of 50 models. Those of k-means, where customers seem
+        to come from several populations, are made from half as many customers each, drawn with replacement
+        [1]_: these differ from the frozen model as much as one made from fresh customers does. Elsewhere they are made
+        from customers drawn afresh, of as many populations as these seem to come from; other methods than k-means
+        up to 2,000 customers only. The votes of Gaussian mixtures are corrected for it. Asked for the first time, it
+        makes the models, which takes 1 to 12 seconds.
 
         It says whether the segment would be the same, not whether it is real.
 

@@ -6,7 +6,14 @@ import pytest
 
 import segkit as sg
 from segkit._one_population import OnePopulation
-from segkit._populations import DIRECTIONS, drawn, memberships
+from segkit._populations import DIRECTIONS, _mixture, drawn
+from segkit._populations import memberships as memberships_of
+
+
+def memberships(prepared, rng):
+    customers = pd.DataFrame(prepared).rename(columns=str)
+    preparer = sg.make_preparer(log=[], scale="none").fit(customers)
+    return memberships_of(customers, preparer, prepared, rng)
 
 
 def crowd(n=400, d=4, groups=1, seed=0):
@@ -23,6 +30,20 @@ def test_groups_far_apart_are_populations_and_a_crowd_is_one(groups, d):
     assert np.allclose(found.sum(axis=1), 1)
     of = found.argmax(axis=1)
     assert len({tuple(np.unique(part)) for part in np.array_split(of, groups)}) == groups
+
+
+def test_zeros_and_tails_alone_are_no_populations():
+    """A mixture of normal populations fits them better; but so it does shops of one population that have the same."""
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(500, 2)) @ [[1, 0.5], [0, 1]]
+    visits = np.where(latent[:, 0] > 0, np.round(np.exp(latent[:, 0])), 0.0)
+    customers = pd.DataFrame({"visits": visits, "spend": np.exp(2 * latent[:, 1])})
+    preparer = sg.make_preparer().fit(customers)
+    prepared = preparer.transform(customers)
+    found, gain = _mixture(prepared, np.random.default_rng(1))
+    assert found.shape[1] > 1
+    assert gain > 0
+    assert memberships_of(customers, preparer, prepared, np.random.default_rng(1)).shape == (500, 1)
 
 
 def test_many_customers_are_told_apart_by_some_of_them():
