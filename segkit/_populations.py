@@ -26,7 +26,7 @@ from segkit.prepare import Preparer
 
 MOST = 8  # populations
 SHAPES = ("tied", "diag", "full")
-LOOKED = 1_000  # customers that the mixtures are fitted to
+LOOKED = 2_000  # customers that the mixtures are fitted to
 DIRECTIONS = 10  # principal ones, in which they are
 PER_NUMBER = 2  # customers, at least, for each number that a mixture has
 PENALTY = 3.0  # for each
