@@ -187,6 +187,7 @@ def make_panel(
     labels: np.ndarray,
     *,
     random_state: int,
+    continuum: bool = False,
 ) -> Panel:
     """Make the models of the panel.
 
@@ -197,6 +198,8 @@ def make_panel(
     customers, prepared, labels
         In the order of ids.
     random_state : int
+    continuum : bool, default=False
+        Whether the structure test found one.
 
     Returns
     -------
@@ -213,7 +216,7 @@ def make_panel(
         known = np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
         some, of = customers.iloc[known], None
         if isinstance(preparer, Preparer):
-            of = memberships(some, preparer, prepared[known], rng)
+            of = memberships(some, preparer, prepared[known], rng, continuum=continuum)
         if of is not None and (of.shape[1] == 1 or (kind != "centers" and n <= most)):
             wanted, used = (n / 2 if kind == "mixture" else n), len(known)
             made = _from_populations(preparer, clusterer, some, of, customers, prepared, labels, kind, rng)

@@ -3,8 +3,8 @@
 It only serves to draw others like them (:class:`segkit._one_population.OnePopulation`): nobody is told of these groups.
 The criterion is Akaike's with a penalty of 3 for each number [1]_, which simulations found best for mixtures of
 customers [2]_: with his own 2 many a crowd is taken apart, with that of Schwarz groups that overlap are one. Ties,
-zeros and tails look like several normal populations too: so mixtures must gain more on the customers than on some
-shops of one population that have the same.
+zeros and tails look like several normal populations too: so where the structure test found one continuum, mixtures must
+gain more on the customers than on some shops of one population that have the same.
 
 References
 ----------
@@ -35,7 +35,12 @@ LEAST_SPREAD = 0.01  # added to each variance
 
 
 def memberships(
-    customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator
+    customers: pd.DataFrame,
+    preparer: Preparer,
+    prepared: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    continuum: bool,
 ) -> np.ndarray:
     """Return how likely each customer is of each population.
 
@@ -46,6 +51,8 @@ def memberships(
         Fitted to them.
     prepared : ndarray of shape (n, n_prepared)
     rng : Generator
+    continuum : bool
+        Whether the structure test found one: then several populations must show more than in shops of one.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def memberships(
         From 1 to 8 populations.
     """
     found, gain = _mixture(prepared, rng)
-    if found.shape[1] > 1:
+    if continuum and found.shape[1] > 1:
         one = OnePopulation(customers, preparer, rng)
         if any(_mixture(one.draw(rng), rng)[1] >= gain for _ in range(REFERENCES)):
             return np.ones((len(prepared), 1))

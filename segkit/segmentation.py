@@ -235,6 +235,7 @@ class Segmentation:
             self.prepared.loc[ordered.index].to_numpy(),
             self.labels.loc[ordered.index].to_numpy(),
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
+            continuum=self.is_bands,
         )
 
     def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:

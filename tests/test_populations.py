@@ -13,7 +13,7 @@ from segkit._populations import memberships as memberships_of
 def memberships(prepared, rng):
     customers = pd.DataFrame(prepared).rename(columns=str)
     preparer = sg.make_preparer(log=[], scale="none").fit(customers)
-    return memberships_of(customers, preparer, prepared, rng)
+    return memberships_of(customers, preparer, prepared, rng, continuum=False)
 
 
 def crowd(n=400, d=4, groups=1, seed=0):
@@ -43,7 +43,9 @@ def test_zeros_and_tails_alone_are_no_populations():
     found, gain = _mixture(prepared, np.random.default_rng(1))
     assert found.shape[1] > 1
     assert gain > 0
-    assert memberships_of(customers, preparer, prepared, np.random.default_rng(1)).shape == (500, 1)
+    for continuum in (True, False):
+        of = memberships_of(customers, preparer, prepared, np.random.default_rng(1), continuum=continuum)
+        assert (of.shape[1] == 1) is continuum
 
 
 def test_many_customers_are_told_apart_by_some_of_them():
