@@ -262,10 +262,9 @@ class Segmentation:
         Notes
         -----
         Measured against models of fresh customers, on simulated shops of 300, in bins of confidence that hold at
-        least one customer in twenty: k-means is within 4 points where groups are far apart, up to 9 too low where
-        they overlap so much that most shops seem to be one continuum, and up to 6 too sure without structure. Ward's
-        method is within 4 points where there are groups, and up to 7 too sure where there are none; Gaussian mixtures
-        are up to 7 too low where there are groups, and 5 too sure where there are none.
+        least one customer in twenty: k-means is within 5 points where there are groups, and up to 7 too sure where
+        there are none. Ward's method is within 4 where there are groups, and up to 7 too sure where there are none;
+        Gaussian mixtures are up to 7 too low where there are groups, and 5 too sure where there are none.
 
         References
         ----------
