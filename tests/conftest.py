@@ -20,6 +20,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         slow = any(item.iter_markers("slow")) or any(item.iter_markers("browser"))
         length[item.path] += SLOW if slow else 1
+        if slow:  # it repeats what quick tests cover, and being traced makes it half as long again
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: -length[item.path])
 
 

@@ -20,7 +20,8 @@ from segkit._launch.progress import Screen
 
 PACKAGE = Path(segkit.__file__).parent
 EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": ()}
-BESIDE = ["-n", "auto", "--maxprocesses=4", "--dist", "loadfile", "--no-loadscope-reorder"]
+PROCESSES = min((os.cpu_count() or 1) + 1, 4)  # one more than cores: browsers and Spark are waited for
+BESIDE = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
 """Files side by side, each in one process, in the order that they are collected in."""
 COVERAGE = ["--cov=segkit", "--cov-report=term-missing:skip-covered", "--cov-fail-under=90"]
 COLUMNS = (
