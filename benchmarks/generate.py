@@ -1,6 +1,6 @@
-"""Write a Parquet file of purchase lines of any size, with the skew of a real shop.
+"""Write a Parquet file of purchase lines, or of events of all kinds, of any size and with the skew of a real shop.
 
-Run ``python3 benchmarks/generate.py 10_000_000 lines.parquet``.
+Run ``python3 benchmarks/generate.py 10_000_000 lines.parquet`` for lines, and with ``events`` behind it for events.
 """
 
 from __future__ import annotations
@@ -26,6 +26,22 @@ SCHEMA = pa.schema(
         "quantity": pa.int64(),
         "price": pa.float64(),
         "discount": pa.float64(),
+    }
+)
+
+KINDS = {"page_view": 0.56, "cart_add": 0.13, "search": 0.09, "purchase": 0.2, "return": 0.02}
+DEVICES = (
+    *("Android phone", "iPhone", "Windows laptop", "MacBook", "iPad", "Android tablet", "Windows desktop"),
+    *("Chromebook", "Linux desktop", "iMac", "Smart TV", "Games console"),
+)
+EVENTS_SCHEMA = pa.schema(
+    {
+        "customer_id": pa.string(),
+        "timestamp": pa.timestamp("us"),
+        "kind": pa.string(),
+        "category": pa.string(),
+        "device": pa.string(),
+        "amount": pa.float64(),
     }
 )
 
@@ -85,6 +101,79 @@ def make_purchase_lines(n_lines: int, path: str | Path, *, random_state: int = 0
     return Path(path)
 
 
+def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -> Path:
+    """Write what customers did in one year, of all kinds and one row each, a row group of a million at a time.
+
+    A fifth of the customers does more than half of it (a power law), in bursts: visits of eight things on
+    average, a minute or two apart. A fifth of it is purchases, each an event by itself. There is a customer for
+    every 100 events.
+
+    Parameters
+    ----------
+    n_events : int
+        Number of events, 1 or more.
+    path : str or Path
+        File to write.
+    random_state : int, default=0
+
+    Returns
+    -------
+    Path
+        The file: columns `customer_id`, `timestamp` (UTC, whole seconds), `kind` (page_view, cart_add, search,
+        purchase or return), `category` (none of a search), `device` (unknown of a return) and `amount` (of
+        purchases, and below zero of returns); in the order of time, but for visits that last past the end of a million.
+
+    Raises
+    ------
+    ValueError
+        If `n_events` is below 1.
+    """
+    if n_events < 1:
+        raise ValueError(f"n_events={n_events} is not a number of events. Ask for 1 or more.")
+    rng = np.random.default_rng(random_state)
+    n_customers, n_products = max(10, n_events // 100), max(100, n_events // 1000)
+    own_device = _power_law(n_customers, len(DEVICES), 2.0, rng)  # which each of them likes best
+    written, kinds = 0, pa.array(list(KINDS))
+    with pq.ParquetWriter(path, EVENTS_SCHEMA, compression="zstd") as writer:
+        while written < n_events:
+            n = min(CHUNK, n_events - written)
+            start, end = (YEAR * done / n_events for done in (written, written + n))
+            customer, visit, seconds = _visits(n, n_customers, start, end, rng)
+            kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))
+            bought, back, searched = (kind == list(KINDS).index(k) for k in ("purchase", "return", "search"))
+            n_visits = visit.max() + 1
+            other = _power_law(n_visits, len(DEVICES), 2.0, rng)
+            device = np.where(rng.random(n_visits)[visit] < 0.8, own_device[customer], other[visit])
+            category = _power_law(n, n_products, 2.5, rng) % len(CATEGORIES)
+            amount = np.round(np.exp(rng.normal(3.0, 0.8, n)) + 0.05, 2)
+            columns = [
+                _ids("C", customer),
+                pa.array((1_704_067_200 + seconds).astype("datetime64[s]")).cast(pa.timestamp("us")),
+                kinds.take(pa.array(kind)),
+                pa.array(CATEGORIES).take(pa.array(category, mask=searched)),
+                pa.array(DEVICES).take(pa.array(device, mask=back)),
+                pa.array(np.where(back, -amount, amount), mask=~(bought | back)),
+            ]
+            writer.write_table(pa.table(columns, schema=EVENTS_SCHEMA))
+            written += n
+    return Path(path)
+
+
+def _visits(
+    n: int, n_customers: int, start: float, end: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw visits that begin in a part of the year, and return n events of them: customer, number of the visit, time."""
+    n_visits = n // 7 + 100  # more than needed
+    visit = np.repeat(np.arange(n_visits), rng.geometric(1 / 8, n_visits))[:n]
+    since_first = np.cumsum(rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60)))  # now and then, away for long
+    since_first -= since_first[np.searchsorted(visit, visit)]
+    begun = start + rng.random(n_visits) * (end - start)
+    seconds = np.minimum(begun[visit] + since_first, YEAR - 1).astype(np.int64)
+    customer = _power_law(n_visits, n_customers, 3.0, rng)[visit]
+    in_time = np.argsort(seconds, kind="stable")
+    return customer[in_time], visit[in_time], seconds[in_time]
+
+
 def _burst_lines(
     n: int, n_customers: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,6 +198,8 @@ def _ids(letter: str, numbers: np.ndarray) -> pa.Array:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(f"{Path(__file__).name} got {len(sys.argv) - 1} argument(s). Say how many lines and where.")
-    print(make_purchase_lines(int(sys.argv[1]), sys.argv[2]))
+    asked = sys.argv[1:]
+    if len(asked) < 2 or asked[2:] not in ([], ["events"]):
+        sys.exit(f"{Path(__file__).name} got {len(asked)} argument(s). Say how many lines and where.")
+    make = make_web_events if asked[2:] else make_purchase_lines
+    print(make(int(asked[0]), asked[1]))
