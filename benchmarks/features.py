@@ -1,7 +1,8 @@
 """Time segkit's features against the same ones by hand, in DuckDB, polars and pandas, in one run.
 
-    python benchmarks/features.py 10_000_000            # lines; the file is generated once
-    python benchmarks/features.py 50_000_000 --memory 2GB --without pandas
+    python benchmarks/features.py events 10_000_000     # of all kinds; the file is generated once
+    python benchmarks/features.py lines 10_000_000      # purchase lines
+    python benchmarks/features.py events 50_000_000 --memory 2GB --without pandas
 
 Each stands in a process of its own and they take turns; what counts is the best of three, and the
 processor's time beside the wall's, which other work on the machine does not lengthen. The answers must
@@ -19,30 +20,45 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
+import peers
+import peers_events
 import pyarrow as pa
-from generate import make_purchase_lines
-from peers import FEATURES, PEERS
+from generate import make_purchase_lines, make_web_events
 
 AS_OF = "2025-01-01"
 TOLERANCE = 1e-9
-SCAN = """
-SELECT sum(strlen(customer_id)), sum(strlen(order_id)), sum(strlen(product_id)), sum(strlen(category)),
-       sum(quantity * price), sum(discount), max(epoch_us(timestamp)) FROM '{path}'
-"""
+
+
+@dataclass(frozen=True)
+class Set:
+    """What is computed of what: the peers' module, what makes the file, and what the door is told of it."""
+
+    peers: ModuleType
+    make: Callable[[int, Path], Path]
+    door: dict[str, str]
+
+
+SETS = {
+    "lines": Set(peers, make_purchase_lines, {"kind": "purchase"}),
+    "events": Set(peers_events, make_web_events, {}),
+}
 
 
 class Contender:
     """A process that computes the features each time it is asked to, and says what that took."""
 
-    def __init__(self, name: str, path: Path, memory: str, spill: str):
+    def __init__(self, name: str, of: str, path: Path, memory: str, spill: str):
         self.name = name
         self.runs: list[dict] = []
         self._pipe, theirs = multiprocessing.Pipe()
-        work = {"target": _serve, "args": (theirs, name, path, memory, spill), "daemon": True}
+        work = {"target": _serve, "args": (theirs, name, of, path, memory, spill), "daemon": True}
         self._process = multiprocessing.get_context("spawn").Process(**work)
         self._process.start()
         self.prepared = self._answer()
@@ -71,10 +87,10 @@ class Contender:
         return answer
 
 
-def _serve(pipe, name: str, path: Path, memory: str, spill: str) -> None:
+def _serve(pipe, name: str, of: str, path: Path, memory: str, spill: str) -> None:
     """Be a contender's other side."""
     try:
-        work, prepared = (_segkit if name == "segkit" else _peer)(name, path, memory, spill)
+        work, prepared = (_segkit if name == "segkit" else _peer)(name, SETS[of], path, memory, spill)
         pipe.send(prepared)
         while (asked := pipe.recv()) != "end":
             start, used = time.perf_counter(), _processor_seconds()
@@ -88,15 +104,15 @@ def _serve(pipe, name: str, path: Path, memory: str, spill: str) -> None:
         raise
 
 
-def _peer(name: str, path: Path, memory: str, spill: str):
+def _peer(name: str, of: Set, path: Path, memory: str, spill: str):
     if name == "bare scan":
         import duckdb
 
-        return lambda: duckdb.sql(SCAN.format(path=path)).to_arrow_table(), {}
-    return lambda: PEERS[name](path, AS_OF, memory, spill), {}
+        return lambda: duckdb.sql(of.peers.SCAN.format(path=path)).to_arrow_table(), {}
+    return lambda: of.peers.PEERS[name](path, AS_OF, memory, spill), {}
 
 
-def _segkit(name: str, path: Path, memory: str, spill: str):
+def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
     """Read the events, once, and say what comes before the query runs: the door, building, compiling."""
     import ibis
 
@@ -105,8 +121,8 @@ def _segkit(name: str, path: Path, memory: str, spill: str):
     from segkit.features import feature_query
 
     run(f"SET memory_limit = '{memory}'")
-    chosen = tuple(f for f in sg.FAMILIES if f.name in FEATURES)
-    door, events = timed(lambda: sg.read_events(path, kind="purchase"))
+    chosen = tuple(f for f in sg.FAMILIES if f.name in of.peers.FEATURES)
+    door, events = timed(lambda: sg.read_events(path, **of.door))
     builds, compiles = [], []
     for _ in range(3):
         seconds, query = timed(lambda: feature_query(events, chosen, as_of=pd.Timestamp(AS_OF), coded=True))
@@ -160,13 +176,13 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
     return pd.Series(worst).sort_values(ascending=False)
 
 
-def measure(n_lines: int, memory: str, repeats: int, without: tuple[str, ...], path: Path) -> bool:
+def measure(n_rows: int, of: str, memory: str, repeats: int, without: tuple[str, ...], path: Path) -> bool:
     """Let all take turns, print what they took, and return whether their answers are equal."""
     if not path.exists():
-        make_purchase_lines(n_lines, path)
-    names = [name for name in ("bare scan", "segkit", *PEERS) if not name.startswith(without or ("-",))]
+        SETS[of].make(n_rows, path)
+    names = [name for name in ("bare scan", "segkit", *SETS[of].peers.PEERS) if not name.startswith(without or ("-",))]
     with tempfile.TemporaryDirectory(prefix="segkit-bench-") as folder:
-        contenders = [Contender(name, path, memory, tempfile.mkdtemp(dir=folder)) for name in names]
+        contenders = [Contender(name, of, path, memory, tempfile.mkdtemp(dir=folder)) for name in names]
         for turn in range(repeats):
             for one in contenders:
                 one.run(
@@ -175,23 +191,23 @@ def measure(n_lines: int, memory: str, repeats: int, without: tuple[str, ...], p
         answers = {n: pd.read_parquet(Path(folder) / f"{n}.parquet") for n in names if n != "bare scan"}
         for one in contenders:
             one.end()
-    return _report(n_lines, memory, {one.name: one for one in contenders}, answers)
+    return _report(f"{n_rows:,} {of}", of, memory, {one.name: one for one in contenders}, answers)
 
 
 def _report(
-    n_lines: int, memory: str, by_name: dict[str, Contender], answers: dict[str, pd.DataFrame]
+    rows: str, of: str, memory: str, by_name: dict[str, Contender], answers: dict[str, pd.DataFrame]
 ) -> bool:
     ours = answers["segkit"]
-    print(f"{n_lines:,} lines, {len(ours):,} customers, {ours.shape[1]} features, memory limit {memory}")
-    lacking = [name for name in FEATURES if name not in ours]
+    print(f"{rows}, {len(ours):,} customers, {ours.shape[1]} features, memory limit {memory}")
+    lacking = [name for name in SETS[of].peers.FEATURES if name not in ours]
     if lacking:
         print(f"  segkit has no {', '.join(lacking)}: it is timed without")
-    print(f"  {'':<17} {'wall s':>7} {'cpu s':>7} {'scans':>6} {'GiB':>6}  all walls")
+    print(f"  {'':<17} {'wall s':>7} {'cpu s':>7} {'scans':>6} {'by cpu':>6} {'GiB':>6}  all walls")
     for one in by_name.values():
-        scans = one.best("wall") / by_name["bare scan"].best("wall")
+        scans, by_cpu = (one.best(what) / by_name["bare scan"].best(what) for what in ("wall", "cpu"))
         walls = ", ".join(f"{run['wall']:.2f}" for run in one.runs)
         print(
-            f"  {one.name:<17} {one.best('wall'):7.2f} {one.best('cpu'):7.2f} {scans:6.1f} "
+            f"  {one.name:<17} {one.best('wall'):7.2f} {one.best('cpu'):7.2f} {scans:6.1f} {by_cpu:6.1f} "
             f"{one.runs[-1]['memory']:6.2f}  {walls}"
         )
     before = by_name["segkit"].prepared
@@ -215,12 +231,13 @@ def _report(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("lines", type=lambda text: int(text.replace("_", "")), help="purchase lines")
+    parser.add_argument("of", choices=SETS, help="what the rows are: events of all kinds, or purchase lines")
+    parser.add_argument("rows", type=lambda text: int(text.replace("_", "")), help="rows of the file")
     parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit, for segkit and by hand (2GB)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--without", nargs="*", default=[], help="peers to leave out, such as pandas")
-    parser.add_argument("--file", type=Path, help="where the lines are, or will be written to")
+    parser.add_argument("--file", type=Path, help="where the rows are, or will be written to")
     given = parser.parse_args()
-    file = given.file or Path(tempfile.gettempdir()) / f"segkit_lines_{given.lines}.parquet"
-    if not measure(given.lines, given.memory, given.repeats, tuple(given.without), file):
+    file = given.file or Path(tempfile.gettempdir()) / f"segkit_{given.of}_{given.rows}.parquet"
+    if not measure(given.rows, given.of, given.memory, given.repeats, tuple(given.without), file):
         sys.exit(f"The answers differ by more than {TOLERANCE}.")

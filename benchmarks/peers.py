@@ -1,4 +1,4 @@
-"""The same 31 features by hand: as one DuckDB query, in polars, in pandas.
+"""The 31 features of purchase lines by hand: as one DuckDB query, in polars, in pandas.
 
 Each peer takes the Parquet file of ``generate.py`` and a moment, and returns a table with a row for each
 customer. They are written as somebody would who wants them fast, once, for this one file: in floats, each
@@ -27,6 +27,12 @@ FEATURES = (
 
 DAY = 86_400_000_000  # microseconds
 QUARTER, WEEKS = 91, 26
+
+SCAN = """
+SELECT sum(strlen(customer_id)), sum(strlen(order_id)), sum(strlen(product_id)), sum(strlen(category)),
+       sum(quantity * price), sum(discount), max(epoch_us(timestamp)) FROM '{path}'
+"""
+"""All columns, read and looked at once."""
 
 BY_HAND = """
 WITH lines AS (
