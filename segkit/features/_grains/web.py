@@ -28,57 +28,91 @@ LONGEST_VISIT = 86_400  # seconds: a source that says that a visit took longer i
 
 
 def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
-    """Return one row for each thing done on the site: web events, and purchases that were not made in a store.
+    """Return one row for each thing done on the site: web events, and lines of purchases not made in a store.
 
-    `visit` counts the customer's visits: one is over when nothing was done for longer than `visit_gap`.
-    `step` is the time to what was done next in the visit, missing for the last and between two of the
-    same instant; `own` the duration that the event itself says. Both in microseconds.
+    `spell` is the stretch of time that it lies in, of a grid so narrow that what a customer does in one of them is
+    of one visit. `step` is the time to what was done next in the visit, missing for the last and between two of the
+    same instant; `own` the duration that the event itself says. All in microseconds.
     """
-    keys, hits = who(seen), ibis.union(_web_events(seen), _web_orders(seen))
+    keys, hits, gap = who(seen), _on_the_site(seen), _microseconds(visit_gap)
     # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
-    turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), hits.turn, hits.own.fill_null(-1)])
-    hits = hits.mutate(
-        idle=hits.age.lag().over(turns) - hits.age, step=hits.age - hits.age.lead().over(turns)
-    )
-    gap = int(visit_gap * MICROSECONDS)
-    begins = (hits.idle.isnull() | (hits.idle > gap)).cast("int64")
-    so_far = ibis.range_window(group_by=keys, order_by=hits.age.desc(), preceding=None, following=0)
+    turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), _turn(hits.kind), hits.own.fill_null(-1)])
+    hits = hits.mutate(spell=hits.age - hits.age % (gap + 1), step=hits.age - hits.age.lead().over(turns))
     within = (hits.step > 0) & (hits.step <= gap)
-    return hits.mutate(visit=begins.sum().over(so_far), step=within.ifelse(hits.step, None)).drop(
-        "idle", "turn"
-    )
+    return hits.mutate(step=within.ifelse(hits.step, None))
 
 
-def visits(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
-    """Return one row a visit; what holds no web event, such as an order by telephone, is none.
+def spells(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
+    """Return one row for each spell of a customer, a visit or a part of one: what visits add up.
 
-    Its time is that of its first hit: `age` in microseconds, `days_ago`. Further `pages` (how many were
-    viewed, `different_pages`), `searches`, `cart_adds`, whether it `ordered` or `bounced` (missing where
-    no page was viewed), and in microseconds `time_on_site`, missing where unknown, and `time_on_pages`,
-    that of the `timed_pages`.
+    There are far fewer of them than of hits, and none needs its hits in order. Only `time_on_pages` and `stayed` do,
+    and an engine leaves out what nobody asks for.
     """
-    cap = int(dwell_cap * MICROSECONDS)
-    web, viewed, said = hits.kind != "purchase", hits.kind == "page_view", hits.kind == "visit"
+    cap = _microseconds(dwell_cap)
+    viewed = hits.kind == "page_view"
     looked = _at_most(hits.own.fill_null(hits.step), cap)
     stayed = _at_most(hits.step.fill_null(hits.own), cap)
-    different = {"different_pages": hits.page.nunique(where=viewed)} if "page" in hits.columns else {}
-    visits = hits.group_by(*who(hits), "visit").agg(
+    return hits.group_by(*who(hits), "spell").agg(
         age=hits.age.max(),
-        web=hits.count(where=web),
+        last_age=hits.age.min(),
+        hits=hits.count(),
         pages=hits.count(where=viewed),
         searches=hits.count(where=hits.kind == "search"),
         cart_adds=hits.count(where=hits.kind == "cart_add"),
-        orders=hits.count(where=~web),
+        orders=hits.count(where=hits.kind == "purchase"),
         time_on_pages=looked.sum(where=viewed),
         timed_pages=looked.count(where=viewed),
-        time_on_site=hits.own.max(where=said).fill_null(stayed.sum()),
-        **different,
+        said=hits.own.max(where=hits.kind == "visit"),
+        stayed=stayed.sum(),
     )
+
+
+def visits(
+    seen: ir.Table, hits: ir.Table, spells: ir.Table, *, visit_gap: float, dwell_cap: float
+) -> ir.Table:
+    """Return one row a visit; what holds no web event, such as an order by telephone, is none.
+
+    It is over when nothing was done for longer than `visit_gap`. Its time is that of its first hit: `age` in
+    microseconds, `days_ago`. Further `pages` (how many were viewed, `different_pages`), `searches`, `cart_adds`,
+    whether it `ordered` or `bounced` (missing where no page was viewed), and in microseconds `time_on_site`, missing
+    where unknown, and `time_on_pages`, that of the `timed_pages`.
+    """
+    keys, numbered = who(spells), _numbered(spells, _microseconds(visit_gap))
+    sums = ("hits", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
+    visits = numbered.group_by(*keys, "visit").agg(
+        age=numbered.age.max(),
+        last_age=numbered.last_age.min(),
+        said=numbered.said.max(),
+        **{name: numbered[name].sum() for name in sums},
+    )
+    if "page" in hits.columns:
+        views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
+        views = views.join(numbered.select(*keys, "spell", "visit"), [*keys, "spell"])
+        depths = views.group_by(*keys, "visit").agg(different_pages=views.page.nunique())
+        joined = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
+        visits = joined.select(*visits.columns, different_pages=joined.different_pages.fill_null(0))
+    stayed = visits.stayed
+    if "duration" not in seen.columns and dwell_cap >= visit_gap:
+        stayed = (visits.age - visits.last_age).nullif(0)  # what the steps add up to where none is cut
     ordered = visits.orders > 0
     alone = (visits.pages == 1) & (visits.searches + visits.cart_adds == 0) & ~ordered
     bounced = (visits.pages > 0).ifelse(alone, None)
-    visits = visits.mutate(days_ago=in_days(visits.age), ordered=ordered, bounced=bounced)
-    return visits.filter(visits.web > 0).drop("web", "orders")
+    visits = visits.mutate(
+        days_ago=in_days(visits.age),
+        ordered=ordered,
+        bounced=bounced,
+        time_on_site=visits.said.fill_null(stayed),
+    )
+    return visits.filter(visits.hits > visits.orders).drop("hits", "orders", "last_age", "said", "stayed")
+
+
+def _numbered(spells: ir.Table, gap: int) -> ir.Table:
+    """Count the visits that spells are parts of: one begins where nothing was done for longer than the gap."""
+    keys, turn = who(spells), {"group_by": who(spells), "order_by": spells.spell.desc()}
+    idle = spells.last_age.lag().over(**turn) - spells.age
+    spells = spells.mutate(begins=(idle.isnull() | (idle > gap)).cast("int64"))
+    so_far = ibis.cumulative_window(group_by=keys, order_by=spells.spell.desc())
+    return spells.mutate(visit=spells.begins.sum().over(so_far)).drop("begins")
 
 
 def first_views(seen: ir.Table) -> ir.Table:
@@ -102,27 +136,14 @@ def in_store(channel: ir.StringColumn) -> ir.BooleanColumn:
     return (among(said, IN_STORE) | among(said.substr(0, 6), _A_STORE)).fill_null(False)
 
 
-def _web_events(seen: ir.Table) -> ir.Table:
-    counted = seen.kind == "visit"
+def _on_the_site(seen: ir.Table) -> ir.Table:
+    online = (seen.kind == "visit") | (seen.kind == "purchase")
     if "channel" in seen.columns:
-        counted &= ~in_store(seen.channel)
-    events = seen.filter(among(seen.kind, CLICKS) | counted)
-    own = events.duration if "duration" in events.columns else ibis.null("float64")
-    page = {"page": events.page} if "page" in events.columns else {}
-    return events.select(
-        *who(seen), "age", "kind", **page, own=_in_microseconds(own), turn=_turn(events.kind)
-    )
-
-
-def _web_orders(seen: ir.Table) -> ir.Table:
-    """Lines of an order are one hit: a till's log would else be sorted whole for the sake of a few visits."""
-    channel = ["channel"] if "channel" in seen.columns else []
-    lines = seen.filter(seen.kind == "purchase").select(*who(seen), "age", "kind", *channel)
-    orders = lines.distinct()
-    if channel:
-        orders = orders.filter(~in_store(orders.channel)).drop("channel").distinct()
-    page = {"page": ibis.null("string")} if "page" in seen.columns else {}
-    return orders.select(*who(seen), "age", "kind", **page, own=ibis.null("int64"), turn=_turn(orders.kind))
+        online &= ~in_store(seen.channel)
+    done = seen.filter(among(seen.kind, CLICKS) | online)
+    own = _in_microseconds(done.duration) if "duration" in done.columns else ibis.null("int64")
+    page = ["page"] if "page" in done.columns else []
+    return done.select(*who(seen), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own))
 
 
 def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
@@ -130,6 +151,10 @@ def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
     return ibis.cases(
         *((kind == word, i) for i, word in enumerate(("visit", "search", "cart_add", "purchase"))), else_=9
     )
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * MICROSECONDS)
 
 
 def _in_microseconds(seconds: ir.FloatingColumn) -> ir.IntegerColumn:
@@ -141,4 +166,4 @@ def _at_most(value: ir.NumericColumn, most: int) -> ir.NumericColumn:
     return (value > most).ifelse(most, value)
 
 
-GRAINS = (hits, visits, first_views)
+GRAINS = (hits, spells, visits, first_views)
