@@ -195,12 +195,8 @@ class Door:
 
     def _could_stay(self, name: str, column: ir.Column) -> bool:
         """Say whether the source's own column may already be what the standard one should be."""
-        return (
-            name in self.found
-            and name != "kind"
-            and self._raw(name).type() == column.type()
-            and column.type().is_string()
-        )
+        asked = column.type().is_string() or name == "amount"
+        return asked and name in self.found and self._raw(name).type() == column.type()
 
     def _read(self, name: str) -> ir.Column:
         raw = self.source.table[self.found[name]]
