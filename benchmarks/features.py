@@ -1,7 +1,8 @@
 """Time segkit's features against the same ones by hand, in DuckDB, polars and pandas, in one run.
 
     python benchmarks/features.py events 10_000_000     # of all kinds; the file is generated once
-    python benchmarks/features.py lines 10_000_000      # purchase lines
+    python benchmarks/features.py visits 10_000_000     # the same, and what was done in each visit
+    python benchmarks/features.py lines 10_000_000      # of purchase lines
     python benchmarks/features.py events 50_000_000 --memory 2GB --without pandas
 
 Each stands in a process of its own and they take turns; what counts is the best of three, and the
@@ -13,6 +14,7 @@ segkit and for the query by hand alike.
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import os
 import resource
@@ -23,7 +25,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -38,16 +39,20 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Set:
-    """What is computed of what: the peers' module, what makes the file, and what the door is told of it."""
+    """Which features are computed of what: their names, peers, a bare scan, the file, what the door is told of it."""
 
-    peers: ModuleType
+    features: tuple[str, ...]
+    peers: dict[str, Callable]
+    scan: str
     make: Callable[[int, Path], Path]
     door: dict[str, str]
 
 
+_in_visits = {name: functools.partial(peer, in_visits=True) for name, peer in peers_events.PEERS.items()}
 SETS = {
-    "lines": Set(peers, make_purchase_lines, {"kind": "purchase"}),
-    "events": Set(peers_events, make_web_events, {}),
+    "events": Set(peers_events.FEATURES, peers_events.PEERS, peers_events.SCAN, make_web_events, {}),
+    "visits": Set(peers_events.IN_VISITS, _in_visits, peers_events.SCAN, make_web_events, {}),
+    "lines": Set(peers.FEATURES, peers.PEERS, peers.SCAN, make_purchase_lines, {"kind": "purchase"}),
 }
 
 
@@ -108,8 +113,8 @@ def _peer(name: str, of: Set, path: Path, memory: str, spill: str):
     if name == "bare scan":
         import duckdb
 
-        return lambda: duckdb.sql(of.peers.SCAN.format(path=path)).to_arrow_table(), {}
-    return lambda: of.peers.PEERS[name](path, AS_OF, memory, spill), {}
+        return lambda: duckdb.sql(of.scan.format(path=path)).to_arrow_table(), {}
+    return lambda: of.peers[name](path, AS_OF, memory, spill), {}
 
 
 def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
@@ -121,7 +126,7 @@ def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
     from segkit.features import feature_query
 
     run(f"SET memory_limit = '{memory}'")
-    chosen = tuple(f for f in sg.FAMILIES if f.name in of.peers.FEATURES)
+    chosen = tuple(f for f in sg.FAMILIES if f.name in of.features)
     door, events = timed(lambda: sg.read_events(path, **of.door))
     builds, compiles = [], []
     for _ in range(3):
@@ -180,7 +185,7 @@ def measure(n_rows: int, of: str, memory: str, repeats: int, without: tuple[str,
     """Let all take turns, print what they took, and return whether their answers are equal."""
     if not path.exists():
         SETS[of].make(n_rows, path)
-    names = [name for name in ("bare scan", "segkit", *SETS[of].peers.PEERS) if not name.startswith(without or ("-",))]
+    names = [name for name in ("bare scan", "segkit", *SETS[of].peers) if not name.startswith(without or ("-",))]
     with tempfile.TemporaryDirectory(prefix="segkit-bench-") as folder:
         contenders = [Contender(name, of, path, memory, tempfile.mkdtemp(dir=folder)) for name in names]
         for turn in range(repeats):
@@ -199,7 +204,7 @@ def _report(
 ) -> bool:
     ours = answers["segkit"]
     print(f"{rows}, {len(ours):,} customers, {ours.shape[1]} features, memory limit {memory}")
-    lacking = [name for name in SETS[of].peers.FEATURES if name not in ours]
+    lacking = [name for name in SETS[of].features if name not in ours]
     if lacking:
         print(f"  segkit has no {', '.join(lacking)}: it is timed without")
     print(f"  {'':<17} {'wall s':>7} {'cpu s':>7} {'scans':>6} {'by cpu':>6} {'GiB':>6}  all walls")
@@ -231,13 +236,13 @@ def _report(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("of", choices=SETS, help="what the rows are: events of all kinds, or purchase lines")
+    parser.add_argument("of", choices=SETS, help="which features: of events of all kinds, these and what was done in visits, or of purchase lines")
     parser.add_argument("rows", type=lambda text: int(text.replace("_", "")), help="rows of the file")
     parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit, for segkit and by hand (2GB)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--without", nargs="*", default=[], help="peers to leave out, such as pandas")
     parser.add_argument("--file", type=Path, help="where the rows are, or will be written to")
     given = parser.parse_args()
-    file = given.file or Path(tempfile.gettempdir()) / f"segkit_{given.of}_{given.rows}.parquet"
+    file = given.file or Path(tempfile.gettempdir()) / f"segkit_{SETS[given.of].make.__name__}_{given.rows}.parquet"
     if not measure(given.rows, given.of, given.memory, given.repeats, tuple(given.without), file):
         sys.exit(f"The answers differ by more than {TOLERANCE}.")

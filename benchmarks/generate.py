@@ -105,7 +105,7 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
     """Write what customers did in one year, of all kinds and one row each, a row group of a million at a time.
 
     A fifth of the customers does more than half of it (a power law), in bursts: visits of eight things on
-    average, a minute or two apart. A fifth of it is purchases, each an event by itself. There is a customer for
+    average, a minute or two apart, that open with a page view. A sixth of it is purchases, each an event by itself. There is a customer for
     every 100 events.
 
     Parameters
@@ -138,8 +138,9 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
         while written < n_events:
             n = min(CHUNK, n_events - written)
             start, end = (YEAR * done / n_events for done in (written, written + n))
-            customer, visit, seconds = _visits(n, n_customers, start, end, rng)
+            customer, visit, seconds, opens = _visits(n, n_customers, start, end, rng)
             kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))
+            kind[opens] = list(KINDS).index("page_view")
             bought, back, searched = (kind == list(KINDS).index(k) for k in ("purchase", "return", "search"))
             n_visits = visit.max() + 1
             other = _power_law(n_visits, len(DEVICES), 2.0, rng)
@@ -161,17 +162,20 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
 
 def _visits(
     n: int, n_customers: int, start: float, end: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw visits that begin in a part of the year, and return n events of them: customer, number of the visit, time."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draw visits that begin in a part of the year, and return n events: customer, visit, time, whether it opens one."""
     n_visits = n // 7 + 100  # more than needed
     visit = np.repeat(np.arange(n_visits), rng.geometric(1 / 8, n_visits))[:n]
-    since_first = np.cumsum(rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60)))  # now and then, away for long
+    steps = rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60))  # now and then they go away for long
+    opens = (visit != np.roll(visit, 1)) | (steps > 1_790)  # who comes back after half an hour opens a page too
+    opens[0] = True
+    since_first = np.cumsum(steps)
     since_first -= since_first[np.searchsorted(visit, visit)]
     begun = start + rng.random(n_visits) * (end - start)
     seconds = np.minimum(begun[visit] + since_first, YEAR - 1).astype(np.int64)
     customer = _power_law(n_visits, n_customers, 3.0, rng)[visit]
     in_time = np.argsort(seconds, kind="stable")
-    return customer[in_time], visit[in_time], seconds[in_time]
+    return customer[in_time], visit[in_time], seconds[in_time], opens[in_time]
 
 
 def _burst_lines(
