@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
     }
 )
 
-KINDS = {"page_view": 0.56, "cart_add": 0.13, "search": 0.09, "purchase": 0.2, "return": 0.02}
+KINDS = {"page_view": 0.57, "cart_add": 0.13, "search": 0.09, "purchase": 0.21, "return": 0.0}  # within a visit
 DEVICES = (
     *("Android phone", "iPhone", "Windows laptop", "MacBook", "iPad", "Android tablet", "Windows desktop"),
     *("Chromebook", "Linux desktop", "iMac", "Smart TV", "Games console"),
@@ -138,9 +138,7 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
         while written < n_events:
             n = min(CHUNK, n_events - written)
             start, end = (YEAR * done / n_events for done in (written, written + n))
-            customer, visit, seconds, opens = _visits(n, n_customers, start, end, rng)
-            kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))
-            kind[opens] = list(KINDS).index("page_view")
+            customer, visit, seconds, kind = _visits(n, n_customers, start, end, rng)
             bought, back, searched = (kind == list(KINDS).index(k) for k in ("purchase", "return", "search"))
             n_visits = visit.max() + 1
             other = _power_law(n_visits, len(DEVICES), 2.0, rng)
@@ -163,19 +161,23 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
 def _visits(
     n: int, n_customers: int, start: float, end: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw visits that begin in a part of the year, and return n events: customer, visit, time, whether it opens one."""
+    """Draw visits that begin in a part of the year, and return n events: customer, visit, time, number of the kind."""
     n_visits = n // 7 + 100  # more than needed
     visit = np.repeat(np.arange(n_visits), rng.geometric(1 / 8, n_visits))[:n]
     steps = rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60))  # now and then they go away for long
     opens = (visit != np.roll(visit, 1)) | (steps > 1_790)  # who comes back after half an hour opens a page too
     opens[0] = True
+    closes = np.roll(visit, -1) != visit  # the last may be something sent back
+    kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))
+    kind[closes & (rng.random(n) < 0.15)] = list(KINDS).index("return")
+    kind[opens] = list(KINDS).index("page_view")
     since_first = np.cumsum(steps)
     since_first -= since_first[np.searchsorted(visit, visit)]
     begun = start + rng.random(n_visits) * (end - start)
     seconds = np.minimum(begun[visit] + since_first, YEAR - 1).astype(np.int64)
     customer = _power_law(n_visits, n_customers, 3.0, rng)[visit]
     in_time = np.argsort(seconds, kind="stable")
-    return customer[in_time], visit[in_time], seconds[in_time], opens[in_time]
+    return customer[in_time], visit[in_time], seconds[in_time], kind[in_time]
 
 
 def _burst_lines(
