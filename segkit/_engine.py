@@ -81,6 +81,34 @@ def run(sql: str) -> list[tuple]:
     return engine().raw_sql(sql).fetchall()
 
 
+def answered(query: ir.Table) -> pa.Table:
+    """Run a query of the engine's tables, and return its rows.
+
+    Steps that only choose, rename or compare are read anew by each part that uses them, so that each reads no
+    more of a file than it needs, words as they are stored. The engine itself would read all once, and pass on to
+    each part everything that any of them needs.
+    """
+    import pyarrow as pa
+    from sqlglot import expressions as sql
+
+    dear = (
+        *(sql.AggFunc, sql.Window, sql.Join, sql.SetOperation, sql.Distinct, sql.UDTF),
+        *(sql.Case, sql.If, sql.RegexpLike, sql.RegexpReplace, sql.Explode),
+    )
+    backend = engine()
+    tree = backend.compiler.to_sqlglot(query)
+    for step in tree.ctes:
+        if step.find(*dear) is None:
+            step.set("materialized", False)
+    rows = backend.con.sql(tree.sql(dialect=backend.dialect, copy=False)).to_arrow_table()
+    schema = query.schema().to_pyarrow()
+    columns = [
+        pa.nulls(len(rows)) if pa.types.is_null(field.type) else rows[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
 def table_of(data: pa.Table) -> ir.Table:
     """Return an Arrow table as one of the engine's, without copying it."""
     sweep()
