@@ -140,7 +140,8 @@ def _on_the_site(seen: ir.Table) -> ir.Table:
     online = (seen.kind == "visit") | (seen.kind == "purchase")
     if "channel" in seen.columns:
         online &= ~in_store(seen.channel)
-    done = seen.filter(among(seen.kind, CLICKS) | online)
+    # Of a value, DuckDB asks each different word once; of a condition, each row.
+    done = seen.filter((among(seen.kind, CLICKS) | online).cast("int8") > 0)
     own = _in_microseconds(done.duration) if "duration" in done.columns else ibis.null("int64")
     page = ["page"] if "page" in done.columns else []
     return done.select(*who(seen), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own))
