@@ -185,7 +185,9 @@ def measure(n_rows: int, of: str, memory: str, repeats: int, without: tuple[str,
     """Let all take turns, print what they took, and return whether their answers are equal."""
     if not path.exists():
         SETS[of].make(n_rows, path)
-    names = [name for name in ("bare scan", "segkit", *SETS[of].peers) if not name.startswith(without or ("-",))]
+    names = [
+        name for name in ("bare scan", "segkit", *SETS[of].peers) if not name.startswith(without or ("-",))
+    ]
     with tempfile.TemporaryDirectory(prefix="segkit-bench-") as folder:
         contenders = [Contender(name, of, path, memory, tempfile.mkdtemp(dir=folder)) for name in names]
         for turn in range(repeats):
@@ -236,13 +238,16 @@ def _report(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("of", choices=SETS, help="which features: of events of all kinds, these and what was done in visits, or of purchase lines")
+    parser.add_argument("of", choices=SETS, help="which features, see above")
     parser.add_argument("rows", type=lambda text: int(text.replace("_", "")), help="rows of the file")
     parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit, for segkit and by hand (2GB)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--without", nargs="*", default=[], help="peers to leave out, such as pandas")
     parser.add_argument("--file", type=Path, help="where the rows are, or will be written to")
     given = parser.parse_args()
-    file = given.file or Path(tempfile.gettempdir()) / f"segkit_{SETS[given.of].make.__name__}_{given.rows}.parquet"
+    file = (
+        given.file
+        or Path(tempfile.gettempdir()) / f"segkit_{SETS[given.of].make.__name__}_{given.rows}.parquet"
+    )
     if not measure(given.rows, given.of, given.memory, given.repeats, tuple(given.without), file):
         sys.exit(f"The answers differ by more than {TOLERANCE}.")

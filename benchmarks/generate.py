@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
     }
 )
 
-KINDS = {"page_view": 0.57, "cart_add": 0.13, "search": 0.09, "purchase": 0.21, "return": 0.0}  # within a visit
+KINDS = {"page_view": 0.57, "cart_add": 0.13, "search": 0.09, "purchase": 0.21, "return": 0.0}
 DEVICES = (
     *("Android phone", "iPhone", "Windows laptop", "MacBook", "iPad", "Android tablet", "Windows desktop"),
     *("Chromebook", "Linux desktop", "iMac", "Smart TV", "Games console"),
@@ -104,9 +104,9 @@ def make_purchase_lines(n_lines: int, path: str | Path, *, random_state: int = 0
 def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -> Path:
     """Write what customers did in one year, of all kinds and one row each, a row group of a million at a time.
 
-    A fifth of the customers does more than half of it (a power law), in bursts: visits of eight things on
-    average, a minute or two apart, that open with a page view. A sixth of it is purchases, each an event by itself. There is a customer for
-    every 100 events.
+    A fifth of the customers does more than half of it (a power law), in bursts: visits of eight things on average,
+    a minute or two apart, that open with a page view. A sixth of it is purchases, each an event by itself. There is
+    a customer for every 100 events.
 
     Parameters
     ----------
@@ -165,7 +165,8 @@ def _visits(
     n_visits = n // 7 + 100  # more than needed
     visit = np.repeat(np.arange(n_visits), rng.geometric(1 / 8, n_visits))[:n]
     steps = rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60))  # now and then they go away for long
-    opens = (visit != np.roll(visit, 1)) | (steps > 1_790)  # who comes back after half an hour opens a page too
+    away = steps > 1_790  # who comes back after half an hour opens a page again
+    opens = (visit != np.roll(visit, 1)) | away
     opens[0] = True
     closes = np.roll(visit, -1) != visit  # the last may be something sent back
     kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))

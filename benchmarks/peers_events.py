@@ -7,7 +7,6 @@ purchase an order by itself, and nothing refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,8 +132,8 @@ DONE_IN_VISITS = """), starts AS (
     FROM hits GROUP BY customer_id, visit
 ), by_visits AS (
     SELECT customer_id, count(*) AS visits, count(*) FILTER (age <= 30 * 86400000000) AS visits_30d,
-           min(age) / 86400000000 AS visit_recency, sum(pages) / nullif(count(*) FILTER (pages > 0), 0) AS pages_per_visit,
-           avg(stayed) / 1e6 AS time_on_site,
+           min(age) / 86400000000 AS visit_recency,
+           sum(pages) / nullif(count(*) FILTER (pages > 0), 0) AS pages_per_visit, avg(stayed) / 1e6 AS time_on_site,
            count(*) FILTER (pages = 1 AND hits = 1) / nullif(count(*) FILTER (pages > 0), 0) AS bounce_rate,
            avg((hits > web)::INT) AS conversion_rate
     FROM visits WHERE web > 0 GROUP BY customer_id
@@ -192,7 +191,9 @@ def with_polars(path: Path, as_of: str, memory: str, spill: str, *, in_visits: b
     for part in parts[1:]:
         joined = joined.join(part, on="customer_id", how="left")
     features = IN_VISITS if in_visits else FEATURES
-    return _polars_finished(joined, pl).select("customer_id", *features).collect(engine="streaming").to_arrow()
+    return (
+        _polars_finished(joined, pl).select("customer_id", *features).collect(engine="streaming").to_arrow()
+    )
 
 
 def _polars_orders(bought, pl):
@@ -395,5 +396,5 @@ def _pandas_in_visits(hits, table):
     table["conversion_rate"] = each["ordered"].mean()
 
 
-PEERS: dict[str, Callable[..., pa.Table | pd.DataFrame]] = {"DuckDB by hand": with_duckdb, "polars streaming": with_polars, "pandas": with_pandas}
+PEERS = {"DuckDB by hand": with_duckdb, "polars streaming": with_polars, "pandas": with_pandas}
 """The peers by name; each is given the file, the moment, DuckDB's memory limit and a folder to spill to."""

@@ -117,7 +117,7 @@ class Door:
         refused, untouched = self._look_through(columns, reason, example)
 
         if len(refused) or self.source.owned:
-            columns = {name: self._raw(name) if name in untouched else column for name, column in columns.items()}
+            columns |= {name: self._raw(name) for name in untouched}
             table = self._table.filter(reason.isnull()) if len(refused) else self._table
         else:  # said anew, without the ways of reading that turned out to change nothing: shorter, and sooner run
             again = replace(self, fine=frozenset(untouched))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from by_hand import AS_OF, ada, exactly, one
@@ -27,6 +28,8 @@ BY_HAND = {
     "conversion_rate": 1 / 4,
     "view_to_order": 10 / 1440,
 }
+
+WEB_WITHOUT_PAGES = tuple(f for f in WEB if f.name not in ("visit_depth", "deepest_visit"))
 
 
 def site(*rows, **said):
@@ -104,6 +107,34 @@ def test_who_never_came_has_no_visits():
 def test_a_visit_is_over_after_the_gap(next_at, gap, visits):
     features = WEB if gap is None else sg.with_settings(WEB, visit_gap=gap)
     assert ada(site(("page_view", at("09:00")), ("page_view", at(next_at))), features)["visits"] == visits
+
+
+@pytest.mark.parametrize("gap", ["30 minutes", "7 minutes", "1 microsecond"])
+def test_visits_do_not_depend_on_where_the_clock_stood(gap):
+    """Ada's and Bob's clicks, many of them a microsecond more or less than the gap apart, against a plain count."""
+    rng, microseconds = np.random.default_rng(7), pd.Timedelta(gap) // pd.Timedelta(1, "us")
+    steps = rng.choice([0, 1, microseconds // 3, microseconds, microseconds + 1, 5 * microseconds], 400)
+    times = pd.Timestamp("2024-06-10") + pd.to_timedelta(rng.integers(0, 10**9) + steps.cumsum(), unit="us")
+    clicks = pd.DataFrame({"customer_id": rng.choice(["ada", "bob"], 400), "timestamp": times})
+    clicks["kind"] = rng.choice(["page_view", "search", "purchase"], 400)
+    said = clicks.assign(
+        duration=math.nan
+    )  # a column that says nothing, so that time on site is added up by steps
+
+    features = sg.with_settings(WEB_WITHOUT_PAGES, visit_gap=gap)
+    table = sg.customer_features(sg.read_events(clicks.sample(frac=1, random_state=1)), features, as_of=AS_OF)
+    by_steps = sg.customer_features(sg.read_events(said), features, as_of=AS_OF)
+    pd.testing.assert_frame_equal(table, by_steps, check_exact=True)
+    for who, own in clicks.groupby("customer_id"):
+        visit = (own["timestamp"].diff() > pd.Timedelta(gap)).cumsum()
+        visits = own.groupby(visit).filter(lambda hits: hits["kind"].ne("purchase").any()).groupby(visit)
+        stayed = visits["timestamp"].max() - visits["timestamp"].min()
+        assert table.loc[who, "visits"] == visits.ngroups
+        assert table.loc[who, "searches"] == own["kind"].eq("search").sum()
+        ordered = visits["kind"].agg(lambda kinds: kinds.eq("purchase").any())
+        assert table.loc[who, "conversion_rate"] == pytest.approx(ordered.mean(), rel=1e-12)
+        mean = stayed[stayed > pd.Timedelta(0)].dt.total_seconds().mean()
+        assert table.loc[who, "time_on_site"] == pytest.approx(mean, rel=1e-12)
 
 
 def test_midnight_ends_no_visit():
