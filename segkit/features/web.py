@@ -82,7 +82,7 @@ WEB = family(
     ),
     Feature(
         "searches",
-        lambda visits: visits.searches.sum(),
+        lambda events: events.count(where=events.kind == "search"),
         "searches",
         "Number of searches on the site.",
         kinds=("search",),
@@ -90,7 +90,7 @@ WEB = family(
     ),
     Feature(
         "cart_adds",
-        lambda visits: visits.cart_adds.sum(),
+        lambda events: events.count(where=events.kind == "cart_add"),
         "times",
         "Number of times that something was put in the cart.",
         kinds=("cart_add",),

@@ -55,9 +55,9 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
 def gaps(orders: ir.Table) -> ir.Table:
     """Return one row for each order but the first of a customer: the `days` since the order before."""
     times = orders.select(*who(orders), "age")
-    before = times.age.lag().over(group_by=who(times), order_by=times.age.desc())
-    steps = times.select(*who(times), days=in_days(before - times.age).cast(DAYS))
-    return steps.filter(steps.days.notnull())
+    times = times.mutate(before=times.age.lag().over(group_by=who(times), order_by=times.age.desc()))
+    steps = times.filter(times.before.notnull())
+    return steps.select(*who(steps), days=in_days(steps.before - steps.age).cast(DAYS))
 
 
 def gap_pairs(orders: ir.Table) -> ir.Table:

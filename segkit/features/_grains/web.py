@@ -55,7 +55,7 @@ def spells(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
     return hits.group_by(*who(hits), "spell").agg(
         age=hits.age.max(),
         last_age=hits.age.min(),
-        hits=hits.count(),
+        web=hits.count(where=hits.kind != "purchase"),
         pages=hits.count(where=viewed),
         searches=hits.count(where=hits.kind == "search"),
         cart_adds=hits.count(where=hits.kind == "cart_add"),
@@ -78,7 +78,7 @@ def visits(
     where unknown, and `time_on_pages`, that of the `timed_pages`.
     """
     keys, numbered = who(spells), _numbered(spells, _microseconds(visit_gap))
-    sums = ("hits", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
+    sums = ("web", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
     visits = numbered.group_by(*keys, "visit").agg(
         age=numbered.age.max(),
         last_age=numbered.last_age.min(),
@@ -103,7 +103,7 @@ def visits(
         bounced=bounced,
         time_on_site=visits.said.fill_null(stayed),
     )
-    return visits.filter(visits.hits > visits.orders).drop("hits", "orders", "last_age", "said", "stayed")
+    return visits.filter(visits.web > 0).drop("web", "orders", "last_age", "said", "stayed")
 
 
 def _numbered(spells: ir.Table, gap: int) -> ir.Table:
