@@ -380,7 +380,9 @@ class Segmentation:
         """
         for segment in names:
             if segment not in self.segments:
-                raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
+                raise ValueError(
+                    f"There is no {self.noun[:-1]} {segment!r}. The {self.noun} are {self.segments}."
+                )
         wrong = [n for n in names.values() if not isinstance(n, str)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one takes the name away.")

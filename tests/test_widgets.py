@@ -565,7 +565,7 @@ def test_the_explorer_of_bands_says_bands(result):
     bands = sg.value_bands(result.customers, by="spend", n_bands=2)
     explorer = sg.SegmentExplorer(bands)
     assert explorer.panel.noun == "bands" and explorer._scatter.widget.tooltip_properties == ["band"]
-    explorer.panel.wanted_names = {"1": "Twice", "2": "Twice"}
+    explorer.panel.wanted_names = {"0": "Twice", "1": "Twice"}
     assert explorer.panel.error.startswith("Two bands would be called")
     assert sg.SegmentExplorer(result).panel.noun == "segments"
     view = (Path(sg.__file__).parent / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
