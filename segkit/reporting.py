@@ -206,7 +206,8 @@ def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
     numbers = list(result.customers.select_dtypes("number").columns)
     charts: dict[str, Any] = {"sizes": plot_sizes(sizes)}
     if scan is not None:
-        charts |= {"scan": plot_scan(called(scan, result.noun), chosen=_marked(result, scan))}
+        shown = scan if _are_tiers(result) else called(scan, result.noun)  # tiers are of no scan
+        charts |= {"scan": plot_scan(shown, chosen=_marked(result, scan))}
     told, cards = [], ""
     if len(set(result.labels)) > 1:
         table = profile(result)
@@ -301,7 +302,10 @@ def _trust(result: Segmentation, scan: pd.DataFrame | None) -> str:
     )
     if scan is None:
         said = "Whether they come back, and whether they are worth having, are questions of their own."
-    if result.is_bands:
+    found = (result.provenance.get("structure") or {}).get("verdict")
+    if _are_tiers(result) and found != "continuum":
+        said = f"These are tiers of {result.provenance['by']}, and no natural segments. {said}"
+    elif result.is_bands:
         said = (
             "These are bands of one continuum, not natural segments: customers shade into each other, and any number "
             f"of bands serves as well. {said}"

@@ -143,6 +143,7 @@ def test_tiers_of_value_are_called_bands_and_need_no_scan(tmp_path):
     assert "Customer bands" in page.text and "Customer segments" not in page.text
     assert "scan" not in page.charts and "agree with these" not in page.text
     assert "the bands are tiers of spend" in page.text
+    assert "tiers of spend, and no natural segments" in page.text and "of one continuum" not in page.text
     assert re.search(r"spend higher: \d+%, others \d+%", page.text)
 
 

@@ -158,7 +158,7 @@ def test_attributes_are_offered_by_basis_and_none_is_ticked():
     order = [option["basis"] for option in picker.options]
     assert order == sorted(order, key=sg.attributes.BASES.index)
     options = {option["name"]: option for option in picker.options}
-    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "the DataFrame")
+    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "Your DataFrame")
     assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")
     assert options["recency"]["basis"] == "behavioural"
     assert picker.value == sg.FeaturePicker(full_shop(), as_of=AS_OF).value
