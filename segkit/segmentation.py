@@ -17,7 +17,8 @@ from sklearn.base import BaseEstimator
 from segkit import _parts
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, dense, split
-from segkit._panel import Panel, make_panel
+from segkit._other_models import make_panel
+from segkit._panel import Panel
 from segkit._provenance import hash_of
 from segkit.prepare import Preparer
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,10 @@ from tables import three_groups
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
+from segkit import _other_models
 from segkit._fit import _by_differences, nearest
 from segkit._panel import NOBODY, Panel
+from segkit._votes import confidences
 
 sys.path.append(str(CHECKOUT / "benchmarks"))
 from confidence import curve, reliability
@@ -184,10 +187,15 @@ def test_models_of_fewer_customers_are_sharpened():
     """n/2 of 12,000 is 6,000; k-means is made from 4,000, other models from 2,000, mixtures of few from all."""
     customers = crowd(12_000, seed=1)
     model = make_pipeline(sg.make_preparer(), BisectingKMeans(3, random_state=0))
-    assert sg.segment(customers, model=model)._panel.sharpen == pytest.approx(np.sqrt(6_000 / 2_000))
-    assert sg.segment(customers, n_segments=3)._panel.sharpen == pytest.approx(np.sqrt(6_000 / 4_000))
-    mixture = sg.segment(crowd(), n_segments=3, method="gaussian_mixture")
-    assert mixture._panel.sharpen == pytest.approx(np.sqrt(0.5))
+    assert _sharpen(customers, model=model) == pytest.approx(np.sqrt(6_000 / 2_000))
+    assert _sharpen(customers, n_segments=3) == pytest.approx(np.sqrt(6_000 / 4_000))
+    assert _sharpen(crowd(), n_segments=3, method="gaussian_mixture") == pytest.approx(np.sqrt(0.5))
+
+
+def _sharpen(customers, **asked):
+    with patch.object(_other_models, "confidences", wraps=confidences) as asked_for:
+        sg.segment(customers, **asked).confidence  # noqa: B018
+    return asked_for.call_args.args[2]
 
 
 # --- what it says ------------------------------------------------------------------------------------
@@ -198,10 +206,39 @@ def test_votes_by_hand():
     votes = np.array(
         [[0, 0, 0, 0], [0, 1, 1, 2], [1, 2, 0, NOBODY], [1, NOBODY, NOBODY, NOBODY], [0, -1, -1, 0]]
     )
-    confidence, runner_up = Panel("centers", [], 1.0).judge(votes, np.array([0, 0, 1, 1, 0]))
+    confidence, runner_up = Panel("centers", [], np.arange(5) / 4).judge(votes, np.array([0, 0, 1, 1, 0]))
     assert confidence.tolist() == [1, 0.25, 0.25, 0.25, 0.5]
     assert runner_up.isna().tolist() == [True, False, False, True, False]
     assert runner_up.dropna().tolist() == [1, 0, -1]
+
+
+def test_luck_of_votes_is_taken_out_by_hand():
+    """Two votes each: of shares 0, 0.5, 0.5 and 1, E[p(1 - p)] is 1/4 and Var[p] nothing, so that all is luck.
+
+    Of 0, 0, 0.5, 1 and 1 they are 1/10 and 3/20: the prior counts for 2/3 of a vote, half of it in favour.
+    """
+    assert confidences(np.array([0, 1, 1, 2]), 2, 1.0) == pytest.approx([0.5, 0.5, 0.5])
+    assert confidences(np.array([0, 0, 1, 2, 2]), 2, 1.0) == pytest.approx([1 / 8, 1 / 2, 7 / 8])
+    assert confidences(np.array([0, 2, 2]), 2, 1.0).tolist() == [0, 0.5, 1]
+
+
+def test_what_fifty_votes_say_is_what_infinitely_many_would():
+    """Customers whose shares are known: whatever their votes, the confidence is the mean of their shares."""
+    rng = np.random.default_rng(0)
+    share = rng.beta(3, 1.5, 200_000)
+    agreeing = rng.binomial(50, share)
+    told = confidences(agreeing[:1_000], 50, 1.0)
+    off = pd.Series(told[agreeing] - share).groupby(pd.cut(told[agreeing], np.linspace(0, 1, 11))).mean()
+    raw = pd.Series(agreeing / 50 - share).groupby(pd.cut(agreeing / 50, np.linspace(0, 1, 11))).mean()
+    assert off.abs().max() < 0.015 < 0.04 < raw.abs().max()
+
+
+@pytest.mark.parametrize("sharpen", [0.5, 1.0, 3.0])
+@given(agreeing=st.lists(st.integers(0, 50), min_size=1, max_size=40))
+def test_more_votes_never_make_less_sure(agreeing, sharpen):
+    told = confidences(np.array(agreeing), 50, sharpen)
+    assert told.shape == (51,) and ((told >= 0) & (told <= 1)).all()
+    assert (np.diff(told) >= -1e-12).all()
 
 
 def test_groups_far_apart_leave_no_doubt_and_the_middle_is_undecided():
