@@ -11,10 +11,11 @@ Elsewhere such samples inherit too much. Of one population several partitions ar
 chance wins again; Ward's method jumps between partitions wherever groups overlap; a small component of a mixture breaks
 down where a few customers come twice or thrice. So customers like these are drawn afresh, of as many populations as
 they seem to come from (`_populations.py`), each of which keeps its values and rank correlations
-(`_one_population.py`): for k-means where that is one, for all else wherever there are not too many customers. That is
-one sampling error; to double it, who was drawn is drawn from once more, with replacement. For mixtures, which cannot
-bear that, it is the values that are drawn once more, feature by feature. Of one population that is less than a sampling
-error, and the votes are corrected for the rest; of several, who is of which is drawn by lot too, and nothing is missing.
+(`_one_population.py`): wherever that is one, and for other methods than k-means also where they are several and the
+customers not too many. That is one sampling error; to double it, who was drawn is drawn from once more, with
+replacement. For mixtures, which cannot bear that, it is the values that are drawn once more, feature by feature. Of one
+population that is less than a sampling error, and the votes are corrected for the rest; of several, who is of which is
+drawn by lot too, and nothing is missing.
 
 Whether few customers are of one population is itself not sure: groups that overlap are often not told from it. So a
 quarter of the models of k-means stay with samples of the customers then, in which groups would show.
@@ -173,7 +174,7 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
     if isinstance(frozen.preparer, Preparer):
         some = frozen.customers.iloc[known]
         of = memberships(some, frozen.preparer, frozen.prepared[known], rng, continuum=continuum)
-    if of is None or (of.shape[1] > 1 and kind == "centers") or (kind != "centers" and n > most):
+    if of is None or (of.shape[1] > 1 and (kind == "centers" or n > most)):
         return _from_customers(frozen, rng, half, MODELS), float(np.sqrt(n / 2 / half))
     of_customers = OF_CUSTOMERS if kind == "centers" and n <= FEW else 0
     made = chain(

@@ -251,12 +251,12 @@ class Segmentation:
         """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
 
         The probability that a model made from other customers of the same population would put this one
-        into the same segment. It is the share that does so of 50 models. Those of k-means, where customers seem
-        to come from several populations, are made from half as many customers each, drawn with replacement
-        [1]_: these differ from the frozen model as much as one made from fresh customers does. Elsewhere they are made
-        from customers drawn afresh, of as many populations as these seem to come from; other methods than k-means
-        up to 2,000 customers only. The votes of Gaussian mixtures are corrected for it. Asked for the first time, it
-        makes the models, which takes 1 to 12 seconds.
+        into the same segment. Fifty models vote, and the share that agrees is taken without the luck that so few votes
+        have [2]_. Where customers seem to come from several populations, those of k-means are made from half as many
+        customers each, drawn with replacement [1]_: these differ from the frozen model as much as one made from fresh
+        customers does. Elsewhere they are made from customers drawn afresh, of as many populations as these seem to
+        come from; of several, up to 2,000 customers only. Asked for the first time, it makes the models, which takes 1
+        to 12 seconds.
 
         It says whether the segment would be the same, not whether it is real.
 
@@ -271,6 +271,7 @@ class Segmentation:
         References
         ----------
         .. [1] Bickel, Götze & van Zwet (1997), Resampling fewer than n observations, Statistica Sinica 7.
+        .. [2] Kelley (1927), Interpretation of Educational Measurements.
         """
         return self._confidence.copy()
 

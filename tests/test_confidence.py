@@ -1,5 +1,6 @@
 """Confidence is how often a model of fresh customers would agree, and it depends on nobody else."""
 
+import json
 import os
 import sys
 from unittest.mock import patch
@@ -180,16 +181,18 @@ def test_many_customers_are_surer_than_few_in_any_order():
     assert_series_equal(mixed.confidence.loc[customers.index], result.confidence, check_exact=True)
     middle = pd.DataFrame({"balance": [1.5, 0.0], "trend": 0.0, "spend": [1.65, 1.0], "channel": "shop"})
     assert result.confidence.mean() > sg.segment(crowd(), n_segments=3).confidence.mean()
-    assert result.place(middle)["confidence"].iloc[1] == 1
+    assert result.place(middle)["confidence"].iloc[1] > 0.999
 
 
 def test_models_of_fewer_customers_are_sharpened():
-    """n/2 of 12,000 is 6,000; k-means is made from 4,000, other models from 2,000, mixtures of few from all."""
+    """n/2 of 12,000 is 6,000; k-means is made from 4,000, other models from 2,000, mixtures of one population err less."""
     customers = crowd(12_000, seed=1)
     model = make_pipeline(sg.make_preparer(), BisectingKMeans(3, random_state=0))
     assert _sharpen(customers, model=model) == pytest.approx(np.sqrt(6_000 / 2_000))
     assert _sharpen(customers, n_segments=3) == pytest.approx(np.sqrt(6_000 / 4_000))
-    assert _sharpen(crowd(), n_segments=3, method="gaussian_mixture") == pytest.approx(np.sqrt(0.5))
+    one = pd.DataFrame(np.random.default_rng(0).normal(size=(90, 2)), columns=["balance", "trend"])
+    assert _sharpen(one, n_segments=3, method="gaussian_mixture") == pytest.approx(np.sqrt(0.5))
+    assert _sharpen(crowd(), n_segments=3, method="gaussian_mixture") == 1
 
 
 def _sharpen(customers, **asked):
@@ -335,7 +338,7 @@ def test_two_kinds_of_customers_leave_no_doubt():
 
 def test_segments_of_one_customer_would_not_come_back():
     alone = sg.segment(pd.DataFrame({"visits": np.arange(30.0)}), n_segments=30)
-    assert alone.confidence.mean() < 0.7 and alone.undecided().any()
+    assert alone.confidence.mean() < 0.6 and alone.undecided().any()
 
 
 # --- saved -------------------------------------------------------------------------------------------
@@ -377,6 +380,17 @@ def test_a_panel_that_was_changed_or_is_gone_is_noticed(kmeans, tmp_path):
         sg.Segmentation.load(folder)
 
 
+def test_a_panel_of_an_earlier_version_is_made_again(kmeans, tmp_path):
+    kmeans.confidence  # noqa: B018
+    folder = kmeans.save(tmp_path / "segments")
+    words = json.loads((folder / "segmentation.json").read_text())
+    words["panel"] = {"kind": "centers", "sharpen": 1.0}
+    (folder / "segmentation.json").write_text(json.dumps(words))
+    again = sg.Segmentation.load(folder)
+    assert "_panel" not in vars(again)
+    assert_series_equal(again.confidence, kmeans.confidence, check_exact=True)
+
+
 def test_an_old_panel_does_not_stay_beside_new_segments(kmeans, tmp_path):
     kmeans.confidence  # noqa: B018
     folder = kmeans.save(tmp_path / "segments")
@@ -389,22 +403,10 @@ def test_an_old_panel_does_not_stay_beside_new_segments(kmeans, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "method", "too_low", "too_sure"),
-    [
-        ("separated", "kmeans", 0.05, 0.05),
-        ("overlapping", "kmeans", 0.09, 0.05),  # of 300, many seem to be one continuum
-        ("structureless", "kmeans", 0.05, 0.06),
-        ("separated", "ward", 0.05, 0.05),
-        ("overlapping", "ward", 0.05, 0.05),
-        ("structureless", "ward", 0.05, 0.09),
-        ("separated", "gaussian_mixture", 0.08, 0.05),
-        ("overlapping", "gaussian_mixture", 0.07, 0.05),
-        ("structureless", "gaussian_mixture", 0.05, 0.06),
-    ],
-)
-def test_fresh_models_agree_as_often_as_confidence_says(kind, method, too_low, too_sure, monkeypatch):
-    """Within some points and twice the standard error, in every bin that holds 5 % of the customers."""
+@pytest.mark.parametrize("method", ["kmeans", "ward", "gaussian_mixture"])
+@pytest.mark.parametrize("kind", ["separated", "overlapping", "structureless"])
+def test_fresh_models_agree_as_often_as_confidence_says(kind, method, monkeypatch):
+    """Within 5 points and twice the standard error, in every bin that holds 5 % of the customers."""
     if kind != "overlapping":  # elsewhere the answer of the structure test is known
         answer = {"verdict": "continuum" if kind == "structureless" else "structure", "line": ""}
         answer |= {"p_value": None, "effect": None, "sentence": ""}
@@ -412,8 +414,7 @@ def test_fresh_models_agree_as_often_as_confidence_says(kind, method, too_low, t
     told = reliability(kind, method, 300, shops=SHOPS, fresh=4)
     table = curve(told)
     full = table[table["share"] >= 0.05]
-    assert (full["difference"] >= -too_low - 2 * full["error"]).all(), table.to_string()
-    assert (full["difference"] <= too_sure + 2 * full["error"]).all(), table.to_string()
+    assert (full["difference"].abs() <= 0.05 + 2 * full["error"]).all(), table.to_string()
     off = told["confidence"].sub(told["agreement"]).groupby(told["shop"]).mean()
     assert abs(off.mean()) <= 0.05 + 2 * off.sem()
 
