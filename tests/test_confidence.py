@@ -185,7 +185,7 @@ def test_many_customers_are_surer_than_few_in_any_order():
 
 
 def test_models_of_fewer_customers_are_sharpened():
-    """n/2 of 12,000 is 6,000; k-means is made from 4,000, other models from 2,000, mixtures of one population err less."""
+    """n/2 of 12,000 is 6,000; k-means is made from 4,000, all else from 2,000. Mixtures of one population err less."""
     customers = crowd(12_000, seed=1)
     model = make_pipeline(sg.make_preparer(), BisectingKMeans(3, random_state=0))
     assert _sharpen(customers, model=model) == pytest.approx(np.sqrt(6_000 / 2_000))
