@@ -14,6 +14,13 @@ def noun_of(table: pd.DataFrame) -> str:
     return said if said in PARTS else SEGMENTS
 
 
+def called(table: pd.DataFrame, noun: str) -> pd.DataFrame:
+    """Return the same table, which says what its parts are called."""
+    told = table.copy(deep=False)
+    told.attrs = {**table.attrs, "segkit": {**table.attrs.get("segkit", {}), "noun": noun}}
+    return told
+
+
 def part_of(table: pd.DataFrame) -> str:
     """Return what one of the parts in a table is called, as the head of a column: "Segment" or "Band"."""
     return PARTS[noun_of(table)]

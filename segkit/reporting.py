@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segkit._fit import METHODS
+from segkit._parts import called
 from segkit.events import Events, read_events
 from segkit.explain import profile, segment_sizes
 from segkit.features import BASKET, CADENCE, RFM, TREND, customer_features
@@ -27,14 +29,26 @@ from segkit.plots import (
 )
 from segkit.prepare import make_preparer
 from segkit.projection import project
-from segkit.segmentation import Segmentation
+from segkit.segmentation import BANDS, Segmentation
 from segkit.segmenting import segment
 from segkit.trust import scan_clusters, suggested_k
 
-FLAT = "For looking only: the segments were made in all dimensions, and this shows two."
+FLAT = "For looking only: the {noun} were made in all dimensions, and this shows two."
+FLAT_OF_TIERS = (
+    "For looking only: the bands are tiers of {by}, and this shows all features in two dimensions."
+)
+UNSAID = ("currency", "ratio", "factor", "share")  # units that a figure is read without
 STRONGEST = 5  # differences told of each segment
 OF_ORDERS = RFM + CADENCE + BASKET + TREND  # what a log of orders tells
 MOST_MISSING = 0.5  # features unknown for more of the customers are left out of the automatic choice
+
+HEADED = (
+    "sizes",
+    "profile",
+    "distributions",
+    "map",
+    "trust",
+)  # under a heading that says what their title does
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #212121; --soft: #5f5f5f; --line: #dddddd; --page: #ffffff; --card: #f6f6f4; }
@@ -64,7 +78,7 @@ def report(
     path: str | Path,
     *,
     scan: pd.DataFrame | None = None,
-    title: str = "Customer segments",
+    title: str | None = None,
 ) -> Path:
     """Write the segments into one stand-alone HTML file.
 
@@ -75,8 +89,10 @@ def report(
     path : str or Path
         The file to write.
     scan : DataFrame, optional
-        From :func:`segkit.scan_clusters`; made for 2 to 10 segments if not given.
-    title : str, default="Customer segments"
+        From :func:`segkit.scan_clusters`; made for 2 to 10 segments if not given, and the result is no tiers
+        of value, of which any number serves.
+    title : str, optional
+        "Customer segments" if not said, and "Customer bands" of a continuum.
 
     Returns
     -------
@@ -96,11 +112,13 @@ def report(
         )
     if result.embedding is None:
         result = result.with_embedding(project(result))
-    if scan is None:
-        scan = scan_clusters(result.customers, k=_possible(result.customers, None), random_state=0)
+    if scan is None and not _are_tiers(result):
+        method = _scanned_as(result) or METHODS[0]
+        k = _possible(result.customers, None)
+        scan = scan_clusters(result.customers, k=k, method=method, random_state=0)
     if result.examined is None:
         result = result.with_trust(result.trust)
-    path.write_text(_page(result, scan, title), encoding="utf-8")
+    path.write_text(_page(result, scan, title or f"Customer {result.noun}"), encoding="utf-8")
     return path
 
 
@@ -160,7 +178,7 @@ def report_orders(
     scan = scan_clusters(customers, k=_possible(customers, n_segments), random_state=random_state)
     chosen = n_segments or suggested_k(scan)
     result = segment(customers, n_segments=chosen, random_state=random_state)
-    return report(result, output, scan=scan, title=f"Customer segments of {Path(str(source)).name}")
+    return report(result, output, scan=scan, title=f"Customer {result.noun} of {Path(str(source)).name}")
 
 
 def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
@@ -182,14 +200,14 @@ def _possible(customers: pd.DataFrame, n_segments: int | None) -> list[int]:
     return list(range(2, min(max(10, n_segments or 0), different) + 1)) or [2]
 
 
-def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
+def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
     frame, sizes = result.to_frame(), segment_sizes(result)
     facts = result.provenance
     numbers = list(result.customers.select_dtypes("number").columns)
-    charts: dict[str, Any] = {
-        "sizes": plot_sizes(sizes),
-        "scan": plot_scan(scan, chosen=_marked(result, scan)),
-    }
+    charts: dict[str, Any] = {"sizes": plot_sizes(sizes)}
+    if scan is not None:
+        shown = scan if _are_tiers(result) else called(scan, result.noun)  # tiers are of no scan
+        charts |= {"scan": plot_scan(shown, chosen=_marked(result, scan))}
     told, cards = [], ""
     if len(set(result.labels)) > 1:
         table = profile(result)
@@ -203,6 +221,7 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
     charts |= {"map": plot_map(frame)} | ({"distributions": plot_distributions(frame, told)} if told else {})
     as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
     sources = ", ".join(facts.get("sources", [])) or "a table of features"
+    flat = FLAT_OF_TIERS.format(by=facts["by"]) if _are_tiers(result) else FLAT.format(noun=result.noun)
     lead = f"{len(frame):,} customers in {len(result.segments)} {result.noun}{as_of}, from {sources}."
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -213,7 +232,7 @@ def _page(result: Segmentation, scan: pd.DataFrame, title: str) -> str:
 {_section("How large they are", "sizes", charts)}
 {_section("What sets them apart", "profile", charts)}
 {_section("How they differ, in natural units", "distributions", charts)}
-{_section("The map of customers", "map", charts, FLAT)}
+{_section("The map of customers", "map", charts, flat)}
 <h2>How far to trust them</h2><p>{html.escape(_trust(result, scan))}</p>
 {_chart("trust", charts)}
 {_chart("structure", charts)}
@@ -231,8 +250,11 @@ def _card(result: Segmentation, table: pd.DataFrame, segment_id: int, size: pd.S
         " missing"
     )  # they tend to say the same thing many times over: one will do
     rows = ours[~flags | ~ours["feature"].where(flags).notna().duplicated()].head(STRONGEST)
+    meanings = result.provenance.get("meanings", {})
     items = "".join(
-        f"<li>{html.escape(_difference(row))}</li>" for row in rows.itertuples() if not abs(row.effect) < 0.2
+        f"<li title='{html.escape(meanings.get(row.feature, ''))}'>{html.escape(_difference(row))}</li>"
+        for row in rows.itertuples()
+        if not abs(row.effect) < 0.2
     )
     return (
         f"<div class='card'><h3>{html.escape(result.name_of(segment_id))}</h3>"
@@ -245,26 +267,50 @@ def _difference(row: Any) -> str:
     if row.unit == "share of customers":
         return f"{row.feature}: {row.inside:.0%} of them, {row.others:.0%} of others"
     way = "higher" if row.inside > row.others or (row.inside == row.others and row.effect > 0) else "lower"
-    return f"{row.feature} {way}: {row.inside:,.4g} {row.unit}, others {row.others:,.4g}".replace(" ,", ",")
+    ours, theirs = (_figure(value, row.unit) for value in (row.inside, row.others))
+    unit = "" if row.unit in UNSAID else f" {row.unit}"
+    return f"{row.feature} {way}: {ours}{unit}, others {theirs}"
 
 
-def _marked(result: Segmentation, scan: pd.DataFrame) -> int | None:
+def _figure(value: float, unit: str) -> str:
+    if pd.isna(value):
+        return "unknown"
+    said = f"{value:.0%}" if unit == "share" else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    return said.replace("-", "−")
+
+
+def _are_tiers(result: Segmentation) -> bool:
+    return result.provenance.get("method") == BANDS
+
+
+def _scanned_as(result: Segmentation) -> str | None:
+    """Return the method by whose scan these parts can be judged: tiers and models of one's own have none."""
+    method = result.provenance.get("method")
+    return method if method in METHODS else None
+
+
+def _marked(result: Segmentation, scan: pd.DataFrame | None) -> int | None:
     k = len(result.segments)
-    return k if k in scan.index else None
+    return k if scan is not None and k in scan.index and _scanned_as(result) else None
 
 
-def _trust(result: Segmentation, scan: pd.DataFrame) -> str:
+def _trust(result: Segmentation, scan: pd.DataFrame | None) -> str:
     k = _marked(result, scan)
     said = (
         "Whether segments are real is not said by curves: a single crowd can be cut into parts that are "
-        "far apart, and at the same place every time. They say how well each number of segments holds."
+        f"far apart, and at the same place every time. They say how well each number of {result.noun} holds."
     )
-    if result.is_bands:
+    if scan is None:
+        said = "Whether they come back, and whether they are worth having, are questions of their own."
+    found = (result.provenance.get("structure") or {}).get("verdict")
+    if _are_tiers(result) and found != "continuum":
+        said = f"These are tiers of {result.provenance['by']}, and no natural segments. {said}"
+    elif result.is_bands:
         said = (
             "These are bands of one continuum, not natural segments: customers shade into each other, and any number "
             f"of bands serves as well. {said}"
         )
-    if k is None:
+    if scan is None or k is None:
         return said
     row = scan.loc[k]
     return (
@@ -302,9 +348,18 @@ def _chart(name: str, charts: Mapping[str, Any]) -> str:
 
 def _embeds(charts: Mapping[str, Any]) -> str:
     return "\n".join(
-        f"vegaEmbed('#chart-{name}', {_script_safe(chart.to_json(indent=None))}, {{actions: false, renderer: 'svg'}});"
+        f"vegaEmbed('#chart-{name}', {_script_safe(_spec(name, chart))}, {{actions: false, renderer: 'svg'}});"
         for name, chart in charts.items()
     )
+
+
+def _spec(name: str, chart: Any) -> str:
+    """Return a chart as JSON, without the title that the heading above it says already."""
+    spec = chart.to_dict()
+    subtitle = spec["title"].get("subtitle")
+    if name in HEADED and subtitle:
+        spec["title"] = {"text": subtitle, "fontSize": 12, "fontWeight": "normal"}
+    return json.dumps(spec, ensure_ascii=False)
 
 
 def _script_safe(text: str) -> str:

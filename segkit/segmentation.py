@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -381,7 +382,9 @@ class Segmentation:
         """
         for segment in names:
             if segment not in self.segments:
-                raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
+                raise ValueError(
+                    f"There is no {self.noun[:-1]} {segment!r}. The {self.noun} are {self.segments}."
+                )
         wrong = [n for n in names.values() if not isinstance(n, str)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one takes the name away.")
@@ -391,7 +394,7 @@ class Segmentation:
         called = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
         twice = sorted({name for name in called if called.count(name) > 1})
         if twice:
-            raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
+            raise ValueError(f"Two {self.noun} would be called {twice[0]!r}. Give each its own name.")
         return self._with(names=merged)
 
     def with_trust(self, trust: Trust) -> Segmentation:
@@ -509,6 +512,23 @@ class Segmentation:
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
         said = f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} {self.noun} ({sizes})"
         return f"{said}\n{self.trust_line}"
+
+    def _repr_html_(self) -> str:
+        counts = self.labels.value_counts()
+        order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
+        left = "style='text-align:left'"
+        rows = "".join(
+            f"<tr><td {left}>{html.escape(self.name_of(s))}</td><td>{counts[s]:,}</td>"
+            f"<td>{counts[s] / len(self.labels):.0%}</td></tr>"
+            for s in order
+        )
+        why = (self.provenance.get("choice") or {}).get("why", "")
+        return (
+            f"<p><b>Segmentation</b> of {len(self.labels):,} customers in {len(self.segments)} {self.noun}. "
+            f"{html.escape(self.trust_line)}</p>{f'<p>{html.escape(why)}</p>' if why else ''}"
+            f"<table><thead><tr><th {left}>{_parts.PARTS[self.noun]}</th><th>Customers</th><th>Share</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+        )
 
 
 class _HandedOut:

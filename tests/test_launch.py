@@ -389,7 +389,15 @@ def test_ctrl_c_while_jupyterlab_is_loading_ends_quietly(monkeypatch):
     stand_in = types.ModuleType("jupyterlab.labapp")
     stand_in.LabApp = types.SimpleNamespace(launch_instance=interrupted)
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", stand_in)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
     assert lab.serve([]) == 0
+    assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep) == [str(lab.SETTINGS), "mine"]
+
+
+def test_jupyterlab_reads_that_it_should_not_ask_for_news(monkeypatch):
+    config = pytest.importorskip("jupyterlab_server.config")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(lab.SETTINGS))
+    assert "@jupyterlab/apputils-extension:announcements" in config.get_page_config([])["disabledExtensions"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from shared_data import shared
 from tables import purchases
 
 import segkit as sg
+from segkit._parts import noun_of
 from segkit.datasets import make_events
 from segkit.trust.outcome import RFM_CELLS, RFM_QUINTILES
 
@@ -127,6 +128,7 @@ def test_a_log_without_amounts_is_measured_by_its_orders():
     assert told.loc[("spend", "segments"), "explained"] == pytest.approx(1)
     assert told.loc[("spend", RFM_QUINTILES), "segments"] == 5
     assert told.loc[("repeat purchase", "segments"), "verdict"] == "more than RFM quintiles"
+    assert noun_of(told) == "segments"
 
 
 def test_what_it_says_of_grocery_elog():

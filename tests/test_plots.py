@@ -10,6 +10,8 @@ from sklearn.cluster import HDBSCAN
 from tables import EVIL, ODD_NAMES, oddly_named, three_groups
 
 import segkit as sg
+from segkit._parts import called
+from segkit.plots.distributions import _decades
 from segkit.plots.theme import GREY, OKABE_ITO, TINTS, segment_colors
 from segkit.trust import Trust
 
@@ -311,6 +313,41 @@ def test_a_long_tail_has_a_logarithmic_axis():
     assert scales(sg.plot_distributions(crowd(500), ["x"])) == {"linear"}
 
 
+def test_a_long_tail_of_small_numbers_has_a_plain_axis():
+    """A logarithmic axis from 0.4 to 2 would have the one round number 1."""
+    frame = crowd(500).assign(ratio=lambda f: 0.4 + 1.6 * (np.arange(500) / 500) ** 6)
+    types = {
+        s["scale"]["type"]
+        for s in specs(sg.plot_distributions(frame, ["ratio"]))
+        if "type" in s.get("scale", {})
+    }
+    assert types == {"linear"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0, 120, [0, 1, 3, 10, 30, 100]), (40, 4000, [100, 300, 1000, 3000]), (40, 130, [50, 70, 100])],
+)
+def test_a_logarithmic_axis_begins_with_its_values_and_has_a_few_round_numbers(low, high, ticks):
+    assert _decades(low, high) == ticks
+
+
+@pytest.mark.parametrize(
+    ("unit", "meaning", "title"),
+    [
+        ("ratio", "Irregularity: deviation of the gaps over their mean.", "gap_cv: irregularity (ratio)"),
+        ("orders", "Number of orders, the first included.", "gap_cv: number of orders"),
+        ("score", "NPS class, by the last answer.", "gap_cv: NPS class (score)"),
+        ("days", "Long " * 20, "gap_cv (days)"),
+        ("", "", "gap_cv"),
+    ],
+)
+def test_an_axis_says_what_its_feature_means(unit, meaning, title):
+    frame = crowd(10).rename(columns={"x": "gap_cv"})
+    frame.attrs["segkit"] = {"units": {"gap_cv": unit}, "meanings": {"gap_cv": meaning}}
+    assert titles(sg.plot_distributions(frame, ["gap_cv"]), "x") == {title}
+
+
 def test_one_feature_may_be_said_alone():
     assert len(sg.plot_distributions(crowd(10), "x").to_dict()["vconcat"]) == 1
 
@@ -349,6 +386,23 @@ def test_a_scan_is_a_panel_for_each_measure_with_its_spread():
     assert stability["high"] - stability["low"] == pytest.approx(2 * table.loc[2, "stability_spread"])
     assert "says that segments exist" in said(chart)
     drawn(chart)
+
+
+def test_a_scan_of_a_continuum_is_of_bands():
+    chart = sg.plot_scan(called(scan(), "bands"))
+    assert chart.to_dict()["title"]["text"] == "How many bands?" and "one continuum" in said(chart)
+    assert titles(chart, "x") == {"Number of bands"}
+    assert "segment" not in str([p["title"] for p in chart.to_dict()["concat"]])
+    drawn(chart)
+
+
+def test_panels_that_agree_are_told_as_one():
+    table = pd.DataFrame(
+        {"stability": [1.0, 0.5], "silhouette": [0.9, 0.1]}, index=pd.Index([2, 3], name="k")
+    )
+    table = table.assign(stability_spread=0.1, silhouette_error=0.1, inertia=1.0)
+    assert said(sg.plot_scan(table)).startswith("Stability and silhouette agree on 2.")
+    assert said(sg.plot_scan(table[["inertia"]])).startswith("There is too little")
 
 
 def test_a_scan_of_a_sample_says_so(monkeypatch):

@@ -9,7 +9,7 @@ import vl_convert
 from tables import EVIL, three_groups
 
 import segkit as sg
-from segkit.plots.stability import MOST_CELLS, _binned
+from segkit.plots.stability import MOST_CELLS, _binned, side_of
 from segkit.trust import Stability
 
 
@@ -116,6 +116,25 @@ def test_a_scoreboard_is_a_panel_for_each_outcome(board):
     assert [(row["explained"], row["kind"]) for row in shown] == [(0.4, "segments"), (0.3, "RFM alone")]
     assert said(chart).split("? ")[1].startswith("1,234 customers as of 2024-10-01, and the 91 days after.")
     drawn(chart)
+
+
+def test_a_scoreboard_of_bands_says_bands_and_points_to_what_lies_beyond(board):
+    told = board.rename(index={"mine": "segments"})
+    told.attrs = {"segkit": {**board.attrs["segkit"], "noun": "bands"}}
+    told.loc[("spend", "RFM quintiles"), ["explained", "low", "high"]] = [-3.0, -9.0, 9.0]
+    chart = sg.plot_scoreboard(told)
+    shown = rows_with(chart, "explained", "by_lot", "kind")
+    assert [(r["segmentation"], r["kind"], r["at"]) for r in shown] == [
+        ("bands", "bands", "within"),
+        ("RFM quintiles", "RFM alone", "beyond"),
+    ]
+    assert "Arrow: 20% and more worse" in said(chart) and "Arrow" not in said(sg.plot_scoreboard(board))
+    drawn(chart)
+
+
+@pytest.mark.parametrize(("cells", "side"), [(70, 350), (55, 330), (3, 321), (900, 900)])
+def test_cells_of_a_matrix_are_whole_pixels(cells, side):
+    assert side_of(cells, 320) == side
 
 
 def test_a_multiverse_is_a_matrix_by_group_and_what_each_choice_costs(many):

@@ -135,6 +135,32 @@ def test_it_says_what_the_segments_are(tmp_path):
     assert result.provenance["hash"] in text
 
 
+def test_tiers_of_value_are_called_bands_and_need_no_scan(tmp_path):
+    customers = three_groups()
+    customers.attrs["segkit"] = {"units": {"spend": "share"}, "meanings": {"spend": "Part of <all>."}}
+    result = sg.value_bands(customers.assign(spend=customers["spend"] / 1000), by="spend", n_bands=2)
+    page = report(result, tmp_path)
+    assert "Customer bands" in page.text and "Customer segments" not in page.text
+    assert "scan" not in page.charts and "agree with these" not in page.text
+    assert "the bands are tiers of spend" in page.text
+    assert "tiers of spend, and no natural segments" in page.text and "of one continuum" not in page.text
+    assert re.search(r"spend higher: \d+%, others \d+%", page.text)
+
+
+def test_headings_are_said_once(tmp_path, scan):
+    page = report(sg.segment(three_groups(), n_segments=3), tmp_path, scan=scan)
+    for heading in ("What sets them apart", "How large they are"):
+        assert page.text.count(heading) == 1
+    assert "sets them apart" not in json.dumps(page.charts) and "How many segments?" in json.dumps(
+        page.charts
+    )
+
+
+def test_parts_by_another_model_are_not_judged_by_the_scan_of_k_means(tmp_path, scan):
+    page = report(sg.segment(three_groups(), model=HDBSCAN(copy=True)), tmp_path, scan=scan)
+    assert "agree with these" not in page.text
+
+
 def test_the_scan_is_made_when_it_is_not_given(tmp_path):
     page = report(sg.segment(three_groups(2), n_segments=2), tmp_path)
     assert {row["k"] for rows in page.charts["scan"]["datasets"].values() for row in rows} == {2, 3, 4, 5, 6}

@@ -174,6 +174,16 @@ def test_outliers_stay_outliers(clusterer):
     assert repr(result).splitlines()[0].endswith("Outside: 1)")
 
 
+def test_a_segmentation_is_shown_as_a_table_and_never_as_markup():
+    evil = "<img src=x>"
+    result = sg.segment(with_strays(), model=HDBSCAN(copy=True)).with_names({0: evil})
+    shown = result._repr_html_()
+    assert "61 customers in 3 segments" in shown and evil not in shown and "&lt;img src=x&gt;" in shown
+    assert "<td>20</td><td>33%</td>" in shown and ">Outside</td><td>1</td>" in shown
+    bands = sg.value_bands(three_groups(), by="spend", n_bands=2)._repr_html_()
+    assert ">Band</th>" in bands and "segment" not in bands
+
+
 def test_hdbscan_puts_who_misses_a_value_outside():
     """It calls them −3, which is no segment."""
     customers = with_strays()

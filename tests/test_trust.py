@@ -53,7 +53,7 @@ def test_parts_of_a_crowd_are_bands_and_no_segment_of_them_is_real(of_crowd):
     assert set(told.segments["real"]) == {"arbitrary"}
     assert of_crowd.noun == "bands" and of_crowd.name_of(1) == "Band 1"
     assert "300 customers in 3 bands" in repr(of_crowd)
-    with pytest.raises(ValueError, match="Two segments would be called 'Band 1'"):
+    with pytest.raises(ValueError, match="Two bands would be called 'Band 1'"):
         of_crowd.with_names({0: "Band 1"})
 
 

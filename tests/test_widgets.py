@@ -12,6 +12,7 @@ from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
 from segkit.trust import suggested_k
+from segkit.widgets.segment_explorer import _ramp
 
 # Jupyter-scatter's own, on import and at work: nothing that we call.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in")
@@ -157,7 +158,7 @@ def test_attributes_are_offered_by_basis_and_none_is_ticked():
     order = [option["basis"] for option in picker.options]
     assert order == sorted(order, key=sg.attributes.BASES.index)
     options = {option["name"]: option for option in picker.options}
-    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "the DataFrame")
+    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "Your DataFrame")
     assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")
     assert options["recency"]["basis"] == "behavioural"
     assert picker.value == sg.FeaturePicker(full_shop(), as_of=AS_OF).value
@@ -207,6 +208,17 @@ def test_ordered_words_are_shown_in_their_order():
 
 
 # ClusterTuner
+
+
+def test_the_tuner_of_a_continuum_says_bands():
+    rng = np.random.default_rng(0)
+    crowd = pd.DataFrame(
+        rng.normal(size=(120, 3)), columns=list("abc"), index=[f"c{i:03}" for i in range(120)]
+    )
+    tuner = sg.ClusterTuner(crowd, k=[2, 3])
+    assert tuner._slider.description == "Bands" and "segment" not in tuner._note.value.lower()
+    assert tuner._chart.chart.to_dict()["title"]["text"] == "How many bands?"
+    assert tuner.result.noun == "bands"
 
 
 @pytest.fixture(scope="module")
@@ -469,6 +481,13 @@ def test_the_scale_of_colours_says_what_its_ends_are():
     assert [word for word, _ in explorer.panel.ramp["words"]] == ["a", "unknown"]
 
 
+def test_grey_is_for_the_unknown_alone():
+    """The map rounds down to one of 256 colours: of what is known, none may come to the two that are grey."""
+    scaled, _ = _ramp(pd.Series([np.nan, 1.0, 2.0, 1000.0]))
+    colours = np.floor(scaled * 255)
+    assert scaled[0] == 0 and colours[1] >= 2 and colours.max() <= 255 and (np.diff(colours[1:]) > 0).all()
+
+
 def test_only_features_colour_the_map(result):
     explorer = sg.SegmentExplorer(result)
     with pytest.raises(t.TraitError, match="There is no feature 'segment_id' to colour by"):
@@ -544,7 +563,10 @@ def test_a_result_of_other_customers_is_refused(result):
 
 def test_the_explorer_of_bands_says_bands(result):
     bands = sg.value_bands(result.customers, by="spend", n_bands=2)
-    assert sg.SegmentExplorer(bands).panel.noun == "bands"
+    explorer = sg.SegmentExplorer(bands)
+    assert explorer.panel.noun == "bands" and explorer._scatter.widget.tooltip_properties == ["band"]
+    explorer.panel.wanted_names = {"0": "Twice", "1": "Twice"}
+    assert explorer.panel.error.startswith("Two bands would be called")
     assert sg.SegmentExplorer(result).panel.noun == "segments"
     view = (Path(sg.__file__).parent / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
     assert 'model.get("noun")' in view and '"change:noun"' in view

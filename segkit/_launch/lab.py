@@ -10,6 +10,7 @@ from urllib.parse import quote
 from segkit._launch.messages import CannotStart
 
 FIRST = "00_start_here.ipynb"
+SETTINGS = Path(__file__).parent / "jupyter"  # of the page, which no argument can say
 
 
 def copy_notebooks(source: Path, folder: Path) -> tuple[list[str], list[str]]:
@@ -88,7 +89,9 @@ def jupyterlab_arguments(root: Path, notebooks: str, *, port: int | None, browse
 
 
 def serve(arguments: list[str]) -> int:
-    """Run JupyterLab in this process until Ctrl-C."""
+    """Run JupyterLab in this process until Ctrl-C; it asks nobody whether news may be fetched."""
+    others = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS), *([others] if others else [])])
     try:
         from jupyterlab.labapp import LabApp
 

@@ -9,9 +9,11 @@ import altair as alt
 import pandas as pd
 
 from segkit._parts import part_of
-from segkit.plots.theme import INK, SHORT, drawable, one_line, segment_scale, themed, with_trust
+from segkit.plots.theme import INK, SHORT, drawable, said_of, segment_scale, themed, with_trust
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
+WIDE = 10.0  # at which a long tail gets a logarithmic axis
+FEWEST_TICKS = 3
 
 
 def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VConcatChart:
@@ -45,9 +47,12 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
             )
     if not features:
         raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
-    units = frame.attrs.get("segkit", {}).get("units", {})
+    facts = frame.attrs.get("segkit", {})
+    units, meanings = facts.get("units", {}), facts.get("meanings", {})
     frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
-    rows = [_row(frame, name, units.get(name, "")) for name in features]
+    rows = [
+        _row(frame, name, said_of(name, units.get(name, ""), meanings.get(name, ""))) for name in features
+    ]
     title = {
         "text": "How do they differ?",
         "subtitle": with_trust(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
@@ -55,16 +60,17 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
 
 
-def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
+def _row(frame: pd.DataFrame, feature: str, title: str) -> alt.LayerChart:
     names = list(frame["segment"].cat.categories)
     values = frame[feature].astype(float)
     summary = values.groupby(frame["segment"], observed=True).quantile(list(QUANTILES.values())).unstack()
     summary.columns = pd.Index(QUANTILES)
     summary = summary.reset_index().astype({"segment": "str"})
-    long_tail = values.min() >= 0 and values.skew() > 1
-    title = f"{one_line(feature)} ({unit})" if unit else one_line(feature)
+    low, high = summary["low"].min(), summary["high"].max()
+    # Below about ten, a logarithmic axis from 0 hardly bends, and has no round numbers to show.
+    long_tail = values.min() >= 0 and values.skew() > 1 and high >= WIDE
     x: dict[str, Any] = {
-        "scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False),
+        "scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False, nice=False, padding=8),
         "title": title,
     }
     base = alt.Chart(summary).encode(
@@ -76,7 +82,7 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
             for q, share in QUANTILES.items()
         ],
     )
-    ticks: dict[str, Any] = {"values": _decades(summary["high"].max())} if long_tail else {"tickCount": 6}
+    ticks: dict[str, Any] = {"values": _decades(low, high)} if long_tail else {"tickCount": 6}
     axis = alt.Axis(labelExpr=SHORT, labelOverlap=True, **ticks)
     thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(
         alt.X("low:Q", axis=axis, **x), alt.X2("high:Q")
@@ -88,8 +94,10 @@ def _row(frame: pd.DataFrame, feature: str, unit: str) -> alt.LayerChart:
     return (thin + thick + dot).properties(width=460, height=22 * len(names))
 
 
-def _decades(top: float) -> list[float]:
-    """Return round numbers for a logarithmic axis from 0: 1, 3, 10, 30, and so on."""
-    steps = [0.0] + [m * 10.0**e for e in range(-2, 13) for m in (1, 3)]
-    within = [s for s in steps if s <= top]
-    return [0.0, *[s for s in within[1:] if s >= 1]] if top >= 3 else within
+def _decades(low: float, high: float) -> list[float]:
+    """Return round numbers of a logarithmic axis: 1, 3, 10, 30, and so on; also 2, 5 and 7 where these are too few."""
+    few, many = (
+        [s for s in (0.0, *(m * 10.0**e for e in range(13) for m in parts)) if low <= s <= high]
+        for parts in ((1, 3), (1, 2, 3, 5, 7))
+    )
+    return few if len(few) >= FEWEST_TICKS else many

@@ -6,16 +6,17 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from segkit.plots.stability import side_of
 from segkit.plots.theme import GREY, INK, OKABE_ITO, themed
 from segkit.trust import Multiverse
 
-SIDE = 300  # pixels of the matrix
+SIDE = 300  # pixels of the matrix, about
 NAMES = {
     "transform": "transform",
     "scaling": "scaling",
     "left_out": "features left out",
     "method": "method",
-    "k": "number of segments",
+    "k": "number of groups",
 }
 
 
@@ -77,20 +78,20 @@ def _matrix(multiverse: Multiverse) -> alt.LayerChart:
             alt.Y2("row_end:Q"),
             alt.Color(
                 "share:Q",
-                title="In one segment",
+                title="In one group",
                 scale=alt.Scale(domain=[0, 1], range=["#9A9A9A1A", OKABE_ITO[0]], interpolate="rgb"),
                 legend=alt.Legend(format=".0%", orient="bottom", gradientLength=180),
             ),
             tooltip=[
                 alt.Tooltip("one:N", title="Customer"),
                 alt.Tooltip("other:N", title="and"),
-                alt.Tooltip("share:Q", title="In one segment", format=".0%"),
+                alt.Tooltip("share:Q", title="In one group", format=".0%"),
             ],
         )
     )
     return alt.LayerChart(layer=[tiles, *_group_marks(groups, side, down)]).properties(
-        width=SIDE,
-        height=SIDE,
+        width=side_of(n, SIDE),
+        height=side_of(n, SIDE),
         title=alt.Title("Who is with whom? Customers, by group", fontSize=12, offset=6),
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+
 import altair as alt
 import pandas as pd
 
@@ -10,6 +13,7 @@ from segkit._parts import part_of
 from segkit.plots.theme import INK, check_table, drawable, themed, with_trust
 
 COLUMNS = ("segment_id", "segment", "feature", "effect", "inside", "others", "unit")
+LETTERS = 13  # of a line above a cell
 STRONG = 2.0  # standard deviations at which the colours are full
 
 
@@ -83,12 +87,13 @@ def _said(value: float, unit: str) -> str:
 
 def _wrapped(names: list[str]) -> alt.Axis:
     """Return an axis on top whose labels break between words; Vega counts lines downwards, so it needs the room."""
-    lines = max((len(name.split()) for name in names), default=1)
+    broken = {name: textwrap.wrap(name, LETTERS, break_long_words=False) or [name] for name in names}
+    lines = max((len(parts) for parts in broken.values()), default=1)
     return alt.Axis(
         orient="top",
         labelAngle=0,
         grid=False,
-        labelExpr="split(datum.label, ' ')",
+        labelExpr=f"({json.dumps(broken)})[datum.label] || datum.label",
         labelLimit=82,
         labelLineHeight=13,
         labelPadding=6 + 13 * (lines - 1),

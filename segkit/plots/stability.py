@@ -11,7 +11,7 @@ from segkit.plots.theme import GREY, INK, OKABE_ITO, one_line, themed
 from segkit.trust import Stability
 
 HENNIG = ((0.6, "dissolves below 0.6"), (0.75, "stable: 0.75"), (0.85, "0.85: very stable"))
-SIDE = 320  # pixels of the consensus matrix
+SIDE = 320  # pixels of the consensus matrix, about: cells are of whole pixels, or seams would show
 MOST_CELLS = 70  # a side: more customers than that are drawn as means of neighbours
 NOT_REAL = "Repeatable is not real: a single crowd may be cut at the same place every time."
 
@@ -85,7 +85,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
     }
     layers = [*_thresholds(scale), ranges, points]
     return themed(
-        alt.LayerChart(layer=layers).properties(title=title, width=430, height=max(34 * len(rows), 70))
+        alt.LayerChart(layer=layers).properties(title=title, width=520, height=max(34 * len(rows), 70))
     )
 
 
@@ -177,7 +177,16 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
             f"Dark blocks on the diagonal: {noun_of(stability.segments)} that hold together.",
         ],
     }
-    return themed(alt.LayerChart(layer=[tiles, *lines]).properties(title=title, width=SIDE, height=SIDE))
+    return themed(
+        alt.LayerChart(layer=[tiles, *lines]).properties(
+            title=title, width=side_of(n, SIDE), height=side_of(n, SIDE)
+        )
+    )
+
+
+def side_of(cells: int, about: int) -> int:
+    """Return the side of a matrix, in pixels, whose cells begin and end between pixels."""
+    return cells * max(round(about / max(cells, 1)), 1)
 
 
 def _binned(consensus: pd.DataFrame) -> tuple[np.ndarray, list[str], int]:

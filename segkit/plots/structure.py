@@ -60,9 +60,9 @@ def plot_structure(test: StructureTest) -> alt.LayerChart:
     text = (
         alt.Chart(mark)
         .mark_text(
-            align="right" if left else "left", dx=-8 if left else 8, color=INK, fontWeight=600, fontSize=12
+            align="right" if left else "left", baseline="bottom", color=INK, fontWeight=600, fontSize=12
         )
-        .encode(x, alt.Text("said:N"), y=alt.value(12))
+        .encode(x, alt.Text("said:N"), y=alt.value(-4))  # above the bars, which it would cover
     )
     cut = test.sentence.find(":") + 1
     subtitle = [test.sentence[:cut], *_wrapped(test.sentence[cut:].strip())]

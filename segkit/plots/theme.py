@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ TINTS = (
     "#B5AA1E",
 )  # of the same hues, after them
 GREY = "#8C8C8C"
+MEANING = 60  # letters of what a feature means that fit beside its name
 OUTSIDE_NAME = "Outside"
 
 INK = "currentColor"  # the text colour of the page around the chart, light or dark; black in files
@@ -98,6 +100,15 @@ def segment_scale(names: Sequence[str]) -> alt.Scale:
 def one_line(name: str) -> str:
     """Return a name as a title: Vega cannot read a title that breaks the line."""
     return " ".join(str(name).split())
+
+
+def said_of(feature: str, unit: str = "", meaning: str = "") -> str:
+    """Return an axis title: what the feature is called, the beginning of what it means, and its unit."""
+    short = re.split(r"[.:;,(]", meaning, maxsplit=1)[0].strip()
+    lower = short if short[1:2].isupper() else short[:1].lower() + short[1:]
+    told = f": {lower}" if 0 < len(short) <= MEANING else ""
+    known = not unit or (told and unit in short.split())  # "number of orders (orders)" would say it twice
+    return one_line(f"{feature}{told}" if known else f"{feature}{told} ({unit})")
 
 
 def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:

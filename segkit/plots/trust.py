@@ -21,6 +21,7 @@ SHADES = {
     "too little": GREY, "not asked": GREY,
 }  # fmt: skip
 SIGNS = {GOOD: "✓", BETWEEN: "~", BAD: "✗", GREY: "?"}  # so that nobody needs to tell colours apart
+GAP = 0.06  # between cells, as a share of one
 QUESTIONS = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
@@ -54,10 +55,10 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     )
     words = list(dict.fromkeys(cells["word"]))
     base = alt.Chart(cells).encode(
-        alt.X("question:N", title=None, sort=list(QUESTIONS.values())).axis(
-            orient="top", labelAngle=0, labelFontSize=13, labelFontWeight=600
-        ),
-        alt.Y("segment:N", title=None, sort=names),
+        alt.X(
+            "question:N", title=None, sort=list(QUESTIONS.values()), scale=alt.Scale(paddingInner=GAP)
+        ).axis(orient="top", labelAngle=0, labelFontSize=13, labelFontWeight=600),
+        alt.Y("segment:N", title=None, sort=names, scale=alt.Scale(paddingInner=GAP)),
         tooltip=[
             alt.Tooltip("segment:N", title=part_of(trust.segments)),
             alt.Tooltip("question:N", title="Question"),

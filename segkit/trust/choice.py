@@ -173,7 +173,11 @@ def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: fl
 def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, told: dict[str, Any]) -> str:
     row = scan.loc[k]
     others = [str(n) for n in defensible if n != k]
-    also = f" {', '.join(others)} can be defended as well." if others else " No other number holds as well."
+    also = (
+        f" {', '.join(others)} can be defended as well. What they are for decides among these."
+        if others
+        else " No other number holds as well."
+    )
     unsure = " There is too little to say whether they are real." if told["verdict"] == "too little" else ""
     held = (
         f"made again on resampled customers they agree by {row['stability']:.2f} (adjusted Rand index), from half to "
@@ -183,8 +187,7 @@ def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, to
     if row["smallest"] < min_share:
         held += f", which is less than the {min_share:.0%} that was asked for"
     return (
-        f"Of {scan.index[0]} to {scan.index[-1]} segments, {k} are the most that hold: {held}.{also} What they are for "
-        f"decides among these.{unsure}"
+        f"Of {scan.index[0]} to {scan.index[-1]} segments, {k} are the most that hold: {held}.{also}{unsure}"
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from segkit._parts import BANDS, SEGMENTS
 from segkit.events import Events
 from segkit.features import RFM, customer_features
 from segkit.features._core import read_moment, read_span
@@ -118,8 +119,15 @@ def outcome_scoreboard(
         "horizon": str(ahead),
         "customers": len(common),
         "left_out": left_out,
+        "noun": _noun(list(named.values())),
     }
     return board
+
+
+def _noun(results: list[Segmentation | pd.Series]) -> str:
+    """Return what the parts of all results may be called: bands, if none of them holds segments."""
+    bands = [isinstance(result, Segmentation) and result.is_bands for result in results]
+    return BANDS if all(bands) else SEGMENTS
 
 
 def _check_names(results: Mapping[str, Segmentation | pd.Series]) -> None:

@@ -38,11 +38,12 @@ SAID = {
     ),
     "hint": (
         "One continuum, with a hint of groups: {deeper} of {n} made-up shops of one population with the same features "
-        "show gaps as deep as these customers do, or deeper (p = {p:.2g}, and {alpha:.2g} or less is asked for)."
+        "show gaps as deep as these customers do, or deeper (p = {p:.2g}, corrected for two tests, and {alpha:.2g} or "
+        "less is asked for)."
     ),
     "continuum": (
         "One continuum: {deeper} of {n} made-up shops of one population with the same features show gaps as deep as "
-        "these customers do, or deeper (p = {p:.2g})."
+        "these customers do, or deeper (p = {p:.2g}, corrected for two tests)."
     ),
 }
 BY_THEMSELVES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from typing import Any
 
 import altair as alt
 import ipywidgets as w
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from segkit._customers import checked_customers
 from segkit._fit import METHODS, built_in
+from segkit._parts import BANDS, SEGMENTS, called
 from segkit.plots import plot_scan
 from segkit.prepare import make_preparer
 from segkit.segmentation import Segmentation
@@ -73,14 +75,16 @@ class ClusterTuner(w.VBox):
         self._k = _possible(customers, k)
         self._scans: dict[str, pd.DataFrame] = {}
         scan = self._scan_with(method)
+        self._noun = BANDS if self._told["verdict"] == "continuum" else SEGMENTS
         start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
         self._slider = w.SelectionSlider(
-            options=self._k, value=start, description="Segments",
+            options=self._k, value=start, description=self._noun.capitalize(),
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
         self._chart = alt.JupyterChart(
-            plot_scan(scan, chosen=self._slider.value), embed_options={"renderer": "svg", "actions": False}
+            plot_scan(called(scan, self._noun), chosen=self._slider.value),
+            embed_options={"renderer": "svg", "actions": False},
         )
         self._note, self._shown_code = w.HTML(), w.HTML()
         super().__init__(
@@ -120,7 +124,7 @@ class ClusterTuner(w.VBox):
         """Take over the method that was chosen in the list, or say in place why not, and put the list back."""
         if change["new"] == self.method:
             return
-        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
+        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} {self._noun} …")
         try:
             self.method = change["new"]
         except t.TraitError as error:
@@ -143,15 +147,15 @@ class ClusterTuner(w.VBox):
         return self._scans[method]
 
     def _draw(self) -> None:
-        self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
+        self._chart.chart = plot_scan(called(self.scan, self._noun), chosen=self.n_segments)
         at = self.scan.loc[self.n_segments]
         self._note.value = (
             f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
             if self.error
             else _grey(
-                f"With {self.n_segments} segments: made again on resampled customers, {at['stability']:.2f} "
-                f"agreement (adjusted Rand index); the smallest segment holds {at['smallest']:.1%} of the customers. "
-                f"{self._in_range()}"
+                f"With {self.n_segments} {self._noun}: made again on resampled customers, {at['stability']:.2f} "
+                f"agreement (adjusted Rand index); the smallest {self._noun[:-1]} holds {at['smallest']:.1%} "
+                f"of the customers. {self._in_range()}"
             )
         )
         self.code = (
@@ -164,7 +168,12 @@ class ClusterTuner(w.VBox):
         """Say which numbers can be defended, and whether there is anything to divide."""
         numbers = [str(k) for k in defensible_k(self.scan)]
         range_ = f"About as repeatable as the best: {', '.join(numbers)}."
-        return f"{range_} {told_structure(self._customers.sort_index())['sentence']}"
+        return f"{range_} {self._told['sentence']}"
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What the structure test says of these customers, asked once."""
+        return told_structure(self._customers.sort_index())
 
     @property
     def model(self) -> BaseEstimator:

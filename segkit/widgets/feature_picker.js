@@ -121,7 +121,7 @@ function render({ model, el }) {
 
   const choose = (names, place) => {
     if (!names.length) {
-      place.after(error); // where the eye is: the list is taller than a screen
+      place.after(error); // where the eye is: the list may be scrolled
       error.textContent = "Keep at least one feature: without any there is nothing to segment by.";
       draw();
       return;
@@ -237,8 +237,9 @@ function render({ model, el }) {
   const note = model.get("note");
   root.append(element("div", { className: "bar" }, search, count, found));
   if (note) root.append(element("div", { className: "note" }, note));
-  for (const block of bases.values()) root.append(bases.size > 1 ? block.box : block.body);
-  root.append(error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
+  const list = element("div", { className: "list" });
+  for (const block of bases.values()) list.append(bases.size > 1 ? block.box : block.body);
+  root.append(list, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
   model.on("change:value", draw);
   model.on("change:code", draw);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Iterable
 from datetime import timedelta
@@ -193,7 +194,7 @@ def _attribute_option(name: str, attributes: Attributes, column: pd.Series) -> d
     about = attributes.about.loc[name]
     option = {
         "name": name,
-        "family": about["source"],
+        "family": re.sub("^the ", "Your ", about["source"]),  # a name, or what it is: the DataFrame
         "basis": about["basis"],
         "unit": about["unit"],
         "doc": about["meaning"],

@@ -56,7 +56,12 @@ function render({ model, el }) {
     }
   };
 
-  const drawCalled = () => { called.textContent = model.get("noun") === "bands" ? "Bands" : "Segments"; };
+  const drawCalled = () => {
+    const bands = model.get("noun") === "bands";
+    called.textContent = bands ? "Bands" : "Segments";
+    const parts = [...color.options].find((option) => option.value === "segment");
+    if (parts) parts.textContent = bands ? "band" : "segment";
+  };
   const drawSegments = () => {
     const controls = () => [...segments.querySelectorAll("input, button")];
     const focused = controls().findIndex((control) => control.matches(":focus"));

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
+from segkit._parts import PARTS
 from segkit.explain import compare, segment_sizes
 from segkit.plots.theme import GREY, segment_colors
 from segkit.projection import project
@@ -20,7 +21,7 @@ from segkit.segmentation import Segmentation
 ROWS = 8  # differences shown beside the map
 VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"]
 EDGES = (-1.08, 1.08)  # of the map, with a margin around everyone
-STEPS = 256  # colours of the ramp: grey for unknown, and the shades
+STEPS = 256  # colours of the ramp: the first two grey, for unknown, and the shades
 
 
 class SegmentPanel(anywidget.AnyWidget):
@@ -82,7 +83,7 @@ class SegmentExplorer(w.HBox):
             data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES,
             width="auto", height=height, axes=False, legend=False,
             background_color=(0.5, 0.5, 0.5, 0.06),
-            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
+            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=[_part(result)],
         )  # fmt: skip
         self._scatter.widget.layout.width = "100%"
         self._scatter.size(default=_point_size(len(self._index)))
@@ -207,7 +208,7 @@ class SegmentExplorer(w.HBox):
         """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
         name = self.color_by
         column = self.result.named_labels if name == "segment" else self.result.customers[name]
-        self._shown["segment"] = self.result.named_labels.astype(str).to_numpy()
+        self._shown[_part(self._given)] = self.result.named_labels.astype(str).to_numpy()
         if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
             words = column.astype("str").fillna("unknown")
             order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
@@ -218,7 +219,7 @@ class SegmentExplorer(w.HBox):
             )
         else:
             scaled, ends = _ramp(column)
-            values, colors = pd.Series(scaled), [GREY, *_viridis(STEPS - 1)]
+            values, colors = pd.Series(scaled), [GREY, GREY, *_viridis(STEPS - 2)]
             self.panel.ramp = {"ends": ends, "colors": VIRIDIS} | _unknown(column)
         self._scatter.color(by=values, map=colors, norm=(0, 1))
         self._say_code()
@@ -269,9 +270,13 @@ def _scatter_frame(result: Segmentation) -> pd.DataFrame:
     points = (result.embedding if result.embedding is not None else project(result)).to_numpy()
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
-    return pd.DataFrame(
-        {"x": points[:, 0], "y": points[:, 1], "segment": result.named_labels.astype(str).to_numpy()}
-    )
+    named = result.named_labels.astype(str).to_numpy()
+    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], _part(result): named})
+
+
+def _part(result: Segmentation) -> str:
+    """Return what the map says on hover that a customer is in: a segment or a band."""
+    return PARTS[result.noun].lower()
 
 
 def _viridis(steps: int) -> list[str]:
@@ -298,7 +303,9 @@ def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     scaled = np.log1p(values) if long_tail else values
     bottom, top = (np.log1p([low, high])) if long_tail else (low, high)
     between = np.clip((scaled - bottom) / (top - bottom), 0, 1) if top > bottom else np.zeros(len(values))
-    return np.where(np.isnan(between), 0, (1 + between * (STEPS - 1)) / STEPS), [
+    # The map rounds a colour's number down: the lowest known value lies within its own, not on the edge to grey.
+    shades = (2.5 + between * (STEPS - 3)) / STEPS
+    return np.where(np.isnan(between), 0, shades), [
         _said(low, ""),
         _said(high, "") + (" (logarithmic)" if long_tail else ""),
     ]

@@ -145,13 +145,13 @@ def test_arrows_walk_over_what_is_shown(page):
     for _ in range(4):
         page.keyboard.press("ArrowDown")
         seen.append(page.evaluate(walk))
-    assert seen == ["Demographic", "the DataFrame", "Geographic", "the DataFrame"]
+    assert seen == ["Demographic", "Your DataFrame", "Geographic", "Your DataFrame"]
     page.keyboard.press("ArrowDown")
     assert page.evaluate(walk) == "town"
     page.keyboard.press("Space")
     assert "town" not in chosen(page)
     page.keyboard.press("ArrowUp")
-    assert page.evaluate(walk) == "the DataFrame"
+    assert page.evaluate(walk) == "Your DataFrame"
 
 
 def test_what_python_ticks_is_unfolded(page):

@@ -173,7 +173,7 @@ def test_the_number_of_segments_changes_by_keyboard(nb, tuner):
     slider.press("ArrowRight")
     nb.wait_python(f"tuner.n_segments == {start + 2} and 'n_segments={start + 2}' in tuner.code")
     expect(tuner.locator("code")).to_have_text(nb.python("tuner.code"))
-    expect(tuner.get_by_text(f"With {start + 2} segments")).to_be_visible()
+    expect(tuner.get_by_text(f"With {start + 2} bands")).to_be_visible()
     expect(marked(tuner)).to_have_count(5)
     nb.until(
         lambda: marked(tuner).first.bounding_box()["x"] > before + 20, "the marked point moved to the right"
@@ -237,7 +237,7 @@ def test_a_name_that_is_taken_says_so_in_place_and_blocks_no_other(nb, explorer)
     nb.wait_python("explorer.result.names == {0: 'Loyal'}")
     rename(explorer, "Band 1", "Loyal")
     expect(explorer.get_by_role("status")).to_have_text(
-        "Two segments would be called 'Loyal'. Give each its own name."
+        "Two bands would be called 'Loyal'. Give each its own name."
     )
     expect(explorer.get_by_label("Name of Band 1")).to_have_value("Band 1")
     assert nb.python("explorer.result.names") == {0: "Loyal"}
