@@ -354,6 +354,15 @@ def test_two_kinds_of_customers_leave_no_doubt():
     assert (sg.segment(pd.DataFrame({"visits": [1.0] * 15 + [9.0] * 15}), n_segments=2).confidence == 1).all()
 
 
+@pytest.mark.parametrize("method", ["kmeans", "ward"])
+def test_segments_that_are_alike_are_as_sure_whatever_their_ids(method):
+    """Two customers: half of the models have one cluster for both, which is as much the one's as the other's."""
+    result = sg.segment(pd.DataFrame({"visits": [1.0, 9.0]}), n_segments=2, method=method)
+    assert (
+        result.confidence.between(0.6, 0.9).all() and result.confidence.max() - result.confidence.min() < 0.2
+    )
+
+
 def test_segments_of_one_customer_would_not_come_back():
     alone = sg.segment(pd.DataFrame({"visits": np.arange(30.0)}), n_segments=30)
     assert alone.confidence.mean() < 0.6 and alone.undecided().any()
