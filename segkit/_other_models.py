@@ -101,7 +101,8 @@ class _Frozen:
         fitted = _best_again(self.clusterer, rows, seed, self.starts)
         found = scales | ({} if fitted is None else _what_places(self.kind, fitted, rows))
         reference = prepared_by(scales, shown, self.prepared[self.shown])
-        return _matched(self.kind, found, fitted, reference, self.labels[self.shown]), fitted
+        lots = np.random.default_rng(seed)
+        return _matched(self.kind, found, fitted, reference, self.labels[self.shown], lots), fitted
 
 
 _Made = Iterator[tuple[Arrays, BaseEstimator | None]]
@@ -293,8 +294,12 @@ def _matched(
     fitted: BaseEstimator | None,
     rows: np.ndarray,
     labels: np.ndarray,
+    lots: np.random.Generator,
 ) -> Arrays:
-    """Add to a model which segment each of its clusters is: those that share most customers, one to one."""
+    """Add to a model which segment each of its clusters is: those that share most customers, one to one.
+
+    Of equals one is taken by lot: else the segments with low ids would seem surer, only for being first.
+    """
     if fitted is None:
         return found | {"segments": np.empty(0, dtype=np.int64)}
     clusters = clusters_of(kind, found)
@@ -305,7 +310,8 @@ def _matched(
     both = np.isin(raw, ours) & (labels != OUTSIDE)
     at = np.searchsorted(segments, labels[both]), np.searchsorted(ours, raw[both])
     np.add.at(shared, at, 1)
-    i, j = linear_sum_assignment(-shared)
+    by_lot = lots.random(shared.shape) / (max(shared.shape) + 1)  # less than one customer in all
+    i, j = linear_sum_assignment(-(shared + by_lot))
     pairs = {int(ours[b]): int(segments[a]) for a, b in zip(i, j, strict=True) if shared[a, b] > 0}
     pairs[OUTSIDE] = OUTSIDE
     return found | {"segments": np.array([pairs.get(int(c), NOBODY) for c in clusters], dtype=np.int64)}

@@ -1,11 +1,15 @@
 """From how many models agree to how sure that is.
 
-Of 50 models whose errors are chance, the share that agrees is itself off by up to 7 points. Customers with a high share
-have it by good luck too, and those with a low one by bad luck: taken at its word, the share is too sure at the top and
-not sure enough at the bottom. How much of the spread among customers is luck is known from the number of models, and
+Of 50 models whose errors are chance, the share that agrees has itself a standard error of up to 7 points. Customers
+with a high share have it by good luck too, and those with a low one by bad luck: taken at its word, the share is too
+sure at the top and not sure enough at the bottom. How much of the spread among customers is luck is known from the number of models, and
 the rest is how they differ. So each count of votes stands for the mean of what infinitely many models would say of
 customers who got that many: a beta-binomial model by moments [1]_, whose answer is Kelley's, the share drawn to the
 mean of all by what is luck [2]_.
+
+How customers differ who are all sure says nothing of a newcomer whom the models are split on. So of one customer more
+it is not known how he differs: he may have any share. He counts for one among the others, and that tells only where
+votes are such as hardly any of them would get.
 
 Where models err by another variance than one that stands for the segments, each such mean is taken of shares that are
 corrected for it, as if errors were normal: a border that x lies from, in standard errors, is passed with probability
@@ -22,6 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
+from scipy.stats import betabinom, binom
 
 POINTS = 200  # of a distribution, whose mean is taken
 
@@ -44,9 +49,22 @@ def confidences(agreeing: np.ndarray, n_models: int, sharpen: float) -> np.ndarr
     """
     counts = np.arange(n_models + 1)
     for_it, against = _prior(agreeing, n_models)
+    if for_it + against == 0:  # nobody whom the models are split on: there is no luck
+        return _told(0.0, 0.0, n_models, sharpen)
     if np.isinf(for_it + against):  # customers do not differ: what is seen is luck alone
-        mean = np.full(n_models + 1, agreeing.mean() / n_models)
-        return mean if sharpen == 1 else _sharper(mean, sharpen)
+        share = agreeing.mean() / n_models
+        told = np.full(n_models + 1, share if sharpen == 1 else _sharper(share, sharpen))
+        customers = len(agreeing) * binom.pmf(counts, n_models, share)
+    else:
+        told = _told(for_it, against, n_models, sharpen)
+        customers = len(agreeing) * betabinom.pmf(counts, n_models, for_it, against)
+    other = 1 / (n_models + 1)  # of whom every count is as likely
+    return (customers * told + other * _told(1.0, 1.0, n_models, sharpen)) / (customers + other)
+
+
+def _told(for_it: float, against: float, n_models: int, sharpen: float) -> np.ndarray:
+    """Return the confidence that each count stands for among customers whose shares have a beta distribution."""
+    counts = np.arange(n_models + 1)
     a, b = for_it + counts, against + n_models - counts
     if sharpen == 1:
         return a / (a + b)

@@ -218,11 +218,29 @@ def test_votes_by_hand():
 def test_luck_of_votes_is_taken_out_by_hand():
     """Two votes each: of shares 0, 0.5, 0.5 and 1, E[p(1 - p)] is 1/4 and Var[p] nothing, so that all is luck.
 
-    Of 0, 0, 0.5, 1 and 1 they are 1/10 and 3/20: the prior counts for 2/3 of a vote, half of it in favour.
+    Of 0, 0, 0.5, 1 and 1 they are 1/10 and 3/20: the prior counts for 2/3 of a vote, half of it in favour. To one more
+    customer, of any share, the counts are as likely (1/3), and he has shares of 1/4, 1/2 and 3/4 then; to four at 0.5
+    they are 1/4, 1/2 and 1/4, and to five of that prior 2/5, 1/5 and 2/5.
     """
-    assert confidences(np.array([0, 1, 1, 2]), 2, 1.0) == pytest.approx([0.5, 0.5, 0.5])
-    assert confidences(np.array([0, 0, 1, 2, 2]), 2, 1.0) == pytest.approx([1 / 8, 1 / 2, 7 / 8])
+    one = (4 / 4 * 1 / 2 + 1 / 3 * 1 / 4) / (4 / 4 + 1 / 3)
+    assert confidences(np.array([0, 1, 1, 2]), 2, 1.0) == pytest.approx([one, 0.5, 1 - one])
+    one = (5 * 2 / 5 * 1 / 8 + 1 / 3 * 1 / 4) / (5 * 2 / 5 + 1 / 3)
+    assert confidences(np.array([0, 0, 1, 2, 2]), 2, 1.0) == pytest.approx([one, 1 / 2, 1 - one])
     assert confidences(np.array([0, 2, 2]), 2, 1.0).tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("sharpen", [0.7, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "agreeing", [[50] * 89 + [49], [49] * 90, [50] * 80 + [49] * 10, [50] * 89 + [48], [0] * 89 + [1]]
+)
+def test_a_newcomer_may_be_like_none_of_those_who_are_sure(agreeing, sharpen):
+    """However alike the customers are: whom the models are split on is undecided, and none is surer than all."""
+    told = confidences(np.array(agreeing), 50, sharpen)
+    assert told[25] == pytest.approx(0.5, abs=0.05)
+    assert told[0] < 0.1 and told[50] > 0.9
+    if sharpen == 1:  # and those who are like all others keep their share
+        assert told[agreeing[0]] == pytest.approx(agreeing[0] / 50, abs=0.02)
+    assert (np.diff(told) >= -1e-12).all()
 
 
 def test_what_fifty_votes_say_is_what_infinitely_many_would():
@@ -334,6 +352,15 @@ def test_few_and_odd_customers_get_an_answer(method, customers, k):
 
 def test_two_kinds_of_customers_leave_no_doubt():
     assert (sg.segment(pd.DataFrame({"visits": [1.0] * 15 + [9.0] * 15}), n_segments=2).confidence == 1).all()
+
+
+@pytest.mark.parametrize("method", ["kmeans", "ward"])
+def test_segments_that_are_alike_are_as_sure_whatever_their_ids(method):
+    """Two customers: half of the models have one cluster for both, which is as much the one's as the other's."""
+    result = sg.segment(pd.DataFrame({"visits": [1.0, 9.0]}), n_segments=2, method=method)
+    assert (
+        result.confidence.between(0.6, 0.9).all() and result.confidence.max() - result.confidence.min() < 0.2
+    )
 
 
 def test_segments_of_one_customer_would_not_come_back():
