@@ -3,22 +3,22 @@
 Two models made from fresh samples of one population draw their borders in different places, each off by
 its own sampling error. Samples of all n customers show only one such error around the frozen model, so that
 their votes are too sure. Samples of n/2 customers, drawn with replacement, have twice the variance: they differ from
-the frozen model as much as a fresh one does. So it is with k-means of several populations, with many customers, and
-with preparers that are not ours. How many of the models agree is the confidence, once luck is taken out of it
-(`_votes.py`); ``benchmarks/confidence.py`` measures whether it holds.
+the frozen model as much as a fresh one does. How many of the models agree is the confidence, once luck is taken out of
+it (`_votes.py`); ``benchmarks/confidence.py`` measures whether it holds.
 
-Elsewhere such samples inherit too much. Of one population several partitions are equally good, and the one that won by
+Such samples inherit too much. Where several partitions are equally good, as of one population, the one that won by
 chance wins again; Ward's method jumps between partitions wherever groups overlap; a small component of a mixture breaks
 down where a few customers come twice or thrice. So customers like these are drawn afresh, of as many populations as
 they seem to come from (`_populations.py`), each of which keeps its values and rank correlations
-(`_one_population.py`): wherever that is one, and for other methods than k-means also where they are several and the
-customers not too many. That is one sampling error; to double it, who was drawn is drawn from once more, with
+(`_one_population.py`). That is one sampling error; to double it, who was drawn is drawn from once more, with
 replacement. For mixtures, which cannot bear that, it is the values that are drawn once more, feature by feature. Of one
-population that is less than a sampling error, and the votes are corrected for the rest; of several, who is of which is
-drawn by lot too, and nothing is missing.
+population that adds next to nothing, and the votes are corrected for the error that is missing; of several, who is of
+which is drawn by lot too, and nothing is missing.
 
-Whether few customers are of one population is itself not sure: groups that overlap are often not told from it. So a
-quarter of the models of k-means stay with samples of the customers then, in which groups would show.
+But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
+overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
+those of k-means and a quarter of the mixtures; of one, where customers are few, a quarter of those of k-means. Of many
+customers of several all models do, and so they do with preparers that are not ours.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
@@ -50,10 +50,11 @@ from segkit._votes import confidences
 from segkit.prepare import Preparer
 
 MODELS = 50
-OF_CUSTOMERS = 12  # of them that k-means of one population makes from samples of the customers …
-FEW = 1_000  # … where these are no more: many that are of several populations are told from one
+OF_CUSTOMERS = {"centers": 25, "mixture": 12}  # of them, from samples of customers of several populations
+OF_FEW = {"centers": 12}  # the same, of one population where customers are
+FEW = 1_000  # or fewer: of more it is sure
 COUNTED = 1_000  # customers by whom luck is told from difference
-SHARED = 10  # models that get their customers from the same populations
+SHARED = 5  # models that get their customers from the same populations
 SMALL = 3_000  # customers up to whom k-means looks for its starts by itself
 MOST = 2_000  # customers that each model is made from
 MOST_OF_CENTERS = 4_000  # where it is k-means, which is quick
@@ -175,14 +176,15 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
     if isinstance(frozen.preparer, Preparer):
         some = frozen.customers.iloc[known]
         of = memberships(some, frozen.preparer, frozen.prepared[known], rng, continuum=continuum)
-    if of is None or (of.shape[1] > 1 and (kind == "centers" or n > most)):
+    if of is None or (of.shape[1] > 1 and n > most):  # blurred populations are not for many
         return _from_customers(frozen, rng, half, MODELS), float(np.sqrt(n / 2 / half))
-    of_customers = OF_CUSTOMERS if kind == "centers" and n <= FEW else 0
+    several = of.shape[1] > 1
+    of_customers = (OF_CUSTOMERS if several else OF_FEW if n <= FEW else {}).get(kind, 0)
     made = chain(
         _from_customers(frozen, rng, half, of_customers),
         _from_populations(frozen, rng, known, of, MODELS - of_customers),
     )
-    less = 2 if kind == "mixture" and of.shape[1] == 1 else 1  # one sampling error instead of two
+    less = 2 if kind == "mixture" and not several else 1  # one sampling error instead of two
     return made, float(np.sqrt(n / less / len(known)))
 
 

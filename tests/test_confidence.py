@@ -297,7 +297,7 @@ def test_undecided_is_no_name(kmeans):
 
 @pytest.mark.parametrize("level", [-0.1, 1.1, np.nan, "high"])
 def test_a_level_that_is_no_share_is_refused(kmeans, level):
-    with pytest.raises(ValueError, match=r"undecided_below=.* should be a share of the models"):
+    with pytest.raises(ValueError, match=r"undecided_below=.* should be a confidence"):
         kmeans.place(crowd(), undecided_below=level)
     with pytest.raises(ValueError, match=r"below=.* should be a share"):
         kmeans.undecided(level)
