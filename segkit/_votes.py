@@ -1,11 +1,11 @@
 """From how many models agree to how sure that is.
 
-Of 50 models whose errors are chance, the share that agrees has itself a standard error of up to 7 points. Customers with
-a high share have it by good luck too, and those with a low one by bad luck: taken at its word, the share is too sure at
-the top and not sure enough at the bottom. How much of the spread among customers is luck is known from the number of
-models, and the rest is how they differ. So each count of votes stands for the mean of what infinitely many models would
-say of customers who got that many: a beta-binomial model by moments [1]_, whose answer is Kelley's, the share drawn to
-the mean of all by what is luck [2]_.
+Of 50 models whose errors are chance, the share that agrees has itself a standard error of up to 7 points. Customers
+with a high share have it by good luck too, and those with a low one by bad luck: taken at its word, the share is too
+sure at the top and not sure enough at the bottom. How much of the spread among customers is luck is known from the
+number of models, and the rest is how they differ. So each count of votes stands for the mean of what infinitely many
+models would say of customers who got that many: a beta-binomial model by moments [1]_, whose answer is Kelley's, the
+share drawn to the mean of all by what is luck [2]_.
 
 How customers differ who are all sure says nothing of a newcomer whom the models are split on. So of one customer more
 it is not known how he differs: he may have any share. He counts for one among the others, and that tells only where
