@@ -51,7 +51,7 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     words = {
         "format": FORMAT,
         "files": {name: _sha256(content) for name, content in held.items()},
-        "panel": None if panel is None else {"kind": panel.kind, "sharpen": panel.sharpen},
+        "panel": None if panel is None else {"kind": panel.kind, "confidences": panel.confidences.tolist()},
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
         "ids": {str(k): v for k, v in result.ids.items()},
@@ -167,7 +167,7 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
         provenance=words["provenance"],
         examined=_trust(words.get("trust")),
     )
-    if words.get("panel"):
+    if "confidences" in (words.get("panel") or {}):  # others are of an earlier version: they are made again
         vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)
     return result
 
@@ -185,7 +185,11 @@ def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
 def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]) -> Panel:
     clusterers = _trusted(folder, PANEL_MODELS, trusted) if said["kind"] == "own" else []
     return from_table(
-        pd.read_parquet(folder / PANEL), said["kind"], said["sharpen"], n_prepared, list(clusterers)
+        pd.read_parquet(folder / PANEL),
+        said["kind"],
+        np.array(said["confidences"]),
+        n_prepared,
+        list(clusterers),
     )
 
 

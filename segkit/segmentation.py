@@ -18,7 +18,8 @@ from sklearn.base import BaseEstimator
 from segkit import _parts
 from segkit._engine import near
 from segkit._fit import OUTSIDE, Assigner, dense, split
-from segkit._panel import Panel, make_panel
+from segkit._other_models import make_panel
+from segkit._panel import Panel
 from segkit._provenance import hash_of
 from segkit.prepare import Preparer
 
@@ -251,12 +252,12 @@ class Segmentation:
         """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
 
         The probability that a model made from other customers of the same population would put this one
-        into the same segment. It is the share that does so of 50 models. Those of k-means, where customers seem
-        to come from several populations, are made from half as many customers each, drawn with replacement
-        [1]_: these differ from the frozen model as much as one made from fresh customers does. Elsewhere they are made
-        from customers drawn afresh, of as many populations as these seem to come from; other methods than k-means
-        up to 2,000 customers only. The votes of Gaussian mixtures are corrected for it. Asked for the first time, it
-        makes the models, which takes 1 to 12 seconds.
+        into the same segment. Fifty models vote, and the share that agrees is taken without the luck that so few votes
+        have [2]_. They are made from customers drawn afresh, of as many populations as these seem to come from; some of
+        those of k-means and mixtures from half as many customers each, drawn with replacement [1]_: these differ from
+        the frozen model as much as one made from fresh customers does. So are all models of many customers of several
+        populations (more than 4,000 for k-means, 2,000 for other methods), and those with a preparer that is not ours.
+        Asked for the first time, it makes the models, which takes 1 to 12 seconds.
 
         It says whether the segment would be the same, not whether it is real.
 
@@ -271,6 +272,7 @@ class Segmentation:
         References
         ----------
         .. [1] Bickel, Götze & van Zwet (1997), Resampling fewer than n observations, Statistica Sinica 7.
+        .. [2] Kelley (1927), Interpretation of Educational Measurements.
         """
         return self._confidence.copy()
 
@@ -579,4 +581,4 @@ def checked_result(result: object, name: str = "result") -> None:
 
 def _check_share(name: str, share: float) -> None:
     if not isinstance(share, (int, float, np.number)) or not 0 <= share <= 1:
-        raise ValueError(f"{name}={share!r} should be a share of the models, from 0 to 1, such as 0.6.")
+        raise ValueError(f"{name}={share!r} should be a confidence, from 0 to 1, such as 0.6.")
