@@ -309,7 +309,7 @@ class Segmentation:
         >>> import segkit as sg
         >>> customers = pd.DataFrame({"visits": [1, 2, 3, 2, 1, 3, 31, 32, 33, 31, 32, 33]}, index=list("abcdefghijkl"))
         >>> result = sg.segment(customers, n_segments=2)
-        >>> result.place(pd.DataFrame({"visits": [32]}, index=["new"]))
+        >>> result.place(pd.DataFrame({"visits": [32]}, index=["new"])).round(2)
              segment_id    segment  confidence  runner_up
         new           0  Segment 0         1.0       <NA>
         """

@@ -299,7 +299,7 @@ def test_undecided_is_no_name(kmeans):
 def test_a_level_that_is_no_share_is_refused(kmeans, level):
     with pytest.raises(ValueError, match=r"undecided_below=.* should be a confidence"):
         kmeans.place(crowd(), undecided_below=level)
-    with pytest.raises(ValueError, match=r"below=.* should be a share"):
+    with pytest.raises(ValueError, match=r"below=.* should be a confidence"):
         kmeans.undecided(level)
 
 

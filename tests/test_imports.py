@@ -25,7 +25,8 @@ LAYERS = (
     | {"events", "attributes", "presets"},
     {"features", "datasets", "quality"},
     {"prepare", "bands", "cluster", "_customers", "_fit", "_parts", "_provenance"},
-    {"segmentation", "_storage", "_identity", "_one_population", "_panel", "_populations", "segmenting"},
+    {"segmentation", "_storage", "_identity", "segmenting"}
+    | {"_one_population", "_other_models", "_panel", "_populations", "_votes"},
     {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
     {"plots"},
     {"widgets", "reporting"},
