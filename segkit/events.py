@@ -109,8 +109,8 @@ class Events:
         else:  # whose hashes are too short to tell lines apart
             lines = t.distinct()
             different = lines.group_by("kind").agg(different=lines.count())
-        if "amount" in summary:
-            summary["amount"] = summary["amount"].round(2)  # a sum has no more digits, only noise
+        if "amount" in summary:  # no currency has more than three decimals: what is left is noise
+            summary["amount"] = summary["amount"].round(3)
         summary["repeats"] = summary["events"] - different.to_pandas().set_index("kind")["different"]
         return summary
 
