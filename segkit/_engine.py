@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import functools
 import itertools
+import os
 import shutil
 import tempfile
 import threading
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
+STORE = "segkit_store"
+"""Catalogue of tables that are kept compressed, in a file of the temporary folder."""
 T = TypeVar("T")
 _numbers = itertools.count()
 _turn = threading.RLock()
@@ -39,13 +42,24 @@ def engine() -> Backend:
     """
     import ibis
 
-    spill = tempfile.mkdtemp(prefix="segkit-")
-    atexit.register(shutil.rmtree, spill, ignore_errors=True)
-    connection = ibis.duckdb.connect(temp_directory=spill)
+    connection = ibis.duckdb.connect(temp_directory=_folder())
     atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
     return connection
+
+
+@functools.cache
+def _folder() -> str:
+    """Return this process's temporary folder, which nobody else can read and which goes when the process ends."""
+    folder = tempfile.mkdtemp(prefix="segkit-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def _open_store() -> None:
+    run(f"ATTACH {quoted(os.path.join(_folder(), 'store.duckdb'))} AS {STORE}")
 
 
 def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
@@ -125,6 +139,15 @@ def kept(table: ir.Table) -> ir.Table:
     return adopted(name)
 
 
+def stored(table: ir.Table) -> ir.Table:
+    """Return a computed copy of a table in a file, compressed and in its order; it needs little memory."""
+    sweep()
+    _open_store()
+    name = fresh_name("stored")
+    engine().create_table(name, table, database=(STORE, "main"))
+    return _watched(name, "STORED")
+
+
 def adopted(name: str) -> ir.Table:
     """Return a temporary table that is dropped once nothing refers to it any longer."""
     return _watched(name, "TABLE")
@@ -132,7 +155,7 @@ def adopted(name: str) -> ir.Table:
 
 def _watched(name: str, what: str) -> ir.Table:
     """Note the name when its last user is gone; dropped there and then, it might cut into a running query."""
-    table = engine().table(name)
+    table = engine().table(name, database=(STORE, "main") if what == "STORED" else None)
     weakref.finalize(table.op(), _abandoned.append, (what, name)).atexit = False
     return table
 
@@ -144,7 +167,7 @@ def sweep() -> None:
         if what == "VIEW":
             engine().con.unregister(name)
         else:
-            run(f"DROP TABLE IF EXISTS {name}")
+            run(f"DROP TABLE IF EXISTS {f'{STORE}.main.' if what == 'STORED' else ''}{name}")
 
 
 def fresh_name(stem: str) -> str:

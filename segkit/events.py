@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from segkit._arguments import check_count, warn_of_kinds
+from segkit._cache import cached
 from segkit._dialect import dialect_of
 from segkit._door import Door
 from segkit._engine import near, one_at_a_time, table_of
@@ -169,6 +170,30 @@ class Events:
         here = dialect_of(self.table) == "duckdb"
         some = table_of(chosen) if here else ibis.memtable(chosen)
         return replace(self, table=self.table.semi_join(some, "customer_id"))
+
+    @one_at_a_time
+    def cache(self) -> Events:
+        """Compute the log now and keep it in the order of customers, so that what is asked of it is answered sooner.
+
+        Worth it where several things are asked: features again and again, snapshots, a scoreboard. It costs about as
+        much as twenty-odd features of the file once; after it they take two thirds of the time, and nothing that the
+        door cleans or joins is done again. What is answered is the same.
+
+        Returns
+        -------
+        Events
+            The same rows, what was refused too. They stand in a file of this process's temporary folder, compressed,
+            which only this user can read, and are dropped once nothing refers to them any longer. Events of
+            another engine, such as Spark, are kept by that engine, in its own way.
+
+        Examples
+        --------
+        >>> import segkit as sg
+        >>> events = sg.make_events(50)[0].cache()
+        >>> sg.customer_features(events, sg.RFM, as_of="2024-06-01").shape
+        (50, 3)
+        """
+        return replace(self, table=cached(self.table))
 
     def __add__(self, other: Events) -> Events:
         if not isinstance(other, Events):

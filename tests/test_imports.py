@@ -12,6 +12,7 @@ import segkit
 LAYERS = (
     {
         "_arguments",
+        "_cache",
         "_engine",
         "_standard",
         "_dialect",

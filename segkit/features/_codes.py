@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from segkit._cache import CODES, with_codes
 from segkit._dialect import codes_of, has_codes
 from segkit._engine import answered
-from segkit.features._grains import CODES, Grains
+from segkit.features._grains import Grains
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
+__all__ = ["answer", "checks", "customer_codes", "with_codes"]
+
 CUSTOMER = CODES["customer_id"]
 MET = "codes_met"
 """Column of an answer: whether two products share a code."""
-
-
-def codes(table: ir.Table) -> dict[str, ir.IntegerColumn]:
-    """Return the codes of a table's ids, by the names of their columns."""
-    return {code: codes_of(table[ids]) for ids, code in CODES.items() if ids in table.columns}
 
 
 def customer_codes(customers: ir.Table) -> dict[str, ir.IntegerColumn]:

@@ -22,7 +22,7 @@ from segkit._engine import near, one_at_a_time
 from segkit._standard import BASES, EXACT, STANDARD, TYPE_OF
 from segkit._times import EARLIEST, LATEST
 from segkit.events import Events, check_zone
-from segkit.features._codes import answer, checks, codes, customer_codes
+from segkit.features._codes import answer, checks, customer_codes, with_codes
 from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
 from segkit.features._own import check_aggregate, finite, is_own, mistaken
@@ -431,12 +431,12 @@ def feature_query(
         `customer_id` and a column for each feature; one row a customer, in no order.
     """
     dialect = dialect or dialect_of(events.table)
-    t = events.table
+    t = with_codes(events.table) if coded else events.table
     seen = t.filter(t.timestamp < as_of)
     if window is not None:
         seen = seen.filter(seen.timestamp >= as_of - window)
     age = functools.partial(_age_at, as_of, dialect)
-    return _assembled(_aged(seen, age, coded), age, features, events, dialect, coded)
+    return _assembled(_aged(seen, age), age, features, events, dialect, coded)
 
 
 def snapshot_query(
@@ -462,11 +462,11 @@ def snapshot_query(
         `snapshot` (number of the date, from 0), `customer_id` and a column for each feature.
     """
     dialect = dialect_of(events.table)
-    t = events.table
+    t = with_codes(events.table) if coded else events.table
     every = t.filter(t.timestamp < dates[-1]).mutate(snapshot=ibis.array(list(range(len(dates)))).unnest())
     seen = every.filter(every.timestamp < _moment_of(dates, every))
     age = functools.partial(_age_then, dates, dialect)
-    aged = _aged(seen, age, coded)
+    aged = _aged(seen, age)
     if window is not None:
         aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
     return _assembled(aged, age, features, events, dialect, coded)
@@ -486,9 +486,9 @@ def _moment_of(dates: list[pd.Timestamp], table: ir.Table) -> ir.Column:
     return table.snapshot.cases(*enumerate(moments))
 
 
-def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn], coded: bool = False) -> ir.Table:
+def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
     """Say how old each event is at its moment; money and items become exact numbers."""
-    aged = seen.mutate(age=age(seen), **codes(seen) if coded else {})
+    aged = seen.mutate(age=age(seen))
     exact = {c: aged[c].cast(MONEY) for c in EXACT if c in aged.columns}
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 

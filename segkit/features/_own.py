@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
+from segkit._cache import CODES
 from segkit._engine import near
-from segkit.features._grains import CODES
 
 if TYPE_CHECKING:
     from segkit.features._core import Feature

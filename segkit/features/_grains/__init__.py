@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from segkit.features._grains import context, feedback, messages, paths, shopping, web
-from segkit.features._grains._building import CODES, DEFAULTS, LOG, SETTINGS, Grains, settings_of, who
+from segkit.features._grains._building import DEFAULTS, LOG, SETTINGS, Grains, settings_of, who
 
 GRAINS: dict[str, Callable[..., Any]] = {
     grain.__name__: grain
@@ -24,4 +24,4 @@ GRAINS: dict[str, Callable[..., Any]] = {
 }
 """How each grain is made, by the name under which features ask for it."""
 
-__all__ = ["CODES", "DEFAULTS", "GRAINS", "LOG", "SETTINGS", "Grains", "settings_of", "who"]
+__all__ = ["DEFAULTS", "GRAINS", "LOG", "SETTINGS", "Grains", "settings_of", "who"]

@@ -7,11 +7,11 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from segkit._cache import CODES
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-CODES = {"customer_id": "customer_code", "product_id": "product_code"}
-"""Columns of a log that stand for its ids, where its engine groups by numbers: shorter, and sooner compared."""
 LOG = ("seen", "events")  # the log itself, under the name that reads best
 DEFAULTS: dict[str, Any] = {
     "visit_gap": 30 * 60,  # seconds without a click after which a visit is over

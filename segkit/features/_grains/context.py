@@ -34,7 +34,8 @@ def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
     Purchase lines that share an order id are one deed, at the time of the first, and so are those of a
     return: a full basket at night is not twenty nights.
     """
-    done = seen.filter(~_done_to_them(seen))
+    # Of a value, DuckDB asks each different word once; of a condition, each row.
+    done = seen.filter((~_done_to_them(seen)).cast("int8") > 0)
     known = [column for column in CIRCUMSTANCES if column in done.columns]
     keys = [*who(done), "kind"]
     columns = [*keys, "timestamp", "age", *known]
