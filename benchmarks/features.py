@@ -194,7 +194,9 @@ def measure(n_rows: int, of: str, memory: str, repeats: int, without: tuple[str,
     if not path.exists():
         SETS[of].make(n_rows, path)
     names = [
-        name for name in ("bare scan", *OURS, *SETS[of].peers) if not name.startswith(tuple(without) or ("-",))
+        name
+        for name in ("bare scan", *OURS, *SETS[of].peers)
+        if not name.startswith(tuple(without) or ("-",))
     ]
     with tempfile.TemporaryDirectory(prefix="segkit-bench-") as folder:
         contenders = [Contender(name, of, path, memory, tempfile.mkdtemp(dir=folder)) for name in names]
@@ -231,7 +233,9 @@ def _report(
         f"  segkit before the query: door {before['door']:.2f} s once; building {before['build']:.2f} s and "
         f"compiling {before['compile']:.2f} s each time ({before['first']:.2f} s the first), in the figures above"
     )
-    print(f"  keeping the log: {cached['cache']:.2f} s of wall, {cached['cache cpu']:.2f} s of the processor, once")
+    print(
+        f"  keeping the log: {cached['cache']:.2f} s of wall, {cached['cache cpu']:.2f} s of the processor, once"
+    )
     print(f"  load (1, 5, 15 min) {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")
     equal = True
     for name, theirs in answers.items():

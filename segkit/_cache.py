@@ -46,9 +46,7 @@ def with_codes(table: ir.Table) -> ir.Table:
     kept = _kept(table)
     if kept is not None:
         return kept
-    return table.mutate(
-        **{code: codes_of(table[ids]) for ids, code in CODES.items() if ids in table.columns}
-    )
+    return table.mutate(**{code: codes_of(table[ids]) for ids, code in CODES.items() if ids in table.columns})
 
 
 def _kept(table: ir.Table) -> ir.Table | None:

@@ -7,12 +7,12 @@ import contextlib
 import difflib
 import functools
 import itertools
-import os
 import shutil
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _folder() -> str:
 
 @functools.cache
 def _open_store() -> None:
-    run(f"ATTACH {quoted(os.path.join(_folder(), 'store.duckdb'))} AS {STORE}")
+    run(f"ATTACH {quoted(str(Path(_folder()) / 'store.duckdb'))} AS {STORE}")
 
 
 def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:

@@ -176,7 +176,7 @@ class Events:
         """Compute the log now and keep it in the order of customers, so that what is asked of it is answered sooner.
 
         Worth it where several things are asked: features again and again, snapshots, a scoreboard. It costs about as
-        much as twenty-odd features of the file once; after it they take two thirds of the time, and nothing that the
+        much as thirty features of the file once; after it they take two thirds of the time, and nothing that the
         door cleans or joins is done again. What is answered is the same.
 
         Returns
@@ -190,8 +190,8 @@ class Events:
         --------
         >>> import segkit as sg
         >>> events = sg.make_events(50)[0].cache()
-        >>> sg.customer_features(events, sg.RFM, as_of="2024-06-01").shape
-        (50, 3)
+        >>> sg.customer_features(events, sg.RFM, as_of="2025-01-01").shape
+        (50, 4)
         """
         return replace(self, table=cached(self.table))
 

@@ -1,11 +1,14 @@
 """DuckDB groups by hashes of ids; where two ids share one, the answer is still that of the ids."""
 
+import ibis
 import pandas as pd
 import pytest
+import sqlglot
 from by_hand import AS_OF
 from pandas.testing import assert_frame_equal
 
 import segkit as sg
+from segkit import _cache, _engine
 from segkit.datasets import make_events
 from segkit.features import _codes, feature_query
 
@@ -31,6 +34,7 @@ def sharing(monkeypatch):
             return real(text) % 3 if of in columns else real(text)
 
         monkeypatch.setattr(_codes, "codes_of", few)
+        monkeypatch.setattr(_cache, "codes_of", few)
 
     return share
 
@@ -66,3 +70,36 @@ def test_no_feature_may_bear_the_name_of_a_code():
     for name in ("customer_code", "codes_met"):
         with pytest.raises(ValueError, match="names that the query itself uses"):
             sg.Feature(name, lambda orders: orders.count(), "orders", "Orders.")
+
+
+def test_steps_that_only_choose_are_read_anew_and_dear_ones_once(events):
+    """The engine is told so of each; what it answers is what Ibis would."""
+    t = events.table
+    bought = t.filter(t.kind == "purchase").select("customer_id", "amount")
+    spent = bought.group_by("customer_id").agg(spent=bought.amount.sum())
+    top, rest = (
+        spent.filter(spent.spent > spent.spent.mean()),
+        bought.group_by("customer_id").agg(n=bought.count()),
+    )
+    query = rest.left_join(top, "customer_id").mutate(nothing=ibis.null()).order_by("customer_id")
+    assert _engine.answered(query).equals(query.to_pyarrow())
+    sent = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlglot.exp.Select, "sql", noted(sent))
+        _engine.answered(query)
+    steps = {step.alias: step for step in sent[-1].ctes}
+    assert {step.args.get("materialized") for step in steps.values()} == {False, None}
+    for step in steps.values():
+        dear = any(step.find(kind) for kind in (sqlglot.exp.AggFunc, sqlglot.exp.Window, sqlglot.exp.Join))
+        assert step.args.get("materialized") is (None if dear else False)
+
+
+def noted(sent):
+    """Note what is written as SQL, and write it."""
+    real = sqlglot.exp.Select.sql
+
+    def sql(self, *args, **options):
+        sent.append(self)
+        return real(self, *args, **options)
+
+    return sql

@@ -474,3 +474,14 @@ def test_spark_connect():
         [sys.executable, HERE / "spark_connect.py"], capture_output=True, text=True, timeout=300
     )
     assert said.stdout.splitlines()[-1:] == ["as on DuckDB"], said.stderr[-3000:]
+
+
+def test_a_kept_log_is_kept_by_spark():
+    lines = pa.table(
+        {"customer_id": ["ada", "bob"], "timestamp": ["2024-01-01", "2024-01-02"], "amount": [5.5, 7]}
+    )
+    events = sg.read_events(spark_frame(lines), kind="purchase")
+    kept = events.cache()
+    assert kept.table.get_backend().name == "pyspark"
+    expected = sg.customer_features(events, sg.RFM, as_of="2024-02-01")
+    assert_frame_equal(sg.customer_features(kept, sg.RFM, as_of="2024-02-01"), expected)

@@ -284,7 +284,8 @@ def customer_features(
     Notes
     -----
     All features compile into one query. Sums of money and items are exact to the millionth, so that
-    the answer does not depend on the order of rows or the number of threads.
+    the answer does not depend on the order of rows or the number of threads. Who asks again and again, of millions
+    of events, keeps the log in the order of its customers first: ``events = events.cache()``.
 
     Examples
     --------

@@ -1,0 +1,154 @@
+"""A log that is kept answers as it did before, sooner, and goes when nobody needs it."""
+
+import gc
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from by_hand import AS_OF
+from pandas.testing import assert_frame_equal
+from tables import orders
+
+import segkit as sg
+from segkit import _cache
+from segkit._cache import CODES, with_codes
+from segkit._engine import STORE, _folder, run, sweep
+from segkit.datasets import make_events
+from segkit.features import feature_query
+from segkit.features._core import missing_columns
+
+DATES = ["2024-03-01", AS_OF]
+LINES = orders(
+    ("bob", "2024-01-02 11:30:00", 5.5), ("ada", "2024-01-01 10:00:00", 30.0), (None, "2024-01-01", 1.0)
+)
+
+
+@pytest.fixture(scope="module")
+def events():
+    return make_events(40)[0]
+
+
+@pytest.fixture(scope="module")
+def kept(events):
+    return events.cache()
+
+
+def in_store():
+    """How many tables stand in the store, once those that nobody refers to are gone."""
+    gc.collect()
+    sweep()
+    return run(f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{STORE}'")[0][0]
+
+
+def answers(events, features):
+    """Features at a moment, in a window before it, and at two moments."""
+    return [
+        sg.customer_features(events, features, as_of=AS_OF),
+        sg.customer_features(events, features, as_of=AS_OF, window="60 days"),
+        sg.snapshots(events, features, dates=DATES),
+    ]
+
+
+def test_every_feature_is_answered_as_before(events, kept):
+    features = [f for f in sg.FAMILIES if f.name not in lacking(events)]
+    assert len(features) > 60
+    before, after = (sg.customer_features(e, features, as_of=AS_OF) for e in (events, kept))
+    assert_frame_equal(after, before, check_exact=True)
+    some = sg.RFM + sg.CADENCE + sg.select_features("visits", "variety", "top_category", "evening_share")
+    for before, after in zip(answers(events, some), answers(kept, some), strict=True):
+        assert_frame_equal(after, before, check_exact=True)
+
+
+def lacking(events):
+    return {name for name, column in missing_columns(events, sg.FAMILIES).items() if column}
+
+
+def test_the_log_is_the_same(events, kept):
+    assert kept.columns == events.columns and kept.sources == events.sources
+    assert repr(kept) == repr(events)
+    assert_frame_equal(kept.describe(), events.describe())
+    mine, theirs = (e.table.to_pandas() for e in (kept, events))
+    columns = list(theirs)
+    assert_frame_equal(*(t.sort_values(columns, ignore_index=True) for t in (mine, theirs)))
+
+
+def test_what_was_refused_stays_so():
+    events = sg.read_events(LINES, kind="purchase").cache()
+    assert events.kinds().sum() == 2
+    assert events.refused[["reason", "count"]].to_numpy().tolist() == [["customer_id missing", 1]]
+
+
+def test_it_stands_in_the_order_of_customers_and_times(kept):
+    rows = with_codes(kept.table).to_pandas()
+    assert (rows["customer_id"] != rows["customer_id"].shift()).sum() == rows["customer_id"].nunique()
+    assert rows.groupby("customer_id")["timestamp"].is_monotonic_increasing.all()
+
+
+def test_codes_are_read_not_made_again(kept):
+    query = feature_query(kept, sg.RFM, as_of=pd.Timestamp(AS_OF), coded=True)
+    of_log = str(query.get_backend().compile(query)).split("GROUP BY")[0]
+    assert '"customer_code"' in of_log and STORE in of_log
+    assert (
+        str(query.get_backend().compile(query)).count("HASH(") == 1
+    )  # of those who are aggregated, not of the log
+
+
+def test_ids_that_share_a_code_are_told_apart(events, monkeypatch):
+    real = _cache.codes_of
+    chosen = sg.RFM + sg.select_features("variety", "top_product", "return_rate")
+    expected = answers(events, chosen)
+    monkeypatch.setattr(_cache, "codes_of", lambda text: real(text) % 3)
+    monkeypatch.setattr("segkit.features._codes.codes_of", lambda text: real(text) % 3)
+    kept = events.cache()
+    assert with_codes(kept.table)[CODES["customer_id"]].nunique().to_pandas() == 3
+    for before, after in zip(expected, answers(kept, chosen), strict=True):
+        assert_frame_equal(after, before)
+
+
+def test_what_is_made_of_a_kept_log_is_no_kept_log(events, kept):
+    """Some of its rows, more of them, or other columns under the same names: all are answered as they are."""
+    half = kept.sample(20)
+    assert_frame_equal(answers(half, sg.RFM)[0], answers(events.sample(20), sg.RFM)[0])
+    twice = kept + kept
+    spent = sg.customer_features(twice, sg.RFM, as_of=AS_OF)["monetary"]
+    assert spent.equals(2 * answers(events, sg.RFM)[0]["monetary"])
+    t, stored = kept.table, with_codes(kept.table)
+    others = [c for c in kept.columns if c != "customer_id"]
+    for by_kind in (t.mutate(customer_id=t.kind), stored.select(*others, customer_id=stored.kind)):
+        found = sg.customer_features(replace(kept, table=by_kind), sg.RFM, as_of=AS_OF)
+        assert {"purchase", "page_view"} < set(found.index) < set(events.kinds().index)
+
+
+def test_another_clock_needs_no_other_copy(events, kept):
+    before = in_store()
+    there = replace(kept, timezone="Asia/Tokyo")
+    here = replace(events, timezone="Asia/Tokyo")
+    chosen = sg.select_features("evening_share", "weekend_share")
+    assert_frame_equal(answers(there, chosen)[0], answers(here, chosen)[0])
+    assert there.cache().table.equals(kept.table) and in_store() == before
+
+
+def test_it_goes_when_nobody_needs_it(events):
+    before = in_store()
+    mine = events.cache()
+    of_it = mine.sample(5)
+    assert in_store() == before + 1
+    del mine
+    assert in_store() == before + 1
+    sg.customer_features(of_it, sg.RFM, as_of=AS_OF)
+    del of_it
+    assert in_store() == before
+
+
+def test_nobody_else_can_read_the_file(kept):
+    file = Path(_folder()) / "store.duckdb"
+    assert file.is_file()
+    assert os.name == "nt" or not stat.S_IMODE(Path(_folder()).stat().st_mode) & 0o077
+
+
+def test_one_event_and_ids_that_look_like_numbers():
+    one = sg.read_events(orders(("007", "2024-01-01", 1.0)), kind="purchase").cache()
+    assert sg.customer_features(one, sg.RFM, as_of="2024-02-01").index.to_list() == ["007"]
