@@ -189,7 +189,8 @@ class Events:
         Examples
         --------
         >>> import segkit as sg
-        >>> events = sg.make_events(50)[0].cache()
+        >>> from segkit.datasets import make_events
+        >>> events = make_events(50, kinds="purchase")[0].cache()
         >>> sg.customer_features(events, sg.RFM, as_of="2025-01-01").shape
         (50, 4)
         """
