@@ -52,7 +52,7 @@ def has_codes(dialect: str) -> bool:
 
 
 def codes_of(text: ir.StringColumn) -> ir.IntegerColumn:
-    """Return numbers that stand for texts, within one query, in an engine that has them.
+    """Return numbers that stand for texts, the same each time, in an engine that has them.
 
     Two texts may share a number, though hardly ever: whoever uses them looks whether any did.
     """

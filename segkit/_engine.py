@@ -12,7 +12,6 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
-STORE = "segkit_store"
-"""Catalogue of tables that are kept compressed, in a file of the temporary folder."""
 T = TypeVar("T")
 _numbers = itertools.count()
 _turn = threading.RLock()
-_abandoned: list[tuple[str, str]] = []
+_abandoned: list[Callable[[], object]] = []
 
 
 @functools.cache
@@ -42,7 +39,7 @@ def engine() -> Backend:
     """
     import ibis
 
-    connection = ibis.duckdb.connect(temp_directory=_folder())
+    connection = ibis.duckdb.connect(temp_directory=folder())
     atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
@@ -50,16 +47,11 @@ def engine() -> Backend:
 
 
 @functools.cache
-def _folder() -> str:
-    """Return this process's temporary folder, which nobody else can read and which goes when the process ends."""
-    folder = tempfile.mkdtemp(prefix="segkit-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@functools.cache
-def _open_store() -> None:
-    run(f"ATTACH {quoted(str(Path(_folder()) / 'store.duckdb'))} AS {STORE}")
+def folder() -> str:
+    """Return this process's temporary folder, which nobody else can read; it goes when the process ends by itself."""
+    made = tempfile.mkdtemp(prefix="segkit-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
@@ -128,46 +120,51 @@ def table_of(data: pa.Table) -> ir.Table:
     sweep()
     name = fresh_name("memory")
     engine().con.register(name, data)
-    return _watched(name, "VIEW")
+    return watched(engine().table(name), lambda: engine().con.unregister(name))
 
 
 def kept(table: ir.Table) -> ir.Table:
     """Return a computed copy of a table, in the engine, which spills to disk when memory is short."""
     sweep()
     name = fresh_name("kept")
-    engine().create_table(name, table, temp=True)
-    return adopted(name)
-
-
-def stored(table: ir.Table) -> ir.Table:
-    """Return a computed copy of a table in a file, compressed and in its order; it needs little memory."""
-    sweep()
-    _open_store()
-    name = fresh_name("stored")
-    engine().create_table(name, table, database=(STORE, "main"))
-    return _watched(name, "STORED")
+    drop = _dropping(name)
+    try:
+        engine().create_table(name, table, temp=True)
+    except BaseException:  # an interruption too: the table may be there, and empty
+        sweep(drop)
+        raise
+    return watched(engine().table(name), drop)
 
 
 def adopted(name: str) -> ir.Table:
     """Return a temporary table that is dropped once nothing refers to it any longer."""
-    return _watched(name, "TABLE")
+    return watched(engine().table(name), _dropping(name))
 
 
-def _watched(name: str, what: str) -> ir.Table:
-    """Note the name when its last user is gone; dropped there and then, it might cut into a running query."""
-    table = engine().table(name, database=(STORE, "main") if what == "STORED" else None)
-    weakref.finalize(table.op(), _abandoned.append, (what, name)).atexit = False
+def _dropping(name: str) -> Callable[[], object]:
+    return functools.partial(run, f"DROP TABLE IF EXISTS {name}")
+
+
+def watched(table: ir.Table, drop: Callable[[], object]) -> ir.Table:
+    """Note how to drop a table when its last user is gone; done there and then, it might cut into a running query."""
+    weakref.finalize(table.op(), _abandoned.append, drop).atexit = False
     return table
 
 
-def sweep() -> None:
-    """Drop the tables that nothing refers to any longer."""
-    while _abandoned:
-        what, name = _abandoned.pop()
-        if what == "VIEW":
-            engine().con.unregister(name)
-        else:
-            run(f"DROP TABLE IF EXISTS {f'{STORE}.main.' if what == 'STORED' else ''}{name}")
+def sweep(*more: Callable[[], object]) -> None:
+    """Drop the tables that nothing refers to any longer, and more; what cannot be dropped now, the next time.
+
+    That a disk is full is of no concern to who reads other events.
+    """
+    import duckdb
+
+    _abandoned.extend(more)
+    for _ in range(len(_abandoned)):
+        drop = _abandoned.pop(0)
+        try:
+            drop()
+        except (duckdb.Error, OSError):
+            _abandoned.append(drop)
 
 
 def fresh_name(stem: str) -> str:

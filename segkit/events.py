@@ -175,16 +175,22 @@ class Events:
     def cache(self) -> Events:
         """Compute the log now and keep it in the order of customers, so that what is asked of it is answered sooner.
 
-        Worth it where several things are asked: features again and again, snapshots, a scoreboard. It costs about as
-        much as thirty features of the file once; after it they take two thirds of the time, and nothing that the
-        door cleans or joins is done again. What is answered is the same.
+        Worth it where several things are asked of millions of events: features again and again, snapshots, a
+        scoreboard. It costs about as much as thirty features of the file once; after it they take two thirds of the
+        time, and nothing that the door cleans or joins is done again. What is answered is the same.
 
         Returns
         -------
         Events
-            The same rows, what was refused too. They stand in a file of this process's temporary folder, compressed,
-            which only this user can read, and are dropped once nothing refers to them any longer. Events of
-            another engine, such as Spark, are kept by that engine, in its own way.
+            The same rows, what was refused too. They stand, compressed, in a file in a temporary folder of this
+            process, which only this user can read. It is deleted once nothing refers to them any longer, and when
+            Python ends; not where Python is killed. Events of another engine, such as Spark, are kept by that
+            engine, in its own way.
+
+        Raises
+        ------
+        OSError
+            If the log cannot be written, such as where the disk is full. Nothing is left behind then.
 
         Examples
         --------

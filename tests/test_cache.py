@@ -6,6 +6,8 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+import ibis
 import pandas as pd
 import pytest
 from by_hand import AS_OF
@@ -15,7 +17,7 @@ from tables import orders
 import segkit as sg
 from segkit import _cache
 from segkit._cache import CODES, with_codes
-from segkit._engine import STORE, _folder, run, sweep
+from segkit._engine import engine, folder, run, sweep
 from segkit.datasets import make_events
 from segkit.features import feature_query
 from segkit.features._core import missing_columns
@@ -36,11 +38,14 @@ def kept(events):
     return events.cache()
 
 
-def in_store():
-    """How many tables stand in the store, once those that nobody refers to are gone."""
+def files():
+    """The files of kept logs, once those that nobody refers to are gone."""
     gc.collect()
     sweep()
-    return run(f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{STORE}'")[0][0]
+    attached = {name for (name,) in run("SELECT database_name FROM duckdb_databases() WHERE NOT internal")}
+    found = {path for path in Path(folder()).iterdir() if path.name.startswith("segkit_log_")}
+    assert len([name for name in attached if name.startswith("segkit_log_")]) == len(found)
+    return found
 
 
 def answers(events, features):
@@ -90,7 +95,7 @@ def test_it_stands_in_the_order_of_customers_and_times(kept):
 def test_codes_are_read_not_made_again(kept):
     query = feature_query(kept, sg.RFM, as_of=pd.Timestamp(AS_OF), coded=True)
     of_log = str(query.get_backend().compile(query)).split("GROUP BY")[0]
-    assert '"customer_code"' in of_log and STORE in of_log
+    assert '"customer_code"' in of_log and '"segkit_log_' in of_log
     assert (
         str(query.get_backend().compile(query)).count("HASH(") == 1
     )  # of those who are aggregated, not of the log
@@ -123,30 +128,89 @@ def test_what_is_made_of_a_kept_log_is_no_kept_log(events, kept):
 
 
 def test_another_clock_needs_no_other_copy(events, kept):
-    before = in_store()
+    before = files()
     there = replace(kept, timezone="Asia/Tokyo")
     here = replace(events, timezone="Asia/Tokyo")
     chosen = sg.select_features("evening_share", "weekend_share")
     assert_frame_equal(answers(there, chosen)[0], answers(here, chosen)[0])
-    assert there.cache().table.equals(kept.table) and in_store() == before
+    assert there.cache().table.equals(kept.table) and files() == before
 
 
 def test_it_goes_when_nobody_needs_it(events):
-    before = in_store()
+    before = files()
     mine = events.cache()
     of_it = mine.sample(5)
-    assert in_store() == before + 1
+    assert len(files() - before) == 1
     del mine
-    assert in_store() == before + 1
+    assert len(files() - before) == 1
     sg.customer_features(of_it, sg.RFM, as_of=AS_OF)
     del of_it
-    assert in_store() == before
+    assert files() == before
 
 
 def test_nobody_else_can_read_the_file(kept):
-    file = Path(_folder()) / "store.duckdb"
-    assert file.is_file()
-    assert os.name == "nt" or not stat.S_IMODE(Path(_folder()).stat().st_mode) & 0o077
+    assert files()
+    assert os.name == "nt" or not stat.S_IMODE(Path(folder()).stat().st_mode) & 0o077
+
+
+def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
+    gone = tmp_path / "log.parquet"
+    pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "amount": [1.0]}).to_parquet(gone)
+    read = sg.read_events(gone, kind="purchase")
+    gone.unlink()
+    before = files()
+    with pytest.raises(OSError, match=r"The log could not be kept in .* go on without cache\(\)"):
+        read.cache()
+    assert files() == before
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(engine()), "create_table", interrupted)
+        events.cache()
+    assert files() == before
+    assert events.cache().kinds().equals(events.kinds())
+
+
+def interrupted(self, name, *args, database, **options):
+    """Write a little, and be interrupted."""
+    self.raw_sql(f"CREATE TABLE {database[0]}.main.{name} AS SELECT 1 AS x")
+    raise KeyboardInterrupt
+
+
+def test_what_cannot_be_dropped_now_is_dropped_later_and_nobody_hears_of_it(events):
+    before = files()
+    mine = events.cache()
+
+    def full(statement):
+        raise duckdb.TransactionException("No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_cache, "run", full)
+        del mine
+        gc.collect()
+        assert sg.read_events(LINES, kind="purchase").kinds().sum() == 2  # sweeps, and does not care
+    assert files() == before
+
+
+def test_who_inherits_a_log_does_not_delete_it(events, monkeypatch):
+    """A forked process has the same names, and its own garbage."""
+    before = files()
+    mine = events.cache()
+    (file,) = files() - before
+    with monkeypatch.context() as patch:
+        patch.setattr(_cache.os, "getpid", lambda: -1)
+        del mine
+        gc.collect()
+        sweep()
+        assert file.exists()
+    run(f"DETACH {file.name.rpartition('_')[0]}")
+    file.unlink()
+
+
+def test_columns_of_the_codes_names_are_refused_and_unknown_ones_kept(events):
+    t = events.table
+    with pytest.raises(ValueError, match="has a column 'Customer_Code', a name that its queries use"):
+        replace(events, table=t.mutate(Customer_Code=t.kind)).cache()
+    nothing = replace(events, table=t.mutate(category=ibis.null()))
+    assert nothing.cache().table.category.isnull().all().to_pandas()
 
 
 def test_one_event_and_ids_that_look_like_numbers():

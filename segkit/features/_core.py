@@ -695,6 +695,8 @@ def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
 
 
 def _nobody(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
+    if pd.isna(events.last):
+        return "There are no events. Look at the filter that they went through."
     looked = f"before {as_of}" if window is None else f"in the {window} before {as_of}"
     return (
         f"No event lies {looked}; the events run from {events.first} to {events.last}. "
