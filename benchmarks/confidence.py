@@ -4,13 +4,19 @@
 
 Each shop: segments are made of n customers, and say of 1,000 others how sure they are. Then segments are made
 again, several times, from n customers whom nobody has seen, are matched to the first, and place the same 1,000.
+
+The shops of a kind are samples of one population, but those of "any": each has one of its own, drawn by lot, and so has
+the number of segments.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -44,8 +50,59 @@ def population(kind: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(table | {"balance": latent[:, 5]})
 
 
-def made(customers: pd.DataFrame, method: str, seed: int = 0) -> sg.Segmentation:
-    """Return four segments by one of the methods, or what HDBSCAN finds."""
+@dataclass(frozen=True)
+class Population:
+    """A population drawn by lot: groups, each a normal crowd, and what becomes of each direction of them.
+
+    From one group to six, of any shares of 5 % and more, whose middles are, in the mean, up to six standard deviations
+    within a group from each other; three to ten features, some more telling than others, that go together more or
+    less and show as amounts, counts, scores from 0 to 4, zeros and counts, or as they are. Some are not known of all.
+    """
+
+    middles: np.ndarray
+    shares: np.ndarray
+    root: np.ndarray
+    looks: list[str]
+    cuts: np.ndarray
+    unknown: np.ndarray
+
+    @classmethod
+    def by_lot(cls, rng: np.random.Generator) -> Population:
+        """Draw one."""
+        groups, features = int(rng.integers(1, 7)), int(rng.integers(3, 11))
+        shares = 0.05 + (1 - 0.05 * groups) * rng.dirichlet(np.ones(groups))
+        apart = rng.uniform(0, 6) * rng.dirichlet(np.ones(features)) ** 0.5
+        loadings = rng.normal(size=(features, 2)) * rng.uniform(0, 1.5)
+        covariance = loadings @ loadings.T + np.eye(features)
+        spread = np.sqrt(np.diag(covariance))
+        root = np.linalg.cholesky(covariance / np.outer(spread, spread))
+        looks = [str(look) for look in rng.choice(list(LOOKS), features)]
+        unknown = np.where(rng.random(features) < 0.2, rng.uniform(0.02, 0.3, features), 0.0)
+        middles = rng.normal(size=(groups, features)) * apart / np.sqrt(2)
+        return cls(middles, shares, root, looks, rng.uniform(-0.5, 1, features), unknown)
+
+    def draw(self, n: int, rng: np.random.Generator) -> pd.DataFrame:
+        """Return n customers."""
+        group = rng.choice(len(self.shares), n, p=self.shares)
+        latent = self.middles[group] + rng.normal(size=(n, len(self.root))) @ self.root.T
+        table = pd.DataFrame(
+            {f"{look}_{i}": LOOKS[look](latent[:, i] - self.cuts[i]) for i, look in enumerate(self.looks)}
+        )
+        return table.mask(rng.random(table.shape) < self.unknown)
+
+
+LOOKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "amount": lambda z: np.exp(z + 3),
+    "count": lambda z: np.round(np.exp(0.7 * z + 2)),
+    "score": lambda z: np.clip(np.round(z + 2), 0, 4),
+    "rare": lambda z: np.where(z < 0, 0.0, np.ceil(np.exp(z))),
+    "balance": lambda z: z,
+}
+"""How a feature shows what is behind it."""
+
+
+def made(customers: pd.DataFrame, method: str, seed: int = 0, k: int = 4) -> sg.Segmentation:
+    """Return k segments by one of the methods, or what HDBSCAN finds."""
     if method == "hdbscan":
         return sg.segment(
             customers,
@@ -53,7 +110,7 @@ def made(customers: pd.DataFrame, method: str, seed: int = 0) -> sg.Segmentation
                 sg.make_preparer(), HDBSCAN(min_cluster_size=max(len(customers) // 20, 5), copy=True)
             ),
         )
-    return sg.segment(customers, n_segments=4, method=method, random_state=seed)
+    return sg.segment(customers, n_segments=k, method=method, random_state=seed)
 
 
 def agreement(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -74,7 +131,7 @@ def reliability(
 
     Parameters
     ----------
-    kind : {"separated", "overlapping", "structureless"}
+    kind : {"separated", "overlapping", "structureless", "any"}
     method : {"kmeans", "gaussian_mixture", "ward", "hdbscan"}
     n : int
         Customers that segments are made from.
@@ -92,12 +149,15 @@ def reliability(
     rng = np.random.default_rng([random_state, n, *map(ord, kind + method)])
     told = []
     for shop in range(shops):
-        result = made(population(kind, n, rng), method)
-        newcomers = population(kind, 1_000, rng)
+        draw, k = functools.partial(population, kind), 4
+        if kind == "any":
+            draw, k = Population.by_lot(rng).draw, int(rng.integers(2, 9))
+        result = made(draw(n, rng), method, k=k)
+        newcomers = draw(1_000, rng)
         placed = result.place(newcomers)
         labels = placed["segment_id"].to_numpy()
         agrees = [
-            agreement(labels, made(population(kind, n, rng), method, i).assign(newcomers).to_numpy())
+            agreement(labels, made(draw(n, rng), method, i, k).assign(newcomers).to_numpy())
             for i in range(fresh)
         ]
         told.append(
@@ -133,7 +193,7 @@ def main() -> None:
     )
     parser.add_argument("--shops", type=int, default=10)
     parser.add_argument("--customers", type=int, nargs="+", default=[300])
-    parser.add_argument("--kinds", nargs="+", default=list(GAPS))
+    parser.add_argument("--kinds", nargs="+", default=[*GAPS, "any"])
     parser.add_argument("--methods", nargs="+", default=["kmeans", "gaussian_mixture", "ward"])
     asked = parser.parse_args()
     warnings.simplefilter("ignore")

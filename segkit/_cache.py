@@ -16,7 +16,7 @@ import duckdb
 import ibis.expr.operations as ops
 
 from segkit._dialect import codes_of, dialect_of, has_codes
-from segkit._engine import engine, folder, fresh_name, quoted, run, sweep, watched
+from segkit._engine import engine, fill, folder, fresh_name, quoted, run, sweep, watched
 from segkit._standard import STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _stored(table: ir.Table) -> ir.Table:
     drop = functools.partial(_drop, catalog, file, owner)
     try:
         run(f"ATTACH {quoted(str(file))} AS {catalog}")
-        engine().create_table("events", table, database=(catalog, "main"))
+        fill(f"{catalog}.main.events", table)
         run(f"CHECKPOINT {catalog}")
     except BaseException as error:  # an interruption too: what was written so far is of no use
         sweep(drop)

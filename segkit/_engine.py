@@ -129,11 +129,23 @@ def kept(table: ir.Table) -> ir.Table:
     name = fresh_name("kept")
     drop = _dropping(name)
     try:
-        engine().create_table(name, table, temp=True)
+        fill(name, table, temporary=True)
     except BaseException:  # an interruption too: the table may be there, and empty
         sweep(drop)
         raise
     return watched(engine().table(name), drop)
+
+
+def fill(name: str, table: ir.Table, *, temporary: bool = False) -> None:
+    """Make a table of the engine from the rows of another.
+
+    As Ibis does, but that it copies the query over and over, a third of the time that a small file takes to be read.
+    """
+    backend = engine()
+    backend._run_pre_execute_hooks(table)
+    columns = (column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect))
+    run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
+    run(f"INSERT INTO {name} {backend.compile(table)}")
 
 
 def adopted(name: str) -> ir.Table:

@@ -17,7 +17,7 @@ from tables import orders
 import segkit as sg
 from segkit import _cache
 from segkit._cache import CODES, with_codes
-from segkit._engine import engine, folder, run, sweep
+from segkit._engine import folder, run, sweep
 from segkit.datasets import make_events
 from segkit.features import feature_query
 from segkit.features._core import missing_columns
@@ -163,15 +163,15 @@ def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
         read.cache()
     assert files() == before
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(type(engine()), "create_table", interrupted)
+        patch.setattr(_cache, "fill", interrupted)
         events.cache()
     assert files() == before
     assert events.cache().kinds().equals(events.kinds())
 
 
-def interrupted(self, name, *args, database, **options):
+def interrupted(name, table):
     """Write a little, and be interrupted."""
-    self.raw_sql(f"CREATE TABLE {database[0]}.main.{name} AS SELECT 1 AS x")
+    run(f"CREATE TABLE {name} AS SELECT 1 AS x")
     raise KeyboardInterrupt
 
 
