@@ -263,11 +263,12 @@ class Segmentation:
 
         Notes
         -----
-        Measured against models of fresh customers, in three kinds of simulated shops of 300 (four groups far apart,
-        four that overlap, none) and bins of confidence that hold at least one customer in twenty: k-means and Ward's
-        method are within 5 points, HDBSCAN is where groups are far apart, and Gaussian mixtures are within 6.
-        Elsewhere it may be off by 10 and more: too sure where more segments were asked for than there are groups, and
-        of zero-inflated counts; not sure enough where fewer were asked for.
+        Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
+        population of their own, drawn by lot, as is the number of segments: of each tenth of confidence, k-means is
+        off by at most 2 points with 300 customers (80 shops) and by 3 with 1,000; Gaussian mixtures with 300 by 7.
+        Over shops of one single population it may be off by 10 and more, as there most samples find the same
+        partition, or few do, and no sample tells which: too sure where more segments were asked for than there are
+        groups, say, not sure enough where fewer were.
 
         References
         ----------

@@ -1,5 +1,6 @@
 """Confidence is how often a model of fresh customers would agree, and it depends on nobody else."""
 
+import itertools
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ from segkit import _other_models
 from segkit._fit import _by_differences, nearest
 from segkit._panel import NOBODY, Panel
 from segkit._votes import confidences
+from segkit.trust import told_structure
 
 sys.path.append(str(CHECKOUT / "benchmarks"))
 from confidence import curve, reliability
@@ -447,6 +449,24 @@ def test_fresh_models_agree_as_often_as_confidence_says(kind, method, monkeypatc
     assert (full["difference"].abs() <= 0.05 + 2 * full["error"]).all(), table.to_string()
     off = told["confidence"].sub(told["agreement"]).groupby(told["shop"]).mean()
     assert abs(off.mean()) <= 0.05 + 2 * off.sem()
+
+
+@pytest.mark.slow
+def test_in_any_shop_fresh_models_agree_as_often_as_confidence_says(monkeypatch):
+    """Shops that have nothing in common: groups or none, as many segments or not, amounts, counts, scores, gaps."""
+    made = itertools.count()
+    answer = {"verdict": "too little", "line": "", "sentence": "", "p_value": None, "effect": None}
+    fresh = 3
+
+    def asked_once_a_shop(*args):
+        return dict(answer) if next(made) % (1 + fresh) else told_structure(*args)
+
+    monkeypatch.setattr("segkit.segmenting._structure", asked_once_a_shop)
+    told = reliability("any", "kmeans", 300, shops=4 * SHOPS, fresh=fresh)
+    table = curve(told)
+    assert (table["share"] >= 0.05).all()
+    assert (table["difference"].abs() <= 0.05 + 2 * table["error"]).all(), table.to_string()
+    assert abs(told["confidence"].mean() - told["agreement"].mean()) <= 0.05
 
 
 @pytest.mark.slow
