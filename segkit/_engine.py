@@ -143,7 +143,9 @@ def fill(name: str, table: ir.Table, *, temporary: bool = False) -> None:
     """
     backend = engine()
     backend._run_pre_execute_hooks(table)
-    columns = (column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect))
+    columns = (
+        column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect)
+    )
     run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
     run(f"INSERT INTO {name} {backend.compile(table)}")
 
