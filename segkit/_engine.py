@@ -124,8 +124,13 @@ def table_of(data: pa.Table) -> ir.Table:
 
 
 def kept(table: ir.Table) -> ir.Table:
-    """Return a computed copy of a table, in the engine, which spills to disk when memory is short."""
+    """Return a computed copy of a table, in the engine, which spills to disk when memory is short.
+
+    What holds nothing but missing values, of no type, becomes text.
+    """
     sweep()
+    untyped = {name: table[name].cast("string") for name in table.columns if table[name].type().is_null()}
+    table = table.mutate(**untyped) if untyped else table
     name = fresh_name("kept")
     drop = _dropping(name)
     try:

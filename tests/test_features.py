@@ -1,5 +1,6 @@
 """What holds of all features: each is checked by hand, sees what it should, and is one line of one query."""
 
+import dataclasses
 import importlib
 import re
 from pathlib import Path
@@ -182,6 +183,13 @@ def test_features_without_orders_need_no_amount():
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------
+
+
+def test_a_log_that_was_filtered_empty_is_told_of():
+    events = sg.read_events(orders(("ada", days_before(4), 1.0)), kind="purchase")
+    nothing = dataclasses.replace(events, table=events.table.filter(events.table.kind == "visit"))
+    with pytest.raises(ValueError, match=r"There are no events\. Look at the filter"):
+        sg.customer_features(nothing, sg.RFM, as_of=AS_OF)
 
 
 @pytest.mark.parametrize(

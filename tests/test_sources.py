@@ -1106,3 +1106,13 @@ def test_the_far_future_is_counted_and_the_near_one_is_not_judged(written):
 def test_numbers_as_decimals_are_numbers():
     lines = LINES.assign(amount=[decimal.Decimal("1.10"), decimal.Decimal("100.25")])
     assert read(lines).table.order_by("amount").to_pandas()["amount"].to_list() == [1.1, 100.25]
+
+
+def test_a_column_of_nothing_is_missing_everywhere():
+    """Of no type at all, as Ibis has it of a column that holds only None."""
+    nothing = LINES.assign(category=None)
+    assert ibis.memtable(nothing).category.type().is_null()
+    events = read(ibis.memtable(nothing))
+    assert counted(events) == (2, 0)
+    assert events.table.category.isnull().all().to_pandas()
+    assert counted(events.cache()) == (2, 0)

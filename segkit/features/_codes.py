@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit._cache import CODES, with_codes
+from segkit._cache import CODES
 from segkit._dialect import codes_of, has_codes
 from segkit._engine import answered
 from segkit.features._grains import Grains
@@ -19,8 +19,6 @@ from segkit.features._grains import Grains
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
-
-__all__ = ["answer", "checks", "customer_codes", "with_codes"]
 
 CUSTOMER = CODES["customer_id"]
 MET = "codes_met"

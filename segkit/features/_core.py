@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from segkit._cache import with_codes
 from segkit._dialect import age_of, dialect_of
 from segkit._engine import near, one_at_a_time
 from segkit._standard import BASES, EXACT, STANDARD, TYPE_OF
 from segkit._times import EARLIEST, LATEST
 from segkit.events import Events, check_zone
-from segkit.features._codes import answer, checks, customer_codes, with_codes
+from segkit.features._codes import answer, checks, customer_codes
 from segkit.features._grains import GRAINS, LOG, SETTINGS, Grains, settings_of, who
 from segkit.features._grains.shopping import MONEY, in_days
 from segkit.features._own import check_aggregate, finite, is_own, mistaken
