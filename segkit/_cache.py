@@ -90,7 +90,7 @@ def _stored(table: ir.Table) -> ir.Table:
     drop = functools.partial(_drop, catalog, file, owner)
     try:
         run(f"ATTACH {quoted(str(file))} AS {catalog}")
-        fill(f"{catalog}.main.events", table)
+        fill(f"{catalog}.main.events", table, "Keeping the log")
         run(f"CHECKPOINT {catalog}")
     except BaseException as error:  # an interruption too: what was written so far is of no use
         sweep(drop)

@@ -15,7 +15,8 @@ import ibis
 import pandas as pd
 
 from segkit._dialect import dialect_of
-from segkit._engine import kept
+from segkit._engine import engine, kept
+from segkit._patience import patiently
 from segkit._reading import (
     LONGEST_ID,
     as_shown,
@@ -126,7 +127,7 @@ class Door:
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
         if self.source.owned:
-            table = kept(table)
+            table = kept(table, f"Reading {self.source.name}")
         return table, refused
 
     def _as_read(self) -> dict[str, ir.Column]:
@@ -158,7 +159,7 @@ class Door:
             **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
         )
         try:
-            counts = counted.to_pandas()
+            counts = self._asked(counted)
         except _engine_errors() as error:
             raise ValueError(
                 f"{self.source.name} could not be read through: {str(error).strip().partition(chr(10))[0]} "
@@ -175,6 +176,11 @@ class Door:
             raise ValueError(self._nothing_usable(refused))
         untouched = {name for name in cleaned if not counts.loc[used, f"touched_{name}"].any()}
         return refused, untouched
+
+    def _asked(self, query: ir.Table) -> pd.DataFrame:
+        if self.dialect != "duckdb":
+            return query.to_pandas()
+        return patiently(engine().con, query.to_pandas, f"Reading {self.source.name}")
 
     def _nothing_usable(self, refused: pd.DataFrame) -> str:
         if not len(refused):
@@ -202,7 +208,7 @@ class Door:
         table = self.times.read(self.source.table, self.found["timestamp"], AS_READ.format("timestamp"))
         others = {AS_READ.format(name): self._read(name) for name in self.found if name != "timestamp"}
         read = table.mutate(**others)
-        return kept(read) if self.source.owned else read
+        return kept(read, f"Reading {self.source.name}") if self.source.owned else read
 
     def _raw(self, name: str) -> ir.Column:
         return self._table[self.found[name]]

@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from segkit._patience import patiently
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -42,7 +44,8 @@ def engine() -> Backend:
     connection = ibis.duckdb.connect(temp_directory=folder())
     atexit.register(connection.disconnect)
     connection.raw_sql("SET TimeZone = 'UTC'")
-    connection.raw_sql("SET enable_progress_bar = false")
+    connection.raw_sql("SET enable_progress_bar_print = false")
+    connection.raw_sql("SET enable_progress_bar = true")  # it is asked, and shown by ours
     return connection
 
 
@@ -87,8 +90,8 @@ def run(sql: str) -> list[tuple]:
     return engine().raw_sql(sql).fetchall()
 
 
-def answered(query: ir.Table) -> pa.Table:
-    """Run a query of the engine's tables, and return its rows.
+def answered(query: ir.Table, what: str) -> pa.Table:
+    """Run a query of the engine's tables, and return its rows; say what it is beside a bar if it takes long.
 
     Steps that only choose, rename or compare are read anew by each part that uses them, so that each reads no
     more of a file than it needs, words as they are stored. The engine itself would read all once, and pass on to
@@ -106,7 +109,8 @@ def answered(query: ir.Table) -> pa.Table:
     for step in tree.ctes:
         if step.find(*dear) is None:
             step.set("materialized", False)
-    rows = backend.con.sql(tree.sql(dialect=backend.dialect, copy=False)).to_arrow_table()
+    text = tree.sql(dialect=backend.dialect, copy=False)
+    rows = patiently(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
     schema = query.schema().to_pyarrow()
     columns = [
         pa.nulls(len(rows)) if pa.types.is_null(field.type) else rows[field.name].cast(field.type)
@@ -123,7 +127,7 @@ def table_of(data: pa.Table) -> ir.Table:
     return watched(engine().table(name), lambda: engine().con.unregister(name))
 
 
-def kept(table: ir.Table) -> ir.Table:
+def kept(table: ir.Table, what: str = "Reading") -> ir.Table:
     """Return a computed copy of a table, in the engine, which spills to disk when memory is short.
 
     What holds nothing but missing values, of no type, becomes text.
@@ -134,15 +138,15 @@ def kept(table: ir.Table) -> ir.Table:
     name = fresh_name("kept")
     drop = _dropping(name)
     try:
-        fill(name, table, temporary=True)
+        fill(name, table, what, temporary=True)
     except BaseException:  # an interruption too: the table may be there, and empty
         sweep(drop)
         raise
     return watched(engine().table(name), drop)
 
 
-def fill(name: str, table: ir.Table, *, temporary: bool = False) -> None:
-    """Make a table of the engine from the rows of another.
+def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
+    """Make a table of the engine from the rows of another; say what that is beside a bar if it takes long.
 
     As Ibis does, but that it copies the query over and over, a third of the time that a small file takes to be read.
     """
@@ -152,7 +156,8 @@ def fill(name: str, table: ir.Table, *, temporary: bool = False) -> None:
         column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect)
     )
     run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
-    run(f"INSERT INTO {name} {backend.compile(table)}")
+    insert = f"INSERT INTO {name} {backend.compile(table)}"
+    patiently(backend.con, lambda: run(insert), what)
 
 
 def adopted(name: str) -> ir.Table:

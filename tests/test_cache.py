@@ -169,7 +169,7 @@ def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
     assert events.cache().kinds().equals(events.kinds())
 
 
-def interrupted(name, table):
+def interrupted(name, table, what):
     """Write a little, and be interrupted."""
     run(f"CREATE TABLE {name} AS SELECT 1 AS x")
     raise KeyboardInterrupt

@@ -14,6 +14,7 @@ LAYERS = (
         "_arguments",
         "_cache",
         "_engine",
+        "_patience",
         "_standard",
         "_dialect",
         "_portable",

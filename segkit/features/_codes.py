@@ -42,7 +42,7 @@ def checks(query: ir.Table, seen: ir.Table, grains: Grains) -> dict[str, ir.Valu
 def answer(ask: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
     """Run a query, by codes where its engine has them; by the ids where it has none, or two ids share one."""
     if has_codes(dialect):
-        frame = answered(ask(coded=True)).to_pandas()
+        frame = answered(ask(coded=True), "Computing features").to_pandas()
         whose = [name for name in ("snapshot", CUSTOMER) if name in frame]
         if not (frame[MET].any() or frame.duplicated(whose).any()):
             return frame.drop(columns=[CUSTOMER, MET])

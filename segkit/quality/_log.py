@@ -73,7 +73,7 @@ class Log:
 
     def held(self, query: ir.Table) -> ir.Table:
         """Return a computed copy of a query, where the events live in segkit's own engine."""
-        return kept(query) if self.is_own else query
+        return kept(query, "Checking events") if self.is_own else query
 
     def beside(self, columns: dict[str, pd.Series]) -> ir.Table:
         """Return a few rows as a table that can be joined to the events."""
