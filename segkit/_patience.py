@@ -67,3 +67,4 @@ def _look_on(connection: DuckDBPyConnection, over: threading.Event, what: str) -
     with tqdm(total=100, desc=what, delay=DELAY, leave=False, bar_format=form) as bar:
         while not over.wait(LOOK):
             bar.update(max(connection.query_progress() - bar.n, 0))
+        bar.update(bar.total - bar.n)  # or it would stay, in red, as what was interrupted does

@@ -7,6 +7,7 @@ import time
 import duckdb
 import pandas as pd
 import pytest
+import tqdm.auto
 from tables import orders
 
 import segkit as sg
@@ -34,7 +35,16 @@ def test_what_work_returns_or_raises_comes_through():
 
 def test_a_bar_goes_from_left_to_right_and_away(impatient, monkeypatch, capsys):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    told, rows = [0.0], 40_000_000
+    told, rows, closed = [0.0], 40_000_000, []
+
+    class Noted(tqdm.auto.tqdm):
+        """A bar, noting how full it was in the end."""
+
+        def close(self):
+            closed.append((self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Noted)
 
     class Told:
         """The engine, noting how far it said that it was."""
@@ -50,7 +60,7 @@ def test_a_bar_goes_from_left_to_right_and_away(impatient, monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "Counting:" in shown and "%|" in shown
     assert shown.endswith("\r") and not shown.rpartition("\r")[0].rpartition("\r")[2].strip()
-    assert max(told) <= 100
+    assert max(told) <= 100 and closed[-1] == (100, 100)
 
 
 def test_what_is_soon_done_shows_nothing(capsys):
