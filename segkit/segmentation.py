@@ -268,8 +268,8 @@ class Segmentation:
         off by at most 2 points with 300 customers in 80 shops, by 5 in 30 others, and by 3 with 1,000; Ward's method
         with 300 by 4, and Gaussian mixtures by 7. Over shops of one single population it may be off by 10 and more,
         as there most samples find the same partition, or few do, and no sample tells which: too sure where more
-        segments were asked for than there are groups, say, not sure enough where fewer were, or where values are missing
-        for a reason (by 33 in one such case).
+        segments were asked for than there are groups, say, not sure enough where fewer were, or where values are
+        missing for a reason (by 33 in one such case).
 
         References
         ----------
