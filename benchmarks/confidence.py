@@ -56,7 +56,8 @@ class Population:
 
     From one group to six, of any shares of 5 % and more, whose middles are, in the mean, up to six standard deviations
     within a group from each other; three to ten features, some more telling than others, that go together more or
-    less and show as amounts, counts, scores from 0 to 4, zeros and counts, or as they are. Some are not known of all.
+    less and show as amounts, counts, scores from 0 to 4, zeros and counts, words, or as they are. Some are not known of
+    all: by chance, or because another one is low, as there are no gaps between the orders of who ordered once.
     """
 
     middles: np.ndarray
@@ -65,6 +66,7 @@ class Population:
     looks: list[str]
     cuts: np.ndarray
     unknown: np.ndarray
+    reasons: dict[int, int]
 
     @classmethod
     def by_lot(cls, rng: np.random.Generator) -> Population:
@@ -79,7 +81,10 @@ class Population:
         looks = [str(look) for look in rng.choice(list(LOOKS), features)]
         unknown = np.where(rng.random(features) < 0.2, rng.uniform(0.02, 0.3, features), 0.0)
         middles = rng.normal(size=(groups, features)) * apart / np.sqrt(2)
-        return cls(middles, shares, root, looks, rng.uniform(-0.5, 1, features), unknown)
+        reason = int(rng.integers(features))
+        told = np.flatnonzero(rng.random(features) < 0.4) if rng.random() < 0.4 else np.empty(0, dtype=int)
+        reasons = {int(i): reason for i in told if i != reason}
+        return cls(middles, shares, root, looks, rng.uniform(-0.5, 1, features), unknown, reasons)
 
     def draw(self, n: int, rng: np.random.Generator) -> pd.DataFrame:
         """Return n customers."""
@@ -88,7 +93,10 @@ class Population:
         table = pd.DataFrame(
             {f"{look}_{i}": LOOKS[look](latent[:, i] - self.cuts[i]) for i, look in enumerate(self.looks)}
         )
-        return table.mask(rng.random(table.shape) < self.unknown)
+        missing = rng.random(table.shape) < self.unknown
+        for feature, reason in self.reasons.items():
+            missing[:, feature] |= latent[:, reason] < self.cuts[reason] - 0.5
+        return table.mask(missing)
 
 
 LOOKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -97,6 +105,7 @@ LOOKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "score": lambda z: np.clip(np.round(z + 2), 0, 4),
     "rare": lambda z: np.where(z < 0, 0.0, np.ceil(np.exp(z))),
     "balance": lambda z: z,
+    "word": lambda z: np.array(["web", "shop", "app", "phone"])[np.digitize(z, [-0.7, 0.2, 0.9])],
 }
 """How a feature shows what is behind it."""
 

@@ -12,8 +12,8 @@ down where a few customers come twice or thrice. So customers like these are dra
 they seem to come from (`_populations.py`), each of which keeps its values and rank correlations
 (`_one_population.py`). That is one sampling error; to double it, who was drawn is drawn from once more, with
 replacement. For mixtures, which cannot bear that, it is the values that are drawn once more, feature by feature. Of one
-population that adds next to nothing, and the votes are corrected for the error that is missing; of several, who is of
-which is drawn by lot too, and nothing is missing.
+population that adds less than another sampling error, and the votes are corrected for what is missing, in shops that
+have nothing in common; of several, who is of which is drawn by lot too, and nothing is missing.
 
 But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
 overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
@@ -52,6 +52,7 @@ from segkit.prepare import Preparer
 MODELS = 50
 OF_CUSTOMERS = {"centers": 25, "mixture": 12}  # of them, from samples of customers of several populations
 OF_FEW = {"centers": 12}  # the same, of one population where customers are
+OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values drawn again, of one population
 FEW = 1_000  # or fewer: of more it is sure
 COUNTED = 1_000  # customers by whom luck is told from difference
 SHARED = 5  # models that get their customers from the same populations
@@ -184,8 +185,8 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
         _from_customers(frozen, rng, half, of_customers),
         _from_populations(frozen, rng, known, of, MODELS - of_customers),
     )
-    less = 2 if kind == "mixture" and not several else 1  # one sampling error instead of two
-    return made, float(np.sqrt(n / less / len(known)))
+    less = OF_TWO_ERRORS if kind == "mixture" and not several else 1.0
+    return made, float(np.sqrt(n * less / len(known)))
 
 
 def _from_customers(frozen: _Frozen, rng: np.random.Generator, used: int, times: int) -> _Made:

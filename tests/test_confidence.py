@@ -193,7 +193,7 @@ def test_models_of_fewer_customers_are_sharpened():
     assert _sharpen(customers, model=model) == pytest.approx(np.sqrt(6_000 / 2_000))
     assert _sharpen(customers, n_segments=3) == pytest.approx(np.sqrt(6_000 / 4_000))
     one = pd.DataFrame(np.random.default_rng(0).normal(size=(90, 2)), columns=["balance", "trend"])
-    assert _sharpen(one, n_segments=3, method="gaussian_mixture") == pytest.approx(np.sqrt(0.5))
+    assert _sharpen(one, n_segments=3, method="gaussian_mixture") == pytest.approx(np.sqrt(0.7))
     assert _sharpen(crowd(), n_segments=3, method="gaussian_mixture") == 1
 
 
