@@ -94,7 +94,7 @@ def _stored(table: ir.Table) -> ir.Table:
         run(f"CHECKPOINT {catalog}")
     except BaseException as error:  # an interruption too: what was written so far is of no use
         sweep(drop)
-        if isinstance(error, (duckdb.Error, OSError)):
+        if isinstance(error, (duckdb.IOException, OSError)):
             raise OSError(
                 f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "
                 "there, or name another folder in the environment variable TMPDIR before Python starts; or go on "

@@ -15,8 +15,7 @@ import ibis
 import pandas as pd
 
 from segkit._dialect import dialect_of
-from segkit._engine import engine, kept
-from segkit._patience import patiently
+from segkit._engine import asked, kept
 from segkit._reading import (
     LONGEST_ID,
     as_shown,
@@ -159,7 +158,9 @@ class Door:
             **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
         )
         try:
-            counts = self._asked(counted)
+            counts = asked(counted, counted.to_pandas, f"Reading {self.source.name}")
+        except duckdb.InterruptException:
+            raise  # by somebody who has the connection: no fault of the source
         except _engine_errors() as error:
             raise ValueError(
                 f"{self.source.name} could not be read through: {str(error).strip().partition(chr(10))[0]} "
@@ -176,11 +177,6 @@ class Door:
             raise ValueError(self._nothing_usable(refused))
         untouched = {name for name in cleaned if not counts.loc[used, f"touched_{name}"].any()}
         return refused, untouched
-
-    def _asked(self, query: ir.Table) -> pd.DataFrame:
-        if self.dialect != "duckdb":
-            return query.to_pandas()
-        return patiently(engine().con, query.to_pandas, f"Reading {self.source.name}")
 
     def _nothing_usable(self, refused: pd.DataFrame) -> str:
         if not len(refused):

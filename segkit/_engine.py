@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segkit._patience import patiently
+from segkit._patience import heed, in_order, leave, patiently
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _numbers = itertools.count()
 _turn = threading.RLock()
+_answer = threading.Lock()
 _abandoned: list[Callable[[], object]] = []
 
 
@@ -43,6 +44,7 @@ def engine() -> Backend:
 
     connection = ibis.duckdb.connect(temp_directory=folder())
     atexit.register(connection.disconnect)
+    atexit.register(leave, connection.con)  # before it
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar_print = false")
     connection.raw_sql("SET enable_progress_bar = true")  # it is asked, and shown by ours
@@ -58,11 +60,14 @@ def folder() -> str:
 
 
 def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
-    """Let only one thread into the engine: JupyterLab may answer widgets beside a running cell."""
+    """Let only one thread into the engine, and leave it in order: JupyterLab may answer widgets beside a running cell.
+
+    An interruption stops the engine, and is raised when what was begun is undone.
+    """
 
     @functools.wraps(function)
     def locked(*args: Any, **options: Any) -> T:
-        with _turn, step_by_step():
+        with _turn, step_by_step(), in_order(engine().con.interrupt):
             return function(*args, **options)
 
     return locked
@@ -87,7 +92,25 @@ def step_by_step() -> Iterator[None]:
 
 def run(sql: str) -> list[tuple]:
     """Run a statement in the engine to its end and return its rows."""
-    return engine().raw_sql(sql).fetchall()
+    import duckdb
+
+    try:
+        with _answer:  # the connection holds one answer, whoever fetches it
+            return engine().raw_sql(sql).fetchall()
+    except duckdb.InterruptException:
+        heed()
+        raise
+
+
+@one_at_a_time
+def asked(query: ir.Table, answer: Callable[[], T], what: str) -> T:
+    """Return what a method of a query returns; say what it is beside a bar if its tables are here and it takes long."""
+    return patiently(engine().con, answer, what) if is_here(query) else answer()
+
+
+def is_here(query: ir.Table) -> bool:
+    """Say whether a query asks tables of this engine only, or none."""
+    return query._find_backends()[0] in ([], [engine()])
 
 
 def answered(query: ir.Table, what: str) -> pa.Table:
@@ -119,6 +142,7 @@ def answered(query: ir.Table, what: str) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+@one_at_a_time
 def table_of(data: pa.Table) -> ir.Table:
     """Return an Arrow table as one of the engine's, without copying it."""
     sweep()
@@ -127,6 +151,7 @@ def table_of(data: pa.Table) -> ir.Table:
     return watched(engine().table(name), lambda: engine().con.unregister(name))
 
 
+@one_at_a_time
 def kept(table: ir.Table, what: str = "Reading") -> ir.Table:
     """Return a computed copy of a table, in the engine, which spills to disk when memory is short.
 
@@ -187,8 +212,10 @@ def sweep(*more: Callable[[], object]) -> None:
         drop = _abandoned.pop(0)
         try:
             drop()
-        except (duckdb.Error, OSError):
+        except BaseException as error:
             _abandoned.append(drop)
+            if not isinstance(error, (duckdb.Error, OSError)):
+                raise
 
 
 def fresh_name(stem: str) -> str:

@@ -1,10 +1,18 @@
-"""Long work of the engine: a bar that says how far it is, and an end at once where somebody interrupts it."""
+"""Long work of the engine: a bar that says how far it is, and an end at once where somebody interrupts it.
+
+Python hears an interruption between any two of its own steps: also between one that makes a table and the one that
+notes it. So while the engine is asked for something, an interruption only stops what the engine does, and is raised
+once all is over or undone.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import signal
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -13,6 +21,43 @@ T = TypeVar("T")
 SHORT = 0.5  # seconds: whatever is done sooner is never asked how far it is
 LOOK = 0.1  # seconds between two looks after it
 DELAY = 1.5  # seconds, further ones, before there is a bar
+
+_noted: list[tuple[Any, ...]] | None = None  # interruptions of the main thread that wait, where they do
+_running: set[threading.Event] = set()
+
+
+@contextlib.contextmanager
+def in_order(stop: Callable[[], object]) -> Iterator[None]:
+    """Let interruptions of the main thread wait for the end of what is within, and `stop` what is running.
+
+    Handlers that somebody else has put there are left to him: whether they interrupt is not known.
+    """
+    global _noted
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or _noted is not None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    noted: list[tuple[Any, ...]] = []
+
+    def note(*heard: Any) -> None:
+        noted.append(heard)
+        stop()
+
+    signal.signal(signal.SIGINT, note)
+    _noted = noted
+    try:
+        yield
+    finally:
+        _noted = None
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if noted:
+            signal.default_int_handler(*noted[0])
+
+
+def heed() -> None:
+    """Raise the interruption that waits, if there is one, where nothing is half done."""
+    if _noted and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
 
 
 def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) -> T:
@@ -45,26 +90,42 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
         finally:
             over.set()
 
-    threading.Thread(target=do, daemon=True).start()
-    try:
-        if not over.wait(SHORT):
-            _look_on(connection, over, what)
-    except BaseException:
-        while not over.is_set():  # an interruption that comes between two statements is not heard
-            connection.interrupt()
-            over.wait(LOOK)
-        raise
+    with in_order(connection.interrupt):
+        heed()
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
+        _running.add(over)
+        try:
+            thread.start()
+            if not over.wait(SHORT):
+                _look_on(connection, over, what)
+        finally:
+            while thread.ident is not None and not over.wait(LOOK):
+                connection.interrupt()  # again and again: between two statements it is not heard
+            _running.discard(over)
+        thread.join()  # and with it goes what it holds
+        heed()
     if failed:
-        raise failed[0]
+        raise failed.pop()  # or the error, which knows this frame, would hold all that it holds
     return done[0]
 
 
+def leave(connection: DuckDBPyConnection) -> None:
+    """End what is still running, so that the engine can be closed."""
+    for over in tuple(_running):
+        while not over.wait(LOOK):
+            connection.interrupt()
+
+
 def _look_on(connection: DuckDBPyConnection, over: threading.Event, what: str) -> None:
-    """Show how far the engine is, by its own account, until it is done."""
+    """Show how far the engine is, by its own account, until it is done or interrupted."""
     from tqdm.auto import tqdm
 
     form = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}"
-    with tqdm(total=100, desc=what, delay=DELAY, leave=False, bar_format=form) as bar:
-        while not over.wait(LOOK):
-            bar.update(max(connection.query_progress() - bar.n, 0))
-        bar.update(bar.total - bar.n)  # or it would stay, in red, as what was interrupted does
+    try:
+        with tqdm(total=100, desc=what, delay=DELAY, leave=False, bar_format=form) as bar:
+            while not over.wait(LOOK) and not _noted:
+                bar.update(max(connection.query_progress() - bar.n, 0))
+            bar.update(bar.total - bar.n)  # or it would stay, in red, as what was interrupted does
+    except Exception:  # of whatever kind: that there is nowhere to show a bar is no reason to do no work
+        while not over.wait(LOOK) and not _noted:
+            continue

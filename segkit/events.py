@@ -16,7 +16,7 @@ from segkit._arguments import check_count, warn_of_kinds
 from segkit._cache import cached
 from segkit._dialect import dialect_of
 from segkit._door import Door
-from segkit._engine import near, one_at_a_time, table_of
+from segkit._engine import asked, near, one_at_a_time, table_of
 from segkit._sentiment import Scores, asked_scorer, scored
 from segkit._sources import Source, check_one_engine, open_source
 from segkit._standard import KINDS, STANDARD, TYPE_OF
@@ -103,16 +103,18 @@ class Events:
         numbers |= {"first": t.timestamp.min(), "last": t.timestamp.max()}
         if "amount" in self.columns:
             numbers["amount"] = t.amount.sum()
-        summary = t.group_by("kind").agg(**numbers).order_by("kind").to_pandas().set_index("kind")
+        by_kind = t.group_by("kind").agg(**numbers).order_by("kind")
+        summary = asked(by_kind, by_kind.to_pandas, "Describing events").set_index("kind")
         if dialect_of(t) == "duckdb":
             lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
             different = lines.group_by("kind").agg(different=lines.line.nunique())
         else:  # whose hashes are too short to tell lines apart
             lines = t.distinct()
             different = lines.group_by("kind").agg(different=lines.count())
+        counted = asked(different, different.to_pandas, "Describing events")
         if "amount" in summary:  # no currency has more than three decimals: what is left is noise
             summary["amount"] = summary["amount"].round(3)
-        summary["repeats"] = summary["events"] - different.to_pandas().set_index("kind")["different"]
+        summary["repeats"] = summary["events"] - counted.set_index("kind")["different"]
         return summary
 
     @functools.cached_property
@@ -120,13 +122,10 @@ class Events:
     def _totals(self) -> dict[str, Any]:
         t = self.table
         totals = t.agg(customers=t.customer_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max())
-        counts = (
-            t.group_by("kind")
-            .agg(n=t.count())
-            .to_pandas()
-            .sort_values(["n", "kind"], ascending=[False, True])
-        )
-        return totals.to_pandas().iloc[0].to_dict() | {
+        by_kind = t.group_by("kind").agg(n=t.count())
+        counts = asked(by_kind, by_kind.to_pandas, "Counting events")
+        counts = counts.sort_values(["n", "kind"], ascending=[False, True])
+        return asked(totals, totals.to_pandas, "Counting events").iloc[0].to_dict() | {
             "kinds": dict(zip(counts["kind"], counts["n"], strict=True))
         }
 
@@ -162,7 +161,8 @@ class Events:
             If `n_customers` is not 1 or more.
         """
         check_count("n_customers", n_customers, 1)
-        ids = self.table.select("customer_id").distinct().order_by("customer_id").to_pyarrow()
+        ids = self.table.select("customer_id").distinct().order_by("customer_id")
+        ids = asked(ids, ids.to_pyarrow, "Drawing customers")
         drawn = np.random.default_rng(random_state).choice(
             len(ids), min(int(n_customers), len(ids)), replace=False
         )

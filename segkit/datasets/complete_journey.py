@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from segkit._engine import engine, fresh_name, near
+from segkit._engine import engine, fresh_name, near, one_at_a_time
 from segkit.datasets._held import held
 from segkit.events import Events, read_events
 
@@ -166,6 +166,7 @@ def load_complete_journey(*, category: str = "department") -> CompleteJourney:
     return CompleteJourney(Path(package.submodule_search_locations[0]) / "data", category)
 
 
+@one_at_a_time
 def _till_lines(folder: Path, category: str) -> ir.Table:
     """Join the lines to the catalogue, under standard names; lazy."""
     import ibis

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from segkit._engine import near, table_of
+from segkit._engine import asked, near, table_of
 from segkit.datasets._browsing import browsing
 from segkit.datasets._log import DAY, Piece, event_table
 from segkit.datasets._messages import MEDIA, messages
@@ -120,7 +120,7 @@ def _orders_of(events: Events) -> pd.DataFrame:
         t = t.group_by("customer_id", "order_id").agg(timestamp=t.timestamp.min())
     else:
         t = t.select("customer_id", "timestamp").mutate(order_id=t.timestamp.cast("string"))
-    bought = t.to_pyarrow().to_pandas()
+    bought = asked(t, t.to_pyarrow, "Reading orders").to_pandas()
     if bought.empty:
         raise ValueError("events hold no purchase, which make_engagement begins from. Read orders first.")
     return bought.sort_values(["timestamp", "customer_id", "order_id"], ignore_index=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from segkit._engine import engine, fresh_name
+from segkit._engine import asked, engine, fresh_name, one_at_a_time
 from segkit._sources import open_source
 from segkit.datasets._held import held
 from segkit.events import Events, read_events
@@ -134,6 +134,7 @@ def _downloaded() -> Path:
     return ready
 
 
+@one_at_a_time
 def _opened(path: Path) -> ir.Table:
     if path.suffix == ".parquet":
         return engine().read_parquet(path, table_name=fresh_name("online_retail"))
@@ -173,13 +174,14 @@ def _check(lines: ir.Table, path: Path) -> None:
             f"{path.name} has no column {', '.join(missing)}; its columns are {', '.join(lines.columns)}. "
             f"Online Retail as UCI gives it is at {URL}."
         )
-    found = lines.agg(
+    totals = lines.agg(
         rows=lines.count(),
         quantity=lines.Quantity.sum(),
         revenue=(lines.Quantity * lines.UnitPrice).sum(),
         first=lines.InvoiceDate.min(),
         last=lines.InvoiceDate.max(),
-    ).to_pandas()
+    )
+    found = asked(totals, totals.to_pandas, "Reading Online Retail")
     rows, quantity, revenue, first, last = found.iloc[0]
     exact = (rows, quantity, first, last) == (ROWS, QUANTITY, FIRST, LAST)
     if not exact or abs(revenue - REVENUE) > 0.01:

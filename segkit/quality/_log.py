@@ -13,7 +13,7 @@ import ibis
 import pandas as pd
 
 from segkit._dialect import dialect_of, local_time
-from segkit._engine import engine, kept, table_of
+from segkit._engine import asked, is_here, kept, table_of
 from segkit._portable import portable
 from segkit._standard import TYPE_OF
 from segkit.events import Events
@@ -59,7 +59,8 @@ class Log:
 
     def answer(self, query: ir.Table) -> pd.DataFrame:
         """Run a query and return its rows."""
-        return portable(query, self.dialect).to_pyarrow().to_pandas()
+        query = portable(query, self.dialect)
+        return asked(query, query.to_pyarrow, "Checking events").to_pandas()
 
     def row(self, query: ir.Table) -> dict[str, Any]:
         """Run a query and return its first row, with None for what is missing."""
@@ -69,7 +70,7 @@ class Log:
     @functools.cached_property
     def is_own(self) -> bool:
         """Whether the events live in segkit's own engine."""
-        return self.table._find_backends()[0] in ([], [engine()])
+        return is_here(self.table)
 
     def held(self, query: ir.Table) -> ir.Table:
         """Return a computed copy of a query, where the events live in segkit's own engine."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from segkit._engine import asked
 from segkit._parts import BANDS, SEGMENTS
 from segkit.events import Events
 from segkit.features import RFM, customer_features
@@ -246,9 +247,11 @@ def _outcomes(events: Events, moment: pd.Timestamp, ahead: pd.Timedelta, custome
     after = t.filter((t.timestamp >= moment) & (t.timestamp < moment + ahead))
     before = t.filter((t.timestamp < moment) & (t.timestamp >= moment - ahead))
     spend = after.amount.sum() if "amount" in t.columns else after.count()
-    told = after.group_by("customer_id").agg(orders=after.count(), spend=spend).to_pandas()
+    by_customer = after.group_by("customer_id").agg(orders=after.count(), spend=spend)
+    told = asked(by_customer, by_customer.to_pandas, "Counting what came next")
     told = told.set_index("customer_id").reindex(customers)
-    active = set(before.select("customer_id").distinct().to_pandas()["customer_id"])
+    once = before.select("customer_id").distinct()
+    active = set(asked(once, once.to_pandas, "Counting what came before")["customer_id"])
     bought = told["orders"].notna().astype(float)
     return pd.DataFrame(
         {
