@@ -22,7 +22,7 @@ SHORT = 0.5  # seconds: whatever is done sooner is never asked how far it is
 LOOK = 0.1  # seconds between two looks after it
 DELAY = 1.5  # seconds, further ones, before there is a bar
 
-_noted: list[tuple[Any, ...]] | None = None  # interruptions of the main thread that wait, where they do
+_noted: list[int] | None = None  # interruptions of the main thread that wait, where they do
 _running: set[threading.Event] = set()
 
 
@@ -37,10 +37,10 @@ def in_order(stop: Callable[[], object]) -> Iterator[None]:
     if not in_main or _noted is not None or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    noted: list[tuple[Any, ...]] = []
+    noted: list[int] = []
 
-    def note(*heard: Any) -> None:
-        noted.append(heard)
+    def note(number: int, _: Any) -> None:
+        noted.append(number)
         stop()
 
     signal.signal(signal.SIGINT, note)
@@ -51,7 +51,7 @@ def in_order(stop: Callable[[], object]) -> Iterator[None]:
         _noted = None
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if noted:
-            signal.default_int_handler(*noted[0])
+            raise KeyboardInterrupt from None  # whatever the stopping of the engine has led to
 
 
 def heed() -> None:
