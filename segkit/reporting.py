@@ -17,7 +17,7 @@ from segkit._parts import called
 from segkit.events import Events, read_events
 from segkit.explain import profile, segment_sizes
 from segkit.features import BASKET, CADENCE, RFM, TREND, customer_features
-from segkit.features._core import what_is_lacking
+from segkit.features._query import what_is_lacking
 from segkit.plots import (
     plot_distributions,
     plot_map,

@@ -17,10 +17,10 @@ from tables import EVIL, purchases
 
 import segkit as sg
 from segkit._engine import table_of
+from segkit._standard import BASES as OF_FEATURES
 from segkit.attributes import BASES
 from segkit.attributes._scales import alpha_interval, cronbach_alpha
 from segkit.datasets import AGE_BANDS, BATTERY, INCOME_BANDS, POSTCODES, make_attributes, make_events
-from segkit.features._core import BASES as OF_FEATURES
 
 AS_OF = "2024-07-01"
 

@@ -20,7 +20,7 @@ from segkit._cache import CODES, with_codes
 from segkit._engine import folder, run, sweep
 from segkit.datasets import make_events
 from segkit.features import feature_query
-from segkit.features._core import missing_columns
+from segkit.features._query import missing_columns
 
 DATES = ["2024-03-01", AS_OF]
 LINES = orders(

@@ -9,7 +9,7 @@ from by_hand import AS_OF, ada, exactly, one
 
 import segkit as sg
 from segkit.features import WEB
-from segkit.features._core import missing_columns
+from segkit.features._query import missing_columns
 
 BY_HAND = {
     "visits": 4.0,

@@ -1,13 +1,8 @@
 """Features of customers: what they are, and the one query that computes them."""
 
-from segkit.features._core import (
-    Feature,
-    customer_features,
-    family,
-    feature_query,
-    snapshots,
-    with_settings,
-)
+from segkit.features._asking import customer_features, snapshots
+from segkit.features._feature import Feature, family, with_settings
+from segkit.features._query import feature_query
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
 from segkit.features.catalogue import FAMILIES, feature_catalogue, select_features

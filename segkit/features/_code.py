@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from segkit.features._core import Feature, with_settings
+from segkit.features._feature import Feature, with_settings
 from segkit.features._grains import DEFAULTS
 from segkit.features.context import distance_code
 from segkit.features.paths import path_of, span_in_words

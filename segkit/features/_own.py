@@ -13,7 +13,7 @@ from segkit._cache import CODES
 from segkit._engine import near
 
 if TYPE_CHECKING:
-    from segkit.features._core import Feature
+    from segkit.features._feature import Feature
 
 KEYS = {*CODES.values(), "snapshot", "age"}  # columns of the query's own
 LACKED = re.compile(r"(?:'Table' object has no attribute|^Column) '([^']*)'")

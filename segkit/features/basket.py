@@ -1,6 +1,6 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._numbers import entropy_of, mean_of, share_of, spread_of
 from segkit.features._words import favourite
 

@@ -1,7 +1,7 @@
 """The rhythm of ordering: gaps between orders, how regular they are, and whether the next is late."""
 
 from segkit._dialect import local_time
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.context import SATURDAY
 from segkit.features._numbers import TERM, mean_of, share_of, std_of
 

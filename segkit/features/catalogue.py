@@ -7,7 +7,8 @@ import pandas as pd
 from segkit._engine import near
 from segkit.events import Events
 from segkit.features._code import code_of
-from segkit.features._core import Feature, what_is_lacking
+from segkit.features._feature import Feature
+from segkit.features._query import what_is_lacking
 from segkit.features.basket import BASKET
 from segkit.features.cadence import CADENCE
 from segkit.features.context import CONTEXT

@@ -13,7 +13,7 @@ import operator
 import ibis
 
 from segkit._engine import near
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.web import among, in_store
 from segkit.features._numbers import mean_of, share_of
 from segkit.features._words import favourite

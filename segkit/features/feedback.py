@@ -10,7 +10,7 @@ import operator
 
 import ibis
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.context import ANSWERS
 from segkit.features._numbers import mean_of, share_of
 

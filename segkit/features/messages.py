@@ -9,7 +9,7 @@ seldom known to have been read.
 
 from typing import NamedTuple
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 
 WEIGHT = 10  # messages that a prior is worth
 LAST_HOUR = 23

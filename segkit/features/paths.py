@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from segkit._standard import KINDS
-from segkit.features._core import Feature, family, read_span
+from segkit.features._feature import Feature, family
 from segkit.features._grains.paths import Path
 from segkit.features._numbers import share_of
+from segkit.features._when import read_span
 
 HOUR = 3_600_000_000  # microseconds
 LONGEST = 63 - len("_count")  # bytes of what names begin with: PostgreSQL cuts a name after 63

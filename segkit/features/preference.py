@@ -1,6 +1,6 @@
 """What a customer likes: which products and brands, at what price, and how much of it is new to them."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.shopping import MICROSECONDS_A_DAY
 from segkit.features._numbers import entropy_of, share_of, spread_of
 from segkit.features._words import favourite

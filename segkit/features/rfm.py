@@ -1,6 +1,6 @@
 """Recency, frequency, monetary value, tenure."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 
 RFM = family(
     "RFM",

@@ -1,6 +1,6 @@
 """What customers do with the shop on social media."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._numbers import mean_of
 
 KINDS = ("social_like", "social_share", "social_comment", "social_mention")

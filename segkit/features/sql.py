@@ -15,7 +15,9 @@ from segkit._engine import near, one_at_a_time
 from segkit._portable import portable
 from segkit._standard import STANDARD, TYPE_OF
 from segkit.events import Events
-from segkit.features._core import Feature, distinct_features, feature_query, read_moment, read_window
+from segkit.features._feature import Feature, distinct_features
+from segkit.features._query import feature_query
+from segkit.features._when import read_moment, read_window
 
 
 @dataclass(frozen=True)

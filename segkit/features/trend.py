@@ -1,6 +1,6 @@
 """Which way a customer is going: the last days, the last quarter against the one before, and the pace of it all."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.shopping import DAYS
 
 QUARTER = 91.0  # days

@@ -1,6 +1,6 @@
 """Behaviour on the site: visits, what is done in them, and whether they end in an order."""
 
-from segkit.features._core import Feature, family
+from segkit.features._feature import Feature, family
 from segkit.features._grains.web import MICROSECONDS, WEB_KINDS
 from segkit.features._numbers import share_of
 

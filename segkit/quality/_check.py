@@ -12,7 +12,7 @@ import pandas as pd
 from segkit._door import how_to_mend
 from segkit._engine import one_at_a_time
 from segkit.events import Events, check_zone
-from segkit.features._core import read_moment
+from segkit.features._when import read_moment
 from segkit.quality import _answers, _feeds, _money, _people, _repeats, _times
 from segkit.quality._findings import LOOK, NOTE, SERIOUS, SEVERITIES, Check, Finding, counted, day, share
 from segkit.quality._log import Log

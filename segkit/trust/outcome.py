@@ -12,7 +12,7 @@ from segkit._engine import asked
 from segkit._parts import BANDS, SEGMENTS
 from segkit.events import Events
 from segkit.features import RFM, customer_features
-from segkit.features._core import read_moment, read_span
+from segkit.features._when import read_moment, read_span
 from segkit.segmentation import Segmentation
 
 RANDOM = 200  # groupings by lot, of the same sizes

@@ -20,7 +20,8 @@ from segkit.attributes import BASES, Attributes, with_attributes
 from segkit.attributes._attributes import check_clash, counted
 from segkit.events import Events
 from segkit.features import FAMILIES, Feature, customer_features
-from segkit.features._core import distinct_features, what_is_lacking
+from segkit.features._feature import distinct_features
+from segkit.features._query import what_is_lacking
 from segkit.features.catalogue import code_for
 
 BINS = 23
