@@ -318,9 +318,21 @@ def _word_positions(X: pd.DataFrame) -> list[int]:
 def _is_skewed(column: np.ndarray) -> bool:
     if len(column) < 3 or column.min() < 0:
         return False
+    column, _ = _near_one(column)
     centred = column - column.mean()
     spread = np.sqrt((centred**2).mean())
     return bool(spread > 0 and ((centred / spread) ** 3).mean() > 1)
+
+
+def _near_one(column: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return numbers over a power of two, which changes no digit, so that their squares do not overflow."""
+    power = int(np.frexp(np.abs(column).max())[1])
+    return np.ldexp(column, -power), power
+
+
+def _deviation(column: np.ndarray) -> float:
+    near_one, power = _near_one(column)
+    return float(np.ldexp(near_one.std(), power))
 
 
 def _logged(values: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -340,7 +352,7 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
         low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
         robust = how == "robust"
         centers[i] = middle if robust else known.mean()
-        spread = (high - low) / NORMAL_IQR if robust and high > low else known.std()
+        spread = (high - low) / NORMAL_IQR if robust and high > low else _deviation(known)
         if spread > 1e-12 * max(1.0, abs(centers[i])):
             scales[i] = spread
     return centers, scales
@@ -348,7 +360,7 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
 
 def _spread(scaled: np.ndarray) -> np.ndarray:
     """Return the standard deviation of what is known of each column; 0 where nothing is."""
-    return np.array([known.std() if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T])
+    return np.array([_deviation(known) if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T])
 
 
 def _distinct_patterns(missing: np.ndarray) -> list[int]:
