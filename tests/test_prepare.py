@@ -207,5 +207,5 @@ def test_text_in_an_object_column_is_a_category():
 @pytest.mark.parametrize("scale", ["robust", "standard"])
 def test_a_number_whose_square_is_none_is_an_outlier_like_another(huge, scale):
     values = pd.DataFrame({"balance": np.append(np.zeros(50), [huge, 1.0, 2.0]), "age": np.arange(53.0)})
-    prepared = sg.make_preparer(scale=scale).fit_transform(values)
+    prepared = make_preparer(scale=scale).fit_transform(values)
     assert np.isfinite(prepared).all() and np.abs(prepared[50]).max() <= 5
