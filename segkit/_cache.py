@@ -92,6 +92,7 @@ def _stored(table: ir.Table) -> ir.Table:
         run(f"ATTACH {quoted(str(file))} AS {catalog}")
         fill(f"{catalog}.main.events", table, "Keeping the log")
         run(f"CHECKPOINT {catalog}")
+        return watched(engine().table("events", database=(catalog, "main")), drop)
     except BaseException as error:  # an interruption too: what was written so far is of no use
         sweep(drop)
         if isinstance(error, (duckdb.IOException, OSError)):
@@ -101,7 +102,6 @@ def _stored(table: ir.Table) -> ir.Table:
                 "without cache()."
             ) from error
         raise
-    return watched(engine().table("events", database=(catalog, "main")), drop)
 
 
 def _drop(catalog: str, file: Path, owner: int) -> None:

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segkit._patience import heed, in_order, leave, patiently
+from segkit._patience import asking, heed, in_order, leave, patiently
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -95,7 +95,7 @@ def run(sql: str) -> list[tuple]:
     import duckdb
 
     try:
-        with _answer:  # the connection holds one answer, whoever fetches it
+        with _answer, asking():  # the connection holds one answer, whoever fetches it
             return engine().raw_sql(sql).fetchall()
     except duckdb.InterruptException:
         heed()
@@ -164,10 +164,10 @@ def kept(table: ir.Table, what: str = "Reading") -> ir.Table:
     drop = _dropping(name)
     try:
         fill(name, table, what, temporary=True)
+        return watched(engine().table(name), drop)
     except BaseException:  # an interruption too: the table may be there, and empty
         sweep(drop)
         raise
-    return watched(engine().table(name), drop)
 
 
 def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
@@ -185,13 +185,18 @@ def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> N
     patiently(backend.con, lambda: run(insert), what)
 
 
-def adopted(name: str) -> ir.Table:
-    """Return a temporary table that is dropped once nothing refers to it any longer."""
-    return watched(engine().table(name), _dropping(name))
+def adopted(name: str, kind: str = "TABLE") -> ir.Table:
+    """Return a temporary table, or view, that is dropped once nothing refers to it any longer."""
+    drop = _dropping(name, kind)
+    try:
+        return watched(engine().table(name), drop)
+    except BaseException:
+        sweep(drop)
+        raise
 
 
-def _dropping(name: str) -> Callable[[], object]:
-    return functools.partial(run, f"DROP TABLE IF EXISTS {name}")
+def _dropping(name: str, kind: str = "TABLE") -> Callable[[], object]:
+    return functools.partial(run, f"DROP {kind} IF EXISTS {name}")
 
 
 def watched(table: ir.Table, drop: Callable[[], object]) -> ir.Table:

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,9 +22,11 @@ T = TypeVar("T")
 SHORT = 0.5  # seconds: whatever is done sooner is never asked how far it is
 LOOK = 0.1  # seconds between two looks after it
 DELAY = 1.5  # seconds, further ones, before there is a bar
+LAST = 5.0  # seconds that Python waits at its end for what is still asked
 
 _noted: list[int] | None = None  # interruptions of the main thread that wait, where they do
-_running: set[threading.Event] = set()
+_running: set[object] = set()  # what the engine is being asked
+_leaving = False
 
 
 @contextlib.contextmanager
@@ -52,6 +55,36 @@ def in_order(stop: Callable[[], object]) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if noted:
             raise KeyboardInterrupt from None  # whatever the stopping of the engine has led to
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Hear interruptions at once for a while, as where somebody else's function runs: whatever it raises is undone."""
+    global _noted
+    if _noted is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heed()
+    noted, handler = _noted, signal.signal(signal.SIGINT, signal.default_int_handler)
+    _noted = None
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        _noted = noted
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Let it be known that the engine is asked something; once Python ends, nothing more is."""
+    if _leaving:
+        raise RuntimeError("Python is ending, and asks its engine nothing more.")
+    token = object()
+    _running.add(token)
+    try:
+        yield
+    finally:
+        _running.discard(token)
 
 
 def heed() -> None:
@@ -84,7 +117,8 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
 
     def do() -> None:
         try:
-            done.append(work())
+            with asking():
+                done.append(work())
         except BaseException as error:  # of whatever kind: it is raised below
             failed.append(error)
         finally:
@@ -93,7 +127,6 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
     with in_order(connection.interrupt):
         heed()
         thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
-        _running.add(over)
         try:
             thread.start()
             if not over.wait(SHORT):
@@ -101,7 +134,6 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
         finally:
             while thread.ident is not None and not over.wait(LOOK):
                 connection.interrupt()  # again and again: between two statements it is not heard
-            _running.discard(over)
         thread.join()  # and with it goes what it holds
         heed()
     if failed:
@@ -111,9 +143,11 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
 
 def leave(connection: DuckDBPyConnection) -> None:
     """End what is still running, so that the engine can be closed."""
-    for over in tuple(_running):
-        while not over.wait(LOOK):
-            connection.interrupt()
+    global _leaving
+    _leaving, until = True, time.monotonic() + LAST
+    while _running and time.monotonic() < until:
+        connection.interrupt()
+        time.sleep(LOOK)
 
 
 def _look_on(connection: DuckDBPyConnection, over: threading.Event, what: str) -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from segkit._engine import engine, kept, near, table_of
+from segkit._patience import listening
 from segkit._standard import STANDARD
 
 if TYPE_CHECKING:
@@ -206,7 +207,9 @@ def _scores_of(texts: ir.Table, scorer: Scorer, source: str) -> Any:
             chunk = window.text.to_pyarrow().to_pylist()
             for first in range(0, len(chunk), BATCH):
                 batch = chunk[first : first + BATCH]
-                parts.append(checked_scores(scorer.score(list(batch)), batch, scorer.name))
+                with listening():
+                    scores = scorer.score(list(batch))
+                parts.append(checked_scores(scores, batch, scorer.name))
                 bar.update(len(batch))
     values = np.concatenate([*parts, np.empty(0)])
     return pa.table(

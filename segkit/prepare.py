@@ -360,7 +360,9 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
 
 def _spread(scaled: np.ndarray) -> np.ndarray:
     """Return the standard deviation of what is known of each column; 0 where nothing is."""
-    return np.array([_deviation(known) if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T])
+    return np.array(
+        [_deviation(known) if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T]
+    )
 
 
 def _distinct_patterns(missing: np.ndarray) -> list[int]:

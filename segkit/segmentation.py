@@ -264,11 +264,11 @@ class Segmentation:
         Notes
         -----
         Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
-        population of their own, drawn by lot, as is the number of segments. At each level of confidence, k-means is
-        off by at most 2 points with 300 customers in 80 shops, by 5 in 30 others, and by 3 with 1,000; Ward's method
-        with 300 by 4, and Gaussian mixtures by 7. Over shops of one single population it may be off by 10 and more,
-        as there most samples find the same partition, or few do, and no sample tells which: too sure where more
-        segments were asked for than there are groups, say, not sure enough where fewer were, or where values are
+        population of their own, drawn by lot, as is the number of segments. At each level of confidence it is off by
+        at most 5 points: k-means by 3 with 300 customers (60 shops) and by 4 with 1,000 (40), Ward's method with
+        300 by 4 (40), Gaussian mixtures with 300 by 5 (60). Over shops of one single population it may be off by 10
+        and more, as there most samples find the same partition, or few do, and no sample tells which: too sure where
+        more segments were asked for than there are groups, say, not sure enough where fewer were, or where values are
         missing for a reason (by 33 in one such case).
 
         References

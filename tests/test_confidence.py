@@ -445,7 +445,7 @@ def test_fresh_models_agree_as_often_as_confidence_says(kind, method, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "shops"), [("kmeans", 4 * SHOPS), ("ward", 2 * SHOPS), ("gaussian_mixture", 2 * SHOPS)]
+    ("method", "shops"), [("kmeans", 4 * SHOPS), ("ward", 2 * SHOPS), ("gaussian_mixture", 4 * SHOPS)]
 )
 def test_in_any_shop_fresh_models_agree_as_often_as_confidence_says(method, shops, monkeypatch):
     """Shops that have nothing in common: groups or none, as many segments or not, all sorts of features, gaps."""

@@ -154,7 +154,7 @@ def _left():
     gc.collect()
     sweep()
     tables = run(
-        "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'segkit_kept%' OR table_name = 'events'"
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'segkit_%' OR table_name = 'events'"
     )
     logs = list(Path(folder()).glob(f"*_{os.getpid()}.duckdb*"))
     return tables, logs, threading.active_count()
@@ -262,15 +262,27 @@ def test_generators_and_readers_may_run_beside_each_other():
     assert sizes[::2] == [1] * 12 and min(sizes[1::2]) > 10
 
 
-def test_what_is_still_asked_at_the_end_is_ended(tmp_path):
-    """Python closes the engine while another thread waits for it."""
+@pytest.mark.parametrize(
+    "asks",
+    [
+        f"patiently(engine().con, lambda: run({LONG!r}), 'Counting')",
+        f"run({LONG!r})",
+        f"again(lambda: run({LONG!r}))",
+        "patiently(engine().con, lambda: time.sleep(60), 'Sleeping')",
+    ],
+)
+def test_what_is_still_asked_at_the_end_is_ended(asks):
+    """Python closes the engine while another thread waits for it, or asks again and again."""
     script = (
         "import threading, time\n"
         "from segkit._engine import engine, run\n"
         "from segkit._patience import patiently\n"
-        f"ask = lambda: patiently(engine().con, lambda: run({LONG!r}), 'Counting')\n"
+        "def again(ask):\n"
+        "    while True:\n"
+        "        try: ask()\n"
+        "        except Exception: time.sleep(0.01)\n"
         "engine()\n"
-        "threading.Thread(target=ask, daemon=True).start()\n"
+        f"threading.Thread(target=lambda: {asks}, daemon=True).start()\n"
         "time.sleep(1)\n"
     )
     done = subprocess.run(
@@ -333,3 +345,57 @@ def test_a_source_that_somebody_interrupts_is_not_called_unreadable(monkeypatch)
     monkeypatch.setattr("segkit._door.asked", interrupted)
     with pytest.raises(duckdb.InterruptException):
         sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
+
+
+def test_a_scorer_is_interrupted_while_it_scores(interruptible):
+    reviews = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "text": ["good"]})
+
+    def slow(texts):
+        for _ in range(1_000):
+            time.sleep(0.01)
+        return [0.5] * len(texts)
+
+    timer = _sigint(0.5)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        sg.read_events(reviews, kind="review", sentiment=slow, language="en")
+    timer.join()
+    assert time.monotonic() - begun < 8
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert (
+        len(sg.read_events(reviews, kind="review", sentiment=lambda t: [0.5] * len(t), language="en").kinds())
+        == 1
+    )
+
+
+def test_what_is_interrupted_while_its_table_is_looked_up_is_dropped(monkeypatch, tmp_path, orders_of_many):
+    """The engine is asked what columns a table has, which can be interrupted like another question."""
+    csv = tmp_path / "orders.csv"
+    pd.read_parquet(orders_of_many).to_csv(csv, index=False)
+    events = sg.read_events(orders_of_many, kind="purchase")
+    before = _left()
+    for action in (events.cache, lambda: sg.read_events(csv, kind="purchase")):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(engine()), "table", _interrupted)
+            with pytest.raises((duckdb.InterruptException, ValueError), match="interrupted"):
+                action()
+        assert _left() == before
+
+
+def _interrupted(*_, **__):
+    raise duckdb.InterruptException("interrupted")
+
+
+def test_views_of_files_go_with_what_was_read(orders_of_many):
+    def views():
+        gc.collect()
+        sweep()
+        return run("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'segkit_parquet%'")
+
+    before = views()
+    events = sg.read_events(orders_of_many, kind="purchase")
+    held = events.table.filter(events.table.kind == "purchase")
+    del events
+    assert views() != before and held.count().to_pandas() == 20_000
+    del held
+    assert views() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from segkit._engine import engine, fresh_name, quoted, run
+from segkit._engine import adopted, fresh_name, quoted, run
 from segkit._sources._paths import literal
 from segkit._sources._source import Source, check_names, first_line
 
@@ -31,7 +31,7 @@ def open_parquet(name: str, paths: list[str]) -> Source:
             f"CREATE TEMP VIEW {view} AS SELECT * FROM read_parquet({files}, union_by_name = true) "
             f"WHERE {_unchanged(name, files)}"
         )
-        return Source(name, engine().table(view))
+        return Source(name, adopted(view, "VIEW"))
     except (duckdb.Error, pa.ArrowException) as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {first_line(error)} Write it again, or check its ending."
