@@ -56,12 +56,9 @@ OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values draw
 FEW = 1_000  # or fewer: of more it is sure
 COUNTED = 1_000  # customers by whom luck is told from difference
 SHARED = 5  # models that get their customers from the same populations
-SMALL = 3_000  # customers up to whom k-means looks for its starts by itself
 MOST = 2_000  # customers that each model is made from
 MOST_OF_CENTERS = 4_000  # where it is k-means, which is quick
 REFERENCE = 5_000  # customers by whom the clusters of a model are matched to the segments
-STARTS = 10  # of k-means on everyone: the partitions among which a sample chooses
-KEPT = 3  # the best of those
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +69,6 @@ class _Frozen:
     ----------
     shown : ndarray of int
         Customers by whom the clusters of a model are matched to the segments.
-    starts : list of dict
-        Where k-means is started, if not by itself.
     """
 
     preparer: Any
@@ -83,7 +78,6 @@ class _Frozen:
     labels: np.ndarray
     kind: str
     shown: np.ndarray
-    starts: list[dict[str, Any]]
 
     @property
     def numbers(self) -> list[int]:
@@ -100,7 +94,7 @@ class _Frozen:
         self, scales: Arrays, rows: np.ndarray, shown: Numbers | None, seed: int
     ) -> tuple[Arrays, BaseEstimator | None]:
         """Make the model again from the rows of others, and say which segment each of its clusters is."""
-        fitted = _best_again(self.clusterer, rows, seed, self.starts)
+        fitted = _fitted_again(self.clusterer, rows, seed)
         found = scales | ({} if fitted is None else _what_places(self.kind, fitted, rows))
         reference = prepared_by(scales, shown, self.prepared[self.shown])
         lots = np.random.default_rng(seed)
@@ -142,8 +136,7 @@ def make_panel(
         # A model that did not settle is one that segment() would have given too.
         warnings.simplefilter("ignore", ConvergenceWarning)
         shown = _some(n, REFERENCE, rng)
-        starts = _starts(clusterer, prepared, rng) if n > SMALL else []
-        frozen = _Frozen(preparer, clusterer, customers, prepared, labels, kind, shown, starts)
+        frozen = _Frozen(preparer, clusterer, customers, prepared, labels, kind, shown)
         made, sharpen = _other_models(frozen, rng, continuum)
         bar = tqdm(made, desc="Asking other models", total=MODELS, delay=1, leave=False)
         models, clusterers = zip(*bar, strict=True)
@@ -221,48 +214,14 @@ def _from_populations(
         yield frozen.again(scales, prepared_by(scales, values, preparer.matrix(fresh)), shown, seed)
 
 
-def _starts(clusterer: BaseEstimator, prepared: np.ndarray, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return the different partitions that k-means finds on everyone, as starts for k-means on a sample.
-
-    The best of ten tries on a sample is nearly always near one of these, and from there it takes few steps. The
-    worse ones are left out: no sample of so many customers prefers them.
-    """
-    if type(clusterer) is not KMeans or clusterer.n_init != STARTS:
-        return []
-    some = prepared
-    if len(prepared) > MOST_OF_CENTERS:
-        some = prepared[np.sort(rng.choice(len(prepared), MOST_OF_CENTERS, replace=False))]
-    found: dict[bytes, tuple[float, np.ndarray]] = {}
-    for _ in range(STARTS):
-        seed = int(rng.integers(2**31))
-        one = clone(clusterer).set_params(n_init=1, random_state=seed).fit(some)
-        order = np.lexsort(np.round(one.cluster_centers_.T, 2))  # those that differ less lead to the same
-        centers = one.cluster_centers_[order]
-        found.setdefault(np.round(centers, 2).tobytes(), (one.inertia_, centers))
-    best = sorted(found.values(), key=lambda pair: pair[0])[:KEPT]
-    return [{"init": centers, "n_init": 1} for _, centers in best]
-
-
-def _best_again(
-    clusterer: BaseEstimator, rows: np.ndarray, seed: int, starts: list[dict[str, Any]]
-) -> BaseEstimator | None:
-    """Fit another clusterer from each start, and return the one that fits best."""
-    if not starts:
-        return _fitted_again(clusterer, rows, seed)
-    tries = [_fitted_again(clusterer, rows, seed, **start) for start in starts]
-    return min((t for t in tries if t is not None), key=lambda t: t.inertia_, default=None)
-
-
-def _fitted_again(clusterer: BaseEstimator, rows: np.ndarray, seed: int, **said: Any) -> BaseEstimator | None:
+def _fitted_again(clusterer: BaseEstimator, rows: np.ndarray, seed: int) -> BaseEstimator | None:
     """Fit another clusterer of the same settings, or return None if no segments can be made of such rows."""
     again = clone(clusterer)
     known = again.get_params()
-    if "random_state" in known:
-        said["random_state"] = seed
+    said: dict[str, Any] = {"random_state": seed} if "random_state" in known else {}
     size = next((p for p in ("n_clusters", "n_components") if isinstance(known.get(p), int)), None)
     if size is not None and known[size] > (different := len(np.unique(rows, axis=0))):
         said[size] = different
-        said.pop("init", None)
     again.set_params(**said)
     names = getattr(clusterer, "feature_names_in_", None)
     table = rows if names is None else pd.DataFrame(rows, columns=names)
