@@ -18,7 +18,8 @@ have nothing in common; of several, who is of which is drawn by lot too, and not
 But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
 overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
 those of k-means and a quarter of the mixtures; of one, where customers are few, a quarter of those of k-means. Of many
-customers of several all models do, and so they do with preparers that are not ours.
+customers all models of k-means do, since what they inherit is little by then and what is blurred is not; of other
+methods they do if customers are of several populations; and so they do with preparers that are not ours.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
@@ -167,7 +168,8 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
         return _from_customers(frozen, rng, max(n // 2, 2), MODELS), 1.0
     known, half = _some(n, most, rng), min(n // 2, most)
     of = None
-    if isinstance(frozen.preparer, Preparer):
+    many = kind == "centers" and n > most
+    if isinstance(frozen.preparer, Preparer) and not many:
         some = frozen.customers.iloc[known]
         of = memberships(some, frozen.preparer, frozen.prepared[known], rng, continuum=continuum)
     if of is None or (of.shape[1] > 1 and n > most):  # blurred populations are not for many

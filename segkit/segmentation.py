@@ -255,9 +255,9 @@ class Segmentation:
         into the same segment. Fifty models vote, and the share that agrees is taken without the luck that so few votes
         have [2]_. They are made from customers drawn afresh, of as many populations as these seem to come from; some of
         those of k-means and mixtures from half as many customers each, drawn with replacement [1]_: these differ from
-        the frozen model as much as one made from fresh customers does. So are all models of many customers of several
-        populations (more than 4,000 for k-means, 2,000 for other methods), and those with a preparer that is not ours.
-        Asked for the first time, it makes the models, which takes 1 to 12 seconds.
+        the frozen model as much as one made from fresh customers does. So are all models of k-means of more than 4,000
+        customers, of other methods of more than 2,000 who are of several populations, and those with a preparer that
+        is not ours. Asked for the first time, it makes the models, which takes 1 to 12 seconds.
 
         It says whether the segment would be the same, not whether it is real.
 
