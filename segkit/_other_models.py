@@ -168,7 +168,7 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
         return _from_customers(frozen, rng, max(n // 2, 2), MODELS), 1.0
     known, half = _some(n, most, rng), min(n // 2, most)
     of = None
-    many = kind == "centers" and n > MOST
+    many = kind == "centers" and n > most
     if isinstance(frozen.preparer, Preparer) and not many:
         some = frozen.customers.iloc[known]
         of = memberships(some, frozen.preparer, frozen.prepared[known], rng, continuum=continuum)

@@ -255,9 +255,9 @@ class Segmentation:
         into the same segment. Fifty models vote, and the share that agrees is taken without the luck that so few votes
         have [2]_. They are made from customers drawn afresh, of as many populations as these seem to come from; some of
         those of k-means and mixtures from half as many customers each, drawn with replacement [1]_: these differ from
-        the frozen model as much as one made from fresh customers does. So are all models of more than 2,000 customers
-        by k-means, by other methods if they are of several populations, and those with a preparer that is not ours.
-        Asked for the first time, it makes the models, which takes 1 to 12 seconds.
+        the frozen model as much as one made from fresh customers does. So are all models of k-means of more than 4,000
+        customers, of other methods of more than 2,000 who are of several populations, and those with a preparer that
+        is not ours. Asked for the first time, it makes the models, which takes 1 to 12 seconds.
 
         It says whether the segment would be the same, not whether it is real.
 
@@ -265,10 +265,11 @@ class Segmentation:
         -----
         Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
         population of their own, drawn by lot, as is the number of segments. At each level of confidence it is off by
-        at most 5 points: k-means by 3 with 300 customers (60 shops) and by 4 with 1,000, 3,000 and 6,000 (40, 20 and
-        28), Ward's method with 300 by 4 (40), Gaussian mixtures with 300 by 5 (60). Over shops of one single population
-        it may be off by 10 and more, as there most samples find the same partition, or few do, and no sample tells
-        which: too sure where more segments were asked for than there are groups, say, not sure enough where fewer
+        at most 5 points: k-means by 3 with 300 customers (60 shops) and by 4 with 1,000 and 6,000 (40 and 28), Ward's
+        method with 300 by 4 (40), Gaussian mixtures with 300 by 5 (60); but k-means with 3,000 by 14 below 0.5 (20),
+        where it is not sure enough. Over shops of one single population it may be off by 10 and more, as there most
+        samples find the same partition, or few do, and no sample tells which: too sure where more segments were asked
+        for than there are groups, say, and of more than 4,000 customers without any; not sure enough where fewer
         were, or where values are missing for a reason (by 33 in one such case).
 
         References
