@@ -18,8 +18,8 @@ have nothing in common; of several, who is of which is drawn by lot too, and not
 But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
 overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
 those of k-means and a quarter of the mixtures; of one, where customers are few, a quarter of those of k-means. Of many
-customers all models of k-means do, since what they inherit is little by then and what is blurred is not; of other
-methods they do if customers are of several populations; and so they do with preparers that are not ours.
+customers all models of k-means do: what is blurred shows there more than what they inherit, but in a crowd without
+structure. Of other methods they do if customers are of several populations; and with preparers that are not ours.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many

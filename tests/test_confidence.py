@@ -457,7 +457,11 @@ def test_in_any_shop_fresh_models_agree_as_often_as_confidence_says(method, shop
         return dict(answer) if next(made) % (1 + fresh) else told_structure(*args)
 
     monkeypatch.setattr("segkit.segmenting._structure", asked_once_a_shop)
-    _holds(reliability("any", method, 300, shops=shops, fresh=fresh))
+    told = reliability("any", method, 300, shops=shops, fresh=fresh)
+    _holds(told)
+    assert abs(told["confidence"].mean() - told["agreement"].mean()) <= 0.05
+    if method == "kmeans":
+        assert (curve(told)["share"] >= 0.05).all()
 
 
 def _holds(told):
