@@ -346,7 +346,7 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
         (
             lambda orders: orders.amount.collect(),
             {},
-            "gives array<decimal(38, 6)>. A feature is a number or a",
+            "gives array<decimal(18, 6)>. A feature is a number or a",
         ),
         (lambda orders: ELSEWHERE.amount.max(), {}, "is of another table than orders"),
         (lambda orders: orders.filter(orders.amount > 1).count(), {}, "or of some of their rows"),

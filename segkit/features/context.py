@@ -14,35 +14,34 @@ import ibis
 
 from segkit._engine import near
 from segkit.features._feature import Feature, family
+from segkit.features._grains.context import BANDS
 from segkit.features._grains.web import among, in_store
-from segkit.features._numbers import mean_of, share_of
+from segkit.features._numbers import mean_of
 from segkit.features._words import favourite
 
-BANDS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
 PHONES = ("phone", "mobile")  # what the names of such devices contain, in small letters
 PHONE_SYSTEMS = ("android", "ios")
 ANY = ()  # kinds
-
-
-def _within(hours, band):
-    start, end = BANDS[band]
-    return (hours.hour >= start) & (hours.hour < end)
 
 
 def _band_share(band):
     start, end = BANDS[band]
     return Feature(
         f"{band}_share",
-        lambda hours: share_of(_within(hours, band)),
+        lambda devices: _part_of_deeds(devices[band], devices),
         "share",
         f"Part of what they did that fell between {start} and {end} o'clock, by the clock where they were.",
         kinds=ANY,
     )
 
 
-def _top_hour_band(hours):
+def _part_of_deeds(part, devices):
+    return part.sum().cast("float64") / devices.deeds.sum()
+
+
+def _top_hour_band(devices):
     """The band of most deeds; of equals, the last in the alphabet, as with other words."""
-    deeds = {band: hours.count(where=_within(hours, band)) for band in BANDS}
+    deeds = {band: devices[band].sum() for band in BANDS}
     most = ibis.greatest(*deeds.values())
     return ibis.cases(*((deeds[band] == most, band) for band in sorted(BANDS, reverse=True)))
 
@@ -51,7 +50,8 @@ def _mobile_share(devices):
     device = devices.device.lower()
     named = functools.reduce(operator.or_, (device.contains(word) for word in PHONES))
     mobile = named | among(device, PHONE_SYSTEMS)
-    return devices.deeds.sum(where=mobile).fill_null(0).cast("float64") / devices.deeds.sum()
+    known = devices.deeds.sum(where=device.notnull())
+    return devices.deeds.sum(where=mobile).fill_null(0).cast("float64") / known
 
 
 def _online_share(channels):
@@ -71,7 +71,7 @@ CONTEXT = family(
     ),
     Feature(
         "weekend_share",
-        lambda hours: share_of(hours.weekend),
+        lambda devices: _part_of_deeds(devices.weekend, devices),
         "share",
         "Part of what they did that fell on a Saturday or Sunday, by the clock where they were.",
         kinds=ANY,
@@ -85,7 +85,7 @@ CONTEXT = family(
     ),
     Feature(
         "device_count",
-        lambda devices: devices.count(),
+        lambda devices: devices.device.count(),
         "devices",
         "Number of different devices.",
         kinds=ANY,

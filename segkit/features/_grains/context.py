@@ -19,6 +19,7 @@ OURS = ("_sent", "_delivered", "_bounce", "_bounced", "_dropped", "_invited", "_
 """How the kinds of what was done to customers end; ``outreach`` is such a kind too."""
 CIRCUMSTANCES = ("zone", "device", "channel", "place")
 SATURDAY = 5  # days of the week count from Monday, 0
+BANDS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
 
 EARTH_RADIUS = 6371.0088  # km, the mean of its axes (IUGG)
 KM = "decimal(18, 9)"  # exact sums, to the micrometre
@@ -57,13 +58,26 @@ def hours(deeds: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
     """
     zone = deeds.zone.fill_null(timezone) if "zone" in deeds.columns else timezone
     local = local_time(deeds.timestamp, zone, dialect)
-    return deeds.select(*who(deeds), hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY)
+    device = ["device"] if "device" in deeds.columns else []
+    return deeds.select(
+        *who(deeds), *device, hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY
+    )
 
 
-def devices(deeds: ir.Table) -> ir.Table:
-    """Return one row for each device of a customer, with the number of `deeds`."""
-    known = deeds.filter(deeds.device.notnull())
-    return known.group_by(*who(known), "device").agg(deeds=known.count())
+def devices(hours: ir.Table) -> ir.Table:
+    """Return one row for each device of a customer, the unknown one too: the number of `deeds`, by part of the day.
+
+    Hours are counted with them, so that the deeds are gone through once for both; where no device is recorded,
+    there is one row a customer.
+    """
+    device = ["device"] if "device" in hours.columns else []
+    by_band = {
+        band: hours.count(where=(hours.hour >= start) & (hours.hour < end))
+        for band, (start, end) in BANDS.items()
+    }
+    return hours.group_by(*who(hours), *device).agg(
+        deeds=hours.count(), weekend=hours.count(where=hours.weekend), **by_band
+    )
 
 
 def channels(deeds: ir.Table) -> ir.Table:

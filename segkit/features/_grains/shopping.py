@@ -37,9 +37,10 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
     keys = who(purchases)
-    single = {name: purchases[column].cast(TOTAL) for name, column in totals.items()}
+    single = {name: purchases[column] for name, column in totals.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
+    single = {name: column.cast(TOTAL) for name, column in single.items()}
     alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", lines=ONE, **single)
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}

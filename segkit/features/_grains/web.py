@@ -24,6 +24,7 @@ IN_STORE = (
 _A_STORE = tuple(f"store{mark}" for mark in "- 0123456789")  # how the name of a single one begins
 
 MICROSECONDS = 1_000_000  # in a second
+SUMS = ("web", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
 LONGEST_VISIT = 86_400  # seconds: a source that says that a visit took longer is taken to mean a day
 
 
@@ -77,20 +78,26 @@ def visits(
     whether it `ordered` or `bounced` (missing where no page was viewed), and in microseconds `time_on_site`, missing
     where unknown, and `time_on_pages`, that of the `timed_pages`.
     """
-    keys, numbered = who(spells), _numbered(spells, _microseconds(visit_gap))
-    sums = ("web", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
-    visits = numbered.group_by(*keys, "visit").agg(
-        age=numbered.age.max(),
-        last_age=numbered.last_age.min(),
-        said=numbered.said.max(),
-        **{name: numbered[name].sum() for name in sums},
+    keys = who(spells)
+    ends = _ends(spells, _microseconds(visit_gap))
+    # Most visits lie in one spell, and need no second window.
+    alone, parts = ends.filter(ends.begins & ends.stops), _named(ends.filter(~(ends.begins & ends.stops)))
+    joined = parts.group_by(*keys, "visit").agg(
+        age=parts.age.max(),
+        last_age=parts.last_age.min(),
+        said=parts.said.max(),
+        **{name: parts[name].sum().cast("int64") for name in SUMS},
     )
+    columns = [*keys, "visit", "age", "last_age", "said", *SUMS]
+    alone = alone.mutate(visit=alone.spell)
+    visits = ibis.union(alone.select(*columns), joined.select(*columns))
     if "page" in hits.columns:
+        whose = ibis.union(*(some.select(*keys, "spell", "visit") for some in (alone, parts)))
         views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
-        views = views.join(numbered.select(*keys, "spell", "visit"), [*keys, "spell"])
+        views = views.join(whose, [*keys, "spell"])
         depths = views.group_by(*keys, "visit").agg(different_pages=views.page.nunique())
-        joined = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
-        visits = joined.select(*visits.columns, different_pages=joined.different_pages.fill_null(0))
+        deep = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
+        visits = deep.select(*visits.columns, different_pages=deep.different_pages.fill_null(0))
     stayed = visits.stayed
     if "duration" not in seen.columns and dwell_cap >= visit_gap:
         stayed = (visits.age - visits.last_age).nullif(0)  # what the steps add up to where none is cut
@@ -106,13 +113,19 @@ def visits(
     return visits.filter(visits.web > 0).drop("web", "orders", "last_age", "said", "stayed")
 
 
-def _numbered(spells: ir.Table, gap: int) -> ir.Table:
-    """Count the visits that spells are parts of: one begins where nothing was done for longer than the gap."""
-    keys, turn = who(spells), {"group_by": who(spells), "order_by": spells.spell.desc()}
-    idle = spells.last_age.lag().over(**turn) - spells.age
-    spells = spells.mutate(begins=(idle.isnull() | (idle > gap)).cast("int64"))
-    so_far = ibis.cumulative_window(group_by=keys, order_by=spells.spell.desc())
-    return spells.mutate(visit=spells.begins.sum().over(so_far)).drop("begins")
+def _ends(spells: ir.Table, gap: int) -> ir.Table:
+    """Say of each spell if a visit `begins` and if one `stops` with it: nothing was done for longer than the gap."""
+    turn = {"group_by": who(spells), "order_by": spells.spell.desc()}
+    before = spells.last_age.lag().over(**turn) - spells.age
+    after = spells.last_age - spells.age.lead().over(**turn)
+    return spells.mutate(begins=(before > gap).fill_null(True), stops=(after > gap).fill_null(True))
+
+
+def _named(parts: ir.Table) -> ir.Table:
+    """Name the visits that spells are parts of, each by its first spell."""
+    so_far = ibis.cumulative_window(group_by=who(parts), order_by=parts.spell.desc())
+    first = parts.begins.ifelse(parts.spell, None)  # of two, the later has the lower age
+    return parts.mutate(visit=first.min().over(so_far))
 
 
 def first_views(seen: ir.Table) -> ir.Table:
