@@ -17,9 +17,9 @@ have nothing in common; of several, who is of which is drawn by lot too, and not
 
 But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
 overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
-those of k-means and a quarter of the mixtures; of one, where customers are few, a quarter of those of k-means. Of many
-customers all models of k-means do: what is blurred shows there more than what they inherit, but in a crowd without
-structure. Of other methods they do if customers are of several populations; and with preparers that are not ours.
+those of k-means and a quarter of the mixtures; of one, a quarter of those of k-means. Of many customers all models of
+k-means do: what is blurred shows there more than what they inherit. Of other methods they do if customers are of
+several populations; and with preparers that are not ours.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
@@ -52,9 +52,8 @@ from segkit.prepare import Preparer
 
 MODELS = 50
 OF_CUSTOMERS = {"centers": 25, "mixture": 12}  # of them, from samples of customers of several populations
-OF_FEW = {"centers": 12}  # the same, of one population where customers are
+OF_ONE = {"centers": 12}  # the same, of one population
 OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values drawn again, of one population
-FEW = 1_000  # or fewer: of more it is sure
 COUNTED = 1_000  # customers by whom luck is told from difference
 SHARED = 5  # models that get their customers from the same populations
 MOST = 2_000  # customers that each model is made from
@@ -175,7 +174,7 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
     if of is None or (of.shape[1] > 1 and n > most):  # blurred populations are not for many
         return _from_customers(frozen, rng, half, MODELS), float(np.sqrt(n / 2 / half))
     several = of.shape[1] > 1
-    of_customers = (OF_CUSTOMERS if several else OF_FEW if n <= FEW else {}).get(kind, 0)
+    of_customers = (OF_CUSTOMERS if several else OF_ONE).get(kind, 0)
     made = chain(
         _from_customers(frozen, rng, half, of_customers),
         _from_populations(frozen, rng, known, of, MODELS - of_customers),
