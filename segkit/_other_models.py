@@ -16,10 +16,10 @@ population that adds less than another sampling error, and the votes are correct
 have nothing in common; of several, who is of which is drawn by lot too, and nothing is missing.
 
 But populations that are drawn afresh are blurred, and whether few customers are of one is itself not sure: groups that
-overlap are often not told from it. So some models stay with samples of the customers: of several populations half of
-those of k-means and a quarter of the mixtures; of one, where customers are few, a quarter of those of k-means. Of many
-customers all models of k-means do: what is blurred shows there more than what they inherit, but in a crowd without
-structure. Of other methods they do if customers are of several populations; and with preparers that are not ours.
+overlap are often not told from it. So some models stay with samples of the customers: half of those of k-means, of
+one population with few customers a quarter, and a quarter of the mixtures of several populations. Of many customers
+all models of k-means do: what is blurred shows there more than what they inherit. Of other methods they do if customers
+are of several populations; and with preparers that are not ours.
 
 The whole model is made again, the preparer with it: what is logged and how it is scaled is settled by the
 sample too, and that shows at any size. Of preparers that are not ours, the frozen one stays. From many
@@ -51,10 +51,8 @@ from segkit._votes import confidences
 from segkit.prepare import Preparer
 
 MODELS = 50
-OF_CUSTOMERS = {"centers": 25, "mixture": 12}  # of them, from samples of customers of several populations
-OF_FEW = {"centers": 12}  # the same, of one population where customers are
 OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values drawn again, of one population
-FEW = 1_000  # or fewer: of more it is sure
+FEW = 1_000  # customers, or fewer
 COUNTED = 1_000  # customers by whom luck is told from difference
 SHARED = 5  # models that get their customers from the same populations
 MOST = 2_000  # customers that each model is made from
@@ -175,13 +173,20 @@ def _other_models(frozen: _Frozen, rng: np.random.Generator, continuum: bool) ->
     if of is None or (of.shape[1] > 1 and n > most):  # blurred populations are not for many
         return _from_customers(frozen, rng, half, MODELS), float(np.sqrt(n / 2 / half))
     several = of.shape[1] > 1
-    of_customers = (OF_CUSTOMERS if several else OF_FEW if n <= FEW else {}).get(kind, 0)
+    of_customers = _of_customers(kind, n, several)
     made = chain(
         _from_customers(frozen, rng, half, of_customers),
         _from_populations(frozen, rng, known, of, MODELS - of_customers),
     )
     less = OF_TWO_ERRORS if kind == "mixture" and not several else 1.0
     return made, float(np.sqrt(n * less / len(known)))
+
+
+def _of_customers(kind: str, n: int, several: bool) -> int:
+    """Say how many of the models are made from samples of the customers, where others are of customers drawn afresh."""
+    if kind == "centers":
+        return MODELS // 2 if several or n > FEW else MODELS // 4
+    return MODELS // 4 if kind == "mixture" and several else 0
 
 
 def _from_customers(frozen: _Frozen, rng: np.random.Generator, used: int, times: int) -> _Made:
