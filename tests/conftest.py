@@ -51,7 +51,6 @@ for backend, names in WITHIN_IBIS.items():
 
 # Ibis makes objects by the ten thousand for each query, and Python would look through all modules for garbage as often:
 # an eighth of the tests' time.
-gc.freeze()
 gc.set_threshold(200_000, 100, 100)
 
 SLOW = 25  # quick tests that a slow one lasts as long as
