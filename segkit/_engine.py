@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import difflib
 import functools
+import gc
 import itertools
 import shutil
 import tempfile
@@ -90,6 +91,18 @@ def step_by_step() -> Iterator[None]:
         ibis.options.sql.fuse_selects = fuse
 
 
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Let Python look for no garbage while a query is written: a fifth of the time, and none of its objects is."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def run(sql: str) -> list[tuple]:
     """Run a statement in the engine to its end and return its rows."""
     import duckdb
@@ -128,11 +141,12 @@ def answered(query: ir.Table, what: str) -> pa.Table:
         *(sql.Case, sql.If, sql.RegexpLike, sql.RegexpReplace, sql.Explode),
     )
     backend = engine()
-    tree = backend.compiler.to_sqlglot(query)
-    for step in tree.ctes:
-        if step.find(*dear) is None:
-            step.set("materialized", False)
-    text = tree.sql(dialect=backend.dialect, copy=False)
+    with writing():
+        tree = backend.compiler.to_sqlglot(query)
+        for step in tree.ctes:
+            if step.find(*dear) is None:
+                step.set("materialized", False)
+        text = tree.sql(dialect=backend.dialect, copy=False)
     rows = patiently(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
     schema = query.schema().to_pyarrow()
     columns = [
@@ -181,7 +195,8 @@ def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> N
         column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect)
     )
     run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
-    insert = f"INSERT INTO {name} {backend.compile(table)}"
+    with writing():
+        insert = f"INSERT INTO {name} {backend.compile(table)}"
     patiently(backend.con, lambda: run(insert), what)
 
 

@@ -13,7 +13,7 @@ import ibis
 
 from segkit._cache import CODES
 from segkit._dialect import codes_of, has_codes
-from segkit._engine import answered
+from segkit._engine import answered, writing
 from segkit.features._grains import Grains
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def checks(query: ir.Table, seen: ir.Table, grains: Grains) -> dict[str, ir.Valu
 def answer(ask: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
     """Run a query, by codes where its engine has them; by the ids where it has none, or two ids share one."""
     if has_codes(dialect):
-        frame = answered(ask(coded=True), "Computing features").to_pandas()
+        with writing():
+            query = ask(coded=True)
+        frame = answered(query, "Computing features").to_pandas()
         whose = [name for name in ("snapshot", CUSTOMER) if name in frame]
         if not (frame[MET].any() or frame.duplicated(whose).any()):
             return frame.drop(columns=[CUSTOMER, MET])

@@ -78,26 +78,20 @@ def visits(
     whether it `ordered` or `bounced` (missing where no page was viewed), and in microseconds `time_on_site`, missing
     where unknown, and `time_on_pages`, that of the `timed_pages`.
     """
-    keys = who(spells)
-    ends = _ends(spells, _microseconds(visit_gap))
-    # Most visits lie in one spell, and need no second window.
-    alone, parts = ends.filter(ends.begins & ends.stops), _named(ends.filter(~(ends.begins & ends.stops)))
-    joined = parts.group_by(*keys, "visit").agg(
-        age=parts.age.max(),
+    keys, spells = who(spells), _with_ends(spells, _microseconds(visit_gap))
+    whole = spells.begins & spells.stops  # as most are, which need no second window
+    single = spells.filter(whole).mutate(visit=spells.age)
+    parts = _of_visits(spells.filter(~whole))
+    totals = parts.group_by(*keys, "visit").agg(
         last_age=parts.last_age.min(),
         said=parts.said.max(),
         **{name: parts[name].sum().cast("int64") for name in SUMS},
     )
-    columns = [*keys, "visit", "age", "last_age", "said", *SUMS]
-    alone = alone.mutate(visit=alone.spell)
-    visits = ibis.union(alone.select(*columns), joined.select(*columns))
+    columns = [*keys, "visit", "last_age", "said", *SUMS]
+    visits = ibis.union(single.select(*columns), totals.select(*columns))
     if "page" in hits.columns:
-        whose = ibis.union(*(some.select(*keys, "spell", "visit") for some in (alone, parts)))
-        views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
-        views = views.join(whose, [*keys, "spell"])
-        depths = views.group_by(*keys, "visit").agg(different_pages=views.page.nunique())
-        deep = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
-        visits = deep.select(*visits.columns, different_pages=deep.different_pages.fill_null(0))
+        visits = _with_depths(visits, hits, single, parts)
+    visits = visits.rename(age="visit")
     stayed = visits.stayed
     if "duration" not in seen.columns and dwell_cap >= visit_gap:
         stayed = (visits.age - visits.last_age).nullif(0)  # what the steps add up to where none is cut
@@ -113,19 +107,30 @@ def visits(
     return visits.filter(visits.web > 0).drop("web", "orders", "last_age", "said", "stayed")
 
 
-def _ends(spells: ir.Table, gap: int) -> ir.Table:
+def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
     """Say of each spell if a visit `begins` and if one `stops` with it: nothing was done for longer than the gap."""
-    turn = {"group_by": who(spells), "order_by": spells.spell.desc()}
+    turn = {"group_by": who(spells), "order_by": spells.age.desc()}
     before = spells.last_age.lag().over(**turn) - spells.age
     after = spells.last_age - spells.age.lead().over(**turn)
     return spells.mutate(begins=(before > gap).fill_null(True), stops=(after > gap).fill_null(True))
 
 
-def _named(parts: ir.Table) -> ir.Table:
-    """Name the visits that spells are parts of, each by its first spell."""
-    so_far = ibis.cumulative_window(group_by=who(parts), order_by=parts.spell.desc())
-    first = parts.begins.ifelse(parts.spell, None)  # of two, the later has the lower age
+def _of_visits(parts: ir.Table) -> ir.Table:
+    """Say of spells which `visit` each is a part of, by the age of the visit's first hit."""
+    so_far = ibis.cumulative_window(group_by=who(parts), order_by=parts.age.desc())
+    first = parts.begins.ifelse(parts.age, None)  # of two, the later has the lower age
     return parts.mutate(visit=first.min().over(so_far))
+
+
+def _with_depths(visits: ir.Table, hits: ir.Table, *spells: ir.Table) -> ir.Table:
+    """Count the different pages of each visit, told which spells are of it."""
+    keys = who(hits)
+    whose = ibis.union(*(some.select(*keys, "spell", "visit") for some in spells))
+    views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
+    views = views.join(whose, [*keys, "spell"])
+    depths = views.group_by(*keys, "visit").agg(different_pages=views.page.nunique())
+    deep = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
+    return deep.select(*visits.columns, different_pages=deep.different_pages.fill_null(0))
 
 
 def first_views(seen: ir.Table) -> ir.Table:
