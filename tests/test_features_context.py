@@ -210,6 +210,20 @@ def test_the_share_of_mobile_is_of_known_devices():
     assert (row["mobile_share"], row["device_count"]) == (1, 1)
 
 
+def test_hours_count_what_was_done_on_any_device_and_on_none():
+    row = ada(
+        done(
+            ("search", "2024-06-24 07:00", {"device": "phone"}),  # a Monday
+            ("search", "2024-06-24 19:00", {"device": "desktop"}),
+            ("search", "2024-06-24 20:00"),
+            ("search", "2024-06-29 23:00"),  # a Saturday
+        ),
+        CONTEXT,
+    )
+    assert (row["morning_share"], row["evening_share"], row["weekend_share"]) == (1 / 4, 3 / 4, 1 / 4)
+    assert (row["top_hour_band"], row["device_count"], row["mobile_share"]) == ("evening", 2, 1 / 2)
+
+
 def test_of_equals_the_last_in_the_alphabet_is_the_favourite():
     known = {"device": "b", "channel": "b", "place": "b"}
     row = ada(done(*(("search", "2024-06-24", dict.fromkeys(known, word)) for word in "abc")), CONTEXT)

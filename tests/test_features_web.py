@@ -29,8 +29,6 @@ BY_HAND = {
     "view_to_order": 10 / 1440,
 }
 
-WEB_WITHOUT_PAGES = tuple(f for f in WEB if f.name not in ("visit_depth", "deepest_visit"))
-
 
 def site(*rows, **said):
     """Events of Ada, (kind, time) or (kind, time, columns) each; page, duration and channel are known columns."""
@@ -117,11 +115,12 @@ def test_visits_do_not_depend_on_where_the_clock_stood(gap):
     times = pd.Timestamp("2024-06-10") + pd.to_timedelta(rng.integers(0, 10**9) + steps.cumsum(), unit="us")
     clicks = pd.DataFrame({"customer_id": rng.choice(["ada", "bob"], 400), "timestamp": times})
     clicks["kind"] = rng.choice(["page_view", "search", "purchase"], 400)
+    clicks["page"] = rng.choice(["a", "b", "c", None], 400)
     said = clicks.assign(
         duration=math.nan
     )  # a column that says nothing, so that time on site is added up by steps
 
-    features = sg.with_settings(WEB_WITHOUT_PAGES, visit_gap=gap)
+    features = sg.with_settings(WEB, visit_gap=gap)
     table = sg.customer_features(sg.read_events(clicks.sample(frac=1, random_state=1)), features, as_of=AS_OF)
     by_steps = sg.customer_features(sg.read_events(said), features, as_of=AS_OF)
     pd.testing.assert_frame_equal(table, by_steps, check_exact=True)
@@ -135,6 +134,9 @@ def test_visits_do_not_depend_on_where_the_clock_stood(gap):
         assert table.loc[who, "conversion_rate"] == pytest.approx(ordered.mean(), rel=1e-12)
         mean = stayed[stayed > pd.Timedelta(0)].dt.total_seconds().mean()
         assert table.loc[who, "time_on_site"] == pytest.approx(mean, rel=1e-12)
+        depths = own[own["kind"].eq("page_view")].groupby(visit)["page"].nunique()
+        assert table.loc[who, "deepest_visit"] == depths.max()
+        assert table.loc[who, "visit_depth"] == pytest.approx(depths[depths > 0].mean(), rel=1e-12)
 
 
 def test_midnight_ends_no_visit():

@@ -25,7 +25,7 @@ from tables import orders
 
 import segkit as sg
 from segkit import _engine, _patience
-from segkit._engine import engine, folder, one_at_a_time, run, sweep
+from segkit._engine import engine, folder, one_at_a_time, run, sweep, writing
 from segkit._patience import patiently
 from segkit.datasets import make_events
 
@@ -289,6 +289,19 @@ def test_what_is_still_asked_at_the_end_is_ended(asks):
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=CHECKOUT
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_looked_for_after_a_query_is_written_as_before(collects):
+    switch = {True: gc.enable, False: gc.disable}
+    switch[collects]()
+    try:
+        with pytest.raises(ValueError, match="cannot be written"), writing():
+            assert not gc.isenabled()
+            raise ValueError("cannot be written")
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
 
 
 def test_an_error_lets_go_of_its_tables():
