@@ -265,12 +265,12 @@ class Segmentation:
         -----
         Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
         population of their own, drawn by lot, as is the number of segments. At each level of confidence it is off by
-        at most 5 points: k-means by 3 with 300 customers (60 shops) and by 4 with 1,000 and 6,000 (40 and 28), Ward's
-        method with 300 by 4 (40), Gaussian mixtures with 300 by 5 (60); but k-means with 3,000 by 14 below 0.5 (20),
-        where it is not sure enough. Over shops of one single population it may be off by 10 and more, as there most
-        samples find the same partition, or few do, and no sample tells which: too sure where more segments were asked
-        for than there are groups, say, and of more than 4,000 customers without any; not sure enough where fewer
-        were, or where values are missing for a reason (by 33 in one such case).
+        at most 5 points: k-means by 3 to 4 with 300, 1,000, 2,000 and 3,000 customers (60, 40, 24 and 60 shops), with
+        6,000 by 6 at one level, where the standard error is 4 (46); Ward's method by 4 with 300 and by 3 with 1,000
+        (40 and 24), Gaussian mixtures by 5 with 300 and 1,000 (60 and 30). Over shops of one single population it may
+        be off by 10 and more, as there most samples find the same partition, or few do, and no sample tells which:
+        too sure where more segments were asked for than there are groups, say; not sure enough where fewer were, or
+        where values are missing for a reason (by 33 in one such case).
 
         References
         ----------
