@@ -1,7 +1,10 @@
 """One definition, three engines: Spark and PostgreSQL answer every feature as the embedded DuckDB does."""
 
 import decimal
+import os
 import re
+import subprocess
+import sys
 
 import duckdb
 import ibis
@@ -171,6 +174,26 @@ def test_the_sql_says_what_it_expects():
 def test_the_sql_is_always_the_same():
     once, again = (feature_sql(STANDARD, EVERY, as_of=AS_OF, dialect="snowflake") for _ in range(2))
     assert once == again
+
+
+def test_the_sql_is_the_same_in_every_process():
+    """Python hashes words by a number that each process draws anew."""
+    asks = (
+        "import segkit as sg\n"
+        "print(sg.feature_sql(['kind', 'page', 'amount'], sg.select_features('visit_depth', 'frequency'), "
+        "as_of='2024-07-01', dialect='snowflake'))"
+    )
+    once, again = (
+        subprocess.run(
+            [sys.executable, "-c", asks],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "7")
+    )
+    assert "visit_depth" in once and once == again
 
 
 def test_hours_are_those_of_the_shops_zone_in_sql_too():

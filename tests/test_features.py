@@ -328,6 +328,37 @@ def of_own(expr, **more):
 ELSEWHERE = ibis.memtable({"amount": [1.0]})
 
 
+@pytest.mark.parametrize("ids", [{}, {"order_id": ["x", "y"]}], ids=["without order ids", "with"])
+def test_a_feature_of_ones_own_may_multiply_amounts(ids):
+    log = sg.read_events(
+        pd.DataFrame(
+            {
+                "customer_id": "ada",
+                "timestamp": [days_before(2), days_before(1)],
+                "amount": [3000.0, 4000.0],
+                **ids,
+            }
+        ),
+        kind="purchase",
+    )
+    squares = sg.Feature("squares", lambda orders: (orders.amount * orders.amount).sum(), "", "Squares.")
+    spread = sg.Feature("spread", lambda orders: orders.amount.max() * orders.amount.min(), "", "A product.")
+    row = sg.customer_features(log, [squares, spread, *sg.RFM], as_of=AS_OF).loc["ada"]
+    assert (row["squares"], row["spread"], row["monetary"]) == (25e6, 12e6, 7000)
+
+
+def test_devices_of_a_feature_of_ones_own_are_known_ones():
+    seen = pd.DataFrame(
+        {"customer_id": "ada", "timestamp": [days_before(d) for d in (4, 3, 2, 1)], "kind": "search"}
+    )
+    count = sg.Feature("n", lambda devices: devices.count(), "", "Devices.", kinds=())
+    most = sg.Feature("most", lambda devices: devices.deeds.max(), "", "Most deeds on one.", kinds=())
+    log = sg.read_events(seen.assign(device=["phone", "desktop", None, None]))
+    assert sg.customer_features(log, [count, most], as_of=AS_OF).loc["ada"].to_list() == [2, 1]
+    with pytest.raises(ValueError, match="needs 'device'"):
+        sg.customer_features(sg.read_events(seen), [count], as_of=AS_OF)
+
+
 @pytest.mark.parametrize(
     ("expr", "more", "said"),
     [
@@ -346,7 +377,7 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
         (
             lambda orders: orders.amount.collect(),
             {},
-            "gives array<decimal(18, 6)>. A feature is a number or a",
+            "gives array<decimal(38, 6)>. A feature is a number or a",
         ),
         (lambda orders: ELSEWHERE.amount.max(), {}, "is of another table than orders"),
         (lambda orders: orders.filter(orders.amount > 1).count(), {}, "or of some of their rows"),

@@ -115,8 +115,16 @@ def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Tab
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 
 
-def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> Grains:
-    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
+def _grains_of(
+    seen: ir.Table,
+    age: Callable[[ir.Table], Any],
+    features: Iterable[Feature],
+    events: Events,
+    dialect: str,
+) -> Grains:
+    wide = any(is_own(feature) for feature in features)  # ours multiply no two amounts
+    given = {"timezone": events.timezone, "dialect": dialect, "age": age, "wide": wide}
+    return Grains(seen, GRAINS, given)
 
 
 def _assembled(
@@ -131,7 +139,7 @@ def _assembled(
 
     The log itself has rows of every customer, so that what is aggregated of it comes with the list of them.
     """
-    grains = _grains_of(seen, age, events, dialect)
+    grains = _grains_of(seen, age, features, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
     of_log: dict[str, ir.Scalar] = {}
     for feature in features:
@@ -197,7 +205,8 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
     """Say of each feature which column it needs that the events lack; empty where it has what it needs."""
     dialect = dialect_of(events.table)
     age = functools.partial(_age_at, pd.Timestamp("2000-01-01"), dialect)
-    grains = _grains_of(_aged(events.table, age), age, events, dialect)
+    features = tuple(features)
+    grains = _grains_of(_aged(events.table, age), age, features, events, dialect)
     needs = {}
     for feature in features:
         asked = _expression_or_lacking(feature, grains, events)

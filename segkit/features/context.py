@@ -28,30 +28,30 @@ def _band_share(band):
     start, end = BANDS[band]
     return Feature(
         f"{band}_share",
-        lambda devices: _part_of_deeds(devices[band], devices),
+        lambda by_device: _part_of_deeds(by_device[band], by_device),
         "share",
         f"Part of what they did that fell between {start} and {end} o'clock, by the clock where they were.",
         kinds=ANY,
     )
 
 
-def _part_of_deeds(part, devices):
-    return part.sum().cast("float64") / devices.deeds.sum()
+def _part_of_deeds(part, by_device):
+    return part.sum().cast("float64") / by_device.deeds.sum()
 
 
-def _top_hour_band(devices):
+def _top_hour_band(by_device):
     """The band of most deeds; of equals, the last in the alphabet, as with other words."""
-    deeds = {band: devices[band].sum() for band in BANDS}
+    deeds = {band: by_device[band].sum() for band in BANDS}
     most = ibis.greatest(*deeds.values())
     return ibis.cases(*((deeds[band] == most, band) for band in sorted(BANDS, reverse=True)))
 
 
-def _mobile_share(devices):
-    device = devices.device.lower()
+def _mobile_share(by_device):
+    device = by_device.device.lower()
     named = functools.reduce(operator.or_, (device.contains(word) for word in PHONES))
     mobile = named | among(device, PHONE_SYSTEMS)
-    known = devices.deeds.sum(where=device.notnull())
-    return devices.deeds.sum(where=mobile).fill_null(0).cast("float64") / known
+    known = by_device.deeds.sum(where=device.notnull())
+    return by_device.deeds.sum(where=mobile).fill_null(0).cast("float64") / known
 
 
 def _online_share(channels):
@@ -71,21 +71,21 @@ CONTEXT = family(
     ),
     Feature(
         "weekend_share",
-        lambda devices: _part_of_deeds(devices.weekend, devices),
+        lambda by_device: _part_of_deeds(by_device.weekend, by_device),
         "share",
         "Part of what they did that fell on a Saturday or Sunday, by the clock where they were.",
         kinds=ANY,
     ),
     Feature(
         "top_device",
-        lambda devices, *, dialect: favourite(devices.device, devices.deeds, dialect),
+        lambda by_device, *, dialect: favourite(by_device.device, by_device.deeds, dialect),
         "device",
         "The device on which they did most.",
         kinds=ANY,
     ),
     Feature(
         "device_count",
-        lambda devices: devices.device.count(),
+        lambda by_device: by_device.device.count(),
         "devices",
         "Number of different devices.",
         kinds=ANY,

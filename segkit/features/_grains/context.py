@@ -64,7 +64,7 @@ def hours(deeds: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
     )
 
 
-def devices(hours: ir.Table) -> ir.Table:
+def by_device(hours: ir.Table) -> ir.Table:
     """Return one row for each device of a customer, the unknown one too: the number of `deeds`, by part of the day.
 
     Hours are counted with them, so that the deeds are gone through once for both; where no device is recorded,
@@ -78,6 +78,12 @@ def devices(hours: ir.Table) -> ir.Table:
     return hours.group_by(*who(hours), *device).agg(
         deeds=hours.count(), weekend=hours.count(where=hours.weekend), **by_band
     )
+
+
+def devices(by_device: ir.Table) -> ir.Table:
+    """Return one row for each device of a customer, with the number of `deeds`."""
+    known = by_device.filter(by_device.device.notnull())
+    return known.select(*who(known), "device", "deeds")
 
 
 def channels(deeds: ir.Table) -> ir.Table:
@@ -134,4 +140,4 @@ def _great_circle(
     return 2 * EARTH_RADIUS * (chord > 1).ifelse(1, chord).sqrt().asin()
 
 
-GRAINS = (deeds, hours, devices, channels, places, distances, last_distances)
+GRAINS = (deeds, hours, by_device, devices, channels, places, distances, last_distances)

@@ -104,7 +104,8 @@ def visits(
         bounced=bounced,
         time_on_site=visits.said.fill_null(stayed),
     )
-    return visits.filter(visits.web > 0).drop("web", "orders", "last_age", "said", "stayed")
+    told = [name for name in visits.columns if name not in ("web", "orders", "last_age", "said", "stayed")]
+    return visits.filter(visits.web > 0).select(*told)  # not drop(), whose text has no order of its own
 
 
 def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
