@@ -52,7 +52,7 @@ from segkit.prepare import Preparer
 
 MODELS = 50
 OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values drawn again, of one population
-FEW = 2_000  # customers, or fewer
+FEW = 2_000  # or fewer: whether customers are of one population is not sure
 COUNTED = 1_000  # customers by whom luck is told from difference
 SHARED = 5  # models that get their customers from the same populations
 MOST = 2_000  # customers that each model is made from

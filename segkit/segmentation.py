@@ -265,7 +265,7 @@ class Segmentation:
         -----
         Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
         population of their own, drawn by lot, as is the number of segments. At each level of confidence it is off by
-        at most 5 points: k-means by 3 to 4 with 300, 1,000, 2,000 and 3,000 customers (60, 40, 24 and 60 shops), with
+        at most 5 points: k-means by 3 to 5 with 300, 1,000, 2,000 and 3,000 customers (60, 40, 30 and 60 shops), with
         6,000 by 6 at one level, where the standard error is 4 (46); Ward's method by 4 with 300 and by 3 with 1,000
         (40 and 24), Gaussian mixtures by 5 with 300 and 1,000 and by 3 with 3,000 (60, 30 and 40). Over shops of one
         single population it may be off by 10 and more, as there most samples find the same partition, or few do, and

@@ -325,9 +325,6 @@ def of_own(expr, **more):
     return sg.customer_features(events, [feature], as_of="2024-02-01")["mine"].to_list()
 
 
-ELSEWHERE = ibis.memtable({"amount": [1.0]})
-
-
 @pytest.mark.parametrize("ids", [{}, {"order_id": ["x", "y"]}], ids=["without order ids", "with"])
 def test_a_feature_of_ones_own_may_multiply_amounts(ids):
     log = sg.read_events(
@@ -343,8 +340,11 @@ def test_a_feature_of_ones_own_may_multiply_amounts(ids):
     )
     squares = sg.Feature("squares", lambda orders: (orders.amount * orders.amount).sum(), "", "Squares.")
     spread = sg.Feature("spread", lambda orders: orders.amount.max() * orders.amount.min(), "", "A product.")
-    row = sg.customer_features(log, [squares, spread, *sg.RFM], as_of=AS_OF).loc["ada"]
-    assert (row["squares"], row["spread"], row["monetary"]) == (25e6, 12e6, 7000)
+    of_lines = sg.Feature(
+        "of_lines", lambda purchases: (purchases.amount * purchases.amount).sum(), "", "Same."
+    )
+    row = sg.customer_features(log, [squares, spread, of_lines, *sg.RFM], as_of=AS_OF).loc["ada"]
+    assert (row["squares"], row["spread"], row["of_lines"], row["monetary"]) == (25e6, 12e6, 25e6, 7000)
 
 
 def test_devices_of_a_feature_of_ones_own_are_known_ones():
@@ -357,6 +357,9 @@ def test_devices_of_a_feature_of_ones_own_are_known_ones():
     assert sg.customer_features(log, [count, most], as_of=AS_OF).loc["ada"].to_list() == [2, 1]
     with pytest.raises(ValueError, match="needs 'device'"):
         sg.customer_features(sg.read_events(seen), [count], as_of=AS_OF)
+
+
+ELSEWHERE = ibis.memtable({"amount": [1.0]})
 
 
 @pytest.mark.parametrize(

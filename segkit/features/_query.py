@@ -17,7 +17,7 @@ from segkit.events import Events
 from segkit.features._codes import checks, customer_codes
 from segkit.features._feature import Feature
 from segkit.features._grains import GRAINS, LOG, Grains, who
-from segkit.features._grains.shopping import MONEY, in_days
+from segkit.features._grains.shopping import MONEY, TOTAL, in_days
 from segkit.features._own import check_aggregate, finite, is_own, mistaken
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def feature_query(
     if window is not None:
         seen = seen.filter(seen.timestamp >= as_of - window)
     age = functools.partial(_age_at, as_of, dialect)
-    return _assembled(_aged(seen, age), age, features, events, dialect, coded)
+    return _assembled(_aged(seen, age, features), age, features, events, dialect, coded)
 
 
 def snapshot_query(
@@ -88,7 +88,7 @@ def snapshot_query(
     every = t.filter(t.timestamp < dates[-1]).mutate(snapshot=ibis.array(list(range(len(dates)))).unnest())
     seen = every.filter(every.timestamp < _moment_of(dates, every))
     age = functools.partial(_age_then, dates, dialect)
-    aged = _aged(seen, age)
+    aged = _aged(seen, age, features)
     if window is not None:
         aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
     return _assembled(aged, age, features, events, dialect, coded)
@@ -108,23 +108,21 @@ def _moment_of(dates: list[pd.Timestamp], table: ir.Table) -> ir.Column:
     return table.snapshot.cases(*enumerate(moments))
 
 
-def _aged(seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
-    """Say how old each event is at its moment; money and items become exact numbers."""
+def _aged(
+    seen: ir.Table, age: Callable[[ir.Table], ir.IntegerColumn], features: Iterable[Feature]
+) -> ir.Table:
+    """Say how old each event is at its moment; money and items become exact numbers.
+
+    They are as wide as a feature of one's own needs that multiplies them; narrow ones are sooner summed.
+    """
     aged = seen.mutate(age=age(seen))
-    exact = {c: aged[c].cast(MONEY) for c in EXACT if c in aged.columns}
+    number = TOTAL if any(is_own(feature) for feature in features) else MONEY
+    exact = {c: aged[c].cast(number) for c in EXACT if c in aged.columns}
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 
 
-def _grains_of(
-    seen: ir.Table,
-    age: Callable[[ir.Table], Any],
-    features: Iterable[Feature],
-    events: Events,
-    dialect: str,
-) -> Grains:
-    wide = any(is_own(feature) for feature in features)  # ours multiply no two amounts
-    given = {"timezone": events.timezone, "dialect": dialect, "age": age, "wide": wide}
-    return Grains(seen, GRAINS, given)
+def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> Grains:
+    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
 
 
 def _assembled(
@@ -139,7 +137,7 @@ def _assembled(
 
     The log itself has rows of every customer, so that what is aggregated of it comes with the list of them.
     """
-    grains = _grains_of(seen, age, features, events, dialect)
+    grains = _grains_of(seen, age, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
     of_log: dict[str, ir.Scalar] = {}
     for feature in features:
@@ -206,7 +204,7 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
     dialect = dialect_of(events.table)
     age = functools.partial(_age_at, pd.Timestamp("2000-01-01"), dialect)
     features = tuple(features)
-    grains = _grains_of(_aged(events.table, age), age, features, events, dialect)
+    grains = _grains_of(_aged(events.table, age, features), age, events, dialect)
     needs = {}
     for feature in features:
         asked = _expression_or_lacking(feature, grains, events)

@@ -17,11 +17,8 @@ DEFAULTS: dict[str, Any] = {
     "visit_gap": 30 * 60,  # seconds without a click after which a visit is over
     "dwell_cap": 30 * 60,  # seconds: nobody is taken to look at one page for longer
 }
-SETTINGS = (*DEFAULTS, "timezone", "dialect", "age", "wide", "path", "point")
-"""What grains and features may ask for by a keyword-only parameter.
-
-`age` gives that of a table's rows; `wide` says whether amounts must bear to be multiplied with each other.
-"""
+SETTINGS = (*DEFAULTS, "timezone", "dialect", "age", "path", "point")
+"""What grains and features may ask for by a keyword-only parameter; `age` gives that of a table's rows."""
 
 
 def who(table: ir.Table) -> list[str]:

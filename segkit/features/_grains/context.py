@@ -54,7 +54,8 @@ def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
 def hours(deeds: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
     """Return one row a deed: the `hour`, 0 to 23, that clocks showed where it was done, and if it was a `weekend`.
 
-    Clocks of the deed's own zone where that is known, of the shop's where not.
+    Clocks of the deed's own zone where that is known, of the shop's where not. Its `device` stands beside, where the
+    log has any.
     """
     zone = deeds.zone.fill_null(timezone) if "zone" in deeds.columns else timezone
     local = local_time(deeds.timestamp, zone, dialect)

@@ -29,20 +29,18 @@ def lines(seen: ir.Table) -> ir.Table:
     return seen.filter((seen.kind == "purchase") | (seen.kind == "return"))
 
 
-def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn], wide: bool) -> ir.Table:
+def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
     """Return one row an order: the lines that share an order id; a line without one is an order by itself.
 
-    Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them. What is
-    not summed yet stays narrow where it may, which is sooner summed.
+    Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them.
     """
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
     keys = who(purchases)
     single = {name: purchases[column] for name, column in totals.items()}
-    if wide or "order_id" in purchases.columns:
-        single = {name: amount.cast(TOTAL) for name, amount in single.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
+    single = {name: amount.cast(TOTAL) for name, amount in single.items()}
     alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", lines=ONE, **single)
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
