@@ -124,8 +124,8 @@ def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
     import ibis
 
     import segkit as sg
-    from segkit._engine import run
-    from segkit.features import feature_query
+    from segkit.analyse.features.query import feature_query
+    from segkit.core.engine.connection import run
 
     run(f"SET memory_limit = '{memory}'")
     chosen = tuple(f for f in sg.FAMILIES if f.name in of.features)

@@ -9,75 +9,113 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "segkit.events": ("Events", "read_events"),
-    "segkit.presets": ("preset_catalogue",),
-    "segkit.attributes": ("Attributes", "Region", "Scale", "bases", "read_attributes", "with_attributes"),
-    "segkit.features": (
-        "ADS",
-        "BASKET",
-        "CADENCE",
-        "CONTEXT",
-        "EMAIL",
+    "segkit.collect.attributes.attributes": ("Attributes",),
+    "segkit.collect.attributes.join": (
+        "bases",
+        "with_attributes",
+    ),
+    "segkit.collect.attributes.read": ("read_attributes",),
+    "segkit.collect.attributes.regions": ("Region",),
+    "segkit.collect.attributes.scales": ("Scale",),
+    "segkit.collect.events": (
+        "Events",
+        "read_events",
+    ),
+    "segkit.collect.presets.catalogue": ("preset_catalogue",),
+    "segkit.collect.quality.check": (
+        "EventCheck",
+        "check_events",
+    ),
+    "segkit.analyse.features.basket": ("BASKET",),
+    "segkit.analyse.features.cadence": ("CADENCE",),
+    "segkit.analyse.features.catalogue": (
         "FAMILIES",
-        "FEEDBACK",
-        "PREFERENCE",
-        "PUSH",
-        "RFM",
-        "SMS",
-        "SOCIAL",
-        "TREND",
-        "WEB",
-        "Feature",
-        "customer_features",
-        "distance_feature",
-        "family",
         "feature_catalogue",
-        "feature_sql",
-        "path_feature",
         "select_features",
+    ),
+    "segkit.analyse.features.compute": (
+        "customer_features",
         "snapshots",
+    ),
+    "segkit.analyse.features.context": (
+        "CONTEXT",
+        "distance_feature",
+    ),
+    "segkit.analyse.features.feature": (
+        "Feature",
+        "family",
         "with_settings",
     ),
-    "segkit.quality": ("EventCheck", "check_events"),
-    "segkit.prepare": ("Preparer", "make_preparer"),
-    "segkit.cluster": ("RFMSegmenter",),
-    "segkit.bands": ("ValueBands",),
-    "segkit.segmentation": ("Segmentation",),
-    "segkit.segmenting": ("segment", "value_bands"),
-    "segkit.trust": (
+    "segkit.analyse.features.feedback": ("FEEDBACK",),
+    "segkit.analyse.features.messages": (
+        "ADS",
+        "EMAIL",
+        "PUSH",
+        "SMS",
+    ),
+    "segkit.analyse.features.paths": ("path_feature",),
+    "segkit.analyse.features.preference": ("PREFERENCE",),
+    "segkit.analyse.features.rfm": ("RFM",),
+    "segkit.analyse.features.social": ("SOCIAL",),
+    "segkit.analyse.features.sql": ("feature_sql",),
+    "segkit.analyse.features.trend": ("TREND",),
+    "segkit.analyse.features.web": ("WEB",),
+    "segkit.analyse.prepare": (
+        "Preparer",
+        "make_preparer",
+    ),
+    "segkit.methods.rfm": ("RFMSegmenter",),
+    "segkit.methods.value_bands": ("ValueBands",),
+    "segkit.trust.assess": (
         "Trust",
         "assess",
-        "multiverse",
+    ),
+    "segkit.trust.multiverse": ("multiverse",),
+    "segkit.trust.outcome": (
         "outcome_scoreboard",
-        "scan_clusters",
         "segment_outcomes",
+    ),
+    "segkit.trust.scan": ("scan_clusters",),
+    "segkit.trust.stability": ("stability",),
+    "segkit.trust.structure": (
         "segment_structure",
-        "stability",
         "structure_test",
     ),
-    "segkit.monitor": ("match_segments",),
-    "segkit.projection": ("project",),
-    "segkit.explain": ("compare", "cross_segments", "effect_sizes", "profile", "segment_sizes"),
-    "segkit.plots": (
-        "plot_confidence",
-        "plot_consensus",
-        "plot_coverage",
-        "plot_cross",
-        "plot_distributions",
-        "plot_map",
-        "plot_multiverse",
-        "plot_profile",
-        "plot_scan",
-        "plot_scoreboard",
-        "plot_sizes",
-        "plot_stability",
-        "plot_structure",
-        "plot_trust",
+    "segkit.create.segment": (
+        "segment",
+        "value_bands",
     ),
-    "segkit.widgets": ("ClusterTuner", "FeaturePicker", "SegmentExplorer"),
-    "segkit.reporting": ("report",),
+    "segkit.create.segmentation": ("Segmentation",),
+    "segkit.explain.cross": ("cross_segments",),
+    "segkit.explain.map": ("project",),
+    "segkit.explain.profile": (
+        "compare",
+        "effect_sizes",
+        "profile",
+        "segment_sizes",
+    ),
+    "segkit.over_time.match": ("match_segments",),
+    "segkit.show.plots.confidence": ("plot_confidence",),
+    "segkit.show.plots.cross": ("plot_cross",),
+    "segkit.show.plots.distributions": ("plot_distributions",),
+    "segkit.show.plots.map": ("plot_map",),
+    "segkit.show.plots.multiverse": ("plot_multiverse",),
+    "segkit.show.plots.profile": ("plot_profile",),
+    "segkit.show.plots.quality": ("plot_coverage",),
+    "segkit.show.plots.scan": ("plot_scan",),
+    "segkit.show.plots.scoreboard": ("plot_scoreboard",),
+    "segkit.show.plots.sizes": ("plot_sizes",),
+    "segkit.show.plots.stability": (
+        "plot_consensus",
+        "plot_stability",
+    ),
+    "segkit.show.plots.structure": ("plot_structure",),
+    "segkit.show.plots.trust": ("plot_trust",),
+    "segkit.show.report.report": ("report",),
+    "segkit.show.widgets.cluster_tuner": ("ClusterTuner",),
+    "segkit.show.widgets.feature_picker": ("FeaturePicker",),
+    "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
 }
-_MODULES = ("datasets", "features", "plots", "widgets")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", "datasets", *sorted(_HOME_OF)]
@@ -86,8 +124,8 @@ __all__ = ["__version__", "datasets", *sorted(_HOME_OF)]
 def __getattr__(name):
     if name in _HOME_OF:
         value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    elif name in _MODULES:
-        value = importlib.import_module("segkit." + name)
+    elif name == "datasets":
+        value = importlib.import_module("segkit.datasets")
     else:
         raise AttributeError(f"module 'segkit' has no attribute {name!r}")
     globals()[name] = value

@@ -20,7 +20,7 @@ def main(argv=None):
     if sys.version_info < OLDEST:
         sys.stderr.write(too_old(sys.version_info, arguments) + "\n")
         return 1
-    from segkit._launch.command import run
+    from segkit.cli.command import run
 
     return run(arguments)
 

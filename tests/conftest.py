@@ -78,5 +78,5 @@ def structure_not_asked():
         "line": "Real? Not asked.",
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segkit.segmenting._structure", lambda *_: dict(unknown))
+        patch.setattr("segkit.create.segment._structure", lambda *_: dict(unknown))
         yield

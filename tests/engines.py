@@ -31,10 +31,10 @@ import pyarrow.parquet
 import pytest
 
 import segkit as sg
-from segkit._engine import table_of
-from segkit._standard import STANDARD
-from segkit.events import Events
-from segkit.features.sql import feature_sql
+from segkit.analyse.features.sql import feature_sql
+from segkit.collect.events import Events
+from segkit.core.engine.connection import table_of
+from segkit.core.schema import STANDARD
 
 AS_OF = "2024-09-01 06:30:00.000001"
 NOTHING = pd.DataFrame({"reason": [], "count": [], "example": []}).astype({"count": "int64"})
@@ -180,7 +180,7 @@ def spark_frame(table, session=None):
 
 def spark_events_of(table) -> Events:
     """Return the events of a table as Spark has them."""
-    from segkit._sources import open_source
+    from segkit.collect.sources.open import open_source
 
     return Events(open_source(spark_frame(standard(table))).table, NOTHING, ("table",))
 

@@ -9,7 +9,7 @@ import pytest
 
 import segkit
 
-NOT_MODULES = ("segkit.__main__", "segkit.datasets.__main__", "segkit._launch")
+NOT_MODULES = ("segkit.__main__", "segkit.datasets.__main__", "segkit.cli")
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(segkit.__path__, "segkit.")

@@ -10,9 +10,9 @@ from tables import event_tables
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
-from segkit._engine import engine
+from segkit.analyse.features.catalogue import FAMILIES
+from segkit.core.engine.connection import engine
 from segkit.datasets import make_events
-from segkit.features import FAMILIES
 
 pytestmark = pytest.mark.slow
 moments = st.builds(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from segkit._engine import engine, fresh_name, near, one_at_a_time
-from segkit.datasets._held import held
-from segkit.events import Events, read_events
+from segkit.collect.events import Events, read_events
+from segkit.core.engine.connection import engine, fresh_name, near, one_at_a_time
+from segkit.datasets.held import held
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from segkit._engine import asked, near, table_of
-from segkit.datasets._browsing import browsing
-from segkit.datasets._log import DAY, Piece, event_table
-from segkit.datasets._messages import MEDIA, messages
-from segkit.datasets._orders import Orders, choose_products
-from segkit.datasets._people import People, make_people
-from segkit.datasets._voices import chats, posts, surveys
+from segkit.collect.events import Events
+from segkit.core.engine.connection import asked, near, table_of
+from segkit.datasets.browsing import browsing
+from segkit.datasets.event_log import DAY, Piece, event_table
+from segkit.datasets.messages import MEDIA, messages
+from segkit.datasets.orders import Orders, choose_products
+from segkit.datasets.people import People, make_people
 from segkit.datasets.personas import PERSONAS, Persona
-from segkit.events import Events
+from segkit.datasets.voices import chats, posts, surveys
 
 WEB = ("visit", "page_view", "search", "cart_add")
 SOCIAL = ("social_like", "social_share", "social_comment", "social_mention")

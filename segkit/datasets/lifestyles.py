@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from segkit._engine import near
-from segkit.attributes import Scale
-from segkit.datasets._people import REGIONS, make_people
+from segkit.collect.attributes.scales import Scale
+from segkit.core.engine.connection import near
+from segkit.datasets.people import REGIONS, make_people
 from segkit.datasets.personas import PERSONAS
 
 AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")

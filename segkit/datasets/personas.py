@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segkit._engine import near
+from segkit.core.engine.connection import near
 
 CATEGORIES = (
     "bakery", "beauty", "books", "cleaning", "coffee", "dairy", "drinks", "frozen",

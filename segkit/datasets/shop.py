@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from segkit._engine import near, table_of
-from segkit._standard import KINDS
-from segkit.datasets._browsing import browsing
-from segkit.datasets._log import DAY, Piece, event_table
-from segkit.datasets._messages import MEDIA, messages
-from segkit.datasets._orders import make_orders, purchases, returns
-from segkit.datasets._people import People, make_people
-from segkit.datasets._voices import chats, posts, reviews, surveys
+from segkit.collect.events import Events
+from segkit.core.engine.connection import near, table_of
+from segkit.core.schema import KINDS
+from segkit.datasets.browsing import browsing
+from segkit.datasets.event_log import DAY, Piece, event_table
+from segkit.datasets.messages import MEDIA, messages
+from segkit.datasets.orders import make_orders, purchases, returns
+from segkit.datasets.people import People, make_people
 from segkit.datasets.personas import PERSONAS, Persona
-from segkit.events import Events
+from segkit.datasets.voices import chats, posts, reviews, surveys
 
 _STREAMS = ("people", "order", "return", "browse", *MEDIA, "survey", "review", "chat", "social")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from segkit.segmentation import Segmentation
+from segkit.create.segmentation import Segmentation
 
 
 def cross_segments(

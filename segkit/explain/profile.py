@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from segkit._fit import OUTSIDE
-from segkit.segmentation import Segmentation
+from segkit.create.segmentation import Segmentation
+from segkit.methods.fitting import OUTSIDE
 
 
 def segment_sizes(result: Segmentation) -> pd.DataFrame:

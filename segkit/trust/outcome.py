@@ -8,12 +8,13 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from segkit._engine import asked
-from segkit._parts import BANDS, SEGMENTS
-from segkit.events import Events
-from segkit.features import RFM, customer_features
-from segkit.features._when import read_moment, read_span
-from segkit.segmentation import Segmentation
+from segkit.analyse.features.compute import customer_features
+from segkit.analyse.features.rfm import RFM
+from segkit.collect.events import Events
+from segkit.core.engine.connection import asked
+from segkit.core.moments import read_moment, read_span
+from segkit.core.parts import BANDS, SEGMENTS
+from segkit.create.segmentation import Segmentation
 
 RANDOM = 200  # groupings by lot, of the same sizes
 OUTCOMES = ("repeat purchase", "spend", "churn")

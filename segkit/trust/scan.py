@@ -12,11 +12,11 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._arguments import check_count, check_seed
-from segkit._customers import checked_customers
-from segkit._fit import built_in, nearest
-from segkit.prepare import make_preparer
-from segkit.trust._compressed import (
+from segkit.analyse.prepare import make_preparer
+from segkit.core.checks import check_count, check_seed
+from segkit.core.customers import checked_customers
+from segkit.methods.fitting import built_in, nearest
+from segkit.trust.micro_clusters import (
     Compressed,
     adjusted_rand,
     compress,

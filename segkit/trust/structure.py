@@ -12,14 +12,14 @@ from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit._arguments import check_count, check_seed
-from segkit._customers import checked_customers
-from segkit._fit import split
-from segkit._one_population import OnePopulation
-from segkit.prepare import Preparer, make_preparer
-from segkit.segmentation import Segmentation, checked_result
-from segkit.trust._modes import ENOUGH, features_in_groups
-from segkit.trust._valleys import deepest_valleys, separations
+from segkit.analyse.prepare import Preparer, make_preparer
+from segkit.core.checks import check_count, check_seed
+from segkit.core.customers import checked_customers
+from segkit.create.segmentation import Segmentation, checked_result
+from segkit.methods.fitting import split
+from segkit.trust.density_valleys import deepest_valleys, separations
+from segkit.trust.null_model import OnePopulation
+from segkit.trust.unimodality import ENOUGH, features_in_groups
 
 LOOKED = 1_000  # customers looked at, of more a sample; what a thousand do not show is no segment to act on
 FEWEST = 50  # customers, without whom nothing can be said
@@ -104,7 +104,7 @@ class StructureTest:
     def plot(self) -> Any:
         """Draw the customers among the reference shops: :func:`segkit.plot_structure`."""
         # By name, when it is asked for: what computes does not import what draws.
-        return importlib.import_module("segkit.plots").plot_structure(self)
+        return importlib.import_module("segkit.show.plots").plot_structure(self)
 
     def __repr__(self) -> str:
         return self.sentence

@@ -6,7 +6,7 @@ import pytest
 from tables import EVIL, oddly_named, purchases
 
 import segkit as sg
-from segkit import widgets
+from segkit.show import widgets
 
 expect = pytest.importorskip("playwright.sync_api").expect
 # Jupyter-scatter's own, on import and at work: nothing that we call.

@@ -1,0 +1,1 @@
+"""Features of customers: their definitions, and the one query that computes them."""

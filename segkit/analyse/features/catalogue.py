@@ -1,0 +1,128 @@
+"""The features that segkit brings, as a table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from segkit.analyse.features.basket import BASKET
+from segkit.analyse.features.cadence import CADENCE
+from segkit.analyse.features.context import CONTEXT
+from segkit.analyse.features.feature import Feature
+from segkit.analyse.features.feedback import FEEDBACK
+from segkit.analyse.features.messages import ADS, EMAIL, PUSH, SMS
+from segkit.analyse.features.preference import PREFERENCE
+from segkit.analyse.features.query import what_is_lacking
+from segkit.analyse.features.rfm import RFM
+from segkit.analyse.features.social import SOCIAL
+from segkit.analyse.features.to_code import code_of
+from segkit.analyse.features.trend import TREND
+from segkit.analyse.features.web import WEB
+from segkit.collect.events import Events
+from segkit.core.engine.connection import near
+
+BY_FAMILY: dict[str, tuple[Feature, ...]] = {
+    "RFM": RFM,
+    "CADENCE": CADENCE,
+    "BASKET": BASKET,
+    "TREND": TREND,
+    "PREFERENCE": PREFERENCE,
+    "WEB": WEB,
+    "EMAIL": EMAIL,
+    "PUSH": PUSH,
+    "SMS": SMS,
+    "ADS": ADS,
+    "FEEDBACK": FEEDBACK,
+    "SOCIAL": SOCIAL,
+    "CONTEXT": CONTEXT,
+}
+"""The families that segkit brings, by the name under which the package has them."""
+
+FAMILIES: tuple[Feature, ...] = tuple(feature for members in BY_FAMILY.values() for feature in members)
+"""Every feature that segkit brings."""
+
+
+def feature_catalogue(
+    features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None
+) -> pd.DataFrame:
+    """List features: what they are called, measured in, computed from, and mean.
+
+    Parameters
+    ----------
+    features : tuple of Feature, default=FAMILIES
+        What to list.
+    events : Events, optional
+        If given, a column `needs` says what these events lack for each feature, empty if nothing.
+
+    Returns
+    -------
+    DataFrame of shape (n_features, 6 or 7)
+        Columns `family`, `name`, `unit`, `basis`, `kinds`, `meaning` (and `needs`).
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> sg.feature_catalogue(sg.RFM)[["name", "unit", "meaning"]].head(2)
+            name    unit                                meaning
+    0    recency    days             Time since the last order.
+    1  frequency  orders  Number of orders, the first included.
+    """
+    table = pd.DataFrame(
+        {
+            "family": [f.family for f in features],
+            "name": [f.name for f in features],
+            "unit": [f.unit for f in features],
+            "basis": [f.basis for f in features],
+            "kinds": [", ".join(f.kinds) or "any" for f in features],
+            "meaning": [f.doc for f in features],
+        }
+    )
+    if events is not None:
+        table["needs"] = list(what_is_lacking(events, features).values())
+    return table
+
+
+def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tuple[Feature, ...]:
+    """Return features by name.
+
+    Parameters
+    ----------
+    *names : str
+        Their names.
+    offered : tuple of Feature, default=FAMILIES
+        Where to look.
+
+    Returns
+    -------
+    tuple of Feature
+        In the order of the names; adds to families with ``+``.
+
+    Raises
+    ------
+    TypeError
+        If a name is no text.
+    ValueError
+        If a name is not offered.
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> [f.unit for f in sg.select_features("overdue", "monetary")]
+    ['ratio', 'currency']
+    """
+    by_name = {f.name: f for f in offered}
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"select_features got {name!r}, which is no name. Pass the names one by one, such as "
+                'select_features("recency", "monetary"), or a list of them as select_features(*names).'
+            )
+        if name not in by_name:
+            raise ValueError(
+                f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}."
+            )
+    return tuple(by_name[name] for name in names)
+
+
+def code_for(features: tuple[Feature, ...]) -> str:
+    """Write Python that gives features again, in their order: whole families by name, the others one by one."""
+    return code_of(features, BY_FAMILY)

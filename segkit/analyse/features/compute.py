@@ -1,0 +1,174 @@
+"""Features of customers, at a moment or at several."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pandas as pd
+
+from segkit.analyse.features.feature import Feature, distinct_features
+from segkit.analyse.features.id_hashes import answer
+from segkit.analyse.features.query import feature_query, snapshot_query
+from segkit.collect.events import Events
+from segkit.core.engine.connection import one_at_a_time
+from segkit.core.engine.dialects import dialect_of
+from segkit.core.moments import read_moment, read_moments, read_window
+
+
+@one_at_a_time
+def customer_features(
+    events: Events,
+    features: Iterable[Feature],
+    *,
+    as_of: str | pd.Timestamp,
+    window: str | timedelta | None = None,
+) -> pd.DataFrame:
+    """Compute features of each customer, as they stood at a moment.
+
+    Parameters
+    ----------
+    events : Events
+        What customers did.
+    features : iterable of Feature
+        What to compute, such as ``RFM + CADENCE``. Naming one twice is naming it once.
+    as_of : str or Timestamp
+        The moment the customers are looked at, in UTC where it has no zone. Only events before it count.
+    window : str or timedelta, optional
+        How far back to look, such as ``"365 days"``: events with as_of − window ≤ timestamp < as_of.
+        `orders_change`, `spend_change` and `spend_slope` are known of who ordered before the last 182 days,
+        so the window must be longer, such as 365 days; for `novelty` it must be longer than 90 days.
+
+    Returns
+    -------
+    DataFrame of shape (n_customers, n_features)
+        Indexed by `customer_id` (text, sorted): each customer with any event in the window.
+        Numbers are float64, words are categories; what is undefined is missing, never 0.
+        ``.attrs["segkit"]`` says units, as-of and sources.
+
+    Raises
+    ------
+    ValueError
+        If the events lack a column that a feature needs, the expression of a feature of your own is no
+        aggregate of the table that it names, two features share a name, or no event lies before `as_of`.
+
+    Notes
+    -----
+    All features compile into one query. Sums of money and items are exact to the millionth, so that
+    the answer does not depend on the order of rows or the number of threads. Who asks again and again, of millions
+    of events, keeps the log in the order of its customers first: ``events = events.cache()``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> orders = pd.DataFrame({"customer_id": ["ada", "ada"], "timestamp": ["2024-01-01", "2024-01-11"],
+    ...                        "amount": [30.0, 50.0]})
+    >>> events = sg.read_events(orders, kind="purchase")
+    >>> sg.customer_features(events, sg.RFM, as_of="2024-01-15")
+                 recency  frequency  monetary  tenure
+    customer_id
+    ada              4.0        2.0      80.0    14.0
+    """
+    chosen = distinct_features(features)
+    moment, span = read_moment(as_of), read_window(window)
+    ask = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
+    frame = answer(ask, dialect_of(events.table))
+    if frame.empty:
+        raise ValueError(_nobody(events, moment, span))
+    return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
+
+
+@one_at_a_time
+def snapshots(
+    events: Events,
+    features: Iterable[Feature],
+    *,
+    dates: Iterable[str | pd.Timestamp],
+    window: str | timedelta | None = None,
+) -> pd.DataFrame:
+    """Compute features of each customer as they stood at several moments, each blind to its future.
+
+    Parameters
+    ----------
+    events, features, window
+        As in :func:`customer_features`.
+    dates : iterable of str or Timestamp
+        The moments, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``. In UTC where
+        they have no zone.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        Indexed by `as_of` (timestamp) and `customer_id`, sorted: at each moment the customers with any
+        event before it. ``snapshots(…).loc["2024-03-01"]`` equals ``customer_features(…, as_of="2024-03-01")``.
+
+    Raises
+    ------
+    ValueError
+        If there is no date, one occurs twice, or no event lies before any of them.
+
+    Notes
+    -----
+    One query for all: each event counts once for each moment that lies after it, so memory and time
+    grow with the number of moments.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> orders = pd.DataFrame({"customer_id": ["ada", "ada"], "timestamp": ["2024-01-01", "2024-01-11"],
+    ...                        "amount": [30.0, 50.0]})
+    >>> events = sg.read_events(orders, kind="purchase")
+    >>> sg.snapshots(events, sg.RFM, dates=["2024-01-10", "2024-01-15"])[["recency", "monetary"]]
+                            recency  monetary
+    as_of      customer_id
+    2024-01-10 ada              9.0      30.0
+    2024-01-15 ada              4.0      80.0
+    """
+    chosen = distinct_features(features)
+    moments, span = read_moments(dates), read_window(window)
+    ask = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
+    frame = answer(ask, dialect_of(events.table))
+    if frame.empty:
+        raise ValueError(_nobody(events, moments[-1], span))
+    frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
+    frame = frame.rename(columns={"snapshot": "as_of"}).set_index(["as_of", "customer_id"])
+    return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span)
+
+
+def _described(
+    frame: pd.DataFrame,
+    chosen: tuple[Feature, ...],
+    events: Events,
+    as_of: str | list[str],
+    window: pd.Timedelta | None,
+) -> pd.DataFrame:
+    """Return the frame sorted, with words as categories, and with what its columns mean."""
+    frame = frame.sort_index()
+    if frame.index.nlevels == 1:
+        frame.index = frame.index.astype("str")
+    for feature in chosen:
+        if not pd.api.types.is_numeric_dtype(frame[feature.name]):
+            frame[feature.name] = frame[feature.name].astype("category")
+    frame.attrs["segkit"] = {
+        "as_of": as_of,
+        "window": None if window is None else str(window),
+        "sources": list(events.sources),
+        "units": {f.name: f.unit for f in chosen},
+        "meanings": {f.name: f.doc for f in chosen},
+        "bases": {f.name: f.basis for f in chosen},
+        "settings": {f.name: {n: str(v) for n, v in f.settings} for f in chosen if f.settings},
+    }
+    return frame
+
+
+def _nobody(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
+    if pd.isna(events.last):
+        return "There are no events. Look at the filter that they went through."
+    looked = f"before {as_of}" if window is None else f"in the {window} before {as_of}"
+    return (
+        f"No event lies {looked}; the events run from {events.first} to {events.last}. "
+        f"Look at a later moment, such as as_of='{(events.last + pd.Timedelta(days=1)):%Y-%m-%d}'."
+    )

@@ -1,0 +1,1 @@
+"""The tables that features aggregate: orders, visits, messages and so on."""

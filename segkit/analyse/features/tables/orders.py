@@ -1,0 +1,100 @@
+"""Purchases, and what they are grouped by: orders, the gaps between them, products, categories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ibis
+
+from segkit.analyse.features.tables.builder import key_of, who
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on the order of rows
+TOTAL = "decimal(38, 6)"  # of what was summed
+DAYS = "decimal(18, 11)"  # exact likewise, to the microsecond
+MICROSECONDS_A_DAY = 86_400_000_000
+ONE = ibis.literal(1, type="int64")
+
+
+def purchases(seen: ir.Table) -> ir.Table:
+    """Return the purchase lines."""
+    return seen.filter(seen.kind == "purchase")
+
+
+def lines(seen: ir.Table) -> ir.Table:
+    """Return the lines of purchases and of returns."""
+    return seen.filter((seen.kind == "purchase") | (seen.kind == "return"))
+
+
+def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
+    """Return one row an order: the lines that share an order id; a line without one is an order by itself.
+
+    Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them.
+    """
+    totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
+    totals = {name: column for name, column in totals.items() if column in purchases.columns}
+    keys = who(purchases)
+    single = {name: purchases[column] for name, column in totals.items()}
+    if "order_id" not in purchases.columns:
+        return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
+    single = {name: amount.cast(TOTAL) for name, amount in single.items()}
+    alone = purchases.filter(purchases.order_id.isnull()).select(*keys, "timestamp", lines=ONE, **single)
+    shared = purchases.filter(purchases.order_id.notnull())
+    sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
+    grouped = shared.group_by(*keys, "order_id").agg(
+        timestamp=shared.timestamp.min(), lines=shared.count(), **sums
+    )
+    every = ibis.union(grouped.drop("order_id"), alone)
+    every = every.mutate(age=age(every))  # the largest of its lines', and a second aggregate less
+    return every.mutate(days_ago=in_days(every.age))
+
+
+def gaps(orders: ir.Table) -> ir.Table:
+    """Return one row for each order but the first of a customer: the `days` since the order before."""
+    times = orders.select(*who(orders), "age")
+    times = times.mutate(before=times.age.lag().over(group_by=who(times), order_by=times.age.desc()))
+    steps = times.filter(times.before.notnull())
+    return steps.select(*who(steps), days=in_days(steps.before - steps.age).cast(DAYS))
+
+
+def gap_pairs(orders: ir.Table) -> ir.Table:
+    """Return one row for each two gaps that follow each other: the `days` of the later, and of the one `before`."""
+    times = orders.select(*who(orders), "age")
+    order = {"group_by": who(times), "order_by": times.age.desc()}
+    last, last_but_one = times.age.lag(1).over(**order), times.age.lag(2).over(**order)
+    steps = {"days": in_days(last - times.age), "before": in_days(last_but_one - last)}
+    pairs = times.select(*who(times), **steps)
+    return pairs.filter(pairs.before.notnull())
+
+
+def products(purchases: ir.Table) -> ir.Table:
+    """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
+    known = purchases.filter(purchases.product_id.notnull())
+    key = key_of(known, "product_id")
+    name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
+    return known.group_by(*who(known), key).agg(
+        lines=known.count(), first_age=known.age.max(), last_age=known.age.min(), **name
+    )
+
+
+def categories(purchases: ir.Table) -> ir.Table:
+    """Return one row for each category that a customer bought of, with the number of `lines`."""
+    known = purchases.filter(purchases.category.notnull())
+    return known.group_by(*who(known), "category").agg(lines=known.count())
+
+
+def brands(purchases: ir.Table) -> ir.Table:
+    """Return one row for each brand that a customer bought, with the number of `lines`."""
+    known = purchases.filter(purchases.brand.notnull())
+    return known.group_by(*who(known), "brand").agg(lines=known.count())
+
+
+def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:
+    """Return a span of time in days."""
+    return microseconds.cast("float64") / MICROSECONDS_A_DAY
+
+
+GRAINS = (purchases, lines, orders, gaps, gap_pairs, products, categories, brands)

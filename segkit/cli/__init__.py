@@ -1,0 +1,1 @@
+"""The command line: lab, test, report; the standard library only."""

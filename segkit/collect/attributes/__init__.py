@@ -1,0 +1,1 @@
+"""Read who the customers are: attributes, each tagged with its basis."""

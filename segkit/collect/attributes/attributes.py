@@ -1,0 +1,284 @@
+"""What is known of customers, as one table whose columns are tagged with their basis."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from segkit.core.engine.connection import near
+from segkit.core.schema import BASES
+
+
+@dataclass(frozen=True, eq=False)
+class Attributes:
+    """Who the customers are: what was read, on which basis, and what had to be set aside.
+
+    Made by :func:`read_attributes`; joined with ``+``; ``attributes[["age", "income"]]`` keeps some columns.
+
+    Attributes
+    ----------
+    table : DataFrame of shape (n_customers, n_attributes)
+        Indexed by `customer_id` (text, sorted). Numbers are float64, words are categories; what is
+        unknown is missing.
+    about : DataFrame of shape (n_attributes, 4)
+        Indexed by `attribute`, in the order of the columns: its `basis`, `unit`, `source` and `meaning`.
+    refused : DataFrame
+        Rows that could not be used: columns `reason`, `count`, `example`. The rows of the source are
+        those of `table` and the sum of `count`, never less.
+    blanked : DataFrame
+        Values that could not be used in rows that are: columns `column`, `reason`, `count`, `example`.
+    scales : DataFrame of shape (n_scales, 6)
+        Indexed by `scale`: number of `items`, of customers `n` who answered all of them, Cronbach's
+        `alpha` with its 95 % interval `low` to `high`, and what it `says`.
+    items : DataFrame of shape (n_items, 5)
+        Indexed by `scale` and `item`: `reversed`, how many `answered`, their `mean`, the correlation
+        `with_rest` of the items, and `alpha_without` this one.
+    untagged : tuple of str
+        Columns of the source that were not named, and so left out.
+    sources : tuple of str
+        What was read.
+    as_of : Timestamp or None
+        The moment at which ages and days are counted.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> people = pd.DataFrame({"customer_id": ["ada", "bob", None], "age": [36, 41, 50], "town": list("PQP")})
+    >>> attributes = sg.read_attributes(people, demographic=["age"], geographic=["town"])
+    >>> attributes
+    Attributes of 2 customers: demographic age; geographic town; 1 row refused
+    >>> attributes.table
+                  age town
+    customer_id
+    ada          36.0    P
+    bob          41.0    Q
+    """
+
+    table: pd.DataFrame
+    about: pd.DataFrame = field(repr=False)
+    refused: pd.DataFrame = field(repr=False)
+    blanked: pd.DataFrame = field(repr=False)
+    scales: pd.DataFrame = field(repr=False)
+    items: pd.DataFrame = field(repr=False)
+    untagged: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    as_of: pd.Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", self.table.copy(deep=False))  # its notes are ours, not the caller's
+        self.table.attrs["segkit"] = {
+            "as_of": None if self.as_of is None else self.as_of.isoformat(),
+            "sources": list(self.sources),
+            "units": self.about["unit"].to_dict(),
+            "meanings": self.about["meaning"].to_dict(),
+            "bases": self.bases,
+        }
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """The basis of each column."""
+        return self.about["basis"].to_dict()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The attributes, in their order."""
+        return tuple(self.table.columns)
+
+    def of(self, bases: str | Iterable[str]) -> tuple[str, ...]:
+        """Return the columns of one basis, or of several.
+
+        Parameters
+        ----------
+        bases : str or iterable of str
+            Such as ``"demographic"``.
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        ValueError
+            If there is no such basis.
+        """
+        wanted = check_bases(bases)
+        return tuple(name for name, basis in self.bases.items() if basis in wanted)
+
+    def __getitem__(self, names: Sequence[str]) -> Attributes:
+        if isinstance(names, str):
+            raise TypeError(
+                f"attributes[{names!r}] is one name. Pass a list, attributes[[{names!r}]], or take the column: "
+                f"attributes.table[{names!r}]."
+            )
+        names = list(names)
+        for name in names:
+            if name not in self.table.columns:
+                raise ValueError(
+                    f"There is no attribute {name!r}.{near(str(name), self.columns)} There are "
+                    f"{', '.join(self.columns)}."
+                )
+        if len(set(names)) < len(names):
+            raise ValueError(f"{names!r} names an attribute twice. Name each once.")
+        kept = self.scales.index.intersection(names, sort=False)
+        return dataclasses.replace(
+            self,
+            table=self.table[names],
+            about=self.about.loc[names],
+            scales=self.scales.loc[kept],
+            items=self.items[self.items.index.get_level_values("scale").isin(kept)],
+        )
+
+    def __add__(self, other: Attributes) -> Attributes:
+        if not isinstance(other, Attributes):
+            return NotImplemented
+        check_clash(self.columns, other.columns, "The two tables of attributes both have")
+        if None not in (self.as_of, other.as_of) and self.as_of != other.as_of:
+            raise ValueError(
+                f"The ages of one are as of {self.as_of}, those of the other as of {other.as_of}. "
+                "Read both at one moment."
+            )
+        refused = pd.concat([self.refused, other.refused], ignore_index=True)
+        refused = refused.groupby("reason", sort=False).agg(
+            count=("count", "sum"), example=("example", "first")
+        )
+        return Attributes(
+            table=_joined(self.table, other.table),
+            about=pd.concat([self.about, other.about]),
+            refused=refused.reset_index(),
+            blanked=pd.concat([self.blanked, other.blanked], ignore_index=True),
+            scales=pd.concat([self.scales, other.scales]),
+            items=pd.concat([self.items, other.items]),
+            untagged=self.untagged + other.untagged,
+            sources=self.sources + other.sources,
+            as_of=other.as_of if self.as_of is None else self.as_of,
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"Attributes of {self._in_words()}"]
+        lines += [f"  {name}: {said}" for name, said in self._scales_in_words().items()]
+        return "\n".join(lines)
+
+    def _in_words(self) -> str:
+        blocks = {basis: self.of(basis) for basis in BASES}
+        parts = [f"{basis} {shortened(names)}" for basis, names in blocks.items() if names]
+        parts.append(counted(int(self.refused["count"].sum()), "row") + " refused")
+        if len(self.blanked):
+            parts.append(counted(int(self.blanked["count"].sum()), "value") + " set aside")
+        if self.untagged:
+            parts.append(f"left out: {shortened(self.untagged)}")
+        return f"{counted(len(self.table), 'customer')}: {'; '.join(parts)}"
+
+    def _scales_in_words(self) -> dict[str, str]:
+        return {row.Index: scale_in_words(row) for row in self.scales.itertuples()}
+
+    def _repr_html_(self) -> str:
+        columns = [
+            [self.about.at[name, "basis"], name, held(self.table[name]), _missing(self.table[name])]
+            for basis in BASES
+            for name in self.of(basis)
+        ]
+        tables = [_html_table(["basis", "attribute", "holds", "missing"], columns)]
+        if len(self.scales):
+            rows = [
+                [row.Index, int(row.items), int(row.n), _alpha(row), row.says]
+                for row in self.scales.itertuples()
+            ]
+            tables.append(
+                _html_table(["scale", "items", "answered all", "Cronbach's alpha", "that is"], rows)
+            )
+        if len(self.refused):
+            tables.append(
+                _html_table(["rows refused because", "rows", "for example"], self.refused.to_numpy().tolist())
+            )
+        if len(self.blanked):
+            rows = self.blanked[["reason", "count", "example"]].to_numpy().tolist()
+            tables.append(_html_table(["values set aside because", "values", "for example"], rows))
+        said = f"<p><b>Attributes</b> from {html.escape(', '.join(self.sources))}: {html.escape(self._in_words())}</p>"
+        return said + "".join(tables)
+
+
+def check_bases(bases: str | Iterable[str]) -> tuple[str, ...]:
+    """Return bases, or say that there is none of that name."""
+    if not isinstance(bases, Iterable):
+        raise TypeError(f"bases={bases!r} should be one or several of {', '.join(BASES)}.")
+    wanted = (bases,) if isinstance(bases, str) else tuple(bases)
+    for basis in wanted:
+        if basis not in BASES:
+            raise ValueError(
+                f"There is no basis {basis!r}.{near(str(basis), BASES)} There are {', '.join(BASES)}."
+            )
+    return wanted
+
+
+def check_clash(ours: Iterable[str], theirs: Iterable[str], who: str) -> None:
+    """Refuse names that are the same, also but for capitals: no database could tell them apart."""
+    lower = {str(name).lower(): str(name) for name in ours}
+    for name in theirs:
+        if str(name).lower() in lower:
+            other = lower[str(name).lower()]
+            both = repr(other) if other == name else f"{other!r} and {name!r}"
+            raise ValueError(
+                f"{who} {both}. Give one of them another name as it is read: read_attributes(…, "
+                f"demographic={{'own_{str(name).lower()}': {name!r}}})."
+            )
+
+
+def _joined(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    everyone = one.index.union(other.index).astype("str").rename("customer_id")
+    parts = [part.reindex(everyone) for part in (one, other)]
+    for part in parts:
+        part.attrs = {}
+    return pd.concat(parts, axis=1)
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def shortened(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def scale_in_words(row: Any) -> str:
+    """Say how consistent a scale is, from its row in ``Attributes.scales``."""
+    return f"Cronbach's alpha {_alpha(row)} of {row.items} items, answered by {row.n:,}: {row.says}"
+
+
+def _alpha(row: Any) -> str:
+    return "unknown" if pd.isna(row.alpha) else f"{row.alpha:.2f} ({row.low:.2f} to {row.high:.2f})"
+
+
+def held(values: pd.Series) -> str:
+    """Say in a few words what a column holds."""
+    known = values.dropna()
+    if not len(known):
+        return "nothing"
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        often = [str(word)[:40] for word in known.value_counts().index[:3]]
+        words = counted(known.nunique(), "word")
+        said = f"{words}: {shortened(often)}{', …' if known.nunique() > 3 else ''}"
+        return f"ordered, {said}" if values.cat.ordered else said
+    return f"{known.min():,.4g} to {known.max():,.4g}, median {known.median():,.4g}"
+
+
+def _missing(values: pd.Series) -> str:
+    share = values.isna().mean() if len(values) else 0.0
+    return "" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "< 0.1%"
+
+
+def _html_table(heads: Sequence[str], rows: Sequence[Sequence]) -> str:
+    def cell(tag: str, value: object) -> str:
+        side = "right" if isinstance(value, int) and tag == "td" else "left"
+        shown = f"{value:,}" if isinstance(value, int) else str(value)
+        return f"<{tag} style='text-align:{side}'>{html.escape(shown)}</{tag}>"
+
+    head = "".join(cell("th", name) for name in heads)
+    body = "".join("<tr>" + "".join(cell("td", value) for value in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

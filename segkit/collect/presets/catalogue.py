@@ -1,0 +1,122 @@
+"""Column maps, as data, of the exports that common tools write: what ``read_events(…, preset="…")`` knows.
+
+A preset is a `Preset`: the columns of an export under their standard names, its words for kinds of events, how
+its times are written, and, where a row is not an event, how rows become events. Each names the documentation
+that its header was checked against. Not here, because no documentation of the header could be checked: the CSV
+files of Mailchimp's account export, of Klaviyo's metrics and of Zendesk's tickets. SurveyMonkey's CSV has two
+header lines and a column for each choice, which no list of names can map.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segkit.collect.presets.crm import HUBSPOT
+from segkit.collect.presets.email_tools import KLAVIYO, MAILCHIMP
+from segkit.collect.presets.preset import AttributePreset, Preset
+from segkit.collect.presets.read_preset import Export, open_export, read_export
+from segkit.collect.presets.shops import SHOPIFY, STRIPE
+from segkit.collect.presets.surveys_and_chat import INTERCOM, SURVEYMONKEY, TYPEFORM, ZENDESK
+from segkit.collect.presets.web_analytics import GA4, SEGMENT, SNOWPLOW
+from segkit.core.engine.connection import near
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ATTRIBUTE_PRESETS",
+    "PRESETS",
+    "AttributePreset",
+    "Export",
+    "Preset",
+    "check_is_name",
+    "open_export",
+    "preset_catalogue",
+    "preset_named",
+    "read_export",
+]
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        GA4,
+        SEGMENT,
+        SNOWPLOW,
+        SHOPIFY,
+        STRIPE,
+        KLAVIYO,
+        MAILCHIMP,
+        ZENDESK,
+        INTERCOM,
+        TYPEFORM,
+        SURVEYMONKEY,
+    )
+}
+"""The presets of `read_events`, by name."""
+
+ATTRIBUTE_PRESETS = {preset.name: preset for preset in (HUBSPOT,)}
+"""The presets of `read_attributes`, by name."""
+
+
+def check_is_name(preset: str) -> None:
+    """Refuse what cannot be the name of a preset, such as a list of several."""
+    if not isinstance(preset, str):
+        raise TypeError(
+            f"preset={preset!r} is a {type(preset).__name__}; a preset is the name of one export, such as 'ga4'. "
+            "preset_catalogue() lists them; read other exports apart, and add them up."
+        )
+
+
+def preset_named(name: str) -> Preset:
+    """Return the preset of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    TypeError
+        If it is no name.
+
+    Examples
+    --------
+    >>> preset_named("ga4").title
+    'Google Analytics 4, event export to BigQuery'
+    """
+    check_is_name(name)
+    if name in PRESETS:
+        return PRESETS[name]
+    if name in ATTRIBUTE_PRESETS:
+        raise ValueError(
+            f"preset={name!r} reads who customers are, not what they did. Read it with read_attributes(…, "
+            f"preset={name!r})."
+        )
+    raise ValueError(
+        f"There is no preset {name!r}.{near(str(name), PRESETS)} read_events knows {', '.join(PRESETS)}. "
+        "preset_catalogue() says what each reads; without a preset, name the columns."
+    )
+
+
+def preset_catalogue() -> pd.DataFrame:
+    """List the exports that can be read by name.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `preset`: its `title`, what `reads` it (`read_events` or `read_attributes`), the `file`
+        that it reads, how rows and money are `counted`, and the `sources` of its header.
+
+    Examples
+    --------
+    >>> preset_catalogue().loc["ga4", ["title", "reads"]].to_list()
+    ['Google Analytics 4, event export to BigQuery', 'read_events']
+    """
+    import pandas as pd
+
+    lines = [
+        (p.name, p.title, "read_events", p.file, p.counts, "\n".join(p.cites)) for p in PRESETS.values()
+    ] + [
+        (p.name, p.title, "read_attributes", p.file, "One customer a row.", "\n".join(p.cites))
+        for p in ATTRIBUTE_PRESETS.values()
+    ]
+    names = ["preset", "title", "reads", "file", "counted", "sources"]
+    return pd.DataFrame(lines, columns=names, dtype="str").set_index("preset")

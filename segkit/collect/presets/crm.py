@@ -1,0 +1,38 @@
+"""Who the customers are: HubSpot's contacts."""
+
+from __future__ import annotations
+
+from segkit.collect.presets.preset import AttributePreset
+
+HUBSPOT = AttributePreset(
+    name="hubspot_contacts",
+    title="HubSpot: contacts",
+    file=(
+        "the export of contacts as CSV, headed by the properties' labels, or a table of contacts from a warehouse, "
+        "headed by the properties' internal names; one contact a row, each property a column of its own."
+    ),
+    cites=(
+        "https://developers.hubspot.com/docs/api-reference/legacy/crm-contacts-v1/get-contacts-v1-contactvids-batch",
+        "https://github.com/hairsolutionsco/automations_hub hubspot/objects/contacts/properties.md",
+        "https://github.com/ryanschuhler/www-workspace HSContactConstants.java",
+        "https://github.com/fivetran/dbt_hubspot_source macros/get_contact_columns.sql",
+    ),
+    customer_id=("Email", "email", "property_email", "Record ID", "id"),
+    demographic={
+        "gender": ("Gender",),
+        "marital_status": ("Marital Status",),
+        "degree": ("Degree",),
+        "job_title": ("Job Title", "jobtitle", "property_jobtitle"),
+        "seniority": ("Seniority",),
+        "industry": ("Industry", "industry"),
+        "company_size": ("Company size", "company_size"),
+        "annual_revenue": ("Annual Revenue", "annualrevenue", "property_annualrevenue"),
+    },
+    geographic={
+        "country": ("Country/Region", "country"),
+        "state": ("State/Region", "state"),
+        "city": ("City", "city"),
+        "postal_code": ("Postal Code", "zip"),
+    },
+    psychographic={"persona": ("Persona", "hs_persona")},
+)

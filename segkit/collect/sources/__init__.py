@@ -1,0 +1,1 @@
+"""Open any source (files, frames, databases, Spark) as an Ibis table."""

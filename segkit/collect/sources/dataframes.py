@@ -1,0 +1,82 @@
+"""Frames and tables that are in memory already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segkit.collect.sources.source import check_names
+from segkit.core.engine.connection import table_of
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+    import pyarrow as pa
+
+
+def in_memory(table: pa.Table) -> ir.Table:
+    """Return an Arrow table as one of the engine's; dictionaries and columns without a type become text.
+
+    Raises
+    ------
+    ValueError
+        If two columns share a name.
+    """
+    import pyarrow as pa
+
+    check_names("The table", table.column_names)
+    for i, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
+            table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
+    return table_of(table)
+
+
+def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
+    """Turn a frame into Arrow; an index that has a name is a column.
+
+    Raises
+    ------
+    ValueError
+        If two columns share a name, or there are none.
+    """
+    import pyarrow as pa
+
+    if any(name is not None and name not in frame.columns for name in frame.index.names):
+        frame = frame.reset_index()
+    if not len(frame.columns):
+        raise ValueError("The DataFrame is empty: it has no columns. It should hold a row for each event.")
+    check_names("The DataFrame", [str(name) for name in frame.columns])
+    columns: dict[str, Any] = {
+        str(name): arrow_column(frame.iloc[:, i]) for i, name in enumerate(frame.columns)
+    }
+    return pa.table(columns)
+
+
+def arrow_column(column: pd.Series) -> pa.Array:
+    """Turn a column into Arrow; one of mixed types becomes text, missing values stay missing."""
+    import pyarrow as pa
+
+    try:
+        values = pa.Array.from_pandas(column)
+    except (pa.ArrowException, KeyError, OverflowError, UnicodeError):
+        values = None
+    if values is None or isinstance(values.type, pa.BaseExtensionType) or _of_many_zones(column, values):
+        values = pa.Array.from_pandas(column.map(_word, na_action="ignore").astype("str"))
+    return values
+
+
+def _word(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _of_many_zones(column: pd.Series, values: pa.Array) -> bool:
+    """Say whether some times carry a zone and others none, which Arrow would read as if all did, or none."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not (pa.types.is_timestamp(values.type) and pd.api.types.is_object_dtype(column.dtype)):
+        return False
+    try:
+        pd.to_datetime(column.dropna())
+    except (ValueError, TypeError):
+        return True
+    return False

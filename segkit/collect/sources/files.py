@@ -1,0 +1,52 @@
+"""Files of one format, read as what their ending says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segkit.collect.sources.csv import read_csv
+from segkit.collect.sources.excel import read_workbook
+from segkit.collect.sources.json_lines import read_json_lines
+from segkit.collect.sources.parquet import open_parquet
+from segkit.collect.sources.paths import ending, matching
+from segkit.collect.sources.source import Source
+from segkit.core.engine.connection import adopted, fresh_name, run
+
+
+def open_files(patterns: list[str], *, sheet: str | None = None) -> Source:
+    """Open the files that fit some patterns, all of one format; of workbooks, one sheet.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no file fits one of them.
+    ValueError
+        If they are of several formats, or of one that is not known.
+    """
+    paths = [path for pattern in patterns for path in matching(pattern)]
+    name = Path(patterns[0]).name if len(patterns) == 1 else f"{Path(patterns[0]).name} and others"
+    endings = {ending(path) for path in paths}
+    if len(endings) > 1:
+        raise ValueError(
+            f"{name} holds files of several formats ({', '.join(sorted(endings))}). One call reads one "
+            "format; read each and add them: read_events(a) + read_events(b)."
+        )
+    format_ = endings.pop()
+    if format_ == "parquet":
+        return open_parquet(name, paths)
+    if format_ == "json":
+        return read_json_lines(name, paths)
+    if format_ == "workbook":
+        return _together(name, [read_workbook(path, sheet) for path in paths])
+    return _together(name, [read_csv(path) for path in paths])
+
+
+def _together(name: str, parts: list[Source]) -> Source:
+    """Return several files as one, joined by column name: files of one export need not agree on the order."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = fresh_name("joined")
+    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
+    run(f"CREATE TEMP TABLE {joined} AS {union}")
+    example = next((part.broken_example for part in parts if part.broken), "")
+    return Source(name, adopted(joined), sum(part.broken for part in parts), example, owned=True)

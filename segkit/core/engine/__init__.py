@@ -1,0 +1,1 @@
+"""Run queries: the DuckDB connection, other SQL dialects, interrupts, kept logs."""

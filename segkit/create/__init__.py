@@ -1,0 +1,1 @@
+"""Make segments, keep them, and match them over refits."""

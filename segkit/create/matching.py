@@ -1,0 +1,213 @@
+"""Which new segment continues which old one: by the customers they share, and by what the old model says."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from segkit.methods.fitting import OUTSIDE, dense, split
+from segkit.methods.provenance import hash_of
+
+if TYPE_CHECKING:
+    from segkit.create.segmentation import Segmentation
+
+SURVIVES = 0.5  # of a segment that must be found again in one place
+REACH = 1.5  # times the distance from its centre within which 99 % of a segment lie
+VANISHED = 0.2  # of its former share, under which a segment that leads no new one is gone
+PART = 0.25  # of a segment that is found in one of several places, to count as a part
+
+
+def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
+    """Return how the old segments lie in the new ones, as shares of all that was compared.
+
+    Members: the customers in both, where they were and where they are. Profile: the new customers where
+    the old, frozen model places them, and where they are now; who lies beyond the reach of any old
+    segment is like none of them, and is not counted. Each view counts half; only one where the other
+    cannot be had. An old segment of which less than a fifth is left, scattered among others, counts as
+    nothing: those are the others' fringe, who were always near the border.
+
+    Returns
+    -------
+    DataFrame of shape (n_previous, n_current)
+        Sums to 1 (less what lies outside all segments).
+
+    Raises
+    ------
+    ValueError
+        If there is no customer in common, and the features differ too.
+    """
+    views = []
+    common = previous.labels.index.intersection(current.labels.index)
+    if len(common):
+        views.append((previous.labels.loc[common], current.labels.loc[common]))
+    if set(previous.customers.columns) <= set(current.customers.columns):
+        try:
+            views.append((_placed_within_reach(previous, current.customers), current.labels))
+        except ValueError:  # a value that the old model has no rule for: members alone must do
+            if not views:
+                raise
+    if not views:
+        raise ValueError(
+            "The two segmentations share no customer, and the features of the previous one "
+            f"({', '.join(previous.customers.columns)}) are not all among the current ones. Make both from the same "
+            "features, or of the same customers."
+        )
+    rows, columns = previous.segments, current.segments
+    tables = [pd.crosstab(old.to_numpy(), new.to_numpy(), normalize="all") for old, new in views]
+    mass = sum(t.reindex(index=rows, columns=columns, fill_value=0.0) for t in tables) / len(tables)
+    former = previous.labels.value_counts(normalize=True).reindex(rows)
+    few = mass.sum(axis=1) < VANISHED * former
+    leads = _shares(mass, axis=0).max(axis=1) >= SURVIVES
+    mass.loc[few & ~leads] = 0.0
+    return mass
+
+
+def _placed_within_reach(previous: Segmentation, customers: pd.DataFrame) -> pd.Series:
+    """Place customers by the old model; outside where they are like none of its segments.
+
+    That is farther out than a segment's own members lie, and than half the way to the next segment.
+    """
+    placed = previous.assign(customers)
+    preparer, _ = split(previous.model)
+    features = customers[list(previous.customers.columns)]
+    rows = features.astype(float) if preparer is None else dense(preparer.transform(features))
+    known = {s: previous.prepared[previous.labels == s].to_numpy() for s in previous.segments}
+    centers = {s: own.mean(axis=0) for s, own in known.items()}
+    far = np.zeros(len(placed), dtype=bool)
+    for segment, own in known.items():
+        center = centers[segment]
+        apart = [float(np.linalg.norm(center - c)) / 2 for s, c in centers.items() if s != segment]
+        spread = REACH * float(np.quantile(np.linalg.norm(own - center, axis=1), 0.99))
+        here = (placed == segment).to_numpy()
+        far[here] = np.linalg.norm(np.asarray(rows)[here] - center, axis=1) > max(
+            [spread, min(apart, default=0)]
+        )
+    return placed.mask(far, OUTSIDE)
+
+
+def transitions(mass: pd.DataFrame) -> pd.DataFrame:
+    """Say what became of each old segment, and where each new one came from.
+
+    Parameters
+    ----------
+    mass : DataFrame of shape (n_previous, n_current)
+        From :func:`shared_mass`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `previous`, `current` (missing where died or born), `transition`, `kept` (share of the
+        old segment that is in this new one) and `made_of` (share of the new one that came from this old one).
+    """
+    kept = _shares(mass, axis=1)
+    made_of = _shares(mass, axis=0)
+    places = {old: _places(kept.loc[old]) for old in mass.index}
+    rows = [_row(old, new, kept, made_of) for old in mass.index for new in places[old]]
+    whole = {
+        new: [r for r in rows if r["current"] == new and len(places[r["previous"]]) == 1] for new in mass
+    }
+    for row in rows:
+        together = [r for r in whole[row["current"]] if r["made_of"] >= PART]
+        if len(places[row["previous"]]) > 1:
+            row["transition"] = "split"
+        elif len(together) > 1 or row["made_of"] < max(r["made_of"] for r in whole[row["current"]]):
+            row["transition"] = "merged"
+        else:
+            row["transition"] = "survived"
+    rows += [_row(old, None, kept, made_of) | {"transition": "died"} for old in mass.index if not places[old]]
+    reached = {row["current"] for row in rows}
+    rows += [_row(None, new, kept, made_of) | {"transition": "born"} for new in mass if new not in reached]
+    table = pd.DataFrame(rows, columns=["previous", "current", "transition", "kept", "made_of"])
+    return table.astype({"previous": "Int64", "current": "Int64", "kept": float, "made_of": float})
+
+
+def _shares(mass: pd.DataFrame, *, axis: int) -> pd.DataFrame:
+    totals = mass.sum(axis=axis)
+    return mass.div(totals.where(totals > 0, 1.0), axis=1 - axis)
+
+
+def _places(kept: pd.Series) -> list[int]:
+    """Return the new segments that an old one is found in: one, its parts, or none if it is scattered."""
+    if kept.max() >= SURVIVES and (kept >= PART).sum() == 1:
+        return [int(kept.idxmax())]
+    parts = kept[kept >= PART]
+    if len(parts) > 1 and parts.sum() >= SURVIVES:
+        return [int(new) for new in parts.index]
+    return []
+
+
+def _row(old: int | None, new: int | None, kept: pd.DataFrame, made_of: pd.DataFrame) -> dict:
+    known = old is not None and new is not None
+    return {
+        "previous": old,
+        "current": new,
+        "kept": kept.loc[old, new] if known else np.nan,
+        "made_of": made_of.loc[old, new] if known else np.nan,
+    }
+
+
+def continued_ids(table: pd.DataFrame, mass: pd.DataFrame, used: int) -> dict[int, int]:
+    """Return the id of each new segment: that of the old one it continues, or one never used before.
+
+    Parameters
+    ----------
+    table, mass : DataFrame
+        From :func:`transitions`, :func:`shared_mass`.
+    used : int
+        The highest id that was ever given.
+    """
+    score = pd.DataFrame(0.0, index=mass.index, columns=mass.columns)
+    for row in table.dropna(subset=["previous", "current"]).itertuples():
+        old, new = int(row.previous), int(row.current)
+        union = mass.loc[old].sum() + mass[new].sum() - mass.loc[old, new]
+        score.loc[old, new] = mass.loc[old, new] / union
+    olds, news = linear_sum_assignment(-score.to_numpy())
+    ids = {
+        int(score.columns[j]): int(score.index[i])
+        for i, j in zip(olds, news, strict=True)
+        if score.iat[i, j] > 0
+    }
+    for new in mass.columns:
+        if new not in ids:
+            used += 1
+            ids[int(new)] = used
+    return ids
+
+
+def continue_segments(previous: Segmentation, fitted: Segmentation) -> Segmentation:
+    """Return a new segmentation under the ids and names of the one that it continues."""
+    mass = shared_mass(previous, fitted)
+    table = transitions(mass)
+    used = max([previous.provenance.get("highest_id", 0), *previous.segments, 0])
+    ids = continued_ids(table, mass, used) | {OUTSIDE: OUTSIDE}
+    labels = fitted.labels.map(ids).astype("int64").rename("segment")
+    renamed = {label: ids[new] for label, new in fitted.ids.items() if new in ids}
+    table["current"] = table["current"].map(ids).astype("Int64")
+    provenance = fitted.provenance | {
+        "highest_id": max(used, *ids.values()),
+        "hash": hash_of(fitted.customers.sort_index(), labels.sort_index()),
+        "previous": previous.hash,
+        "transitions": [
+            {k: None if pd.isna(v) else v for k, v in row.items()} for row in table.to_dict("records")
+        ],
+    }
+    names = {s: n for s, n in previous.names.items() if s in set(labels)}
+    result = dataclasses.replace(fitted, labels=labels, ids=renamed, names=names, provenance=provenance)
+    return dataclasses.replace(result, names=names | _apart_from(result))
+
+
+def _apart_from(result: Segmentation) -> dict[int, str]:
+    """Return names for new segments whose usual name a former one was given by a person."""
+    taken, names = set(result.names.values()), {}
+    for segment in set(result.segments) - set(result.names):
+        name = result.name_of(segment)
+        while name in taken:
+            name += " (new)"
+        if name != result.name_of(segment):
+            names[segment] = name
+        taken.add(name)
+    return names

@@ -1,0 +1,269 @@
+"""A segmentation in a folder: Parquet for tables, JSON for words, skops for the model; never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.base import BaseEstimator
+
+from segkit.trust.confidence.voting import Panel, from_table, to_table
+
+if TYPE_CHECKING:
+    from segkit.create.segmentation import Segmentation
+    from segkit.trust.assess import Trust
+
+FORMAT = 1
+WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
+PANEL, PANEL_MODELS = "panel.parquet", "panel.skops"  # there where confidence was asked for
+OURS = (
+    "segkit.methods.value_bands.ValueBands",
+    "segkit.methods.rfm.RFMSegmenter",
+    "segkit.analyse.prepare.Preparer",
+)
+
+
+def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
+    """Write a segmentation into a folder."""
+    import skops.io
+
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())
+    ):
+        raise FileExistsError(
+            f"{folder} is there already and holds something. Choose another folder, or say overwrite=True if it "
+            "is an earlier segmentation."
+        )
+    held: dict[str, bytes] = {}  # everything is made first, so that what cannot be saved leaves no half of it
+    try:
+        held[MODEL] = skops.io.dumps(result.model)
+    except skops.io.exceptions.UnsupportedTypeException as error:
+        raise ValueError(
+            f"This model cannot be saved without pickle: {error} Use another clusterer."
+        ) from error
+    held[TABLE] = _table_of(result)
+    panel = vars(result).get("_panel")
+    held |= {} if panel is None else _panel_of(panel)
+    words = {
+        "format": FORMAT,
+        "files": {name: _sha256(content) for name, content in held.items()},
+        "panel": None if panel is None else {"kind": panel.kind, "confidences": panel.confidences.tolist()},
+        "index_name": result.customers.index.name,
+        "names": {str(s): n for s, n in result.names.items()},
+        "ids": {str(k): v for k, v in result.ids.items()},
+        "attrs": result.customers.attrs.get("segkit", {}),
+        "categories": _categories(result.customers),
+        "sparse": _sparse(result.customers),
+        "arrow": [c for c, k in result.customers.dtypes.items() if isinstance(k, pd.ArrowDtype)],
+        "provenance": result.provenance,
+        "trust": None if result.examined is None else result.examined.to_dict(),
+    }
+    held[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in held.items():
+        (folder / name).write_bytes(content)
+    for name in {PANEL, PANEL_MODELS} - set(held):
+        (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _table_of(result: Segmentation) -> bytes:
+    """Return customers, labels and places on the map as a Parquet file, or say which feature it cannot hold."""
+    table = result.customers
+    table = table.astype({c: k.subtype for c, k in table.dtypes.items() if isinstance(k, pd.SparseDtype)})
+    table.attrs = {}
+    table.index = table.index.rename("customer_id")
+    table = table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)
+    if result.embedding is not None:
+        table = table.assign(x=result.embedding["x"], y=result.embedding["y"])
+    try:
+        return _parquet(table)
+    except (pa.ArrowException, TypeError) as error:
+        for feature, kind in result.customers.dtypes.items():
+            if not _can_be_held(table[[f"feature {feature}"]]):
+                named = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
+                raise ValueError(
+                    f"The feature {feature!r} is of type {named}, which a Parquet file does not hold. Nothing was "
+                    f"written. Make segments of it as words: customers[{feature!r}].astype(str).astype('category')."
+                ) from error
+        raise
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _can_be_held(column: pd.DataFrame) -> bool:
+    try:
+        _parquet(column)
+    except (pa.ArrowException, TypeError):
+        return False
+    return True
+
+
+def _sparse(customers: pd.DataFrame) -> dict[str, Any]:
+    """Return the features that are sparse, and the value that they leave out: Parquet holds them in full."""
+    kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.SparseDtype)}
+    return {
+        str(c): None if pd.isna(k.fill_value) else np.asarray(k.fill_value).item() for c, k in kinds.items()
+    }
+
+
+def _categories(customers: pd.DataFrame) -> dict[str, Any]:
+    """Return the categories that are no text: Parquet would give them back as plain numbers."""
+    kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.CategoricalDtype)}
+    return {
+        str(c): {"categories": k.categories.tolist(), "ordered": bool(k.ordered)}
+        for c, k in kinds.items()
+        if pd.api.types.is_numeric_dtype(k.categories.dtype)
+    }
+
+
+def _panel_of(panel: Panel) -> dict[str, bytes]:
+    """Return the files of the models that give confidence."""
+    import skops.io
+
+    models = {PANEL_MODELS: skops.io.dumps(panel.clusterers)} if panel.clusterers else {}
+    return {PANEL: _parquet(to_table(panel)), **models}
+
+
+def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
+    """Read a segmentation from a folder, running none of what it holds."""
+    try:
+        return _load(kind, folder, trusted)
+    except (KeyError, AttributeError, TypeError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise ValueError(
+            f"{folder} does not hold what a saved segmentation holds ({error!r}), so it is damaged. Save it again."
+        ) from error
+
+
+def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
+    words = _checked_words(folder)
+    model = _trusted_model(folder, trusted)
+    table = _read_table(folder / TABLE, words.get("arrow", []))
+    table.index = table.index.rename(words["index_name"])
+    customers = table[[c for c in table if c.startswith("feature ")]].rename(
+        columns=lambda c: c.removeprefix("feature ")
+    )
+    kinds = {c: pd.CategoricalDtype(**said) for c, said in words.get("categories", {}).items()}
+    customers = customers.astype(kinds) if kinds else customers
+    for name, left_out in words.get("sparse", {}).items():
+        customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, left_out))
+    customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
+    labels = table["label"].astype("int64").rename("segment")
+    result = kind(
+        customers=customers,
+        model=model,
+        labels=labels,
+        ids={int(k): v for k, v in words["ids"].items()},
+        names={int(s): n for s, n in words["names"].items()},
+        embedding=table[["x", "y"]] if "x" in table else None,
+        provenance=words["provenance"],
+        examined=_trust(words.get("trust")),
+    )
+    if "confidences" in (words.get("panel") or {}):  # others are of an earlier version: they are made again
+        vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)
+    return result
+
+
+def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
+    """Return the table, in which features that were Arrow's own are so again: pandas would choose a type of its own."""
+    table = pd.read_parquet(path)
+    names = [f"feature {c}" for c in arrow]
+    held = pq.read_table(path, columns=names)
+    for name in names:
+        table[name] = pd.arrays.ArrowExtensionArray(held[name])
+    return table
+
+
+def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]) -> Panel:
+    clusterers = _trusted(folder, PANEL_MODELS, trusted) if said["kind"] == "own" else []
+    return from_table(
+        pd.read_parquet(folder / PANEL),
+        said["kind"],
+        np.array(said["confidences"]),
+        n_prepared,
+        list(clusterers),
+    )
+
+
+def _trust(words: dict[str, Any] | None) -> Trust | None:
+    if words is None:
+        return None
+    from segkit.trust.assess import Trust
+
+    return Trust.from_dict(words)
+
+
+def _checked_words(folder: Path) -> dict[str, Any]:
+    """Return what the JSON says, once the files beside it are those that it was saved with."""
+    missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} holds no {missing[0]}. A saved segmentation is a folder with {WORDS}, {MODEL} and {TABLE}; "
+            "check the path."
+        )
+    try:
+        words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{WORDS} in {folder} is no JSON, so it is damaged: {error}. Save it again."
+        ) from error
+    if not isinstance(words, dict):
+        raise ValueError(f"{WORDS} in {folder} holds no object, so it is damaged. Save it again.")
+    if words.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
+            f"that wrote it: version {words.get('provenance', {}).get('versions', {}).get('segkit', 'unknown')}."
+        )
+    for name in {MODEL: 0, TABLE: 0, **words.get("files", {})}:
+        if name not in (MODEL, TABLE, PANEL, PANEL_MODELS):
+            raise ValueError(
+                f"{WORDS} in {folder} names {name!r}, which is no file of a segmentation. Save it again."
+            )
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"{folder} holds no {name}, which was saved with {WORDS}. Save it again.")
+        if _digest(folder / name) != words.get("files", {}).get(name):
+            raise ValueError(
+                f"{name} in {folder} is not the file that was saved with {WORDS}: the hash differs. Save it again."
+            )
+    return words
+
+
+def _trusted_model(folder: Path, trusted: tuple[str, ...]) -> BaseEstimator:
+    """Return the model, if it is one and holds no type that nobody vouches for."""
+    model = _trusted(folder, MODEL, trusted)
+    if not hasattr(model, "fit"):
+        raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
+    return model
+
+
+def _trusted(folder: Path, name: str, trusted: tuple[str, ...]) -> Any:
+    """Return what a skops file holds, if somebody vouches for all its types."""
+    import skops.io
+
+    foreign = [t for t in skops.io.get_untrusted_types(file=folder / name) if t not in (*OURS, *trusted)]
+    if foreign:
+        raise ValueError(
+            f"The model in {folder} holds {', '.join(foreign)}, which skops does not vouch for, "
+            f"so it was not loaded. If you trust whoever wrote it: load(path, trusted={tuple(foreign)!r})."
+        )
+    return skops.io.load(folder / name, trusted=[*OURS, *trusted])
+
+
+def _digest(path: Path) -> str:
+    return _sha256(path.read_bytes())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,261 @@
+"""Clusterers that scikit-learn lacks: segments by RFM scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from segkit.core.engine.connection import near
+
+RFM_COLUMNS = ("recency", "frequency", "monetary")
+OUTSIDE = -1
+OTHERS = "Others"
+
+RFM_LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
+    "Champions": ((5, 5), (5, 5), (5, 5)),
+    "Potential Loyalist": ((3, 5), (3, 5), (2, 5)),
+    "Loyal Customers": ((2, 4), (2, 4), (2, 4)),
+    "Promising": ((3, 4), (1, 3), (3, 5)),
+    "New Customers": ((4, 5), (1, 3), (1, 5)),
+    "Can't Lose Them": ((1, 2), (3, 4), (4, 5)),
+    "At Risk": ((1, 2), (2, 5), (4, 5)),
+    "Need Attention": ((1, 3), (3, 5), (3, 5)),
+    "About To Sleep": ((2, 3), (1, 3), (1, 4)),
+    "Lost": ((1, 1), (1, 5), (1, 5)),
+}
+"""Lowest and highest score of recency, frequency and monetary value in each segment, the first that fits being it.
+
+The limits in the manual of the R package rfm 0.3.0 (A. Hebbali).
+"""
+
+
+class RFMSegmenter(TransformerMixin, BaseEstimator):
+    """Score customers from 1 to 5 by recency, frequency and monetary value, and segment them by their scores.
+
+    The cuts between scores are quantiles of the customers that it is fitted to; others are scored by the same
+    cuts. The scores and segments are those of the R package rfm [1]_.
+
+    Parameters
+    ----------
+    bins : int or dict of str to int or sequence of float, default=5
+        How many scores there are: the same for all columns, or for each by name. Instead of a number the
+        cuts themselves, ascending: ``{"recency": [30, 90, 180, 360]}``; a value at a cut lies above it.
+    limits : "standard", dict or None, default="standard"
+        The segments: to each name the lowest and highest score of each column, as in :data:`RFM_LIMITS`,
+        which is the standard and needs 5 bins. The first that fits is taken. None: segments are the sum of
+        the scores, from 0 for who has the lowest in all.
+    offset : float, default=1.0
+        What is added to a quantile to make it a cut. 1 is the R package's way, for days, orders and sums
+        much larger than 1, and puts who has exactly the quantile below it; use 0 where money is counted in
+        thousands.
+
+    Attributes
+    ----------
+    cuts_ : list of ndarray
+        Where the scores of each column begin, from the second lowest value on.
+    labels_ : ndarray of shape (n_customers,)
+        Segment of each customer that it was fitted to.
+    names_ : dict of int to str
+        What the segments are called: the places of `limits`, then "Others" for scores that fit none.
+
+    Notes
+    -----
+    A DataFrame is looked at in its columns `recency`, `frequency` and `monetary`, if it has them; else all
+    its columns count, as do those of an array. Of the first, less is better, and it is scored downwards.
+    Who misses a value has no score and segment −1: who never ordered has no recency.
+
+    References
+    ----------
+    .. [1] Hebbali (2020), rfm: Recency, Frequency and Monetary Value Analysis, R package.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame(
+    ...     {"recency": [9, 40, 90, 200, 400], "frequency": [40, 1, 12, 20, 6], "monetary": [900, 20, 150, 400, 60]},
+    ...     index=["ada", "bob", "cy", "dan", "eve"],
+    ... )
+    >>> rfm = sg.RFMSegmenter().fit(customers)
+    >>> rfm.set_output(transform="pandas").transform(customers)
+         recency_score  frequency_score  monetary_score
+    ada            5.0              5.0             5.0
+    bob            4.0              1.0             1.0
+    cy             3.0              3.0             3.0
+    dan            2.0              4.0             4.0
+    eve            1.0              2.0             2.0
+    >>> [rfm.names_[segment] for segment in rfm.predict(customers)]
+    ['Champions', 'New Customers', 'Potential Loyalist', 'Loyal Customers', 'Lost']
+    """
+
+    def __init__(self, bins=5, limits="standard", offset=1.0):
+        self.bins = bins
+        self.limits = limits
+        self.offset = offset
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Learn where the scores begin.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_customers, n_columns)
+        y : ignored
+
+        Returns
+        -------
+        RFMSegmenter
+
+        Raises
+        ------
+        ValueError
+            If bins or limits make no sense for these columns.
+        """
+        values = self._values(X, reset=True)
+        _check_names(self.bins, self._columns())
+        wanted = [_wanted(self.bins, name) for name in self._columns()]
+        self.cuts_ = [self._cuts(column, cuts) for column, cuts in zip(values.T, wanted, strict=True)]
+        self._boxes = _checked_limits(self.limits, [len(cuts) + 1 for cuts in self.cuts_])
+        self.names_ = dict(enumerate([*self._boxes, OTHERS])) if self._boxes is not None else self._sums()
+        self.labels_ = self._labels(self._scores(values))
+        return self
+
+    def transform(self, X):
+        """Return the scores.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_customers, n_columns)
+
+        Returns
+        -------
+        ndarray of float, shape (n_customers, n_columns)
+            1 is the worst; missing where the value is.
+        """
+        check_is_fitted(self)
+        return self._scores(self._values(X, reset=False))
+
+    def predict(self, X):
+        """Return the segment of each customer.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_customers, n_columns)
+
+        Returns
+        -------
+        ndarray of int, shape (n_customers,)
+            Keys of `names_`; −1 for who misses a value.
+        """
+        return self._labels(self.transform(X))
+
+    def fit_predict(self, X, y=None):
+        """Learn where the scores begin, and return the segment of each customer."""
+        return self.fit(X).labels_
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the scores: `recency_score`, and so on."""
+        check_is_fitted(self)
+        return np.array([f"{name}_score" for name in self._columns()], dtype=object)
+
+    def _values(self, X, *, reset):
+        if isinstance(X, pd.DataFrame) and set(RFM_COLUMNS) <= set(X.columns):
+            X = X[list(RFM_COLUMNS)]
+        return validate_data(self, X, reset=reset, dtype=float, ensure_all_finite="allow-nan")
+
+    def _columns(self) -> list[str]:
+        return list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)]))
+
+    def _cuts(self, column, wanted):
+        if not isinstance(wanted, int):
+            return np.asarray(wanted, dtype=float)
+        known = column[~np.isnan(column)]
+        if not len(known):
+            return np.full(wanted - 1, np.inf)
+        return np.quantile(known, np.linspace(0, 1, wanted + 1)[1:-1]) + self.offset
+
+    def _scores(self, values):
+        scores = np.full(values.shape, np.nan)
+        for i, cuts in enumerate(self.cuts_):
+            known = ~np.isnan(values[:, i])
+            passed = np.searchsorted(cuts, values[known, i], side="right")
+            scores[known, i] = len(cuts) + 1 - passed if i == 0 else passed + 1
+        return scores
+
+    def _sums(self) -> dict[int, str]:
+        lowest, highest = len(self.cuts_), sum(len(cuts) + 1 for cuts in self.cuts_)
+        return {total - lowest: f"Scores sum to {total}" for total in range(lowest, highest + 1)}
+
+    def _labels(self, scores):
+        known = ~np.isnan(scores).any(axis=1)
+        if self._boxes is None:
+            totals = scores.sum(axis=1) - scores.shape[1]
+        else:
+            totals = np.full(len(scores), len(self._boxes), dtype=float)
+            for label, box in reversed(list(enumerate(self._boxes.values()))):
+                low, high = np.array(box, dtype=float).T
+                totals[((scores >= low) & (scores <= high)).all(axis=1)] = label
+        return np.where(known, totals, OUTSIDE).astype("int64")
+
+
+def _check_names(bins: Any, columns: list[str]) -> None:
+    for name in bins if isinstance(bins, Mapping) else ():
+        if name not in columns:
+            raise ValueError(
+                f"bins names {name!r}, which is no column.{near(str(name), columns)} There are {', '.join(columns)}."
+            )
+
+
+def _wanted(bins: Any, name: str) -> int | list[float]:
+    """Return how many bins a column is to have, or the cuts between them."""
+    said = bins.get(name, 5) if isinstance(bins, Mapping) else bins
+    if isinstance(said, (int, np.integer)) and not isinstance(said, bool):
+        if said < 2:
+            raise ValueError(f"bins={said!r} should be 2 or more for {name}; 5 is usual.")
+        return int(said)
+    cuts = list(said) if isinstance(said, (Sequence, np.ndarray)) and not isinstance(said, str) else []
+    if not cuts or not np.isfinite(cuts).all() or (np.diff(cuts) < 0).any():
+        raise ValueError(
+            f"bins={said!r} for {name} is neither a number of bins nor ascending cuts. "
+            'Say bins=5, or bins={"recency": [30, 90, 180, 360]}.'
+        )
+    return cuts
+
+
+def _checked_limits(limits: Any, n_bins: list[int]) -> dict[str, tuple[tuple[int, int], ...]] | None:
+    """Return the scores that each segment spans, or None where segments are sums."""
+    if limits is None:
+        return None
+    if isinstance(limits, str) and limits == "standard":
+        if n_bins != [5, 5, 5]:
+            raise ValueError(
+                f"limits='standard' is for the columns recency, frequency and monetary in 5 bins each; here are "
+                f"{len(n_bins)} column(s) in {', '.join(map(str, n_bins))} bins. Pass limits of your own, or None."
+            )
+        return RFM_LIMITS
+    if not isinstance(limits, Mapping) or not limits:
+        raise ValueError(
+            f"limits={limits!r} is none of 'standard', None, or a dict of names to scores. Say one, such as "
+            '{"Best": ((4, 5), (4, 5), (4, 5))}.'
+        )
+    for name, box in limits.items():
+        if np.shape(box) != (len(n_bins), 2):
+            raise ValueError(
+                f"limits[{name!r}]={box!r} should be the lowest and highest score of each of {len(n_bins)} columns, "
+                f"such as {tuple((1, n) for n in n_bins)}."
+            )
+        for (low, high), n in zip(box, n_bins, strict=True):
+            if not 1 <= low <= high <= n:
+                raise ValueError(
+                    f"limits[{name!r}] spans scores {low} to {high}, and there are 1 to {n}. Correct them."
+                )
+    return dict(limits)

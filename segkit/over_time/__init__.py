@@ -1,0 +1,1 @@
+"""Follow segments over time."""

@@ -1,0 +1,1 @@
+"""Show people what was computed: charts, widgets, reports."""

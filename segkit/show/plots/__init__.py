@@ -1,0 +1,1 @@
+"""Draw charts: a table in, an Altair chart out."""

@@ -1,0 +1,102 @@
+"""How surely customers belong to their segments."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import part_of
+from segkit.show.plots.theme import GREY, check_table, themed
+
+BANDS = ("Decided", "Leaning", "Undecided")
+_COLORS = ("#0072B2", "#9CC9E3", GREY)
+_DECIDED = 0.9  # of the models agree: nine in ten
+
+
+def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> alt.Chart:
+    """Draw which share of each segment is decided, leaning, or undecided.
+
+    Parameters
+    ----------
+    placed : DataFrame
+        From ``result.place(customers)``: `segment_id`, `segment`, `confidence`.
+    undecided_below : float, default=0.6
+        The level that ``place`` was called with.
+
+    Returns
+    -------
+    Chart
+        A bar for each segment, of three parts: decided (confidence 0.9 or more), leaning, undecided.
+
+    Raises
+    ------
+    ValueError
+        If there is no customer, a column is missing, or the level is not between 0 and 0.9.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> placed = pd.DataFrame({"segment_id": [0, 0], "segment": ["A", "Undecided"], "confidence": [1.0, 0.5]})
+    >>> chart = sg.plot_confidence(placed)
+    """
+    shares = _shares(placed, undecided_below)
+    sure = (placed["confidence"] >= _DECIDED).mean()
+    names, part = list(dict.fromkeys(shares["name"])), part_of(placed)
+    told = [
+        f"{BANDS[0]}: 9 in 10 models of other customers agree, or more",
+        f"{BANDS[2]}: fewer than {undecided_below:.0%} do",
+    ]
+    chart = (
+        alt.Chart(shares)
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            alt.Y("name:N", title=None, sort=names),
+            alt.X(
+                "share:Q",
+                title=f"Share of the {part.lower()}'s customers",
+                axis=alt.Axis(format="%", tickCount=5),
+            ).scale(domain=[0, 1]),
+            alt.Color("band:N", title=None, sort=list(BANDS)).scale(domain=list(BANDS), range=list(_COLORS)),
+            alt.Order("order:Q"),
+            tooltip=[
+                alt.Tooltip("name:N", title=part),
+                alt.Tooltip("band:N", title="How surely"),
+                alt.Tooltip("customers:Q", title="Customers", format=","),
+                alt.Tooltip("share:Q", title="Share", format=".1%"),
+            ],
+        )
+        .properties(
+            title=alt.Title(f"How surely do they belong? {sure:.0%} are decided", subtitle=told),
+            width=420,
+            height=34 * len(names),
+        )
+    )
+    return themed(chart)
+
+
+def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Return how many customers of each segment are in each band; segments in the order of ids."""
+    check_table(placed, ("segment_id", "segment", "confidence"), "result.place(customers)")
+    if not len(placed):
+        raise ValueError("The table holds no customer, so there is nothing to draw.")
+    if not 0 <= level <= _DECIDED:
+        raise ValueError(f"undecided_below={level!r} should lie between 0 and {_DECIDED}.")
+    band = pd.cut(placed["confidence"], [-1, level, _DECIDED, 2], right=False, labels=BANDS[::-1])
+    counts = placed.groupby([placed["segment_id"], band.rename("band")], observed=True).size()
+    table = counts.rename("customers").reset_index().astype({"band": str})
+    table["share"] = table["customers"] / table.groupby("segment_id")["customers"].transform("sum")
+    table["name"] = table["segment_id"].map(_names(placed))
+    table["order"] = table["band"].map(BANDS.index)
+    return table.sort_values(["segment_id", "order"], ignore_index=True)
+
+
+def _names(placed: pd.DataFrame) -> dict[int, str]:
+    """Return what each segment is called, also one of whom all are undecided."""
+    decided = placed[placed["segment"] != "Undecided"]
+    known = dict(zip(decided["segment_id"], decided["segment"], strict=True))
+    known = placed.attrs.get("segkit", {}).get("names", {}) | known
+    unnamed = part_of(placed)
+    return {
+        i: known.get(i, "Outside" if i == -1 else f"{unnamed} {i}") for i in placed["segment_id"].unique()
+    }

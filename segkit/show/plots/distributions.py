@@ -1,0 +1,103 @@
+"""How features are distributed in each segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import part_of
+from segkit.show.plots.theme import INK, SHORT, drawable, said_of, segment_scale, themed, with_trust
+
+QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
+WIDE = 10.0  # at which a long tail gets a logarithmic axis
+FEWEST_TICKS = 3
+
+
+def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VConcatChart:
+    """Draw where the values of each segment lie, feature by feature, in natural units.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From ``result.to_frame()``: `segment`, and numeric features.
+    features : sequence of str
+        Which features to draw.
+
+    Returns
+    -------
+    VConcatChart
+        For each feature a row a segment: the median as a dot, half of the customers under the thick
+        line, nine in ten under the thin one. Features with a long tail have a logarithmic axis.
+
+    Raises
+    ------
+    ValueError
+        If a feature is not there, or is not a number.
+    """
+    if isinstance(features, str):
+        features = [features]
+    for name in features:
+        if name not in frame.columns or not pd.api.types.is_numeric_dtype(frame[name].dtype):
+            numbers = [c for c in frame.select_dtypes("number") if c not in ("x", "y", "segment_id")]
+            raise ValueError(
+                f"{name!r} is no numeric feature of these customers. There are {', '.join(numbers)}."
+            )
+    if not features:
+        raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
+    facts = frame.attrs.get("segkit", {})
+    units, meanings = facts.get("units", {}), facts.get("meanings", {})
+    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
+    rows = [
+        _row(frame, name, said_of(name, units.get(name, ""), meanings.get(name, ""))) for name in features
+    ]
+    title = {
+        "text": "How do they differ?",
+        "subtitle": with_trust(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
+    }
+    return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
+
+
+def _row(frame: pd.DataFrame, feature: str, title: str) -> alt.LayerChart:
+    names = list(frame["segment"].cat.categories)
+    values = frame[feature].astype(float)
+    summary = values.groupby(frame["segment"], observed=True).quantile(list(QUANTILES.values())).unstack()
+    summary.columns = pd.Index(QUANTILES)
+    summary = summary.reset_index().astype({"segment": "str"})
+    low, high = summary["low"].min(), summary["high"].max()
+    # Below about ten, a logarithmic axis from 0 hardly bends, and has no round numbers to show.
+    long_tail = values.min() >= 0 and values.skew() > 1 and high >= WIDE
+    x: dict[str, Any] = {
+        "scale": alt.Scale(type="symlog" if long_tail else "linear", zero=False, nice=False, padding=8),
+        "title": title,
+    }
+    base = alt.Chart(summary).encode(
+        alt.Y("segment:N", title=None, sort=names),
+        alt.Color("segment:N", scale=segment_scale(names), legend=None),
+        tooltip=[alt.Tooltip("segment:N", title=part_of(frame))]
+        + [
+            alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f")
+            for q, share in QUANTILES.items()
+        ],
+    )
+    ticks: dict[str, Any] = {"values": _decades(low, high)} if long_tail else {"tickCount": 6}
+    axis = alt.Axis(labelExpr=SHORT, labelOverlap=True, **ticks)
+    thin = base.mark_rule(strokeWidth=1.5, opacity=0.8).encode(
+        alt.X("low:Q", axis=axis, **x), alt.X2("high:Q")
+    )
+    thick = base.mark_rule(strokeWidth=7, opacity=0.8, strokeCap="round").encode(
+        alt.X("lower:Q", **x), alt.X2("upper:Q")
+    )
+    dot = base.mark_circle(size=70, opacity=1, stroke=INK, strokeWidth=1).encode(alt.X("median:Q", **x))
+    return (thin + thick + dot).properties(width=460, height=22 * len(names))
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return round numbers of a logarithmic axis: 1, 3, 10, 30, and so on; also 2, 5 and 7 where these are too few."""
+    few, many = (
+        [s for s in (0.0, *(m * 10.0**e for e in range(13) for m in parts)) if low <= s <= high]
+        for parts in ((1, 3), (1, 2, 3, 5, 7))
+    )
+    return few if len(few) >= FEWEST_TICKS else many

@@ -1,0 +1,92 @@
+"""The map of customers."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import part_of
+from segkit.show.plots.theme import drawable, one_line, segment_scale, themed, with_trust
+
+MOST_MARKS = 5_000
+
+
+def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int = 0) -> alt.Chart:
+    """Draw customers on the map.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From ``result.to_frame()`` of a result with an embedding: `x`, `y`, `segment`, and the features.
+    color : str, default="segment"
+        What to colour by: "segment", or a feature.
+    random_state : int, default=0
+        Seed of the sample that is drawn of more than 5,000 customers.
+
+    Returns
+    -------
+    Chart
+        A mark for each customer; of many, the same share of each segment, at least one, and the
+        subtitle says so.
+
+    Raises
+    ------
+    ValueError
+        If there is no embedding, or no such column.
+    """
+    if not {"x", "y", "segment"} <= set(frame.columns):
+        raise ValueError(
+            "The table has no columns 'x' and 'y'. Make the map first: "
+            "result.with_embedding(project(result)).to_frame()."
+        )
+    if color not in frame.columns:
+        raise ValueError(
+            f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
+        )
+    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
+    shown = _sample(frame, random_state)
+    subtitle = f"{len(frame):,} customers; near means alike, axes have no unit."
+    if len(shown) < len(frame):
+        share = f"the same share of each {part_of(frame).lower()}"
+        subtitle = f"{len(shown):,} of {len(frame):,} customers, {share}. Axes have no unit."
+    names = list(frame["segment"].cat.categories)
+    unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
+    marks = shown[["x", "y"]].reset_index(drop=True)
+    marks["customer"] = shown.index.astype("str")
+    marks["segment"], marks["value"] = shown["segment"].astype("str").array, shown[color].array
+    called = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
+    tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title=part_of(frame))]
+    if color == "segment":
+        hue = alt.Color("segment:N", title=part_of(frame), scale=segment_scale(names), sort=names)
+    elif pd.api.types.is_numeric_dtype(frame[color].dtype):
+        skewed = frame[color].min() >= 0 and frame[color].skew() > 1
+        scale = alt.Scale(scheme="viridis", type="symlog" if skewed else "linear")
+        hue = alt.Color("value:Q", title=f"{called} ({unit})" if unit else called, scale=scale)
+        tooltip.append(alt.Tooltip("value:Q", title=called, format=",.2~f"))
+    else:
+        marks["value"] = marks["value"].astype("str")
+        hue = alt.Color("value:N", title=called)
+        tooltip.append(alt.Tooltip("value:N", title=called))
+    return themed(
+        alt.Chart(marks)
+        .mark_circle(size=22 if len(shown) > 1500 else 40, opacity=0.75)
+        .encode(
+            alt.X("x:Q", axis=None, scale=alt.Scale(zero=False)),
+            alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False)),
+            hue,
+            tooltip=tooltip,
+        )
+        .properties(title={"text": "The map", "subtitle": with_trust(frame, subtitle)}, width=560, height=420)
+    )
+
+
+def _sample(frame: pd.DataFrame, random_state: int) -> pd.DataFrame:
+    if len(frame) <= MOST_MARKS:
+        return frame
+    sizes = frame["segment"].value_counts()
+    take = (sizes * (MOST_MARKS - len(sizes)) // len(frame)).clip(lower=1).clip(upper=sizes)
+    parts = [
+        group.sample(take[name], random_state=random_state)
+        for name, group in frame.groupby("segment", observed=True)
+    ]
+    return pd.concat(parts).sort_index()

@@ -1,0 +1,130 @@
+"""How many segments: the curves of a scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import BANDS, noun_of, part_of
+from segkit.show.plots.theme import GREY, OKABE_ITO, themed
+
+PANELS: tuple[tuple[str, str | None, str], ...] = (
+    ("stability", "stability_spread", "Repeatable? Stability (adjusted Rand index)"),
+    ("prediction_strength", "prediction_spread", "Repeatable? Prediction strength (worst {part})"),
+    ("silhouette", "silhouette_error", "Separate? Silhouette (−1 to 1)"),
+    ("smallest", None, "Large enough? Smallest {part} (share)"),
+    ("inertia", None, "Tight? Inertia (squared prepared units)"),
+    ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
+)
+NOT_REAL = "None says that segments exist."
+ONE_CONTINUUM = "Customers are one continuum: any number of bands serves."
+MARKS = "Shaded: ± one standard deviation or error. Ring: a panel's favourite."
+LABELS = 34  # pixels that the labels beside each panel get, so that panels stand below each other
+NOTHING = pd.Series(dtype=float)
+LIKES = {"stability": "stability", "prediction_strength": "prediction strength", "silhouette": "silhouette"}
+LIKES |= {"outcome": "outcome"}
+
+
+def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2) -> alt.ConcatChart:
+    """Draw what each number of segments would give.
+
+    Parameters
+    ----------
+    scan : DataFrame
+        From :func:`segkit.scan_clusters`.
+    chosen : int, optional
+        A number of segments to mark.
+    columns : int, default=2
+        Panels side by side.
+
+    Returns
+    -------
+    ConcatChart
+        A panel for each measure, with its spread: stability, prediction strength, silhouette, the
+        smallest segment, inertia, and the outcome where the scan has one. Where a measure has a favourite
+        it is ringed, and the subtitle names them: they seldom agree. The parts are called bands where the
+        scan says so, as that of :class:`segkit.ClusterTuner` and of the report does of a continuum.
+    """
+    noun, part = noun_of(scan), part_of(scan).lower()
+    panels = [
+        _panel(scan, value, spread, title.format(part=part), chosen)
+        for value, spread, title in PANELS
+        if value in scan.columns
+    ]
+    facts = scan.attrs.get("segkit", {})
+    subtitle = [_favourites(scan), f"{ONE_CONTINUUM if noun == BANDS else NOT_REAL} {MARKS}"]
+    if facts.get("looked_at", 0) < facts.get("customers", 0):
+        subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
+    title = {"text": f"How many {noun}?", "subtitle": subtitle}
+    return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
+
+
+def _favourites(scan: pd.DataFrame) -> str:
+    best = {
+        said: int(scan[name].idxmax())
+        for name, said in LIKES.items()
+        if scan.get(name, NOTHING).notna().any()
+    }
+    if not best:
+        return "There is too little to compare."
+    if len(set(best.values())) == 1:
+        *others, last = best
+        names, k = f"{', '.join(others)} and {last}" if others else last, best[last]
+        return f"{names[0].upper()}{names[1:]} {'agree' if others else 'would settle'} on {k}."
+    return "They do not agree: " + ", ".join(f"{said} would choose {k}" for said, k in best.items()) + "."
+
+
+def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chosen: int | None) -> Any:
+    points = scan[[value]].rename(columns={value: "value"}).rename_axis("k").reset_index()
+    wide = scan[spread].to_numpy() if spread else 0.0
+    points["low"], points["high"] = points["value"] - wide, points["value"] + wide
+    x = alt.X("k:O", title=f"Number of {noun_of(scan)}", axis=alt.Axis(labelAngle=0, grid=False))
+    scale = alt.Scale(zero=value in ("smallest", "inertia"))
+    axis = alt.Axis(
+        format=".0%" if value in ("smallest", "outcome") else "~s" if value == "inertia" else ".2f",
+        tickCount=4,
+        minExtent=LABELS,
+        maxExtent=LABELS,
+    )
+    base = alt.Chart(points).encode(x)
+    layers = [
+        base.mark_line(color=OKABE_ITO[0], strokeWidth=2).encode(
+            alt.Y("value:Q", title=None, scale=scale, axis=axis)
+        )
+    ]
+    if spread:
+        layers.insert(
+            0,
+            base.mark_area(color=OKABE_ITO[0], opacity=0.18).encode(
+                alt.Y("low:Q", scale=scale), alt.Y2("high:Q")
+            ),
+        )
+    if value in LIKES and points["value"].notna().any():
+        best = points.loc[[points["value"].idxmax()]]
+        ring = alt.Chart(best).mark_point(
+            size=190, filled=False, color=OKABE_ITO[5], strokeWidth=2, opacity=1
+        )
+        layers.append(ring.encode(x, alt.Y("value:Q", title=None, scale=scale)))
+    if chosen is not None:
+        rule = alt.Chart(points[points["k"] == chosen]).mark_rule(
+            color=GREY, strokeDash=[4, 3], strokeWidth=1.5
+        )
+        layers.append(rule.encode(x))
+    dots = base.mark_circle(size=55, opacity=1).encode(
+        alt.Y("value:Q", title=None, scale=scale),
+        color=alt.when(alt.datum.k == chosen)
+        .then(alt.value(OKABE_ITO[1]))
+        .otherwise(alt.value(OKABE_ITO[0])),
+        tooltip=[
+            alt.Tooltip("k:O", title=noun_of(scan).capitalize()),
+            alt.Tooltip("value:Q", title=value, format=",.3~f"),
+        ],
+    )
+    # Unseen, at the same height above each panel: titles stand above all that is drawn, and so beside each other.
+    above = base.transform_filter(f"datum.k == {points['k'].min()}").mark_point(opacity=0, size=60)
+    layers.append(above.encode(y=alt.value(-3)))
+    return alt.layer(*layers, dots).properties(
+        width=250, height=130, title=alt.Title(title, fontSize=12, offset=9, frame="group", dx=-LABELS)
+    )

@@ -1,0 +1,55 @@
+"""How many customers each segment has."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import part_of
+from segkit.show.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_trust
+
+
+def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
+    """Draw the number of customers in each segment.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        From :func:`segkit.segment_sizes`: `segment`, `customers`, `share`.
+
+    Returns
+    -------
+    LayerChart
+        A bar for each segment, in the order of the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
+    """
+    check_table(sizes, ("segment", "customers", "share"), "segment_sizes(result)")
+    sizes = sizes.assign(segment=sizes["segment"].map(drawable))
+    names = list(sizes["segment"])
+    bars = sizes.assign(
+        label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)]
+    )
+    base = alt.Chart(bars).encode(
+        alt.Y("segment:N", title=None, sort=names),
+        tooltip=[
+            alt.Tooltip("segment:N", title=part_of(sizes)),
+            alt.Tooltip("customers:Q", title="Customers", format=","),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+        ],
+    )
+    bar = base.mark_bar(cornerRadiusEnd=4, height={"band": 0.7}).encode(
+        alt.X("customers:Q", title="Customers", axis=alt.Axis(labelExpr=SHORT, tickCount=5)),
+        alt.Color("segment:N", scale=segment_scale(names), legend=None),
+    )
+    text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))
+    chart = (bar + text).properties(
+        title={"text": "How large are they?", "subtitle": with_trust(sizes)},
+        width=420,
+        height=34 * len(names),
+    )
+    return themed(chart)

@@ -1,0 +1,84 @@
+"""The customers among shops of one population."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from segkit.show.plots.theme import GREY, INK, OKABE_ITO, themed
+
+if TYPE_CHECKING:
+    from segkit.trust.structure import StructureTest
+
+BARS = 24
+
+
+def plot_structure(test: StructureTest) -> alt.LayerChart:
+    """Draw how deep the gaps between these customers are, among shops that have no groups.
+
+    Parameters
+    ----------
+    test : StructureTest
+        From :func:`segkit.structure_test`.
+
+    Returns
+    -------
+    LayerChart
+        Grey: reference shops of one population. The line: these customers.
+
+    Raises
+    ------
+    ValueError
+        If there was too little to test.
+    """
+    if test.verdict == "too little":
+        raise ValueError(f"There is nothing to draw. {test.sentence}")
+    ours, theirs = test.scores
+    edges = np.linspace(min(ours, theirs.min()) - 0.2, max(ours, theirs.max()) + 0.2, BARS + 1)
+    counts, _ = np.histogram(theirs, edges)
+    bars = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "shops": counts})
+    here = OKABE_ITO[2] if test.verdict == "structure" else OKABE_ITO[5]
+    title = "Depth of the deepest gap between groups (standard deviations of all shops)"
+    x = alt.X("low:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(grid=False, tickCount=6))
+    grey = (
+        alt.Chart(bars[bars["shops"] > 0])
+        .mark_bar(color=GREY, opacity=0.6)
+        .encode(
+            x,
+            alt.X2("high:Q"),
+            alt.Y("shops:Q", title="Shops of one population", axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            alt.Y2(datum=0),
+            tooltip=[alt.Tooltip("shops:Q", title="Shops"), alt.Tooltip("low:Q", format=".2f", title="From")],
+        )
+    )
+    mark = pd.DataFrame({"low": [ours], "said": ["these customers"]})
+    line = alt.Chart(mark).mark_rule(color=here, strokeWidth=3).encode(x)
+    left = ours > (edges[0] + edges[-1]) / 2
+    text = (
+        alt.Chart(mark)
+        .mark_text(
+            align="right" if left else "left", baseline="bottom", color=INK, fontWeight=600, fontSize=12
+        )
+        .encode(x, alt.Text("said:N"), y=alt.value(-4))  # above the bars, which it would cover
+    )
+    cut = test.sentence.find(":") + 1
+    subtitle = [test.sentence[:cut], *_wrapped(test.sentence[cut:].strip())]
+    return themed(
+        (grey + line + text).properties(
+            title={"text": "Is anything there at all?", "subtitle": subtitle}, width=520, height=180
+        )
+    )
+
+
+def _wrapped(sentence: str, width: int = 84) -> list[str]:
+    lines, line = [], ""
+    for word in sentence.split():
+        if len(line) + len(word) + 1 > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return [*lines, line]

@@ -1,0 +1,149 @@
+"""How charts look: calm, colour-blind safe, and legible on light and on dark pages."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import altair as alt
+import pandas as pd
+
+# Okabe & Ito (2008), Color Universal Design, in an order that keeps neighbours apart; black, which
+# a dark page swallows, is left out, and grey is kept for customers outside all segments.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+TINTS = (
+    "#7FB8D8",
+    "#B37A00",
+    "#66C4AB",
+    "#8F4A73",
+    "#2B7DA8",
+    "#EA9E66",
+    "#B5AA1E",
+)  # of the same hues, after them
+GREY = "#8C8C8C"
+MEANING = 60  # letters of what a feature means that fit beside its name
+OUTSIDE_NAME = "Outside"
+
+INK = "currentColor"  # the text colour of the page around the chart, light or dark; black in files
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+SHORT = "format(datum.value, datum.value >= 1000 ? '~s' : '~g')"  # 0.3, 800, 1k, 2.5M: each label by itself
+OF_EVERY_OBJECT = (
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+    "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+)  # fmt: skip
+Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
+
+CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": FONT,
+    "padding": 8,
+    "view": {"stroke": None},
+    "title": {
+        "anchor": "start",
+        "fontSize": 15,
+        "fontWeight": 600,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 5,
+        "offset": 12,
+        "color": INK,
+        "subtitleColor": INK,
+    },
+    "axis": {
+        "labelColor": INK,
+        "labelOpacity": 0.8,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+        "titlePadding": 8,
+        "gridColor": INK,
+        "gridOpacity": 0.14,
+        "domain": False,
+        "ticks": False,
+        "labelPadding": 6,
+        "labelLimit": 220,
+    },
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 500,
+        "symbolType": "circle",
+        "labelLimit": 220,
+    },
+    "header": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "labelFontWeight": 600},
+}
+
+
+def themed(chart: Chart) -> Chart:
+    """Return the chart in segkit's look; the looks of other charts in the notebook stay as they are."""
+    return chart.configure(**CONFIG)
+
+
+def segment_colors(names: Sequence[str]) -> list[str]:
+    """Return a colour for each segment, in order; grey for those outside. After 14 they begin again."""
+    palette = OKABE_ITO + TINTS
+    inside = [name for name in names if name != OUTSIDE_NAME]
+    by_name = {name: palette[i % len(palette)] for i, name in enumerate(inside)}
+    return [by_name.get(name, GREY) for name in names]
+
+
+def segment_scale(names: Sequence[str]) -> alt.Scale:
+    """Return the colour scale of segments, the same in every chart."""
+    return alt.Scale(domain=list(names), range=segment_colors(names))
+
+
+def one_line(name: str) -> str:
+    """Return a name as a title: Vega cannot read a title that breaks the line."""
+    return " ".join(str(name).split())
+
+
+def said_of(feature: str, unit: str = "", meaning: str = "") -> str:
+    """Return an axis title: what the feature is called, the beginning of what it means, and its unit."""
+    short = re.split(r"[.:;,(]", meaning, maxsplit=1)[0].strip()
+    lower = short if short[1:2].isupper() else short[:1].lower() + short[1:]
+    told = f": {lower}" if 0 < len(short) <= MEANING else ""
+    known = not unit or (told and unit in short.split())  # "number of orders (orders)" would say it twice
+    return one_line(f"{feature}{told}" if known else f"{feature}{told} ({unit})")
+
+
+def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:
+    """Return the lines of a subtitle, and after them what is known of how far to trust the segments shown."""
+    told = table.attrs.get("segkit", {}).get("trust")
+    return [*lines, *([told] if told else [])]
+
+
+def check_table(table: object, columns: Sequence[str], source: str) -> None:
+    """Refuse to draw what is not the table that a chart is of.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"The table is a {type(table).__name__}. Draw what {source} gives.")
+    for column in columns:
+        if column not in table.columns:
+            inside = " It is in the index: table.reset_index()." if column in table.index.names else ""
+            raise ValueError(f"The table has no column {column!r}.{inside} Draw what {source} gives.")
+
+
+def drawable(name: str) -> str:
+    """Return a name as Vega can sort by it: what every JavaScript object calls its own, it takes for no name."""
+    return f"{name}\u200b" if name in OF_EVERY_OBJECT else name
+
+
+def draw_without_network() -> None:
+    """Let charts in Jupyter come from Altair's own bundle, unless a person chose another renderer.
+
+    Altair's default fetches its scripts from a server, and JupyterLab's own Vega is older than Altair's.
+    """
+    if "ipykernel" in sys.modules and alt.renderers.active == "default":
+        alt.renderers.enable("jupyter", offline=True, embed_options={"renderer": "svg", "actions": False})
+
+
+draw_without_network()

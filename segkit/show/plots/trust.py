@@ -1,0 +1,90 @@
+"""Real, repeatable, useful: three verdicts a segment, at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import pandas as pd
+
+from segkit.core.parts import part_of
+from segkit.show.plots.theme import GREY, INK, OKABE_ITO, drawable, themed
+
+if TYPE_CHECKING:
+    from segkit.trust.assess import Trust
+
+GOOD, BETWEEN, BAD = OKABE_ITO[2], OKABE_ITO[1], OKABE_ITO[5]
+SHADES = {
+    "real": GOOD, "arbitrary": BAD,
+    "repeatable": GOOD, "in part": BETWEEN, "not repeatable": BAD,
+    "useful": GOOD, "no different": BAD,
+    "too little": GREY, "not asked": GREY,
+}  # fmt: skip
+SIGNS = {GOOD: "✓", BETWEEN: "~", BAD: "✗", GREY: "?"}  # so that nobody needs to tell colours apart
+GAP = 0.06  # between cells, as a share of one
+QUESTIONS = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
+
+
+def plot_trust(trust: Trust) -> alt.LayerChart:
+    """Draw the three verdicts on each segment: what holds is green, what does not is red, in words too.
+
+    Parameters
+    ----------
+    trust : Trust
+        From ``result.trust`` or :func:`segkit.assess`.
+
+    Returns
+    -------
+    LayerChart
+        A cell for each segment and question; the figures on hover.
+    """
+    table = trust.segments.assign(name=trust.segments["name"].map(drawable))
+    names = list(table["name"])
+    cells = pd.DataFrame(
+        [
+            {
+                "segment": row.name,
+                "question": said,
+                "word": getattr(row, column),
+                "said": f"{SIGNS[SHADES[getattr(row, column)]]} {getattr(row, column)}",
+                "why": _why(row, column),
+            }
+            for row in table.itertuples(index=False)
+            for column, said in QUESTIONS.items()
+        ]
+    )
+    words = list(dict.fromkeys(cells["word"]))
+    base = alt.Chart(cells).encode(
+        alt.X(
+            "question:N", title=None, sort=list(QUESTIONS.values()), scale=alt.Scale(paddingInner=GAP)
+        ).axis(orient="top", labelAngle=0, labelFontSize=13, labelFontWeight=600),
+        alt.Y("segment:N", title=None, sort=names, scale=alt.Scale(paddingInner=GAP)),
+        tooltip=[
+            alt.Tooltip("segment:N", title=part_of(trust.segments)),
+            alt.Tooltip("question:N", title="Question"),
+            alt.Tooltip("word:N", title="Verdict"),
+            alt.Tooltip("why:N", title="Because"),
+        ],
+    )
+    cell = base.mark_rect(cornerRadius=6, opacity=0.45, stroke=INK, strokeOpacity=0.15).encode(
+        alt.Color("word:N", legend=None, scale=alt.Scale(domain=words, range=[SHADES[w] for w in words]))
+    )
+    text = base.mark_text(fontSize=13, color=INK).encode(alt.Text("said:N"))
+    verdicts = [f"Real? {trust.real}.", f"Repeatable? {trust.repeatable}.", f"Useful? {trust.useful}."]
+    title = {"text": "How far to trust them?", "subtitle": verdicts}
+    return themed((cell + text).properties(title=title, width=420, height=max(40 * len(names), 60)))
+
+
+def _why(row: tuple, column: str) -> str:
+    told = row._asdict()  # type: ignore[attr-defined]
+    if column == "real":
+        return (
+            "" if pd.isna(told["p_value"]) else f"p = {told['p_value']:.2g} against shops of one population"
+        )
+    if column == "repeatable":
+        if pd.isna(told["jaccard"]):
+            return ""
+        return f"Jaccard similarity {told['jaccard']:.2f} ({told['low']:.2f} to {told['high']:.2f})"
+    return told["next_period"] or (
+        "" if told["useful"] == "not asked" else "next period like everyone else's"
+    )

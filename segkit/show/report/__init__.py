@@ -1,0 +1,1 @@
+"""Write a report of segments as one HTML file."""

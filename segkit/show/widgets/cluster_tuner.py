@@ -1,0 +1,207 @@
+"""Choose how many segments, and by which method, looking at what each number would give."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import altair as alt
+import ipywidgets as w
+import numpy as np
+import pandas as pd
+import traitlets as t
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+
+from segkit.analyse.prepare import make_preparer
+from segkit.core.customers import checked_customers
+from segkit.core.parts import BANDS, SEGMENTS, called
+from segkit.create.choice import told_structure
+from segkit.create.segment import segment
+from segkit.create.segmentation import Segmentation
+from segkit.methods.fitting import METHODS, built_in
+from segkit.show.plots.scan import plot_scan
+from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
+
+SAID = {
+    "kmeans": "k-means: round groups",
+    "gaussian_mixture": "Gaussian mixture: stretched groups",
+    "ward": "Ward: nested groups",
+}
+
+
+class ClusterTuner(w.VBox):
+    """Choose the number of segments and the method; read them back, or the ``model`` or ``result`` they give.
+
+    Parameters
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        As for :func:`segkit.segment`.
+    k : iterable of int, default=range(2, 11)
+        Numbers to choose from. Those that these customers cannot be divided into are left out.
+    n_segments : int, optional
+        The number at first; if not said, the most that still hold: see :func:`segkit.trust.suggested_k`.
+    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
+        The method at first.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    n_segments : int
+    method : str
+    scan : DataFrame
+        What each number would give, from :func:`segkit.scan_clusters`.
+    code : str
+        The line of Python that the choice stands for.
+    """
+
+    n_segments = t.Int()
+    method = t.Enum(METHODS, "kmeans")
+    scan = t.Instance(pd.DataFrame)
+    code = t.Unicode()
+    error = t.Unicode()
+
+    def __init__(
+        self,
+        customers: pd.DataFrame,
+        *,
+        k: Iterable[int] = range(2, 11),
+        n_segments: int | None = None,
+        method: str = "kmeans",
+        random_state: int = 0,
+    ):
+        alt.JupyterChart.enable_offline()  # Vega comes with Altair, not from a server
+        self._customers, self._random_state = customers, random_state
+        self._k = _possible(customers, k)
+        self._scans: dict[str, pd.DataFrame] = {}
+        scan = self._scan_with(method)
+        self._noun = BANDS if self._told["verdict"] == "continuum" else SEGMENTS
+        start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
+        self._slider = w.SelectionSlider(
+            options=self._k, value=start, description=self._noun.capitalize(),
+            continuous_update=False, layout=w.Layout(width="420px"),
+        )  # fmt: skip
+        self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
+        self._chart = alt.JupyterChart(
+            plot_scan(called(scan, self._noun), chosen=self._slider.value),
+            embed_options={"renderer": "svg", "actions": False},
+        )
+        self._note, self._shown_code = w.HTML(), w.HTML()
+        super().__init__(
+            [w.HBox([self._slider, self._choice]), self._note, self._chart, self._shown_code],
+            n_segments=self._slider.value, method=method, scan=scan,
+        )  # fmt: skip
+        w.link((self, "n_segments"), (self._slider, "value"))
+        self._choice.observe(self._on_choice, "value")
+        self._draw()
+
+    @t.validate("n_segments")
+    def _only_possible(self, proposal: t.Bunch) -> int:
+        return self._offered(proposal["value"])
+
+    @t.validate("method")
+    def _only_serving(self, proposal: t.Bunch) -> str:
+        try:
+            self._scan_with(proposal["value"])
+        except ValueError as error:
+            raise t.TraitError(str(error)) from error
+        return proposal["value"]
+
+    @t.observe("method")
+    def _on_method(self, change: t.Bunch) -> None:
+        if hasattr(self, "_note"):
+            self.scan, self.error = self._scan_with(change["new"]), ""
+            self._choice.value = change["new"]
+            self._draw()
+
+    @t.observe("n_segments")
+    def _on_number(self, _change: t.Bunch) -> None:
+        if hasattr(self, "_note"):
+            self.error = ""
+            self._draw()
+
+    def _on_choice(self, change: t.Bunch) -> None:
+        """Take over the method that was chosen in the list, or say in place why not, and put the list back."""
+        if change["new"] == self.method:
+            return
+        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} {self._noun} …")
+        try:
+            self.method = change["new"]
+        except t.TraitError as error:
+            self.error = str(error)
+            self._choice.value = self.method
+            self._draw()
+
+    def _offered(self, n_segments: int) -> int:
+        if n_segments not in self._k:
+            raise t.TraitError(f"n_segments={n_segments} is not offered. Choose from {list(self._k)}.")
+        return n_segments
+
+    def _scan_with(self, method: str) -> pd.DataFrame:
+        if method not in self._scans:
+            # The scan may look at a sample: whether the method serves everyone is asked first.
+            built_in(method, self._k[0], len(self._customers), self._random_state)
+            self._scans[method] = scan_clusters(
+                self._customers, k=self._k, method=method, random_state=self._random_state
+            )
+        return self._scans[method]
+
+    def _draw(self) -> None:
+        self._chart.chart = plot_scan(called(self.scan, self._noun), chosen=self.n_segments)
+        at = self.scan.loc[self.n_segments]
+        self._note.value = (
+            f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
+            if self.error
+            else _grey(
+                f"With {self.n_segments} {self._noun}: made again on resampled customers, {at['stability']:.2f} "
+                f"agreement (adjusted Rand index); the smallest {self._noun[:-1]} holds {at['smallest']:.1%} "
+                f"of the customers. {self._in_range()}"
+            )
+        )
+        self.code = (
+            f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
+            f"random_state={self._random_state})"
+        )
+        self._shown_code.value = _grey("The code: ") + f"<code>{html.escape(self.code)}</code>"
+
+    def _in_range(self) -> str:
+        """Say which numbers can be defended, and whether there is anything to divide."""
+        numbers = [str(k) for k in defensible_k(self.scan)]
+        range_ = f"About as repeatable as the best: {', '.join(numbers)}."
+        return f"{range_} {self._told['sentence']}"
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What the structure test says of these customers, asked once."""
+        return told_structure(self._customers.sort_index())
+
+    @property
+    def model(self) -> BaseEstimator:
+        """The pipeline that the choice stands for, not fitted: preparer and clusterer."""
+        clusterer = built_in(self.method, self.n_segments, len(self._customers), self._random_state)
+        return make_pipeline(make_preparer(), clusterer)
+
+    @property
+    def result(self) -> Segmentation:
+        """The segments that the choice stands for, as from :func:`segkit.segment`."""
+        return segment(
+            self._customers, n_segments=self.n_segments, method=self.method, random_state=self._random_state
+        )
+
+
+def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
+    """Keep the numbers of segments that there are enough different customers for."""
+    wanted = sorted({int(n) for n in k})
+    different = len(np.unique(make_preparer().fit_transform(checked_customers(customers)), axis=0))
+    possible = tuple(n for n in wanted if 2 <= n <= different)
+    if not possible:
+        raise ValueError(
+            f"k offers {wanted}, and there are {different} different customers. "
+            "Offer 2 or more, and no more than there are customers; choose features that vary."
+        )
+    return possible
+
+
+def _grey(text: str) -> str:
+    return f"<span style='color: var(--jp-ui-font-color2)'>{html.escape(text)}</span>"

@@ -1,0 +1,245 @@
+"""Choose features by ticking them."""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import pandas as pd
+import traitlets as t
+from tqdm.auto import tqdm
+
+from segkit.analyse.features.catalogue import FAMILIES, code_for
+from segkit.analyse.features.compute import customer_features
+from segkit.analyse.features.feature import Feature, distinct_features
+from segkit.analyse.features.query import what_is_lacking
+from segkit.collect.attributes.attributes import Attributes, check_clash, counted
+from segkit.collect.attributes.join import with_attributes
+from segkit.collect.events import Events
+from segkit.core.engine.connection import near
+from segkit.core.schema import BASES
+
+BINS = 23
+GOOD_START = (
+    "recency",
+    "frequency",
+    "monetary",
+    "average_order_value",
+    "gap_cv",
+    "variety",
+    "discount_share",
+    "return_rate",
+    "orders_change",
+    "email_open_rate",
+    "negative_share",
+)
+"""Ticked at first, where the events have them: each says something that the others do not."""
+PER_COLUMN = {"units", "meanings", "bases", "settings"}  # what a table's notes say of each of its columns
+
+
+class FeaturePicker(anywidget.AnyWidget):
+    """Choose features by ticking them; read them back from ``features``.
+
+    Parameters
+    ----------
+    events : Events
+        What customers did. All offered features are computed once, to show how they are distributed.
+    as_of : str or Timestamp
+        The moment the customers are looked at.
+    window : str or timedelta, optional
+        How far back to look.
+    offered : iterable of Feature, default=FAMILIES
+        What to choose from. Features that the events cannot give are shown, and cannot be ticked.
+    attributes : Attributes, optional
+        What is known of the customers besides, to choose from too. None of it is ticked at first.
+    chosen : iterable of str, optional
+        Names of the features and attributes ticked at first; a good start if not said.
+
+    Attributes
+    ----------
+    value : list of str
+        Names of the ticked features, and after them of the ticked attributes.
+    code : str
+        The lines of Python that the ticks stand for; `events` and `attributes` are what was passed.
+    note : str
+        How many of the customers the attributes are known of, where they are not known of all.
+
+    Raises
+    ------
+    ValueError
+        If a name is not offered, or a feature and an attribute share one.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_name("widgets.css")
+    options = t.List(t.Dict()).tag(sync=True)
+    value = t.List(t.Unicode()).tag(sync=True)
+    code = t.Unicode().tag(sync=True)
+    note = t.Unicode().tag(sync=True)
+
+    def __init__(
+        self,
+        events: Events,
+        *,
+        as_of: str | pd.Timestamp,
+        window: str | timedelta | None = None,
+        offered: Iterable[Feature] = FAMILIES,
+        attributes: Attributes | None = None,
+        chosen: Iterable[str] | None = None,
+    ):
+        offered = distinct_features(offered)
+        needs = what_is_lacking(events, offered)
+        self._offered = {f.name: f for f in offered if not needs[f.name]}
+        self._looked = {"as_of": as_of, "window": window}
+        self._of_events = _computed(events, tuple(self._offered.values()), self._looked)
+        self._all = self._of_events
+        options = [_option(f, self._all.get(f.name), needs[f.name]) for f in offered]
+        if attributes is not None:
+            check_clash(
+                [f.name for f in offered], attributes.columns, "A feature and an attribute are both called"
+            )
+            self._all = with_attributes(self._of_events, attributes)
+            options += [_attribute_option(name, attributes, self._all[name]) for name in attributes.columns]
+        options.sort(key=lambda option: BASES.index(option["basis"]))
+        value = list(self._good_start() if chosen is None else chosen)
+        super().__init__(options=options, value=value, note=_note(self._all))
+
+    def _good_start(self) -> list[str]:
+        known = self._of_events
+        good = [
+            n for n in GOOD_START if n in known and known[n].nunique() > 1 and known[n].notna().mean() >= 0.5
+        ]
+        return good or list(self._offered)
+
+    @t.validate("value")
+    def _only_offered(self, proposal: t.Bunch) -> list[str]:
+        offered = list(self._all.columns)
+        for name in proposal["value"]:
+            if name not in offered:
+                raise t.TraitError(
+                    f"{name!r} is not offered.{near(str(name), offered)} Choose from {', '.join(offered)}."
+                )
+        if not proposal["value"]:
+            raise t.TraitError("No feature is left. Keep at least one.")
+        return [name for name in offered if name in proposal["value"]]
+
+    @t.observe("value")
+    def _say_code(self, _change: t.Bunch) -> None:
+        when = "".join(
+            f", {name}={str(value)!r}" for name, value in self._looked.items() if value is not None
+        )
+        lines = [f"customers = sg.customer_features(events, {code_for(self._computed)}{when})"]
+        if known := self._known:
+            only = "" if self.features else f"[{known!r}]"
+            lines.append(f"customers = sg.with_attributes(customers, attributes[{known!r}]){only}")
+        self.code = "\n".join(lines)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The ticked features; attributes are none."""
+        return tuple(self._offered[name] for name in self.value if name in self._offered)
+
+    @property
+    def _computed(self) -> tuple[Feature, ...]:
+        """The features to compute: some feature must say who the customers are."""
+        return self.features or tuple(self._offered.values())[:1]
+
+    @property
+    def _known(self) -> list[str]:
+        """The ticked attributes."""
+        return [name for name in self.value if name not in self._offered]
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """What is ticked of each customer, as the code would compute it; already computed."""
+        known = self._known
+        table = (self._all if known else self._of_events)[list(self.value)].copy()
+        facts = table.attrs["segkit"]
+        names = {*known, *(f.name for f in self._computed)}
+        for key in PER_COLUMN & set(facts):
+            facts[key] = {name: said for name, said in facts[key].items() if name in names}
+        return table
+
+
+def _computed(events: Events, features: tuple[Feature, ...], looked: dict[str, Any]) -> pd.DataFrame:
+    """Compute features a family at a time: all at once would hold the partial sums of all in memory."""
+    families = list(dict.fromkeys(f.family for f in features))
+    bar = tqdm(families, desc="Computing features", unit="family", leave=False, disable=len(families) < 4)
+    parts = [customer_features(events, [f for f in features if f.family == name], **looked) for name in bar]
+    table = pd.concat(parts, axis=1)
+    notes = {key: dict(ChainMap(*(part.attrs["segkit"][key] for part in parts))) for key in PER_COLUMN}
+    table.attrs["segkit"] = parts[0].attrs["segkit"] | notes
+    return table[[f.name for f in features]]
+
+
+def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
+    option = {
+        "name": feature.name,
+        "family": feature.family,
+        "basis": feature.basis,
+        "unit": feature.unit,
+        "doc": feature.doc,
+        "needs": needs,
+    }
+    if column is None:
+        return option | {"bars": [], "range": "", "missing": 0.0, "same": False}
+    return option | _distribution(column)
+
+
+def _attribute_option(name: str, attributes: Attributes, column: pd.Series) -> dict:
+    about = attributes.about.loc[name]
+    option = {
+        "name": name,
+        "family": re.sub("^the ", "Your ", about["source"]),  # a name, or what it is: the DataFrame
+        "basis": about["basis"],
+        "unit": about["unit"],
+        "doc": about["meaning"],
+        "needs": "",
+    }
+    return option | _distribution(column)
+
+
+def _note(customers: pd.DataFrame) -> str:
+    counts = customers.attrs["segkit"].get("attributes", {"unknown": 0})
+    if not counts["unknown"]:
+        return ""
+    everyone = counted(counts["known"] + counts["unknown"], "customer")
+    return f"Attributes are known of {counts['known']:,} of {everyone}; of the others they are missing."
+
+
+def _distribution(column: pd.Series) -> dict:
+    """Say how a column is distributed, how much of it is missing, and whether it is the same for all."""
+    shown = _of_numbers(column) if pd.api.types.is_numeric_dtype(column.dtype) else _of_words(column)
+    same = len(column) > 1 and column.notna().all() and column.nunique() == 1
+    return shown | {"missing": float(column.isna().mean()), "same": bool(same)}
+
+
+def _of_words(column: pd.Series) -> dict:
+    """Summarise words by the counts of the most frequent, 0 to 1; ordered words in their order."""
+    counts = column.value_counts()
+    counts = counts[counts > 0]
+    if not len(counts):
+        return {"bars": [], "range": "unknown for all"}
+    often = counts.index[0]
+    if getattr(column.dtype, "ordered", False):
+        counts = counts.reindex([word for word in column.cat.categories if word in counts.index])
+    bars = (counts / counts.max()).head(BINS).tolist()
+    return {"bars": bars, "range": f"{len(counts)} words, most often {often}"}
+
+
+def _of_numbers(column: pd.Series) -> dict:
+    """Summarise numbers by the heights of a few bars, 0 to 1; long tails on a logarithmic scale."""
+    known = column.dropna().to_numpy(dtype=float)
+    if len(known) == 0:
+        return {"bars": [], "range": "unknown for all"}
+    low, high = known.min(), known.max()
+    long_tail = low >= 0 and pd.Series(known).skew() > 1
+    counts, _ = np.histogram(np.log1p(known) if long_tail else known, bins=BINS)
+    said = f"{low:,.4g} to {high:,.4g}, median {np.median(known):,.4g}{', logarithmic' if long_tail else ''}"
+    return {"bars": (counts / counts.max()).tolist(), "range": said}

@@ -1,0 +1,375 @@
+"""Three verdicts on segments, of which none stands for another: real, repeatable, useful."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control, norm
+
+from segkit.collect.events import Events
+from segkit.core.checks import check_count, check_seed
+from segkit.core.parts import noun_of, part_of
+from segkit.create.segmentation import Segmentation, checked_result
+from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
+from segkit.trust.stability import Stability, stability
+from segkit.trust.structure import REFERENCES, StructureTest, examine
+
+REPEATS, PARTLY = 0.75, 0.6  # mean Jaccard similarity, after Hennig (2007)
+FDR = 0.05
+NOT_ASKED = "not asked"
+WORDS = {
+    ("real", "repeatable"): "real and repeatable",
+    ("real", "in part"): "real, its edges move",
+    ("real", "not repeatable"): "real, but it does not come back",
+    ("arbitrary", "repeatable"): "repeatable but arbitrary",
+    ("arbitrary", "in part"): "arbitrary, and its edges move",
+    ("arbitrary", "not repeatable"): "neither real nor repeatable",
+}
+UNDIVIDED = {"structure": "several groups in one segment", "continuum": "all of one continuum"}
+TOO_FEW = "too little to tell"
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What is known of a segmentation: for the whole and for each segment, with the evidence.
+
+    Made by :func:`assess`, or by ``result.trust``.
+
+    Attributes
+    ----------
+    real, repeatable, useful : str
+        The verdicts on the whole, in words. There may be groups, and these segments cut across them.
+    segments : DataFrame
+        Indexed by segment id:
+
+        * `name`, and `share` of the customers;
+        * `verdict`: real and repeatable in one: "repeatable but arbitrary" is a part of one crowd that is
+          cut at the same place each time;
+        * `real`: "real", "arbitrary" or "too little", with `separation` and `p_value`;
+        * `repeatable`: "repeatable", "in part" or "not repeatable", by `jaccard` and its interval `low`, `high`;
+        * `useful`: "useful", "no different" or "not asked", and `next_period` in words.
+    structure : StructureTest, optional
+        The evidence for "real"; missing where the segmentation was loaded from a folder.
+    stability : Stability, optional
+        The evidence for "repeatable", likewise.
+    scoreboard : DataFrame, optional
+        The evidence for "useful": from :func:`segkit.outcome_scoreboard`.
+    of : str
+        The hash of the segmentation that was asked about.
+    """
+
+    real: str
+    repeatable: str
+    useful: str
+    segments: pd.DataFrame = field(repr=False)
+    structure: StructureTest | None = field(default=None, repr=False)
+    stability: Stability | None = field(default=None, repr=False)
+    scoreboard: pd.DataFrame | None = field(default=None, repr=False)
+    of: str = field(default="", repr=False)
+
+    @property
+    def summary(self) -> str:
+        """The three verdicts in one line."""
+        return f"Real? {self.real}. Repeatable? {self.repeatable}. Useful? {self.useful}."
+
+    def renamed(self, names: Mapping[int, str]) -> Trust:
+        """Return the same under other names of the segments."""
+        repeated = self.stability
+        if repeated is not None:
+            repeated = dataclasses.replace(repeated, segments=_called(repeated.segments, names))
+        return dataclasses.replace(self, segments=_called(self.segments, names), stability=repeated)
+
+    def __repr__(self) -> str:
+        lines = [f"{row.name}: {_line(row)}" for row in self.segments.itertuples(index=False)]
+        return "\n".join([self.summary, *lines])
+
+    def _repr_html_(self) -> str:
+        """Show the verdicts; the evidence for each opens by a click."""
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(row.name)}</td><td>{row.share:.0%}</td>"
+            f"<td style='text-align:left'>{html.escape(_line(row))}</td></tr>"
+            for row in self.segments.itertuples(index=False)
+        )
+        left = "<th style='text-align:left'>"
+        head = f"<tr>{left}{part_of(self.segments)}</th><th>Share</th>{left}Verdict</th></tr>"
+        parts = [_evidence(*told) for told in self._told()]
+        return f"<div>{''.join(parts)}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
+
+    def _told(self) -> list[tuple[str, str, str, pd.DataFrame | None]]:
+        looked = self.segments.drop(columns=["verdict"])
+        real = looked[["name", "real", "separation", "p_value"]]
+        repeatable = looked[["name", "repeatable", "jaccard", "low", "high"]]
+        structure = self.structure.sentence if self.structure is not None else ""
+        jaccard = (
+            "Made again on customers drawn with replacement, how like its first form is each segment (Jaccard "
+            "similarity; 0.75 and more is stable)?"
+        )
+        board = (
+            ""
+            if self.scoreboard is None
+            else "How much of the next period each segmentation explains, out of time."
+        )
+        return [
+            ("Real?", self.real, structure, real),
+            ("Repeatable?", self.repeatable, jaccard, repeatable),
+            ("Useful?", self.useful, board, self.scoreboard),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdicts as JSON can hold them; the evidence can be made again."""
+        table = self.segments.astype(object).where(self.segments.notna(), None)
+        records = [
+            {"segment": int(s), **row} for s, row in zip(table.index, table.to_dict("records"), strict=True)
+        ]
+        return {
+            "of": self.of,
+            "real": self.real,
+            "repeatable": self.repeatable,
+            "useful": self.useful,
+            "noun": noun_of(self.segments),
+            "segments": records,
+        }
+
+    @classmethod
+    def from_dict(cls, words: Mapping[str, Any]) -> Trust:
+        """Return the verdicts that :meth:`to_dict` gave."""
+        table = pd.DataFrame(list(words["segments"])).set_index("segment")
+        numbers = [c for c in ("share", "separation", "p_value", "jaccard", "low", "high") if c in table]
+        table[numbers] = table[numbers].astype(float)
+        table.attrs["segkit"] = {"noun": words.get("noun")}
+        return cls(words["real"], words["repeatable"], words["useful"], table, of=words.get("of", ""))
+
+
+def assess(
+    result: Segmentation,
+    *,
+    events: Events | None = None,
+    horizon: str | timedelta | None = None,
+    resamples: int = 50,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Trust:
+    """Ask three questions of segments: are they real, repeatable, useful?
+
+    Parameters
+    ----------
+    result : Segmentation
+    events : Events, optional
+        The log, running past the moment that the segments were made as of; without it nobody can say whether
+        they are useful.
+    horizon : str or timedelta, optional
+        How far to look ahead, such as ``"90 days"``; needed with `events`.
+    resamples : int, default=50
+        Bootstrap samples for :func:`segkit.stability`.
+    random_state : int, default=0
+    progress : bool, default=True
+        Whether to show progress bars.
+
+    Returns
+    -------
+    Trust
+
+    Raises
+    ------
+    ValueError
+        If `events` came without `horizon`, the horizon is no span of time or longer than the events run, or the
+        segments were made of a table that does not say as of when. This is asked before the long work begins.
+
+    Notes
+    -----
+    Real: :func:`segkit.structure_test`, and for each segment :func:`segkit.segment_structure`. Repeatable:
+    :func:`segkit.stability`. Useful: :func:`segkit.outcome_scoreboard`; a segment is useful if its customers did
+    something else in the next period than everyone else, at a false discovery rate of 5 % over all segments and
+    outcomes [1]_. Only there are p-values of differences in order, since the next period did not make the segments.
+
+    Interrupted while reference shops are simulated, it keeps what these say, and asks nothing more.
+
+    References
+    ----------
+    .. [1] Benjamini & Hochberg (1995), Controlling the False Discovery Rate, Journal of the Royal Statistical
+       Society B 57.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> import segkit as sg
+    >>> rng = np.random.default_rng(0)
+    >>> values = np.vstack([rng.normal(c, 1, (60, 2)) for c in ([0, 0], [9, 0], [4, 8])])
+    >>> customers = pd.DataFrame(values, columns=["visits", "opens"], index=[f"c{i:03}" for i in range(180)])
+    >>> told = sg.assess(sg.segment(customers, n_segments=3), progress=False)
+    >>> told.segments["verdict"].unique().tolist()
+    ['real and repeatable']
+    """
+    checked_result(result)
+    check_count("resamples", resamples, 1)
+    check_seed(random_state)
+    if (events is None) != (horizon is None):
+        raise ValueError(
+            "Whether segments are useful needs both the events and how far to look ahead. "
+            "Say assess(result, events=events, horizon='90 days')."
+        )
+    when: dict[str, Any] = {}
+    if events is not None and horizon is not None:
+        check_events(events)
+        when = {"as_of": _moment(result), "horizon": horizon}
+        checked_times(events, {"segments": result}, **when)  # before the long work, and not after it
+    structure, apart = examine(result, random_state=random_state, progress=progress)
+    stopped = structure.facts.get("references", REFERENCES) < REFERENCES
+    repeated = None
+    if len(result.segments) > 1 and not stopped:
+        repeated = stability(result, resamples=resamples, random_state=random_state, progress=progress)
+    board = later = None
+    if events is not None and when and not stopped:
+        board = outcome_scoreboard(events, result, **when, random_state=random_state)
+        later = segment_outcomes(events, result, **when)
+    segments = _of_segments(result, structure, apart, repeated, later)
+    return Trust(
+        _these_in_words(structure, segments),
+        _repeatable_in_words(segments),
+        NOT_ASKED if board is None else _useful_in_words(board),
+        segments,
+        structure,
+        repeated,
+        board,
+        result.hash,
+    )
+
+
+def _moment(result: Segmentation) -> str:
+    as_of = result.provenance.get("as_of")
+    if as_of is None:
+        raise ValueError(
+            "These segments do not know as of which moment they were made, so nothing comes after it. Make them from "
+            "customer_features(…, as_of=…)."
+        )
+    return str(as_of)
+
+
+def _called(segments: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+    called = pd.Series([names.get(s, n) for s, n in segments["name"].items()], segments.index)
+    return segments.assign(name=called.astype("str"))
+
+
+def real_in_words(test: StructureTest) -> str:
+    """Say what the structure test found, in a few words."""
+    if test.verdict == "too little":
+        return "Too little to tell"
+    p = f"p = {test.p_value:.2g}"
+    return f"yes ({p})" if test.verdict == "structure" else f"no, one continuum cut into bands ({p})"
+
+
+def _these_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
+    """Say whether these segments are the groups that there are."""
+    if test.verdict != "structure" or len(segments) < 2:
+        return real_in_words(test)
+    n, real = len(segments), int((segments["real"] == "real").sum())
+    if not real:
+        return f"no: there are groups (p = {test.p_value:.2g}), and these are not they"
+    return f"{'yes' if real == n else f'{real} of {n}'} (p = {test.p_value:.2g})"
+
+
+def _of_segments(
+    result: Segmentation,
+    structure: StructureTest,
+    apart: pd.DataFrame,
+    repeated: Stability | None,
+    later: pd.DataFrame | None,
+) -> pd.DataFrame:
+    ids = pd.Index(result.segments, name="segment")
+    table = pd.DataFrame(
+        {
+            "name": pd.Series([result.name_of(s) for s in ids], ids, dtype="str"),
+            "share": [float((result.labels == s).mean()) for s in ids],
+            "real": apart["verdict"].reindex(ids),
+            "separation": apart["separation"].reindex(ids),
+            "p_value": apart["p_value"].reindex(ids),
+        },
+        index=ids,
+    )
+    numbers = ["jaccard", "low", "high"]
+    table[numbers] = np.nan if repeated is None else repeated.segments[numbers].reindex(ids)
+    table["repeatable"] = [_repeats(j) for j in table["jaccard"]]
+    table["useful"], table["next_period"] = _later_in_words(later, ids)
+    found = [_verdict(*pair) for pair in zip(table["real"], table["repeatable"], strict=True)]
+    if len(ids) == 1:
+        found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
+    table.insert(2, "verdict", found)
+    table.attrs["segkit"] = {"noun": result.noun}
+    return table
+
+
+def _verdict(real: str, repeatable: str) -> str:
+    if real != "too little" and repeatable == NOT_ASKED:
+        return f"{real}; whether it comes back was not asked"
+    return WORDS.get((real, repeatable), TOO_FEW)
+
+
+def _repeats(jaccard: float) -> str:
+    if np.isnan(jaccard):
+        return NOT_ASKED
+    return "repeatable" if jaccard >= REPEATS else "in part" if jaccard >= PARTLY else "not repeatable"
+
+
+def _repeatable_in_words(segments: pd.DataFrame) -> str:
+    if segments["jaccard"].isna().all():
+        return NOT_ASKED
+    n, holding = len(segments), int((segments["repeatable"] == "repeatable").sum())
+    weakest = f"weakest {segments['jaccard'].min():.2f}"
+    return (
+        f"yes ({weakest})" if holding == n else f"{'no' if not holding else f'{holding} of {n}'} ({weakest})"
+    )
+
+
+def _later_in_words(later: pd.DataFrame | None, ids: pd.Index) -> tuple[list[str], list[str]]:
+    """Say in which outcomes each segment differs from everyone else, at a false discovery rate of 5 %."""
+    if later is None:
+        return [NOT_ASKED] * len(ids), [""] * len(ids)
+    asked = later[later.index.get_level_values("segment").isin(ids)]
+    error = (asked["high"] - asked["low"]) / (2 * norm.ppf(0.975))
+    known = asked[(error > 0) & asked["difference"].notna()]
+    p = 2 * norm.sf((known["difference"] / error.loc[known.index]).abs())
+    differs = set(known.index[false_discovery_control(p) <= FDR]) if len(known) else set()
+    said = []
+    for segment in ids:
+        told = [_difference(o, known.loc[(o, segment)]) for o in OUTCOMES if (o, segment) in differs]
+        said.append("; ".join(told))
+    return ["useful" if words else "no different" for words in said], said
+
+
+def _difference(outcome: str, row: pd.Series) -> str:
+    if outcome == "spend":
+        return f"spend {row['mean']:,.3g} (others {row['others']:,.3g})"
+    return f"{outcome} {row['mean']:.0%} (others {row['others']:.0%})"
+
+
+def _useful_in_words(board: pd.DataFrame) -> str:
+    verdicts = board["verdict"].xs("segments", level="segmentation")
+    of = {word: [o for o in OUTCOMES if verdicts[o].startswith(word)] for word in ("more", "as much", "less")}
+    less = f"RFM quintiles say more of {_and(of['less'])}"
+    if of["more"]:
+        return f"yes, more than RFM quintiles of {_and(of['more'])}" + (f"; {less}" if of["less"] else "")
+    if of["as much"]:
+        return f"as much as RFM quintiles of {_and(of['as much'])}" + (f"; {less}" if of["less"] else "")
+    return f"{less}" if of["less"] else "no more than chance"
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _line(row: Any) -> str:
+    said = row.verdict if np.isnan(row.jaccard) else f"{row.verdict} (Jaccard {row.jaccard:.2f})"
+    return said + (f"; next: {row.next_period}" if row.next_period else "")
+
+
+def _evidence(question: str, verdict: str, sentence: str, table: pd.DataFrame | None) -> str:
+    shown = "" if table is None else table.round(3).to_html(border=0, escape=True)
+    said = f"<p>{html.escape(sentence)}</p>" if sentence else ""
+    return f"<details><summary><b>{html.escape(question)}</b> {html.escape(verdict)}</summary>{said}{shown}</details>"

@@ -1,0 +1,1 @@
+"""Say how sure each customer's segment is."""

@@ -1,0 +1,179 @@
+"""Customers as a few thousand weighted micro-clusters, on which segments can be made again cheaply.
+
+Segments of a hundred thousand customers are settled by where the crowds are, not by single customers:
+k-means on 3,000 weighted micro-clusters finds what k-means on everyone finds, as closely as two runs on
+everyone agree with each other (``benchmarks/trust.py`` measures it). Fewer are not faithful.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import KMeans
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from segkit.methods.fitting import labels_of, nearest, rule_of
+
+MICRO = 3_000  # micro-clusters
+LEARN = 60_000  # customers from whom they are learnt; everyone is then put into the nearest
+PASSES = 3  # of Lloyd's algorithm, after which they hardly move
+BLOCK = 4_096  # rows measured at once; fixed, so that no answer depends on the number of threads
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """Points that stand for customers.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_points, n_prepared)
+        Mean of each micro-cluster; the customers themselves where they are few.
+    weights : ndarray of int, shape (n_points,)
+        How many customers each stands for.
+    member_of : ndarray of int, shape (n_customers,)
+        The point of each customer.
+    within : float
+        Sum of squared distances of the customers to their points.
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    member_of: np.ndarray
+    within: float
+
+    @property
+    def n_customers(self) -> int:
+        """How many customers the points stand for."""
+        return int(self.weights.sum())
+
+    def redrawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the weights of a bootstrap sample: as many customers, drawn with replacement."""
+        return rng.multinomial(self.n_customers, self.weights / self.n_customers)
+
+    def halved(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of two halves of the customers."""
+        half = rng.multivariate_hypergeometric(self.weights, self.n_customers // 2, method="marginals")
+        return half, self.weights - half
+
+
+def compress(prepared: np.ndarray, rng: np.random.Generator, *, most: int = MICRO) -> Compressed:
+    """Put customers into micro-clusters.
+
+    Parameters
+    ----------
+    prepared : ndarray of shape (n_customers, n_prepared)
+        Scaled features.
+    rng : Generator
+    most : int, default=3000
+        How many micro-clusters; where there are no more customers, each is one.
+
+    Returns
+    -------
+    Compressed
+    """
+    n = len(prepared)
+    if n <= most:
+        return Compressed(prepared, np.ones(n, dtype=np.int64), np.arange(n), 0.0)
+    learn = prepared if n <= LEARN else prepared[np.sort(rng.choice(n, LEARN, replace=False))]
+    different = np.unique(learn, axis=0)
+    centers = different[np.sort(rng.choice(len(different), min(most, len(different)), replace=False))]
+    for _ in range(PASSES):
+        centers = _means(learn, _nearest(learn, centers), len(centers))[0]
+    member_of = _nearest(prepared, centers)
+    points, kept = _means(prepared, member_of, len(centers))
+    member_of = (np.cumsum(kept) - 1)[member_of]
+    apart = prepared - points[member_of]
+    within = float(np.einsum("ij,ij->", apart, apart))
+    return Compressed(points, np.bincount(member_of), member_of, within)
+
+
+def _means(rows: np.ndarray, group: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each group that has members, and which have."""
+    counts = np.bincount(group, minlength=n)
+    kept = counts > 0
+    sums = np.stack([np.bincount(group, weights=column, minlength=n) for column in rows.T], axis=1)
+    return sums[kept] / counts[kept, None], kept
+
+
+def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return the nearest centre by a matrix product, in blocks that threads share out."""
+    turned = np.ascontiguousarray(-2 * centers.T, dtype=np.float32)
+    squares = np.einsum("ij,ij->i", centers, centers).astype(np.float32)
+    found = np.empty(len(rows), dtype=np.int64)
+
+    def settle(start: int) -> None:
+        block = rows[start : start + BLOCK].astype(np.float32)
+        found[start : start + BLOCK] = (block @ turned + squares).argmin(axis=1)
+
+    with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(settle, range(0, len(rows), BLOCK)))
+    return found
+
+
+def labels_with(
+    clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray, seed: int | None = None
+) -> np.ndarray:
+    """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
+
+    k-means takes weights; any other clusterer sees each point as often as it weighs. Segments that are made
+    again want a seed of their own: from the same seed, k-means starts at about the same customers each time.
+    """
+    again, drawn = clone(clusterer), np.flatnonzero(weights)
+    if seed is not None and "random_state" in again.get_params():
+        again.set_params(random_state=seed)
+    size = next((p for p in ("n_clusters", "n_components") if p in again.get_params()), None)
+    if size is not None:
+        different = len(np.unique(points[drawn], axis=0))
+        again.set_params(**{size: min(again.get_params()[size], different)})
+    with _threads().limit(limits=1):
+        if isinstance(again, KMeans):
+            again.fit(points[drawn], sample_weight=weights[drawn])
+            return nearest(points, again.cluster_centers_)
+        rows = np.repeat(points, weights, axis=0)
+        again.fit(rows)
+        return rule_of(again, rows, labels_of(again, rows))(points)
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Return the libraries that run threads, looked for once: it takes as long as a small fit."""
+    return ThreadpoolController()
+
+
+def contingency(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return how many customers have each pair of labels; rows and columns in the order of labels."""
+    _, a = np.unique(one, return_inverse=True)
+    _, b = np.unique(other, return_inverse=True)
+    n = b.max() + 1
+    return np.bincount(a * n + b, weights=weights, minlength=(a.max() + 1) * n).reshape(-1, n)
+
+
+def adjusted_rand(table: np.ndarray) -> float:
+    """Return the adjusted Rand index of a contingency table (Hubert & Arabie 1985)."""
+    pairs = _pairs(table).sum()
+    rows, columns = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
+    expected = rows * columns / _pairs(table.sum())
+    most = (rows + columns) / 2
+    return 1.0 if most == expected else float((pairs - expected) / (most - expected))
+
+
+def jaccards(table: np.ndarray) -> np.ndarray:
+    """Return, for each row's segment, the Jaccard similarity to the column's segment that is most like it."""
+    union = table.sum(axis=1, keepdims=True) + table.sum(axis=0, keepdims=True) - table
+    return (table / np.maximum(union, 1)).max(axis=1)
+
+
+def kept_pairs(table: np.ndarray) -> np.ndarray:
+    """Return, for each column's segment, the share of its pairs of customers that share a row's segment too."""
+    size = table.sum(axis=0)
+    return np.where(size > 1, _pairs(table).sum(axis=0) / np.maximum(_pairs(size), 1), 1.0)
+
+
+def _pairs(counts: np.ndarray) -> np.ndarray:
+    counts = np.asarray(counts, dtype=float)
+    return counts * (counts - 1) / 2

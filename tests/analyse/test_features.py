@@ -1,0 +1,422 @@
+"""What holds of all features: each is checked by hand, sees what it should, and is one line of one query."""
+
+import dataclasses
+import importlib
+import re
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from by_hand import AS_OF, ada, bought, days_before, one
+from pandas.testing import assert_frame_equal
+from tables import orders, purchases
+
+import segkit as sg
+from segkit.analyse.features.basket import BASKET
+from segkit.analyse.features.cadence import CADENCE
+from segkit.analyse.features.catalogue import BY_FAMILY, FAMILIES, code_for
+from segkit.analyse.features.query import feature_query
+from segkit.analyse.features.rfm import RFM
+from segkit.analyse.features.trend import TREND
+from segkit.core.schema import KINDS
+from segkit.datasets import make_events
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Ada orders 184, 100 and 10 days before, and sends something back 5 days before."""
+    columns = ["days", "kind", "order_id", "product_id", "category", "quantity", "amount", "discount"]
+    lines = [
+        (184, "purchase", "o1", "p1", "A", 2, 20.0, 0.0),
+        (184, "purchase", "o1", "p2", "B", 1, 10.0, 0.0),
+        (100, "purchase", "o2", "p1", "A", 1, 10.0, 5.0),
+        (10, "purchase", "o3", "p3", "A", 4, 40.0, 15.0),
+        (5, "return", "o3", "p1", "A", -1, -10.0, 0.0),
+        (-1, "purchase", "o4", "p9", "Z", 9, 99.0, 9.0),  # tomorrow
+    ]
+    table = pd.DataFrame(lines, columns=columns).assign(customer_id="ada")
+    return sg.read_events(table.assign(timestamp=[days_before(d) for d in table.pop("days")]))
+
+
+def test_every_feature_is_computed_by_hand():
+    """Each file of a family's tests names what it computes in ``BY_HAND``."""
+    files = sorted(Path(__file__).parent.glob("test_features_*.py"))
+    by_hand = [name for file in files for name in importlib.import_module(file.stem).BY_HAND]
+    assert sorted(by_hand) == sorted(f.name for f in FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def town():
+    """Events of every kind and column of a dozen customers."""
+    table = make_events(12)[0].table.to_pandas()
+    brands = np.random.default_rng(0).choice(["X", "Y"], len(table))
+    return sg.read_events(table.assign(brand=np.where(table["product_id"].notna(), brands, None), zone=None))
+
+
+def one_of_each(features=FAMILIES):
+    """The first feature of each table in each family."""
+    return tuple({(f.family, f.grain): f for f in reversed(features)}.values())
+
+
+def test_a_feature_alone_is_the_feature_among_others(town):
+    everything = sg.customer_features(town, FAMILIES, as_of=AS_OF)
+    for feature in one_of_each():
+        alone = sg.customer_features(town, (feature,), as_of=AS_OF)
+        pd.testing.assert_series_equal(alone[feature.name], everything[feature.name], check_exact=True)
+
+
+def test_snapshots_are_the_features_of_each_date(town):
+    dates = ["2024-03-01", "2024-07-01 12:00"]
+    together = sg.snapshots(town, FAMILIES, dates=dates, window="300 days")
+    for date in dates:
+        apart = sg.customer_features(town, FAMILIES, as_of=date, window="300 days")
+        assert_frame_equal(words(together.loc[pd.Timestamp(date)]), words(apart), check_exact=True)
+
+
+def words(frame):
+    return frame.astype(dict.fromkeys(frame.select_dtypes("category"), "object"))
+
+
+def test_a_feature_sees_its_kinds_and_no_others():
+    """Who did nothing of these kinds has no orders, and nothing else is known; no 0 stands for that."""
+    table = pd.DataFrame({"customer_id": KINDS, "kind": KINDS, "timestamp": days_before(5)})
+    numbers = {"quantity": 1, "amount": 1.0, "discount": 0.5, "duration": 9, "rating": 2, "sentiment": -0.5}
+    words = ("product_id", "category", "brand", "page", "text", "channel", "device", "place")
+    texts = dict.fromkeys(words, "a")
+    frame = sg.customer_features(sg.read_events(table.assign(**numbers, **texts)), FAMILIES, as_of=AS_OF)
+    done = [kind for kind in KINDS if not kind.endswith("_sent")]
+    for feature in FAMILIES:
+        kinds = feature.kinds or done
+        others = frame.loc[[kind for kind in KINDS if kind not in kinds], feature.name]
+        assert others.isna().all() if feature.empty is None else (others == feature.empty).all(), feature.name
+
+
+# --- the window --------------------------------------------------------------------------------------
+
+INSTANT = pd.Timedelta("1us")
+
+
+def test_as_of_is_the_first_moment_that_is_not_seen():
+    events = purchases(("ada", AS_OF, 1.0), ("ada", AS_OF - INSTANT, 2.0), ("ada", AS_OF + INSTANT, 4.0))
+    assert one(events, "monetary") == 2
+
+
+def test_the_window_begins_with_its_first_moment():
+    start = AS_OF - pd.Timedelta("30 days")
+    events = purchases(("ada", start - INSTANT, 1.0), ("ada", start, 2.0), ("ada", start + INSTANT, 4.0))
+    assert one(events, "monetary", window="30 days") == 6
+    assert one(events, "frequency", window=pd.Timedelta(days=30)) == 2
+
+
+def test_the_window_of_snapshots_is_as_exact():
+    window = pd.Timedelta("1.5s") + INSTANT
+    events = purchases(("ada", AS_OF - window - INSTANT, 1.0), ("ada", AS_OF - window, 2.0))
+    assert sg.snapshots(events, RFM, dates=[AS_OF], window=window)["monetary"].to_list() == [2]
+
+
+def test_who_did_nothing_in_the_window_is_not_there():
+    events = purchases(("ada", days_before(5), 1.0), ("bob", days_before(50), 1.0))
+    assert sg.customer_features(events, RFM, as_of=AS_OF, window="30 days").index.to_list() == ["ada"]
+
+
+def test_as_of_is_utc_and_may_carry_a_zone():
+    events = purchases(("ada", "2024-06-30 23:30", 1.0), ("ada", "2024-06-30 21:30", 2.0))
+    assert one(events, "monetary", as_of=pd.Timestamp("2024-07-01", tz="Europe/Paris")) == 2
+    assert one(events, "monetary", as_of="2024-06-30 23:45") == 3
+
+
+# --- families, at their edges ------------------------------------------------------------------------
+
+
+# --- the frame ---------------------------------------------------------------------------------------
+
+
+def test_the_frame_says_what_it_holds(shop):
+    frame = sg.customer_features(shop, RFM + BASKET, as_of=AS_OF, window="200 days")
+    assert (frame.index.name, frame.index.dtype) == ("customer_id", "str")
+    assert frame.dtypes.drop("top_category").eq("float64").all() and frame["top_category"].dtype == "category"
+    assert list(frame) == [f.name for f in RFM + BASKET]
+    facts = frame.attrs["segkit"]
+    assert (facts["as_of"], facts["window"], facts["sources"]) == (
+        "2024-07-01T00:00:00",
+        "200 days 00:00:00",
+        ["the DataFrame"],
+    )
+    assert (
+        facts["units"]["recency"] == "days" and facts["meanings"]["recency"] == "Time since the last order."
+    )
+
+
+def test_customers_are_in_the_order_of_their_ids():
+    events = purchases(*((i, days_before(1), 1.0) for i in ["b", "10", "9", "a"]))
+    assert sg.customer_features(events, RFM, as_of=AS_OF).index.to_list() == ["10", "9", "a", "b"]
+
+
+def test_one_query_computes_all(town):
+    sql = str(ibis.to_sql(feature_query(town, FAMILIES, as_of=AS_OF), dialect="duckdb"))
+    assert sql.startswith(("WITH", "SELECT")) and ";" not in sql
+
+
+def test_naming_a_feature_twice_is_naming_it_once(shop):
+    assert list(sg.customer_features(shop, RFM + RFM, as_of=AS_OF)) == [f.name for f in RFM]
+
+
+@pytest.mark.parametrize(
+    ("expr", "value"),
+    [
+        (lambda events: events.count(), 5),
+        (lambda orders: orders.amount.max(), 40),
+        (lambda gaps: gaps.days.min(), 84),
+        (lambda purchases: purchases.quantity.sum(), 8),
+        (lambda lines: lines.count(), 5),
+        (lambda categories: categories["lines"].min(), 1),
+        (lambda events: events.kind.max(), "return"),
+        (lambda orders: orders.count() > 2, 1),
+    ],
+)
+def test_a_feature_of_ones_own_is_one_line(shop, expr, value):
+    own = sg.Feature("own", expr, "things", "Things.")
+    assert ada(shop, (own,))["own"] == value
+
+
+def test_features_without_orders_need_no_amount():
+    events = sg.read_events(orders(("ada", days_before(4), 1.0)).drop(columns="amount"), kind="purchase")
+    assert one(events, "recency") == 4
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+
+def test_a_log_that_was_filtered_empty_is_told_of():
+    events = sg.read_events(orders(("ada", days_before(4), 1.0)), kind="purchase")
+    nothing = dataclasses.replace(events, table=events.table.filter(events.table.kind == "visit"))
+    with pytest.raises(ValueError, match=r"There are no events\. Look at the filter"):
+        sg.customer_features(nothing, sg.RFM, as_of=AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        (
+            {"as_of": "2024-01-01"},
+            ValueError,
+            "No event lies before 2024-01-01.*Look at a later moment, such as as_of='2024-06-22'",
+        ),
+        ({"window": "2h"}, ValueError, "No event lies in the 0 days 02:00:00 before 2024-07-01"),
+        ({"as_of": "someday"}, ValueError, "as_of='someday' is not a moment"),
+        ({"as_of": None}, ValueError, "as_of=None is no moment"),
+        ({"as_of": 20240701}, ValueError, "as_of=20240701 is not a moment"),
+        ({"window": "long"}, ValueError, "window='long' is not a span of time"),
+        ({"window": "0 days"}, ValueError, "not longer than nothing"),
+        ({"window": "0.5us"}, ValueError, "shorter than a microsecond"),
+        ({"features": ()}, ValueError, "No feature was chosen"),
+        ({"features": ["recency"]}, TypeError, "'recency' is not a Feature"),
+        ({"features": BASKET}, ValueError, "'items_per_order' needs 'quantity'.*read_events\\(…, quantity="),
+    ],
+)
+def test_what_cannot_be_computed_is_explained(said, error, message):
+    events = bought((10, 1.0))
+    with pytest.raises(error, match=message):
+        sg.customer_features(events, **({"features": RFM, "as_of": AS_OF} | said))
+
+
+def test_two_features_of_one_name_are_refused(shop):
+    other = sg.Feature("recency", lambda orders: orders.days_ago.max(), "days", "Another.")
+    with pytest.raises(ValueError, match="Two different features are called 'recency'"):
+        sg.customer_features(shop, (*RFM, other), as_of=AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": " "}, "name is a word"),
+        ({"basis": "behavioral"}, "basis='behavioral' is none of"),
+        ({"expr": lambda order: order.count()}, "asks for a table 'order'. Did you mean 'orders'"),
+        ({"expr": lambda: 1}, "asks for no table, and needs exactly one"),
+        ({"expr": lambda orders, gaps: 1}, "asks for orders, gaps, and needs exactly one"),
+        ({"expr": 1}, "1 cannot be called"),
+        ({"settings": {"timezone": "UTC"}}, "is no tuple of pairs"),
+        ({"settings": ("timezone", "UTC")}, "is no tuple of pairs"),
+        ({"name": "two\nlines"}, "Leave out tabs, line breaks"),
+        *(
+            ({"name": name}, f"cannot be called {name!r}.* such as 'my_")
+            for name in ("customer_id", "Customer_ID_0", "snapshot", "snapshot_1", "as_of", "amount_right")
+        ),
+    ],
+)
+def test_a_feature_that_makes_no_sense_is_explained(changed, message):
+    made = {"name": "n", "expr": lambda orders: orders.count(), "unit": "orders", "doc": "Number."}
+    with pytest.raises((ValueError, TypeError), match=message):
+        sg.Feature(**(made | changed))
+
+
+def test_names_that_differ_by_capitals_only_are_refused(shop):
+    other = sg.Feature("Recency", lambda orders: orders.days_ago.max(), "days", "Another.")
+    with pytest.raises(ValueError, match="'recency' and 'Recency' differ by capitals only"):
+        sg.customer_features(shop, (*RFM, other), as_of=AS_OF)
+
+
+@pytest.mark.parametrize("dates", [AS_OF, "2024-07-01", None])
+def test_one_date_is_no_list_of_them(shop, dates):
+    with pytest.raises(TypeError, match="is no list of dates"):
+        sg.snapshots(shop, RFM, dates=dates)
+
+
+# --- the catalogue -----------------------------------------------------------------------------------
+
+
+def test_the_catalogue_says_what_is_lacking():
+    needs = sg.feature_catalogue(events=bought((1, 1.0))).set_index("name")["needs"]
+    lacking = {
+        "items_per_order": "quantity",
+        "variety": "product_id",
+        "category_entropy": "category",
+        "top_category": "category",
+        "top_brand": "brand",
+        "discount_share": "discount",
+        "price_level": "quantity",
+        "survey_response_rate": "rating",
+        "nps_class": "rating",
+        "negative_share": "sentiment",
+        "social_reach": "quantity",
+        "visits": "page_view events",
+        "visit_depth": "page",
+        "email_open_rate": "email_sent events",
+        "chat_count": "chat events",
+        "top_device": "device",
+    }
+    assert needs[list(lacking)].to_dict() == lacking
+    enough = [
+        "recency",
+        "monetary",
+        "gap_cv",
+        "spend_slope",
+        "weekend_order_share",
+        "night_share",
+    ]
+    assert set(needs[enough]) == {""}
+
+
+def test_every_feature_says_its_family_unit_and_meaning():
+    catalogue = sg.feature_catalogue()
+    assert catalogue.map(bool).all(axis=None)
+    assert catalogue["name"].is_unique
+    assert catalogue["family"].unique().tolist() == list(BY_FAMILY)
+
+
+def test_a_misspelt_feature_is_explained():
+    with pytest.raises(ValueError, match=r"no feature 'recensy'. Did you mean 'recency'"):
+        sg.select_features("recensy")
+    for said in (["recency"], None):
+        with pytest.raises(TypeError, match=r"which is no name\. Pass the names one by one"):
+            sg.select_features(said)
+
+
+@pytest.mark.parametrize("chosen", [RFM, RFM + TREND, CADENCE + BASKET[:2], FAMILIES])
+def test_the_code_for_features_gives_them_again(chosen):
+    assert set(eval(code_for(chosen), {"sg": sg})) == set(chosen)
+
+
+# --- features of one's own ---------------------------------------------------------------------------
+
+
+def of_own(expr, **more):
+    """Bob orders for 10 and 30, Ada for 0; the value of a feature of one's own for each."""
+    events = purchases(("ada", "2024-01-01", 0.0), ("bob", "2024-01-01", 10.0), ("bob", "2024-01-02", 30.0))
+    feature = sg.Feature("mine", expr, "currency", "My own.", **more)
+    return sg.customer_features(events, [feature], as_of="2024-02-01")["mine"].to_list()
+
+
+@pytest.mark.parametrize("ids", [{}, {"order_id": ["x", "y"]}], ids=["without order ids", "with"])
+def test_a_feature_of_ones_own_may_multiply_amounts(ids):
+    log = sg.read_events(
+        pd.DataFrame(
+            {
+                "customer_id": "ada",
+                "timestamp": [days_before(2), days_before(1)],
+                "amount": [3000.0, 4000.0],
+                **ids,
+            }
+        ),
+        kind="purchase",
+    )
+    squares = sg.Feature("squares", lambda orders: (orders.amount * orders.amount).sum(), "", "Squares.")
+    spread = sg.Feature("spread", lambda orders: orders.amount.max() * orders.amount.min(), "", "A product.")
+    of_lines = sg.Feature(
+        "of_lines", lambda purchases: (purchases.amount * purchases.amount).sum(), "", "Same."
+    )
+    row = sg.customer_features(log, [squares, spread, of_lines, *sg.RFM], as_of=AS_OF).loc["ada"]
+    assert (row["squares"], row["spread"], row["of_lines"], row["monetary"]) == (25e6, 12e6, 25e6, 7000)
+
+
+def test_devices_of_a_feature_of_ones_own_are_known_ones():
+    seen = pd.DataFrame(
+        {"customer_id": "ada", "timestamp": [days_before(d) for d in (4, 3, 2, 1)], "kind": "search"}
+    )
+    count = sg.Feature("n", lambda devices: devices.count(), "", "Devices.", kinds=())
+    most = sg.Feature("most", lambda devices: devices.deeds.max(), "", "Most deeds on one.", kinds=())
+    log = sg.read_events(seen.assign(device=["phone", "desktop", None, None]))
+    assert sg.customer_features(log, [count, most], as_of=AS_OF).loc["ada"].to_list() == [2, 1]
+    with pytest.raises(ValueError, match="needs 'device'"):
+        sg.customer_features(sg.read_events(seen), [count], as_of=AS_OF)
+
+
+ELSEWHERE = ibis.memtable({"amount": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("expr", "more", "said"),
+    [
+        (
+            lambda orders: orders.amnt.max(),
+            {},
+            "The feature 'mine' asks for 'amnt', which orders do not have. Did you mean 'amount'? Their columns are",
+        ),
+        (lambda orders: orders["amnt"].max(), {}, "Did you mean 'amount'?"),
+        (lambda orders: orders.amount.maxx(), {}, "The expression of the feature 'mine' cannot be used"),
+        (lambda orders: 1 / 0, {}, "cannot be used: ZeroDivisionError, division by zero. It should be one"),
+        (lambda orders: orders.amount, {}, "'mine' is a column, and not an aggregate. Write one, such as"),
+        (lambda orders: orders.amount.lag(), {}, "is a column, and not an aggregate"),
+        (lambda orders: orders, {}, "is a table, and not an aggregate"),
+        (lambda orders: 5, {}, "is 5, and not an aggregate"),
+        (
+            lambda orders: orders.amount.collect(),
+            {},
+            "gives array<decimal(38, 6)>. A feature is a number or a",
+        ),
+        (lambda orders: ELSEWHERE.amount.max(), {}, "is of another table than orders"),
+        (lambda orders: orders.filter(orders.amount > 1).count(), {}, "or of some of their rows"),
+        (lambda orders: orders.count(), {"empty": "zero"}, "gives numbers, and empty='zero' is none"),
+        (lambda orders: orders.count(), {"empty": np.inf}, "empty=inf should be the number that stands for"),
+        (lambda orders: orders.count(), {"kinds": "purchase"}, "kinds='purchase' should list kinds of event"),
+        (
+            lambda orders: orders.product_id.nunique(),
+            {},
+            "needs 'product_id', which these events do not have",
+        ),
+    ],
+)
+def test_what_a_feature_of_ones_own_gets_wrong_is_said_of_it(expr, more, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        of_own(expr, **more)
+
+
+def test_what_is_divided_by_zero_is_missing():
+    share = of_own(lambda orders: orders.amount.min().cast("float64") / orders.amount.max().cast("float64"))
+    assert np.isnan(share[0]) and share[1] == pytest.approx(1 / 3)
+    infinite = of_own(lambda orders: 1 / orders.amount.max().cast("float64"), empty=0)
+    assert np.isnan(infinite[0]) and infinite[1] == pytest.approx(1 / 30)  # and not 0: there were orders
+
+
+def test_features_of_ones_own_may_be_words_truths_or_deferred():
+    assert of_own(lambda orders: orders.count().cast("string"), empty="none") == ["1", "2"]
+    assert of_own(lambda orders: (orders.amount > 20).any()) == [0, 1]
+    assert of_own(lambda orders: ibis._.amount.max()) == [0, 30]
+    assert sg.Feature("f", lambda orders: orders.count(), "", "", kinds=["chat"]).kinds == ("chat",)
+
+
+def test_a_window_longer_than_times_can_be_apart_is_said():
+    with pytest.raises(ValueError, match="window='400000 days' is longer than 300 years"):
+        one(purchases(("ada", AS_OF, 1.0)), "monetary", window="400000 days")

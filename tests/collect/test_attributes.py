@@ -1,0 +1,1057 @@
+"""What is known of customers: read under its basis, and joined to what they did; by hand."""
+
+import contextlib
+import re
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal, assert_series_equal
+from shared_data import shared
+from tables import EVIL, purchases
+
+import segkit as sg
+from segkit.collect.attributes.scales import alpha_interval, cronbach_alpha
+from segkit.core.engine.connection import table_of
+from segkit.core.schema import BASES
+from segkit.core.schema import BASES as OF_FEATURES
+from segkit.datasets import AGE_BANDS, BATTERY, INCOME_BANDS, POSTCODES, make_attributes, make_events
+
+AS_OF = "2024-07-01"
+
+
+def people(**columns):
+    """A table of the customers 1, 2, 3 and so on, with these columns."""
+    n = len(next(iter(columns.values())))
+    return pd.DataFrame({"customer_id": [str(i) for i in range(1, n + 1)], **columns})
+
+
+def read(column, basis="demographic", **more):
+    """One column, read; its values as a list."""
+    attributes = sg.read_attributes(people(it=column), **{basis: "it"}, **more)
+    return attributes.table["it"]
+
+
+def notes(attributes):
+    """What was set aside: reason, count and example of each."""
+    return [
+        tuple(line) for line in attributes.blanked[["reason", "count", "example"]].itertuples(index=False)
+    ]
+
+
+# Rows
+
+
+def test_ids_are_those_of_events():
+    """17850, 17850.0 and "17850" are one customer, at this door as at the other."""
+    ids = [17850.0, 12346.0, np.nan]
+    attributes = sg.read_attributes(
+        pd.DataFrame({"who": ids, "age": [1, 2, 3]}), customer_id="who", demographic="age"
+    )
+    events = sg.read_events(
+        pd.DataFrame({"who": ids[:2], "when": ["2024-01-01"] * 2}),
+        kind="visit",
+        customer_id="who",
+        timestamp="when",
+    )
+    assert list(attributes.table.index) == sorted(events.table.customer_id.to_pandas()) == ["12346", "17850"]
+    assert attributes.table.index.name == "customer_id"
+
+
+def test_rows_in_are_rows_used_and_refused():
+    table = pd.DataFrame(
+        {"customer_id": ["a", "a", "b", "b", None, "", "c" * 300, "d"], "age": [1, 1, 2, 3, 4, 5, 6, 7]}
+    )
+    attributes = sg.read_attributes(table, demographic="age")
+    assert attributes.table["age"].to_dict() == {"a": 1, "d": 7}
+    assert attributes.refused.set_index("reason")["count"].to_dict() == {
+        "customer_id missing": 2,
+        "rows of one customer differ": 2,
+        "customer_id longer than 256 characters": 1,
+        "equal to another row": 1,
+    }
+    assert len(table) == len(attributes.table) + attributes.refused["count"].sum()
+    assert attributes.refused["example"][:2].to_list() == ["age=4", "customer_id=b"]
+
+
+@pytest.mark.parametrize(("kept", "age"), [("first", 2), ("last", 3)])
+def test_of_rows_that_differ_one_is_kept_if_it_is_said_which(kept, age):
+    table = pd.DataFrame({"customer_id": ["b", "a", "b", "b"], "age": [2, 1, 2, 3]})
+    attributes = sg.read_attributes(table, demographic="age", duplicates=kept)
+    assert attributes.table["age"].to_dict() == {"a": 1, "b": age}
+    assert attributes.refused["count"].sum() == 2
+
+
+def test_rows_differ_only_in_what_is_read():
+    table = pd.DataFrame({"customer_id": ["a", "a"], "age": [1, 1], "note": ["x", "y"]})
+    assert len(sg.read_attributes(table, demographic="age").table) == 1
+
+
+def test_broken_lines_of_a_file_are_counted(tmp_path):
+    file = tmp_path / "crm.csv"
+    file.write_text('customer_id,age\n1,30\n2,40,broken\n3,"50"\n')
+    attributes = sg.read_attributes(file, demographic="age")
+    assert attributes.table["age"].to_dict() == {"1": 30, "3": 50}
+    assert attributes.refused["reason"].to_list() == ["line not readable as a row"]
+    assert attributes.sources == ("crm.csv",)
+
+
+@given(order=st.permutations(range(6)))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_order_of_rows_does_not_matter(order):
+    table = pd.DataFrame(
+        {
+            "customer_id": list("abcdee"), "age": ["20", "x", "40", None, "50", "60"], "town": list("PQPQPQ"),
+            "q1": [1, 5, 9, 3, 2, 2], "q2": [2, 4, 3, None, 1, 1],
+        }
+    )  # fmt: skip
+    how = {
+        "demographic": "age",
+        "geographic": "town",
+        "types": {"age": "number"},
+        "scales": {"s": ["q1", "q2"]},
+    }
+    one, other = (sg.read_attributes(t, **how) for t in (table, table.iloc[order]))
+    for part in ("table", "about", "refused", "blanked", "scales", "items"):
+        assert_frame_equal(getattr(one, part), getattr(other, part))
+
+
+def database(path, frame):
+    """The URL of an SQLite file with this table, named people."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        frame.to_sql("people", connection, index=False)
+    return f"sqlite:///{path}"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "xlsx", "sqlite", "polars", "arrow", "ibis"])
+def test_each_source_says_the_same(tmp_path, kind):
+    """CSV and JSON lines hold text only; what it says is found out."""
+    frame = pd.DataFrame(
+        {"id": [3, 1, 2], "age": [50, 30, 40], "vip": [True, False, True], "town": ["A", "B ", "A"]}
+    )
+    source = {
+        "csv": lambda: frame.to_csv(tmp_path / "x.csv", index=False) or tmp_path / "x.csv",
+        "parquet": lambda: frame.to_parquet(tmp_path / "x.parquet") or tmp_path / "x.parquet",
+        "jsonl": lambda: frame.to_json(tmp_path / "x.jsonl", orient="records", lines=True) or tmp_path / "x.jsonl",
+        "xlsx": lambda: frame.to_excel(tmp_path / "x.xlsx", sheet_name="people", index=False) or tmp_path / "x.xlsx",
+        "sqlite": lambda: database(tmp_path / "x.db", frame),
+        "polars": lambda: pl.from_pandas(frame),
+        "arrow": lambda: pa.Table.from_pandas(frame),
+        "ibis": lambda: table_of(pa.Table.from_pandas(frame)),
+    }[kind]()  # fmt: skip
+    how = {"customer_id": "id", "demographic": ["age", "vip"], "geographic": "town"}
+    read = sg.read_attributes(source, table="people" if kind in ("xlsx", "sqlite") else None, **how).table
+    expected = pd.DataFrame(
+        {"age": [30.0, 40.0, 50.0], "vip": [0.0, 1.0, 1.0], "town": pd.Categorical(["B", "A", "A"])},
+        index=pd.Index(["1", "2", "3"], name="customer_id", dtype="str"),
+    )
+    assert_frame_equal(read, expected.astype({"town": read["town"].dtype}))
+
+
+# Columns
+
+
+def test_words_are_categories_without_blanks_around_them():
+    values = read(["Positive", "Negative ", "  ", None, "NULL", "None"])
+    assert list(values.cat.categories) == ["Negative", "None", "Positive"]
+    assert values.isna().to_list() == [False, False, True, True, True, False]
+    assert not values.cat.ordered
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (["1", " 2.5 ", "-3e2"], [1, 2.5, -300]),
+        (["1", "", "NA", "N/A", "nan"], [1, np.nan, np.nan, np.nan, np.nan]),
+        ([1, 2, None], [1, 2, np.nan]),
+        ([True, False, None], [1, 0, np.nan]),
+        (["true", "FALSE", None], [1, 0, np.nan]),
+    ],
+)
+def test_numbers_and_truth_are_floats(column, expected):
+    assert_series_equal(
+        read(column).reset_index(drop=True), pd.Series(expected, dtype="float64"), check_names=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("basis", "column", "expected"),
+    [
+        ("demographic", ["01", "2"], ["01", "2"]),  # a number would lose its 0
+        ("demographic", ["1", "2", "3+"], ["1", "2", "3+"]),  # a few bands
+        ("geographic", [560001, 75001], ["560001", "75001"]),  # codes of places
+        ("geographic", [560001.0, None], ["560001", None]),
+        ("geographic", ["560001", "75001"], ["560001", "75001"]),
+    ],
+)
+def test_codes_and_bands_are_words(basis, column, expected):
+    values = read(column, basis)
+    assert isinstance(values.dtype, pd.CategoricalDtype)
+    assert [None if pd.isna(v) else v for v in values] == expected
+
+
+def test_latitudes_are_numbers():
+    assert read(["12.97", "13.0"], "geographic").to_list() == [12.97, 13.0]
+
+
+def test_what_is_said_goes_before_what_is_found():
+    assert read([1, 2], types={"it": "category"}).to_list() == ["1", "2"]
+    assert read(["560001", "75001"], "geographic", types={"it": "number"}).to_list() == [560001, 75001]
+
+
+def test_a_few_words_among_many_numbers_are_for_a_person_to_settle():
+    column = [str(i) for i in range(40)] + ["unknown", "rich"]
+    said = "holds 40 numbers and 2 words, such as 'rich'. Say which it is: types={'it': 'number'}"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read(column)
+    attributes = sg.read_attributes(people(it=column), demographic="it", types={"it": "number"})
+    assert attributes.table["it"].count() == 40
+    assert notes(attributes) == [("not a number", 2, "it=rich")]
+    assert read(column, types={"it": "category"}).nunique() == 42
+
+
+def test_infinity_is_set_aside():
+    attributes = sg.read_attributes(people(it=[1.0, np.inf, -np.inf]), demographic="it")
+    assert attributes.table["it"].to_list()[0] == 1
+    assert notes(attributes) == [("not finite", 2, "it=-inf")]
+
+
+def test_ordered_words_keep_the_order_that_was_said():
+    table = people(income=["mid", "low ", "LOW", None, "mid"])
+    attributes = sg.read_attributes(table, demographic="income", ordered={"income": ["low", "mid", "high"]})
+    values = attributes.table["income"]
+    assert values.cat.ordered and list(values.cat.categories) == ["low", "mid", "high"]
+    assert values.min() == "low"
+    assert notes(attributes) == [("not among the words in ordered", 1, "income=LOW")]
+
+
+def test_ordered_codes_may_be_numbers():
+    values = read([3, 1, None], ordered={"it": [1, 2, 3]})
+    assert values.cat.ordered and values.to_list()[:2] == ["3", "1"]
+
+
+def test_categories_of_a_frame_stay_as_they_are():
+    kind = pd.CategoricalDtype(["low", "high"], ordered=True)
+    assert read(pd.Series(["high", "low"], dtype=kind)).dtype == kind
+    codes = read(pd.Series([2, 1, 2], dtype="category"))
+    assert list(codes.cat.categories) == ["1", "2"] and not codes.cat.ordered
+
+
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [
+        ("2000-07-01", 24),
+        ("2000-07-02", 23),
+        (pd.Timestamp("1999-12-31"), 24),
+        (1990, 34),
+        ("1990", 34),
+        ("2024-06-30 23:59:59", 0),
+    ],
+)
+def test_age_in_years(born, age):
+    assert read([born], types={"it": "age"}, as_of=AS_OF).to_list() == [age]
+
+
+def test_ages_that_cannot_be_are_set_aside():
+    table = people(it=["1990", "1893", "2025", "19", "unknown", None])
+    attributes = sg.read_attributes(table, demographic="it", types={"it": "age"}, as_of=AS_OF)
+    assert attributes.table["it"].to_list()[0] == 34 and attributes.table["it"].count() == 1
+    assert notes(attributes) == [
+        ("not a year of birth", 2, "it=19"),
+        ("born after as_of", 1, "it=2025"),
+        ("older than 110 years", 1, "it=1893"),
+    ]
+
+
+def test_dates_are_days_before_as_of_and_none_lies_after_it():
+    table = people(it=["2024-06-30", "2024-07-01 12:00:00+02:00", None, "2024-06-01T00:00:00Z"])
+    attributes = sg.read_attributes(table, demographic="it", as_of=AS_OF)
+    assert attributes.table["it"].round(6).to_dict() == pytest.approx(
+        {"1": 1, "2": np.nan, "3": np.nan, "4": 30}, nan_ok=True
+    )
+    assert notes(attributes) == [("after as_of", 1, "it=2024-07-01 12:00:00+02:00")]
+    assert attributes.about.at["it", "unit"] == "days"
+
+
+def test_the_clock_is_never_asked():
+    with pytest.raises(ValueError, match="holds dates, and features are numbers or categories"):
+        read(["2024-06-30"])
+    with pytest.raises(ValueError, match="as_of='yesterday' is not a moment"):
+        read(["2024-06-30"], as_of="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("column", "how", "said"),
+    [
+        (["a", "b"], {"types": {"it": "number"}}, "No value of the column 'it' of the DataFrame is a number"),
+        (
+            ["a", "b"],
+            {"ordered": {"it": ["A", "B"]}},
+            "among A, B; it holds words such as 'a'. Did you mean 'A'?",
+        ),
+        (
+            ["1/2/24"],
+            {"types": {"it": "days"}, "as_of": AS_OF},
+            "is a date as in 2024-07-31; it holds '1/2/24'",
+        ),
+        (
+            [34, 27],
+            {"types": {"it": "age"}, "as_of": AS_OF},
+            "is a year of birth; it holds '27'. If these are ages",
+        ),
+        ([[1], [2]], {}, "An attribute is a number, a word or a date"),
+        (["a"], {"types": {"it": "nmber"}}, "Did you mean 'number'?"),
+        (["a"], {"types": {"et": "number"}}, "types names 'et', which is not among the attributes"),
+        (["a"], {"ordered": {"it": ["a", "a"]}}, "each of its words once"),
+        (["a"], {"ordered": {"it": "a"}}, "should list its words"),
+        (["a"], {"ordered": {"it": ["a"]}, "types": {"it": "category"}}, "Both types and ordered"),
+        (["a"], {"duplicates": "drop"}, "is none of 'refuse', 'first', 'last'"),
+    ],
+)
+def test_what_cannot_be_read_so_is_said(column, how, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        read(column, **how)
+
+
+def test_columns_are_named_under_a_basis_and_the_others_listed():
+    table = people(Age=[1], Town=["A"], Mood=["x"], Score=[2], note=["n"])
+    attributes = sg.read_attributes(
+        table,
+        behavioural={"score": "Score"},
+        psychographic="Mood",
+        demographic=["Age"],
+        geographic={"town": "Town"},
+    )
+    assert attributes.bases == {
+        "Age": "demographic",
+        "town": "geographic",
+        "Mood": "psychographic",
+        "score": "behavioural",
+    }
+    assert list(attributes.table) == list(attributes.bases) == ["Age", "town", "Mood", "score"]
+    assert attributes.untagged == ("note",)
+    assert attributes.of("psychographic") == ("Mood",)
+    assert "left out: note" in repr(attributes)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({}, "No column of the DataFrame was named. It has customer_id, age"),
+        ({"demographic": "agee"}, "has no column 'agee'. Did you mean 'age'?"),
+        ({"demographic": "age", "customer_id": "id"}, 'Say which one holds the ids: customer_id="…"'),
+        ({"demographic": "age", "geographic": "age"}, "The attribute 'age' was named under two bases"),
+        ({"demographic": {"age": "age", "AGE": "age"}}, "would be called 'age' and 'AGE'"),
+        ({"demographic": [3]}, "should name columns"),
+        ({"demographic": "age", "preset": "hubspot"}, "Did you mean 'hubspot_contacts'?"),
+        ({"regions": {"r": "age"}}, "Write it as Region('country'"),
+        ({"regions": [sg.Region("age")]}, "regions={'region': Region("),
+        ({"scales": ["age", "age"]}, "should say each attribute's name: scales={'thrift': Scale("),
+        ({"demographic": "age", "types": ["number"]}, "should say each attribute's name: types="),
+        ({"demographic": "age", "ordered": "age"}, "should say each attribute's name: ordered="),
+        ({"demographic": None}, "demographic=None should name columns"),
+        ({"demographic": [["age"]]}, "should name columns"),
+        ({"demographic": "age", "customer_id": 3}, "customer_id=3 should be the name of the column"),
+        ({"demographic": "age", "preset": ["hubspot"]}, "preset=['hubspot'] is a list; a preset is"),
+        ({"demographic": ["age", "customer_id"]}, "demographic names 'customer_id', which holds the ids"),
+        ({"geographic": {"Customer_ID": "age"}}, "would be called 'Customer_ID', as the ids are"),
+    ],
+)
+def test_what_is_named_must_be_there(how, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        sg.read_attributes(people(age=[1]), **how)
+
+
+def test_what_is_no_table_is_said():
+    with pytest.raises(TypeError, match=r"The source is a builtins\.NoneType"):
+        sg.read_attributes(None, demographic="age")
+
+
+def test_a_table_without_rows_or_without_ids_is_an_error():
+    with pytest.raises(ValueError, match="has columns but no rows"):
+        sg.read_attributes(people(age=[1]).iloc[:0], demographic="age")
+    with pytest.raises(
+        ValueError, match=r"No row of the DataFrame can be used: 1 × customer_id missing \(age=1\)"
+    ):
+        sg.read_attributes(people(age=[1]).assign(customer_id=None), demographic="age")
+
+
+def test_a_preset_reads_the_columns_that_are_there():
+    contacts = pd.DataFrame(
+        {
+            "Email": ["Ada@x.org"],
+            "Gender": ["f"],
+            "city": ["Rome"],
+            "Persona": ["saver"],
+            "Own": [1],
+            "Zip2": [3],
+        }
+    )
+    attributes = sg.read_attributes(contacts, preset="hubspot_contacts", demographic={"own": "Own"})
+    assert attributes.bases == {
+        "gender": "demographic", "own": "demographic", "city": "geographic", "persona": "psychographic"
+    }  # fmt: skip
+    assert list(attributes.table.index) == ["ada@x.org"]
+    assert attributes.untagged == ("Zip2",)
+
+
+# Scales
+
+
+def battery(*rows):
+    return people(**{f"q{i}": list(column) for i, column in enumerate(zip(*rows, strict=True), 1)})
+
+
+def test_a_scale_by_hand():
+    """Reversed answers are turned round; at least half must be given; 9 cannot be."""
+    nan = np.nan
+    table = battery([5, 1, 4], [1, 5, nan], [2, nan, nan], [9, 2, 3], [nan, nan, nan])
+    attributes = sg.read_attributes(table, scales={"s": sg.Scale(["q1", "q2", "q3"], reversed=["q2"])})
+    expected = {"1": (5 + 5 + 4) / 3, "2": (1 + 1) / 2, "3": nan, "4": (4 + 3) / 2, "5": nan}
+    assert attributes.table["s"].to_dict() == pytest.approx(expected, nan_ok=True)
+    assert notes(attributes) == [("outside 1 to 5", 1, "q1=9")]
+    assert attributes.bases == {"s": "psychographic"}
+    assert attributes.untagged == ()
+    assert attributes.about.at["s", "unit"] == "1 to 5"
+
+
+@pytest.mark.parametrize(("answered", "known"), [(0.3, [1, 1, 1]), (0.5, [1, 1, 0]), (1, [1, 0, 0])])
+def test_how_many_answers_are_enough_can_be_said(answered, known):
+    nan = np.nan
+    table = battery([1, 2, 3], [1, 2, nan], [1, nan, nan])
+    attributes = sg.read_attributes(table, scales={"s": {"items": ["q1", "q2", "q3"], "answered": answered}})
+    assert attributes.table["s"].notna().astype(int).to_list() == known
+
+
+def test_answers_may_be_words_and_questions_yes_or_no():
+    table = people(
+        a=["agree", "disagree", "Agree"],
+        b=["neither", "agree", " disagree"],
+        c=[True, False, True],
+        d=["1", "0", "1"],
+    )
+    scales = {
+        "words": sg.Scale(["a", "b"], answers=["disagree", "neither", "agree"]),
+        "truth": sg.Scale(["c", "d"], low=0, high=1, basis="behavioural"),
+    }
+    attributes = sg.read_attributes(table, scales=scales)
+    assert attributes.table["words"].to_list() == [2.5, 2, 1]
+    assert attributes.table["truth"].to_list() == [1, 0, 1]
+    assert notes(attributes) == [("not among the answers", 1, "a=Agree")]
+    assert attributes.bases == {"words": "psychographic", "truth": "behavioural"}
+
+
+def test_alpha_by_hand():
+    """k / (k − 1) × (1 − sum of the items' variances / variance of their sum)."""
+    # variances 1 and 1; of the sums 2, 4, 6 it is 4: 2 × (1 − 2/4)
+    assert cronbach_alpha(pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]})) == pytest.approx(1)
+    # variances 2.5 and 2.5; of the sums 3, 3, 7, 7, 10 it is 9: 2 × (1 − 5/9)
+    half = pd.DataFrame({"a": [1, 2, 3, 4, 5], "b": [2, 1, 4, 3, 5]})
+    assert cronbach_alpha(half) == pytest.approx(2 * (1 - 5 / 9))
+
+
+ATTITUDE = """
+43 51 30 39 61 92 45|63 64 51 54 63 73 47|71 70 68 69 76 86 48|61 63 45 47 54 84 35|81 78 56 66 71 83 47
+43 55 49 44 54 49 34|58 67 42 56 66 68 35|71 75 50 55 70 66 41|72 82 72 67 71 83 31|67 61 45 47 62 80 41
+64 53 53 58 58 67 34|67 60 47 39 59 74 41|69 62 57 42 55 63 25|68 83 83 45 59 77 35|77 77 54 72 79 77 46
+81 90 50 72 60 54 36|74 85 64 69 79 79 63|65 60 65 75 55 80 60|65 70 46 57 75 85 46|50 58 68 54 64 78 52
+50 40 33 34 43 64 33|64 61 52 62 66 80 41|53 66 52 50 63 80 37|40 37 42 58 50 57 49|63 54 42 48 66 75 33
+66 77 66 63 88 76 72|78 75 58 74 80 78 49|48 57 44 45 51 83 38|85 85 71 71 77 74 55|82 82 39 59 64 78 39
+"""
+"""Chatterjee & Price (1977), Regression Analysis by Example, section 3.7: seven questions in thirty departments."""
+
+
+def test_alpha_of_published_data():
+    """As R's psych::alpha says of them: 0.843, and without each item in turn."""
+    rows = [[int(n) for n in row.split()] for line in ATTITUDE.split("\n") for row in line.split("|") if row]
+    items = [f"q{i}" for i in range(1, 8)]
+    attributes = sg.read_attributes(battery(*rows), scales={"attitude": sg.Scale(items, low=0, high=100)})
+    row = attributes.scales.loc["attitude"]
+    assert (row["items"], row["n"], round(row["alpha"], 3)) == (7, 30, 0.843)
+    without = attributes.items.loc["attitude", "alpha_without"]
+    assert without.round(3).to_list() == [0.810, 0.797, 0.828, 0.803, 0.795, 0.864, 0.840]
+    assert row["says"] == "these items move together; without q6 it is 0.86"
+
+
+def test_kr20_and_its_interval_of_published_data():
+    """Twelve pupils, eleven questions: pingouin's documentation gives 0.802 of the nine complete answers.
+
+    Its interval, 0.581 to 0.933, is that of twelve; of nine it is wider.
+    """
+    lines = (
+        "1 1 1 1 1 1 1 1 1 1 1|1 1 1 1 1 1 1 1 0 1 0|- 0 1 1 - 1 1 1 1 0 0|1 1 1 0 1 1 0 1 1 0 0|1 1 1 1 1 0 0 0 1 0 0|"
+        "0 1 - 0 1 1 1 1 0 0 0|1 1 1 1 0 0 1 0 0 0 0|1 1 1 1 1 0 0 0 0 0 0|0 1 0 1 1 0 0 0 0 1 0|1 0 0 1 0 1 0 0 - 0 0|"
+        "1 1 1 0 0 0 0 0 0 0 0|1 0 0 1 0 0 0 0 0 0 0"
+    )
+    rows = [[np.nan if a == "-" else int(a) for a in line.split()] for line in lines.split("|")]
+    items = [f"q{i}" for i in range(1, 12)]
+    attributes = sg.read_attributes(battery(*rows), scales={"test": sg.Scale(items, low=0, high=1)})
+    row = attributes.scales.loc["test"]
+    assert row["n"] == 9
+    assert row["alpha"] == pytest.approx(0.8016949152542373)
+    assert alpha_interval(row["alpha"], 12, 11) == pytest.approx((0.581, 0.933), abs=5e-4)
+    assert alpha_interval(0.5917188485995826, 15, 10) == pytest.approx((0.195, 0.840), abs=5e-4)
+    assert row["low"] < 0.581 and row["high"] > 0.933
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    """Four parallel items of correlation 0.4 have an alpha of 4 × 0.4 / (1 + 3 × 0.4)."""
+    rng, truth, held = np.random.default_rng(0), 1.6 / 2.2, 0
+    for _ in range(400):
+        common = rng.standard_normal((40, 1)) * np.sqrt(0.4)
+        answers = pd.DataFrame(common + rng.standard_normal((40, 4)) * np.sqrt(0.6))
+        low, high = alpha_interval(cronbach_alpha(answers), 40, 4)
+        held += low <= truth <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([[1, 2], [2, 1], [3, 3], [4, 5], [5, 4]], "these items move together"),
+        (
+            [[1, 5], [2, 4], [3, 3], [4, 2], [5, 2]],
+            "do not treat these as one scale; q2 points against the others: is it reversed?",
+        ),
+        (
+            [[1, 5], [2, 4], [3, 3], [5, 1]],
+            "do not treat these as one scale; q2 points against the others: is it reversed?",
+        ),
+        ([[3, 3], [3, 3]], "all answer alike"),
+        ([[1, None], [None, 2]], "nobody answered every item"),
+        ([[1, 2], [None, 2]], "one person answered every item"),
+        ([[1, 1], [2, 2], [5, 5]], "these items ask nearly the same"),
+    ],
+)
+def test_alpha_is_said_in_words(rows, says):
+    attributes = sg.read_attributes(battery(*rows), scales={"s": ["q1", "q2"]})
+    assert attributes.scales.loc["s", "says"] == says
+    assert says in repr(attributes) and says in attributes._repr_html_()
+
+
+def test_an_item_that_nobody_answers_otherwise_is_no_obstacle():
+    attributes = sg.read_attributes(
+        battery([1, 2, 3], [2, 3, 3], [4, 4, 3]), scales={"s": ["q1", "q2", "q3"]}
+    )
+    assert np.isnan(attributes.items.loc[("s", "q3"), "with_rest"])
+    assert attributes.scales.loc["s", "alpha"] > 0
+
+
+def test_answers_that_cancel_out_are_not_alike():
+    """Every sum is 10, so there is no alpha; but q2 falls as q1 rises."""
+    attributes = sg.read_attributes(
+        battery([1, 5, 4], [2, 4, 4], [4, 2, 4]), scales={"s": ["q1", "q2", "q3"]}
+    )
+    assert np.isnan(attributes.scales.loc["s", "alpha"])
+    assert "q2 points against the others: is it reversed?" in attributes.scales.loc["s", "says"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [
+        ({"items": ["q1"]}, "are not two or more different columns"),
+        ({"items": ["q1", "q2"], "reversed": ["q3"]}, "reversed names 'q3', which is no item"),
+        ({"items": ["q1", "q2"], "low": 5, "high": 1}, "leave no answers between them"),
+        ({"items": ["q1", "q2"], "answered": 0}, "is not a share of the items"),
+        ({"items": ["q1", "q2"], "answers": ["yes", "yes"]}, "two or more different words"),
+        ({"items": "q1"}, "should be a list of words"),
+        ({"items": None}, "items=None should be a list of words"),
+        ({"items": ["q1", "q2"], "basis": "demografic"}, "Did you mean 'demographic'?"),
+        ({"items": ["q1", "q2"], "answered": "half"}, "answered='half' should be a number, such as 0.5"),
+        ({"items": ["q1", "q2"], "answered": True}, "answered=True should be a number"),
+        ({"items": ["q1", "q2"], "high": None}, "high=None should be a number, such as 5"),
+        ({"items": ["q1", "q2"], "low": "x"}, "low='x' should be a number, such as 1"),
+        ({"item": ["q1", "q2"]}, "does not know 'item'. Did you mean 'items'?"),
+        ({"low": 1}, "names no items"),
+        (3, "Write it as Scale(items="),
+        (["q1", "q9"], "has no column 'q9'"),
+        (["q1", "word"], "No answer to the item 'word' of the DataFrame is a number"),
+    ],
+)
+def test_what_is_no_scale_is_said(scale, said):
+    table = battery([1, 2], [2, 3]).assign(word=["no", "yes"])
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        sg.read_attributes(table, scales={"s": scale})
+
+
+# Regions
+
+
+def test_places_are_rolled_up_and_what_has_no_region_is_counted():
+    table = people(country=["FR", " JP", "XX", None, "FR"])
+    regions = {"continent": sg.Region("country", {"FR": "Europe", "JP": "Asia", "US": "America"})}
+    attributes = sg.read_attributes(table, regions=regions)
+    assert attributes.table["continent"].astype(object).where(lambda v: v.notna(), None).to_list() == [
+        "Europe", "Asia", None, None, "Europe",
+    ]  # fmt: skip
+    assert notes(attributes) == [("in no region", 1, "country=XX")]
+    assert attributes.bases == {"continent": "geographic"}
+
+
+def test_the_longest_beginning_of_a_postcode_counts():
+    table = people(zip=[75001, 75116, 13002, 99])
+    mapping = pd.Series({75: "Paris", 751: "Paris ouest", "13": "Marseille"})
+    attributes = sg.read_attributes(table, regions={"region": sg.Region("zip", mapping, match="prefix")})
+    assert attributes.table["region"].to_list()[:3] == ["Paris", "Paris ouest", "Marseille"]
+    assert attributes.blanked["count"].to_list() == [1]
+
+
+def test_small_regions_are_put_together():
+    table = people(city=["A", "A", "A", "B", "C", "C"])
+    for fewest, expected in (
+        (1, {"A": 3, "B": 1, "C": 2}),
+        (2, {"A": 3, "(other)": 1, "C": 2}),
+        (3, {"A": 3, "(other)": 3}),
+    ):
+        attributes = sg.read_attributes(table, regions={"area": sg.Region("city", min_customers=fewest)})
+        assert attributes.table["area"].value_counts().to_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"match": "prefx"}, "Did you mean 'prefix'?"),
+        ({"column": 3}, "column=3 should be the name of a column"),
+        ({"mapping": ["FR"]}, "should say each place's region"),
+        ({"min_customers": 0}, "is not a number of customers"),
+        ({"mapping": pd.Series(["a", "b"], index=[1, 1.0])}, "mapping puts '1' into 'a' and 'b'"),
+    ],
+)
+def test_what_is_no_region_is_said(how, said):
+    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
+        sg.read_attributes(people(city=["A"]), regions={"r": sg.Region(**{"column": "city"} | how)})
+
+
+# Attributes themselves
+
+
+def test_attributes_of_two_sources_add():
+    crm = sg.read_attributes(people(age=[30, 40]), demographic="age")
+    survey = sg.read_attributes(
+        people(q1=[1, 5, 3], q2=[2, 4, 9]).iloc[1:], scales={"s": ["q1", "q2"]}, as_of=AS_OF
+    )
+    both = crm + survey
+    assert both.table.to_dict() == {
+        "age": pytest.approx({"1": 30, "2": 40, "3": np.nan}, nan_ok=True),
+        "s": pytest.approx({"1": np.nan, "2": 4.5, "3": 3}, nan_ok=True),
+    }
+    assert both.bases == {"age": "demographic", "s": "psychographic"}
+    assert list(both.scales.index) == ["s"] and len(both.items) == 2 and len(both.blanked) == 1
+    assert both.as_of == pd.Timestamp(AS_OF) and len(both.sources) == 2
+    with pytest.raises(ValueError, match="both have 'age'"):
+        crm + crm
+    with pytest.raises(TypeError):
+        crm + 3
+
+
+def test_some_columns_can_be_taken():
+    attributes = sg.read_attributes(
+        people(age=[30], town=["A"], q1=[1], q2=[2]),
+        demographic="age",
+        geographic="town",
+        scales={"s": ["q1", "q2"]},
+    )
+    part = attributes[["town", "age"]]
+    assert list(part.table) == ["town", "age"] and part.bases == {"town": "geographic", "age": "demographic"}
+    assert len(part.scales) == len(part.items) == 0
+    assert list(attributes[["s"]].items.index) == [("s", "q1"), ("s", "q2")]
+    with pytest.raises(ValueError, match=re.escape("There is no attribute 'aeg'. Did you mean 'age'?")):
+        attributes[["aeg"]]
+    with pytest.raises(TypeError, match="is one name"):
+        attributes["age"]
+    with pytest.raises(ValueError, match="twice"):
+        attributes[["age", "age"]]
+    with pytest.raises(ValueError, match=re.escape("no basis 'demografic'. Did you mean 'demographic'?")):
+        attributes.of("demografic")
+
+
+def test_nothing_that_is_shown_becomes_markup():
+    table = pd.DataFrame(
+        {
+            "customer_id": ["a", EVIL, EVIL],
+            EVIL: [EVIL, "b", "c"],
+            "n" + EVIL: ["x", 2, 3],
+            "q" + EVIL: [1, 2, 3],
+        }
+    )
+    table["r" + EVIL] = [EVIL, 1, 2]
+    attributes = sg.read_attributes(
+        table, demographic=EVIL, ordered={EVIL: [EVIL]}, duplicates="last",
+        scales={"s" + EVIL: sg.Scale(["n" + EVIL, "q" + EVIL], reversed=["q" + EVIL])},
+        regions={"g" + EVIL: sg.Region("r" + EVIL, {EVIL: EVIL})},
+    )  # fmt: skip
+    shown = attributes._repr_html_()
+    assert "<script" not in shown and "<img" not in shown and "&lt;script" in shown
+    assert len(attributes.blanked) >= 2
+
+
+def test_what_is_shown_counts_everything():
+    attributes = sg.read_attributes(
+        people(age=[1, None], town=["A", "B"], x=[1, 2]), demographic="age", geographic="town"
+    )
+    assert (
+        repr(attributes)
+        == "Attributes of 2 customers: demographic age; geographic town; 0 rows refused; left out: x"
+    )
+    shown = attributes._repr_html_()
+    assert "50.0%" in shown and "2 words: A, B" in shown
+
+
+# Hard tables
+
+
+def test_one_customer():
+    attributes = sg.read_attributes(
+        people(age=[30], town=["A"], q1=[1], q2=[2]),
+        demographic="age",
+        geographic="town",
+        scales={"s": ["q1", "q2"]},
+    )
+    assert attributes.table.loc["1"].to_list() == [30, "A", 1.5]
+    assert attributes.scales.loc["s", "says"] == "one person answered every item"
+
+
+def test_all_missing():
+    table = people(age=[None, None], town=["", " "], q1=[None, None], q2=[np.nan, np.nan], born=[None, None])
+    attributes = sg.read_attributes(
+        table,
+        demographic=["age", "born"],
+        geographic="town",
+        scales={"s": ["q1", "q2"]},
+        types={"born": "age"},
+        as_of=AS_OF,
+    )
+    assert attributes.table.isna().all().all() and len(attributes.table) == 2
+    assert "nothing" in attributes._repr_html_()
+
+
+def test_a_thousand_words_and_names_in_any_script():
+    table = people(**{"城市": [f"город {i % 1000} 🏙" for i in range(2000)], "naïveté": list(range(2000))})
+    attributes = sg.read_attributes(table, geographic="城市", demographic="naïveté")
+    assert attributes.table["城市"].nunique() == 1000
+    customers = sg.with_attributes(
+        pd.DataFrame({"n": np.arange(2000.0)}, index=attributes.table.index), attributes
+    )
+    assert sg.segment(customers, n_segments=3).customers.shape == (2000, 3)
+
+
+def test_what_is_read_can_be_segmented():
+    table = people(
+        age=[20, 21, 60, 61, 62, None],
+        vip=[True, False, True, None, True, False],
+        town=[*"AABBB", None],
+    )
+    attributes = sg.read_attributes(
+        table, demographic=["age", "vip"], geographic="town", ordered={"town": ["A", "B"]}
+    )
+    result = sg.segment(attributes.table, n_segments=2)
+    assert result.labels.nunique() == 2
+    assert result.provenance["meanings"]["age"] == "age of the DataFrame."
+
+
+# Joined to customers
+
+
+def customers_of(*ids, **columns):
+    customers = pd.DataFrame(
+        {"frequency": np.arange(1.0, len(ids) + 1)}, index=pd.Index(ids, name="customer_id", dtype="str")
+    )
+    customers.attrs["segkit"] = {
+        "as_of": "2024-07-01T00:00:00", "sources": ["orders.csv"], "units": {"frequency": "orders"},
+        "meanings": {"frequency": "Number of orders."}, "bases": {"frequency": "behavioural"},
+    }  # fmt: skip
+    return customers.assign(**columns)
+
+
+def known(as_of=AS_OF):
+    table = people(age=[30, 40, 50], town=["A", "B", "A"], q1=[1, 2, 3], q2=[2, 2, 3])
+    return sg.read_attributes(
+        table, demographic="age", geographic="town", scales={"mood": ["q1", "q2"]}, as_of=as_of
+    )
+
+
+def test_attributes_join_as_named_blocks():
+    customers = customers_of("3", "1", "9")
+    joined = sg.with_attributes(customers, known())
+    assert list(joined.index) == ["3", "1", "9"] and list(joined) == ["frequency", "age", "town", "mood"]
+    assert joined["age"].to_list()[:2] == [50, 30] and joined.loc["9", ["age", "town", "mood"]].isna().all()
+    assert isinstance(joined["town"].dtype, pd.CategoricalDtype)
+    facts = joined.attrs["segkit"]
+    assert facts["attributes"] == {"known": 2, "unknown": 1, "unused": 1}
+    assert facts["bases"] == {
+        "frequency": "behavioural",
+        "age": "demographic",
+        "town": "geographic",
+        "mood": "psychographic",
+    }
+    assert facts["units"] == {"frequency": "orders", "age": "", "town": "category", "mood": "1 to 5"}
+    assert facts["sources"] == ["orders.csv", "the DataFrame"] and facts["as_of"] == "2024-07-01T00:00:00"
+    assert list(customers) == ["frequency"] and "attributes" not in customers.attrs["segkit"]
+
+
+def test_some_bases_can_be_joined():
+    joined = sg.with_attributes(customers_of("1"), known(), bases="psychographic")
+    assert list(joined) == ["frequency", "mood"]
+    joined = sg.with_attributes(customers_of("1"), known(), bases=["geographic", "demographic"])
+    assert list(joined) == ["frequency", "age", "town"]
+    with pytest.raises(ValueError, match="There is no basis 'who'"):
+        sg.with_attributes(customers_of("1"), known(), bases="who")
+
+
+@pytest.mark.parametrize("ids", [[1, 3], [1.0, 3.0], ["1", "3"]])
+def test_ids_of_customers_may_be_numbers(ids):
+    joined = sg.with_attributes(pd.DataFrame({"n": [1, 2]}, index=ids), known())
+    assert joined["age"].to_list() == [30, 50] and list(joined.index) == ids
+
+
+def test_snapshots_take_attributes_too():
+    events = purchases(("1", "2024-01-01", 5.0), ("3", "2024-02-01", 7.0))
+    several = sg.snapshots(events, sg.RFM, dates=["2024-01-15", "2024-03-01"])
+    with pytest.raises(ValueError, match="would be seen from their future"):
+        sg.with_attributes(several, known())
+    joined = sg.with_attributes(several, known(as_of="2024-01-15"))
+    assert joined["age"].to_list() == [30, 30, 50]
+    assert joined.attrs["segkit"]["attributes"] == {"known": 2, "unknown": 0, "unused": 1}
+
+
+def test_names_and_moments_that_clash_are_errors():
+    with pytest.raises(ValueError, match=re.escape("customers and attributes both have 'Age' and 'age'")):
+        sg.with_attributes(customers_of("1", Age=1.0), known())
+    later = customers_of("1")
+    later.attrs["segkit"]["as_of"] = "2024-06-30T00:00:00"
+    with pytest.raises(ValueError, match="would be seen from their future"):
+        sg.with_attributes(later, known())
+    with pytest.raises(
+        ValueError,
+        match=re.escape("None of the 1 customers is in the attributes. Their ids are such as 'C1'"),
+    ):
+        sg.with_attributes(customers_of("C1"), known())
+
+
+def test_tables_that_are_none_are_said():
+    customers = customers_of("1")
+    for join in (
+        lambda: sg.with_attributes(known(), customers),
+        lambda: sg.bases(known()),
+        lambda: sg.with_attributes(customers, customers),
+        lambda: sg.bases(customers, customers),
+    ):
+        with pytest.raises(
+            TypeError, match=r"(customers is an Attributes|attributes is a DataFrame)\. It should be"
+        ):
+            join()
+    with pytest.raises(TypeError, match="bases=3 should be one or several of"):
+        sg.with_attributes(customers, known(), bases=3)
+
+
+def test_no_customers_take_attributes_too():
+    joined = sg.with_attributes(customers_of("1", "2").head(0), known())
+    assert joined.empty and list(joined) == ["frequency", "age", "town", "mood"]
+    assert joined.attrs["segkit"]["attributes"] == {"known": 0, "unknown": 0, "unused": 3}
+
+
+def test_few_matches_are_said():
+    with pytest.warns(UserWarning, match="Attributes are known of 1 of 4 customers"):
+        sg.with_attributes(customers_of("1", "7", "8", "9"), known())
+
+
+def test_the_four_bases_are_listed_in_their_order():
+    joined = sg.with_attributes(customers_of("1", "2"), known(), bases=["geographic", "psychographic"])
+    blocks = sg.bases(joined)
+    assert list(blocks) == list(BASES) == list(OF_FEATURES)
+    assert blocks == {
+        "demographic": [],
+        "geographic": ["town"],
+        "psychographic": ["mood"],
+        "behavioural": ["frequency"],
+    }
+    assert list(joined[blocks["psychographic"]]) == ["mood"]
+
+
+KEEP = {
+    "columns chosen": lambda t: t[["age", "frequency"]],
+    "copied": lambda t: t.copy(),
+    "rows chosen": lambda t: t.loc[["1"]],
+    "rows by truth": lambda t: t[t["frequency"] > 0],
+    "sorted": lambda t: t.sort_values("age"),
+    "a column dropped": lambda t: t.drop(columns="town"),
+    "a column added": lambda t: t.assign(own=1.0),
+    "gaps filled": lambda t: t.fillna({"age": 0}),
+    "sampled": lambda t: t.sample(1, random_state=0),
+}
+
+
+@pytest.mark.parametrize("change", KEEP.values(), ids=KEEP)
+def test_bases_outlive_what_people_do_with_tables(change):
+    table = change(sg.with_attributes(customers_of("1", "2"), known()))
+    blocks = sg.bases(table)
+    assert blocks["demographic"] == ["age"]
+    assert sorted(name for names in blocks.values() for name in names) == sorted(table.columns)
+
+
+def test_where_a_table_forgot_its_bases_it_is_said_and_mended():
+    joined = sg.with_attributes(customers_of("1", "2"), known())
+    forgetful = joined.merge(
+        pd.DataFrame({"own": [1, 2]}, index=joined.index), left_index=True, right_index=True
+    )
+    with pytest.warns(UserWarning, match="says nothing of the bases of its columns"):
+        assert sg.bases(forgetful)["behavioural"] == list(forgetful)
+    assert sg.bases(forgetful, known()) == {
+        "demographic": ["age"], "geographic": ["town"], "psychographic": ["mood"], "behavioural": ["frequency", "own"]
+    }  # fmt: skip
+
+
+def test_features_say_their_bases():
+    customers = sg.customer_features(purchases(("1", "2024-01-01", 5.0)), sg.RFM, as_of="2024-08-01")
+    assert sg.bases(sg.with_attributes(customers, known()))["behavioural"] == [f.name for f in sg.RFM]
+
+
+# Real data
+
+
+def test_marketing_campaign():
+    """Published: 2,240 customers, 24 without income; three born before 1901; YOLO twice."""
+    attributes = sg.read_attributes(
+        shared("marketing_campaign") / "marketing_campaign.csv",
+        customer_id="ID",
+        demographic={
+            "age": "Year_Birth",
+            "marital": "Marital_Status",
+            "income": "Income",
+            "days_since": "Dt_Customer",
+        },
+        types={"age": "age"},
+        as_of=AS_OF,
+    )
+    table = attributes.table
+    assert len(table) == 2240 and table["income"].isna().sum() == 24 and table["income"].max() == 666666
+    assert (table["marital"] == "YOLO").sum() == 2
+    assert table["age"].isna().sum() == 3 and notes(attributes) == [
+        ("older than 110 years", 3, "Year_Birth=1893")
+    ]
+    assert table["days_since"].between(3600, 4400).all()
+    assert "Z_CostContact" in attributes.untagged
+
+
+def test_online_food_survey():
+    frame = pd.read_csv(shared("online_food_survey") / "onlinefoods.csv").rename_axis("customer_id")
+    attributes = sg.read_attributes(
+        frame, demographic=["Age", "Gender"], geographic=["latitude", "Pin code"], psychographic="Feedback",
+        regions={"area": sg.Region("Pin code", {"5600": "near", "5601": "far"}, match="prefix")},
+    )  # fmt: skip
+    assert attributes.table["Feedback"].value_counts().to_dict() == {"Positive": 317, "Negative": 71}
+    assert (
+        attributes.table["latitude"].dtype == "float64" and attributes.table["Pin code"].dtype == "category"
+    )
+    assert attributes.table["area"].notna().all()
+    assert [c for c in attributes.untagged if c.startswith("Unnamed")]
+
+
+def test_online_food_survey_as_a_file_with_a_nameless_column():
+    file = shared("online_food_survey") / "onlinefoods.csv"
+    attributes = sg.read_attributes(file, customer_id="Pin code", demographic="Gender", duplicates="last")
+    assert len(attributes.table) + attributes.refused["count"].sum() == 388
+    assert len(attributes.untagged) == 11
+
+
+def test_income_esl():
+    """Published: 8,993 rows, 6,876 of them complete; all bands, none a number."""
+    frame = pd.read_csv(shared("income_esl") / "income_esl.csv").rename_axis("customer_id")
+    levels = ["[0,10)", "[10,15)", "[15,20)", "[20,25)", "[25,30)", "[30,40)", "[40,50)", "[50,75)", "75+"]
+    attributes = sg.read_attributes(frame, demographic=list(frame.columns), ordered={"income": levels})
+    assert len(attributes.table) == 8993 and attributes.table.notna().all(axis=1).sum() == 6876
+    assert (attributes.table.dtypes == "category").all() and attributes.blanked.empty
+    assert list(attributes.table["income"].cat.categories) == levels
+
+
+def test_mall_customers():
+    attributes = sg.read_attributes(
+        shared("mall_customers") / "mall_customers.csv", customer_id="CustomerID",
+        demographic={"gender": "Gender", "age": "Age", "income": "Annual Income (k$)"},
+        behavioural={"score": "Spending Score (1-100)"},
+    )  # fmt: skip
+    assert attributes.table[["age", "income", "score"]].mean().round(2).to_list() == [38.85, 60.56, 50.20]
+    assert attributes.table["gender"].value_counts().to_dict() == {"Female": 112, "Male": 88}
+
+
+def test_volunteers():
+    """Nineteen motives, yes or no, of 1,415 people; KR-20 in its other formula."""
+    frame = pd.read_csv(shared("volunteers") / "volunteers.csv").rename_axis("customer_id")
+    motives = frame.columns[2:]
+    attributes = sg.read_attributes(
+        frame, demographic="GENDER", scales={"motives": sg.Scale(motives, low=0, high=1)}
+    )
+    yes, k = frame[motives].mean(), len(motives)
+    kr20 = k / (k - 1) * (1 - (yes * (1 - yes)).sum() / frame[motives].sum(axis=1).var(ddof=0))
+    assert attributes.scales.loc["motives", "n"] == 1415
+    assert attributes.scales.loc["motives", "alpha"] == pytest.approx(kr20)
+    assert attributes.table["motives"].mean() == pytest.approx(frame[motives].to_numpy().mean())
+
+
+# Made-up people
+
+
+def test_made_up_attributes_belong_to_the_customers_of_make_events():
+    events, truth = make_events(60, kinds=["purchase", "visit"], random_state=3)
+    people, lifestyles = make_attributes(truth, missing=0, random_state=3)
+    again, _ = make_attributes(60, missing=0, random_state=3)
+    assert_frame_equal(people, again)
+    assert list(people["customer_id"]) == list(truth.index) == list(lifestyles.index)
+    places = (
+        events.table.filter(events.table.place.notnull())
+        .select("customer_id", "place")
+        .distinct()
+        .to_pandas()
+    )
+    region = people.set_index("customer_id")["region"]
+    assert len(places) and (region[places["customer_id"]].to_numpy() == places["place"].to_numpy()).all()
+    assert (people["postcode"].str[:2].map(POSTCODES) == people["region"]).all()
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
+def test_the_strength_is_the_association_of_persona_and_way_of_life(strength):
+    _, lifestyles = make_attributes(4000, strength=strength)
+    _, personas = make_attributes(4000, strength=1)
+    crossed = sg.cross_segments(personas, lifestyles)
+    assert crossed.attrs["segkit"]["association"] == pytest.approx(strength, abs=0.05)
+
+
+def test_the_made_up_survey_has_the_structure_that_it_was_given():
+    people, lifestyles = make_attributes(1000)
+    attributes = sg.read_attributes(
+        people, demographic=["age_band", "income"], geographic="country", scales=BATTERY,
+        ordered={"age_band": AGE_BANDS, "income": INCOME_BANDS},
+    )  # fmt: skip
+    assert attributes.scales["alpha"].between(0.65, 0.9).all()
+    assert (attributes.items["with_rest"] > 0.4).all()
+    assert attributes.table["price_conscious"].groupby(lifestyles).mean().idxmax() == "Bargain seekers"
+    assert people.iloc[:, 1:].isna().to_numpy().mean() == pytest.approx(0.03, abs=0.005)
+    forgotten = {n: sg.Scale(s.items) for n, s in BATTERY.items()}
+    says = sg.read_attributes(people, scales=forgotten).scales["says"]
+    assert says["price_conscious"].endswith("price_4 points against the others: is it reversed?")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"strength": 2}, "strength=2 is not a share"),
+        ({"missing": -1}, "missing=-1 is not a share"),
+        ({"truth": 0}, "nor a number of customers"),
+        ({"truth": pd.Series([], dtype="str")}, "truth is empty"),
+        ({"follows": {"Lapsed": "Planer"}}, "Did you mean 'Planners'?"),
+    ],
+)
+def test_people_that_cannot_be_made_up(how, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make_attributes(**how)
+
+
+def test_personas_that_follow_no_way_of_life_have_one_by_lot():
+    truth = pd.Series(["Everyone"] * 2000, index=[f"C{i:04}" for i in range(2000)])
+    _, lifestyles = make_attributes(truth, strength=1)
+    assert lifestyles.value_counts(normalize=True).between(0.2, 0.3).all()

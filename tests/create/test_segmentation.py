@@ -1,0 +1,476 @@
+"""Segments cover everyone, stay what they were, and take in whoever comes later."""
+
+import dataclasses
+import decimal
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
+from sklearn.cluster import (
+    DBSCAN,
+    HDBSCAN,
+    OPTICS,
+    AgglomerativeClustering,
+    Birch,
+    FeatureAgglomeration,
+    KMeans,
+    MeanShift,
+    MiniBatchKMeans,
+)
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from tables import three_groups
+
+import segkit as sg
+from segkit.datasets import make_events, one_population
+
+TRUE = np.repeat([0, 1, 2], 20)
+
+
+def with_strays():
+    """Three groups, and one customer far from all."""
+    customers = three_groups()
+    return pd.concat([customers, pd.DataFrame({"visits": [500.0], "spend": [500.0]}, index=["stray"])])
+
+
+def on_a_map():
+    """Three segments with an embedding, and attributes of the customers' own."""
+    customers = three_groups()
+    customers.attrs["segkit"] = {"units": {"visits": "visits"}}
+    result = sg.segment(customers, n_segments=3)
+    return result.with_embedding(pd.DataFrame({"x": 0.0, "y": 0.0}, index=customers.index))
+
+
+# --- making segments ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+def test_three_groups_are_found(method):
+    result = sg.segment(three_groups(), n_segments=3, method=method)
+    assert adjusted_rand_score(TRUE, result.labels) == 1
+
+
+def test_segment_0_is_the_largest():
+    customers = pd.concat([three_groups(5).iloc[:5], three_groups(30).iloc[30:]])
+    assert sg.segment(customers, n_segments=3).labels.value_counts().sort_index().to_list() == [30, 30, 5]
+
+
+def test_labels_stand_beside_their_customers():
+    customers = three_groups().sample(frac=1, random_state=1)
+    result = sg.segment(customers, n_segments=3)
+    assert result.labels.index.equals(customers.index)
+    assert (result.labels.name, result.labels.dtype) == ("segment", "int64")
+    assert_frame_equal(result.customers, customers)
+    assert result.prepared.index.equals(customers.index)
+
+
+def test_whole_number_ids_are_fine():
+    customers = three_groups().set_axis(range(60, 0, -1))
+    assert (
+        sg.segment(customers, n_segments=3).labels.loc[60]
+        == sg.segment(three_groups(), n_segments=3).labels["c000"]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_planted_segments_are_recovered(seed):
+    events, truth = make_events(400, kinds=["purchase", "return"], random_state=seed)
+    customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
+    result = sg.segment(customers, n_segments=truth.nunique())
+    assert adjusted_rand_score(truth.loc[customers.index], result.labels) >= 0.95
+
+
+def test_a_shop_without_structure_is_no_accident():
+    """One population can be cut as well; that it is one is for others to say."""
+    events, _ = make_events(150, segments=one_population(), kinds=["purchase", "return"])
+    customers = sg.customer_features(events, sg.RFM + sg.CADENCE + sg.BASKET + sg.TREND, as_of="2025-01-01")
+    for method in ("kmeans", "gaussian_mixture", "ward"):
+        result = sg.segment(customers, n_segments=4, method=method)
+        assert len(result.segments) == 4
+        assert len(sg.profile(result)) and len(sg.project(result)) == len(customers)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, None, 3] * 20, dtype="Int64"),
+        pd.array([True, None, False] * 20, dtype="boolean"),
+        pd.Categorical(["x", "y", None] * 20),
+        ["x", "y", None] * 20,
+        [np.nan] * 60,
+        [7.0] * 60,
+        [True, False] * 30,
+    ],
+)
+def test_columns_of_every_type_can_be_segmented(column):
+    result = sg.segment(three_groups(extra=column), n_segments=3)
+    assert_series_equal(result.assign(result.customers), result.labels)
+
+
+# --- models of one's own -----------------------------------------------------------------------------
+
+OWN = [
+    KMeans(3, n_init=2, random_state=0),
+    MiniBatchKMeans(3, n_init=2, random_state=0),
+    GaussianMixture(3, random_state=0),
+    AgglomerativeClustering(3),
+    DBSCAN(eps=3),
+    HDBSCAN(copy=True),
+    OPTICS(min_samples=5),
+    MeanShift(),
+    Birch(n_clusters=3),
+]
+
+
+@pytest.mark.parametrize("clusterer", OWN, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("prepared", [True, False])
+def test_any_clusterer_is_used_as_passed(clusterer, prepared):
+    """Its customers keep its labels, when placed again all at once or one by one, and nobody gets another."""
+    customers = with_strays()
+    model = make_pipeline(sg.make_preparer(), clusterer) if prepared else clusterer
+    result = sg.segment(customers, model=model)
+    assert_series_equal(result.assign(customers), result.labels)
+    for i in customers.index[::7]:
+        assert result.assign(customers.loc[[i]]).loc[i] == result.labels[i]
+    rng = np.random.default_rng(0)
+    anywhere = pd.DataFrame(rng.normal(scale=1000, size=(200, 2)), columns=customers.columns)
+    assert set(result.assign(anywhere)) <= set(result.labels)
+
+
+def test_a_model_is_copied_before_it_is_fitted():
+    model = KMeans(3, n_init=1, random_state=0)
+    result = sg.segment(three_groups(), model=model)
+    assert not hasattr(model, "labels_") and hasattr(result.model, "labels_")
+
+
+def test_what_cannot_name_its_columns_is_numbered():
+    model = make_pipeline(
+        FunctionTransformer(np.log1p), StandardScaler(), KMeans(3, n_init=1, random_state=0)
+    )
+    result = sg.segment(three_groups(), model=model)
+    assert list(result.prepared) == ["prepared 0", "prepared 1"]
+    assert_series_equal(result.assign(three_groups()), result.labels)
+
+
+def test_a_models_own_labels_are_kept():
+    customers = three_groups()
+    model = make_pipeline(StandardScaler(), AgglomerativeClustering(3))
+    assert sg.segment(customers, model=model).labels.to_list() == model.fit(customers)[-1].labels_.tolist()
+
+
+@pytest.mark.parametrize("clusterer", [DBSCAN(eps=3), HDBSCAN(copy=True)])
+def test_outliers_stay_outliers(clusterer):
+    result = sg.segment(with_strays(), model=clusterer)
+    assert result.labels["stray"] == -1
+    assert result.name_of(-1) == "Outside" and -1 not in result.segments
+    far = pd.DataFrame({"visits": [-9999.0, 11.0], "spend": [-9999.0, 11.0]}, index=["far", "near"])
+    placed = result.assign(far)
+    assert placed["far"] == -1 and placed["near"] == result.labels["c000"]
+    assert repr(result).splitlines()[0].endswith("Outside: 1)")
+
+
+def test_a_segmentation_is_shown_as_a_table_and_never_as_markup():
+    evil = "<img src=x>"
+    result = sg.segment(with_strays(), model=HDBSCAN(copy=True)).with_names({0: evil})
+    shown = result._repr_html_()
+    assert "61 customers in 3 segments" in shown and evil not in shown and "&lt;img src=x&gt;" in shown
+    assert "<td>20</td><td>33%</td>" in shown and ">Outside</td><td>1</td>" in shown
+    bands = sg.value_bands(three_groups(), by="spend", n_bands=2)._repr_html_()
+    assert ">Band</th>" in bands and "segment" not in bands
+
+
+def test_hdbscan_puts_who_misses_a_value_outside():
+    """It calls them −3, which is no segment."""
+    customers = with_strays()
+    customers.loc["c005", "spend"] = np.nan
+    result = sg.segment(customers, model=HDBSCAN(copy=True))
+    assert result.labels["c005"] == -1 and min(result.labels) == -1
+    assert_series_equal(result.assign(customers), result.labels)
+
+
+class Halves(KMeans):
+    """Predicts a third label right of the middle, where nobody was fitted."""
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        self.cluster_centers_ = np.vstack([self.cluster_centers_, [[1000.0, 1000.0]]])
+        return self
+
+
+class Other(GaussianMixture):
+    """The same, by its own rule."""
+
+    def predict(self, X):
+        return np.where(np.asarray(X)[:, 0] > 500, 7, super().predict(X))
+
+
+@pytest.mark.parametrize("model", [Halves(2, n_init=1, random_state=0), Other(2, random_state=0)])
+def test_labels_never_fitted_cannot_appear(model):
+    """Who falls into a part of the model that holds nobody goes to the nearest customer's segment."""
+    result = sg.segment(three_groups(), model=model)
+    far = pd.DataFrame({"visits": [2000.0], "spend": [1500.0]}, index=["far"])
+    assert result.assign(far)["far"] == result.labels["c020"]
+
+
+# --- placing customers -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def result():
+    return sg.segment(three_groups(), n_segments=3)
+
+
+def test_columns_in_another_order_or_too_many_are_no_matter(result):
+    customers = three_groups()
+    assert_series_equal(result.assign(customers[["spend", "visits"]].assign(more="x")), result.labels)
+
+
+def test_nobody_is_placed_nowhere(result):
+    nobody = result.assign(three_groups().iloc[:0])
+    assert (len(nobody), nobody.dtype, nobody.name) == (0, "int64", "segment")
+
+
+def test_who_misses_everything_is_placed_too(result):
+    assert result.assign(pd.DataFrame({"visits": [np.nan], "spend": [np.nan]}))[0] in result.segments
+
+
+@pytest.mark.parametrize(
+    ("customers", "error", "message"),
+    [
+        (
+            pd.DataFrame({"visits": [1.0], "Spend": [1.0]}),
+            ValueError,
+            "no feature 'spend'. Did you mean 'Spend'",
+        ),
+        (pd.DataFrame({"visits": [np.inf], "spend": [1.0]}), ValueError, "'visits' holds infinity"),
+        ({"visits": 1}, TypeError, "customers is a dict"),
+    ],
+)
+def test_who_cannot_be_placed_is_explained(result, customers, error, message):
+    with pytest.raises(error, match=message):
+        result.assign(customers)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bare_clusterer_guesses_nobody(value):
+    bare = sg.segment(three_groups(), model=KMeans(3, n_init=1, random_state=0))
+    with pytest.raises(ValueError, match="missing or infinite, and the model has no rule"):
+        bare.assign(pd.DataFrame({"visits": [value], "spend": [1.0]}))
+
+
+# --- names, frames, provenance -----------------------------------------------------------------------
+
+
+def test_names_belong_to_ids(result):
+    named = result.with_names({1: "  Big\nspenders "}).with_names({0: "Regulars"})
+    assert named.names == {0: "Regulars", 1: "Big spenders"} and result.names == {}
+    assert list(named.named_labels.cat.categories) == ["Regulars", "Big spenders", "Segment 2"]
+    assert named.with_names({1: ""}).names == {0: "Regulars"}
+    assert (named.named_labels.astype(str) == "Regulars").equals(named.labels == 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({9: "x"}, r"no segment 9. The segments are \[0, 1, 2\]"),
+        ({-1: "Noise"}, "no segment -1"),
+        ({0: "Segment 1"}, "Two segments would be called 'Segment 1'"),
+        ({0: "A", 1: " A "}, "Two segments would be called 'A'"),
+        ({0: "Outside"}, "would be called 'Outside'"),
+    ],
+)
+def test_names_that_would_mislead_are_refused(result, names, message):
+    with pytest.raises(ValueError, match=message):
+        result.with_names(names)
+
+
+def test_to_frame_adds_segments_and_places(result):
+    frame = result.with_embedding(sg.project(result)).to_frame()
+    assert list(frame) == ["visits", "spend", "segment_id", "segment", "x", "y"]
+    assert_series_equal(frame["segment_id"], result.labels, check_names=False)
+
+
+def test_an_embedding_places_everyone(result):
+    places = sg.project(result)
+    mixed = result.with_embedding(places.sample(frac=1, random_state=0).assign(z=0))
+    assert_frame_equal(mixed.embedding, places, check_like=False)
+    with pytest.raises(ValueError, match="1 customers, such as 'c000', have no place"):
+        result.with_embedding(places.iloc[1:])
+    with pytest.raises(ValueError, match=r"columns 'x' and 'y', got \['x'\]"):
+        result.with_embedding(places[["x"]])
+
+
+def test_nothing_in_it_can_be_changed(result):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.labels = None
+
+
+def test_provenance_says_how_to_make_it_again():
+    events, _ = make_events(60, kinds="purchase")
+    customers = sg.customer_features(events, sg.RFM, as_of="2025-01-01", window="300 days")
+    facts = sg.segment(customers, n_segments=3, method="ward", random_state=7).provenance
+    assert (facts["as_of"], facts["window"], facts["sources"]) == (
+        "2025-01-01T00:00:00",
+        "300 days 00:00:00",
+        ["make_events"],
+    )
+    assert (facts["method"], facts["n_segments"], facts["random_state"]) == ("ward", 3, 7)
+    assert (
+        facts["features"] == ["recency", "frequency", "monetary", "tenure"]
+        and facts["units"]["tenure"] == "days"
+    )
+    assert {"segkit", "python", "scikit-learn", "numpy", "pandas"} == set(facts["versions"])
+
+
+def test_the_hash_changes_with_data_and_labels(result):
+    customers = three_groups()
+    same = sg.segment(customers.sample(frac=1, random_state=3), n_segments=3)
+    other = customers.copy()
+    other.iloc[0, 0] += 1e-9
+    hashes = {r.provenance["hash"] for r in (result, same)}
+    assert len(hashes) == 1
+    assert sg.segment(other, n_segments=3).provenance["hash"] not in hashes
+    assert sg.segment(customers, n_segments=2).provenance["hash"] not in hashes
+    assert (
+        sg.segment(customers.rename(columns={"spend": "spent"}), n_segments=3).provenance["hash"]
+        not in hashes
+    )
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+GROUPS = three_groups()
+
+
+@pytest.mark.parametrize(
+    ("customers", "message"),
+    [
+        (GROUPS.iloc[:0], "customers has 0 rows and 2 columns"),
+        (GROUPS[[]], "customers has 60 rows and 0 columns"),
+        (GROUPS.iloc[:1], "3 segments were asked for, and there are 1 customers"),
+        (GROUPS.iloc[:2], "3 segments were asked for, and there are 2 customers"),
+        (GROUPS * 0, "only 1 differ in these features"),
+        (GROUPS * np.nan, "only 1 differ in these features"),
+        (pd.concat([GROUPS, GROUPS.iloc[:1]]), "'c000' has more than one row"),
+        (GROUPS.assign(spend=np.inf), "'spend' holds infinity"),
+        (GROUPS.assign(spend=-np.inf), "'spend' holds infinity"),
+        (GROUPS.assign(spend=pd.Timestamp("2024-01-01")), "'spend' is of type datetime64"),
+        (GROUPS.assign(spend=1j), "'spend' is of type complex128"),
+        (
+            GROUPS.assign(spend=pd.Series([1, "x"] * 30, dtype=object, index=GROUPS.index)),
+            "'spend' holds objects",
+        ),
+        (
+            GROUPS.assign(spend=[decimal.Decimal(1), decimal.Decimal(2)] * 30),
+            r"'spend' holds objects \(decimal\)",
+        ),
+        (GROUPS.set_axis([1, 2], axis=1), "column 1 is not named by text"),
+        (GROUPS.set_axis(["a", "a"], axis=1), "'a' stands twice"),
+        (GROUPS.rename(columns={"spend": "x"}), "called 'x', which result.to_frame"),
+        (GROUPS.set_axis([*range(59), "a"]), "ids of several kinds"),
+        (GROUPS.set_axis([*GROUPS.index[:59], None]), "holds missing ids"),
+        (GROUPS.set_axis(pd.MultiIndex.from_product([range(6), range(10)])), "should have one id"),
+    ],
+)
+def test_customers_that_cannot_be_segmented_are_explained(customers, message):
+    with pytest.raises(ValueError, match=message):
+        sg.segment(customers, n_segments=3)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        ({}, ValueError, "How many segments was not said"),
+        ({"n_segments": 1}, ValueError, "n_segments=1 should be a whole number, 2 or more"),
+        ({"n_segments": 2.5}, ValueError, "n_segments=2.5 should be"),
+        ({"n_segments": True}, ValueError, "n_segments=True should be"),
+        ({"n_segments": 3, "method": "kmedoids"}, ValueError, "method='kmedoids' is none of kmeans"),
+        ({"n_segments": 3, "model": KMeans(3)}, ValueError, "Both n_segments=3 and a model"),
+        ({"model": LinearRegression()}, ValueError, "could not be fitted"),
+        ({"model": StandardScaler()}, TypeError, "StandardScaler gives no labels"),
+        ({"model": 3}, TypeError, "estimator"),
+    ],
+)
+def test_what_was_asked_wrongly_is_explained(said, error, message):
+    with pytest.raises(error, match=message):
+        sg.segment(GROUPS, **said)
+
+
+def test_a_model_that_cannot_take_missing_values_says_what_to_do():
+    with pytest.raises(ValueError, match=r"(?s)NaN.*put make_preparer\(\) before it"):
+        sg.segment(GROUPS.where(GROUPS["visits"] > 30), model=KMeans(3, n_init=1))
+
+
+def test_a_list_is_no_table_of_customers():
+    with pytest.raises(TypeError, match="customers is a list"):
+        sg.segment([[1], [2]], n_segments=2)
+
+
+def test_ward_says_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 59)
+    with pytest.raises(ValueError, match="serves up to 59"):
+        sg.segment(GROUPS, n_segments=3, method="ward")
+
+
+def test_what_the_caller_does_to_the_table_later_changes_nothing():
+    customers = three_groups()
+    result = sg.segment(customers, n_segments=3, method="ward")
+    before = result.assign(result.customers)
+    customers["segment"] = result.labels
+    customers.iloc[:, 0] = 0.0
+    assert "segment" not in result.customers
+    assert result.assign(result.customers).equals(before)
+
+
+def test_a_result_can_be_sent_to_another_process():
+    result = sg.segment(three_groups(), n_segments=3)
+    labels = result.assign(result.customers)
+    assert pickle.loads(pickle.dumps(result)).assign(result.customers).equals(labels)
+
+
+def test_labels_of_something_else_than_customers_are_refused():
+    with pytest.raises(TypeError, match="groups something else"):
+        sg.segment(three_groups(), model=FeatureAgglomeration(n_clusters=1))
+
+
+# --- what is handed out ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["labels", "customers", "prepared", "embedding"])
+def test_writing_into_a_table_that_was_handed_out_changes_no_result(name):
+    result = on_a_map()
+    before = getattr(result, name).copy()
+    mine = getattr(result, name)
+    mine.iloc[0] = 7
+    mine.attrs["segkit"] = "mine"
+    if name != "labels":
+        mine["new"] = 1
+    assert mine.iloc[0].tolist() != before.iloc[0].tolist()
+    for again in (result, result.with_names({0: "Regulars"}), pickle.loads(pickle.dumps(result))):
+        kept = getattr(again, name)
+        (assert_series_equal if name == "labels" else assert_frame_equal)(kept, before)
+        assert kept.attrs == before.attrs
+        assert again.hash == sg.segment(again.customers, n_segments=3).hash
+
+
+def test_attributes_that_were_handed_out_are_copies_too():
+    result = on_a_map()
+    result.customers.attrs["segkit"]["units"]["visits"] = "parsecs"
+    assert result.customers.attrs["segkit"]["units"] == {"visits": "visits"}
+
+
+def test_handing_out_a_table_copies_no_values():
+    result = on_a_map()
+    for name in ("labels", "customers", "prepared", "embedding"):
+        assert np.shares_memory(getattr(result, name).to_numpy(), getattr(result, name).to_numpy()), name
+
+
+def test_a_segmentation_can_still_not_be_assigned_to():
+    result = on_a_map()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.labels = result.labels + 1

@@ -1,0 +1,572 @@
+"""Widgets without a browser: traits are the whole state, and the shown code gives what the widget holds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import traitlets as t
+from pandas.testing import assert_frame_equal, assert_series_equal
+from sklearn.cluster import HDBSCAN, KMeans
+from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
+
+import segkit as sg
+from segkit.show.widgets.segment_explorer import _ramp
+from segkit.trust.scan import suggested_k
+
+# Jupyter-scatter's own, on import and at work: nothing that we call.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in")
+AS_OF = "2024-03-01"
+
+
+def shop(**more):
+    """Orders of three customers with two lines each; what else is known of the lines as columns."""
+    lines = [
+        (c, f"2024-01-{day:02}", day * 10.0)
+        for c, days in (("ada", (1, 5)), ("bob", (2, 9)), ("cy", (3, 30)))
+        for day in days
+    ]
+    return purchases(*lines, **more)
+
+
+def full_shop():
+    return shop(
+        order_id=list("123456"), product_id=list("ppqrst"), category=["Tea", "Tea", "Milk", "Tea", "<b>", None],
+        quantity=[1, 2, 3, 1, 2, 3], discount=[0.0, 1, 2, 0, 5, 0],
+    )  # fmt: skip
+
+
+def crm(*ids, **columns):
+    """What is known of these customers."""
+    table = pd.DataFrame({"customer_id": list(ids), "age": [30 + i for i in range(len(ids))], **columns})
+    return sg.read_attributes(table, demographic="age", geographic=[*columns])
+
+
+def run(code, **names):
+    """Execute the code that a widget shows, beside segkit and what the notebook holds; return what it made."""
+    space = {"sg": sg, **names}
+    exec(code, space)
+    return space
+
+
+def last_value(code, **names):
+    """Execute all lines but the last, and evaluate that."""
+    *lines, last = code.split("\n")
+    return eval(last, run("\n".join(lines), **names))
+
+
+# FeaturePicker
+
+
+def test_the_picker_begins_with_a_good_choice():
+    picker = sg.FeaturePicker(full_shop(), as_of=AS_OF)
+    assert {"recency", "monetary"} <= set(picker.value)
+    assert "top_category" not in picker.value
+    assert [f.name for f in picker.features] == picker.value
+
+
+@pytest.mark.parametrize(
+    "names", [["monetary"], ["tenure", "recency"], [f.name for f in sg.RFM + sg.CADENCE] + ["variety"]]
+)
+@pytest.mark.parametrize("more", [{}, {"window": "30 days", "as_of": pd.Timestamp("2024-01-31 12:00")}])
+def test_the_picker_reads_back_as_its_code(names, more):
+    events, looked = full_shop(), {"as_of": AS_OF} | more
+    picker = sg.FeaturePicker(events, **looked)
+    picker.value = names
+    assert picker.value == [f.name for f in sg.features.FAMILIES if f.name in names]
+    expected = sg.customer_features(events, picker.features, **looked)
+    for customers in (picker.customers, run(picker.code, events=events)["customers"]):
+        assert_frame_equal(customers, expected)
+        assert customers.attrs == expected.attrs
+
+
+def test_features_of_ones_own_are_offered():
+    biggest = sg.Feature(
+        "biggest", lambda orders: orders.amount.max(), "currency", "Value of the biggest order."
+    )
+    events = shop()
+    picker = sg.FeaturePicker(events, as_of=AS_OF, offered=(*sg.RFM, biggest), chosen=["biggest", "recency"])
+    assert_frame_equal(run(picker.code, events=events, biggest=biggest)["customers"], picker.customers)
+    assert picker.customers.loc["cy", "biggest"] == 300
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (["recencyy"], "'recencyy' is not offered. Did you mean 'recency'\\? Choose from recency, frequency"),
+        ([], "No feature is left. Keep at least one."),
+    ],
+)
+def test_the_picker_refuses_what_cannot_be(value, said):
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF)
+    before = picker.value
+    with pytest.raises(t.TraitError, match=said):
+        picker.value = value
+    assert picker.value == before
+    with pytest.raises(t.TraitError, match=said):
+        sg.FeaturePicker(shop(), as_of=AS_OF, chosen=value)
+
+
+def test_what_the_events_lack_is_shown_and_cannot_be_ticked():
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF)
+    needs = {option["name"]: option["needs"] for option in picker.options}
+    by_basis = sorted(sg.features.FAMILIES, key=lambda f: sg.attributes.BASES.index(f.basis))
+    assert list(needs) == [f.name for f in by_basis]
+    assert (needs["variety"], needs["discount_share"], needs["recency"]) == ("product_id", "discount", "")
+    assert not [name for name in picker.value if needs[name]]
+    with pytest.raises(t.TraitError, match="'variety' is not offered"):
+        picker.value = ["variety"]
+
+
+def test_a_single_customer_can_be_described():
+    picker = sg.FeaturePicker(purchases(("ada", "2024-01-01", 5.0)), as_of=AS_OF)
+    options = {option["name"]: option for option in picker.options}
+    assert options["monetary"]["range"] == "5 to 5, median 5"
+    assert (options["gap_mean"]["bars"], options["gap_mean"]["missing"]) == ([], 1.0)
+    assert options["gap_mean"]["range"] == "unknown for all"
+    assert len(picker.customers) == 1
+
+
+def test_what_is_the_same_for_all_is_marked():
+    options = {o["name"]: o for o in sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM).options}
+    assert {name: option["same"] for name, option in options.items()} == {
+        "recency": False, "frequency": True, "monetary": False, "tenure": False
+    }  # fmt: skip
+
+
+def test_words_are_shown_by_their_counts():
+    options = {o["name"]: o for o in sg.FeaturePicker(full_shop(), as_of=AS_OF).options}
+    assert options["top_category"]["range"] == "2 words, most often Tea"
+    assert options["top_category"]["bars"] == [1, 0.5]
+    nothing = shop(category=[None] * 6)
+    options = {o["name"]: o for o in sg.FeaturePicker(nothing, as_of=AS_OF).options}
+    assert options["top_category"]["range"] == "unknown for all"
+
+
+def test_changing_the_table_read_back_changes_nothing_in_the_picker():
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF)
+    before, table = picker.customers, picker.customers
+    table.loc[:, :] = 0
+    table.attrs["segkit"]["units"].clear()
+    assert_frame_equal(picker.customers, before)
+    assert picker.customers.attrs["segkit"]["units"]["monetary"] == "currency"
+
+
+def test_attributes_are_offered_by_basis_and_none_is_ticked():
+    attributes = crm("ada", "bob", "cy", town=["P", "Q", "P"])
+    picker = sg.FeaturePicker(full_shop(), as_of=AS_OF, attributes=attributes)
+    order = [option["basis"] for option in picker.options]
+    assert order == sorted(order, key=sg.attributes.BASES.index)
+    options = {option["name"]: option for option in picker.options}
+    assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "Your DataFrame")
+    assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")
+    assert options["recency"]["basis"] == "behavioural"
+    assert picker.value == sg.FeaturePicker(full_shop(), as_of=AS_OF).value
+    assert picker.note == ""
+
+
+@pytest.mark.parametrize(
+    "names", [["age", "monetary"], ["monetary"], ["town", "age"], ["town", "recency", "gap_cv", "age"]]
+)
+def test_what_is_ticked_of_both_reads_back_as_its_code(names):
+    events, attributes = full_shop(), crm("bob", "ada", "zed", town=["P", "Q", "P"])
+    picker = sg.FeaturePicker(events, as_of=AS_OF, offered=sg.RFM + sg.CADENCE, attributes=attributes)
+    picker.value = names
+    assert sorted(picker.value) == sorted(names)
+    customers = run(picker.code, events=events, attributes=attributes)["customers"]
+    assert_frame_equal(customers, picker.customers)
+    assert customers.attrs == picker.customers.attrs
+    assert {f.name for f in picker.features} == {n for n in names if n not in ("age", "town")}
+    assert {n: b for b, block in sg.bases(customers).items() for n in block} == {
+        n: {"age": "demographic", "town": "geographic"}.get(n, "behavioural") for n in names
+    }
+
+
+def test_the_picker_says_of_how_many_attributes_are_known():
+    attributes = crm("ada", "bob")
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, attributes=attributes, chosen=["age"])
+    assert picker.note == "Attributes are known of 2 of 3 customers; of the others they are missing."
+    assert {o["name"]: o["missing"] for o in picker.options}["age"] == pytest.approx(1 / 3)
+    assert picker.features == () and list(picker.customers) == ["age"] and len(picker.customers) == 3
+
+
+def test_an_attribute_may_not_be_called_like_a_feature():
+    people = pd.DataFrame({"customer_id": ["ada"], "Recency": [1]})
+    with pytest.raises(
+        ValueError, match="A feature and an attribute are both called 'recency' and 'Recency'"
+    ):
+        sg.FeaturePicker(shop(), as_of=AS_OF, attributes=sg.read_attributes(people, behavioural="Recency"))
+
+
+def test_ordered_words_are_shown_in_their_order():
+    people = pd.DataFrame({"customer_id": ["ada", "bob", "cy"], "income": ["high", "low", "high"]})
+    attributes = sg.read_attributes(people, demographic="income", ordered={"income": ["low", "mid", "high"]})
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, attributes=attributes)
+    options = {o["name"]: o for o in picker.options}
+    assert options["income"]["bars"] == [0.5, 1]
+    assert options["income"]["range"] == "2 words, most often high"
+
+
+# ClusterTuner
+
+
+def test_the_tuner_of_a_continuum_says_bands():
+    rng = np.random.default_rng(0)
+    crowd = pd.DataFrame(
+        rng.normal(size=(120, 3)), columns=list("abc"), index=[f"c{i:03}" for i in range(120)]
+    )
+    tuner = sg.ClusterTuner(crowd, k=[2, 3])
+    assert tuner._slider.description == "Bands" and "segment" not in tuner._note.value.lower()
+    assert tuner._chart.chart.to_dict()["title"]["text"] == "How many bands?"
+    assert tuner.result.noun == "bands"
+
+
+@pytest.fixture(scope="module")
+def groups():
+    return three_groups(word=["a", "b", None] * 20, gap=[np.nan, 1.0, 2.0] * 20).astype({"word": "category"})
+
+
+def tuner_of(customers, **more):
+    return sg.ClusterTuner(customers, **{"k": range(2, 5), **more})
+
+
+def test_the_tuner_begins_with_a_number_that_holds(groups):
+    tuner = tuner_of(groups)
+    assert tuner.n_segments == suggested_k(tuner.scan)
+    assert tuner_of(groups, n_segments=2).n_segments == 2
+
+
+def test_the_tuner_reads_back_as_its_code(groups):
+    tuner = tuner_of(groups)
+    for n_segments, method in ((2, "kmeans"), (4, "gaussian_mixture"), (3, "ward")):
+        tuner.n_segments, tuner.method = n_segments, method
+        assert tuner.error == ""
+        result = run(tuner.code, customers=groups)["result"]
+        assert_series_equal(result.labels, tuner.result.labels)
+        assert (len(result.segments), result.provenance) == (n_segments, tuner.result.provenance)
+        assert_frame_equal(tuner.scan, sg.scan_clusters(groups, k=range(2, 5), method=method, progress=False))
+
+
+def test_the_model_is_that_of_the_result_and_not_fitted(groups):
+    tuner = tuner_of(groups, n_segments=3, random_state=7)
+    assert not [name for name in vars(tuner.model[-1]) if name.endswith("_")]
+    own = sg.segment(groups, model=tuner.model)
+    sizes = own.labels.groupby(tuner.result.labels).nunique()
+    assert list(sizes) == [1, 1, 1]
+    assert str(tuner.model) == str(sg.segment(groups, n_segments=3, random_state=7).model)
+
+
+def test_the_tuner_marks_the_chosen_number(groups):
+    tuner = tuner_of(groups)
+    tuner.n_segments = 4
+    assert "datum.k === 4" in tuner._chart.chart.to_json() or "datum.k == 4" in tuner._chart.chart.to_json()
+    assert "With 4 segments" in tuner._note.value
+    assert tuner._slider.value == 4
+    tuner._slider.value = 2
+    assert tuner.n_segments == 2
+
+
+@pytest.mark.parametrize("n_segments", [1, 5, 99])
+def test_only_the_numbers_on_offer_can_be_chosen(groups, n_segments):
+    tuner = tuner_of(groups)
+    before = tuner.n_segments
+    with pytest.raises(
+        t.TraitError, match=rf"n_segments={n_segments} is not offered. Choose from \[2, 3, 4\]"
+    ):
+        tuner.n_segments = n_segments
+    assert tuner.n_segments == before
+    with pytest.raises(t.TraitError, match=rf"n_segments={n_segments} is not offered"):
+        tuner_of(groups, n_segments=n_segments)
+
+
+def test_no_more_segments_are_offered_than_customers_differ():
+    customers = pd.DataFrame({"spend": [1.0, 1, 1, 5, 5, 9]}, index=list("abcdef"))
+    tuner = tuner_of(customers, k=range(2, 11))
+    assert tuner._slider.options == (2, 3)
+    far = pd.DataFrame(
+        {"spend": [*np.linspace(-1, 1, 30), 1e5, 2e5, 3e5]}, index=range(33)
+    )  # these three are pulled in
+    assert max(tuner_of(far, k=range(29, 34))._slider.options) == 31
+
+
+@pytest.mark.parametrize(
+    "customers", [{"spend": [1.0]}, {"spend": [2.0, 2.0, 2.0]}, {"spend": [np.nan, np.nan]}]
+)
+def test_customers_who_do_not_differ_cannot_be_divided(customers):
+    with pytest.raises(ValueError, match=r"there are 1 different customers.*choose features that vary"):
+        sg.ClusterTuner(pd.DataFrame(customers))
+
+
+@pytest.mark.parametrize("sample", [10, 1_000])
+def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups, sample):
+    """Ward measures every pair; that the scan would look at few enough does not help the segments."""
+    monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 50)
+    monkeypatch.setattr("segkit.trust.scan.MOST", sample)
+    tuner = tuner_of(groups)
+    tuner._choice.value = "ward"
+    assert (tuner.method, tuner._choice.value) == ("kmeans", "kmeans")
+    assert "method='ward' measures every pair" in tuner.error
+    assert "measures every pair" in tuner._note.value and "<b" in tuner._note.value
+    assert "kmeans" in tuner.code
+    with pytest.raises(t.TraitError, match="method='ward' measures every pair"):
+        tuner.method = "ward"
+    tuner._choice.value = "gaussian_mixture"
+    assert (tuner.method, tuner.error) == ("gaussian_mixture", "")
+    assert "measures" not in tuner._note.value
+    tuner.method = "kmeans"
+    assert tuner._choice.value == "kmeans"
+
+
+def test_an_unknown_method_is_refused(groups):
+    tuner = tuner_of(groups)
+    with pytest.raises(t.TraitError, match="method"):
+        tuner.method = "magic"
+    with pytest.raises(ValueError, match="method='magic' is none of"):
+        tuner_of(groups, method="magic")
+
+
+# SegmentExplorer
+
+
+@pytest.fixture
+def result(groups):
+    return sg.segment(groups, n_segments=3)
+
+
+def lasso(explorer, positions):
+    """What the map sends when these points are drawn around."""
+    explorer._scatter.widget.selection = np.array(positions, dtype="uint32")
+
+
+def test_the_explorer_begins_with_all_segments_and_nobody(result):
+    explorer = sg.SegmentExplorer(result)
+    assert [(s["id"], s["name"], s["size"]) for s in explorer.panel.segments] == [
+        (i, f"Segment {i}", "20 (33%)") for i in range(3)
+    ]
+    assert (explorer.chosen, explorer.comparison, len(explorer.selected)) == ([], None, 0)
+    assert explorer.panel.color_options == ["segment", *result.customers.columns]
+
+
+@pytest.mark.parametrize("ids", [list("dbca"), [30, 10, 20, 0], [f"{i} {EVIL}" for i in (3, 1, 2, 0)]])
+def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
+    result = sg.segment(
+        pd.DataFrame({"spend": [1.0, 50, 2, 60], "visits": [1, 4, 2, 5]}, index=ids), n_segments=2
+    )
+    explorer = sg.SegmentExplorer(result)
+    lasso(explorer, [2, 0])
+    assert explorer.chosen == [ids[0], ids[2]]
+    assert list(explorer.selected["spend"]) == [1, 2]
+    assert type(explorer.chosen[0]) is type(ids[0])
+    explorer.chosen = [ids[3]]
+    assert list(explorer._scatter.widget.selection) == [3]
+    at = explorer._shown.loc[3, ["x", "y"]].astype(float)
+    assert np.sign(at["x"]) == np.sign(result.with_embedding(sg.project(result)).embedding.loc[ids[3], "x"])
+    lasso(explorer, [])
+    assert explorer.chosen == []
+
+
+@pytest.mark.parametrize("unknown", ["nobody", 3, EVIL])
+def test_only_customers_can_be_chosen(result, unknown):
+    explorer = sg.SegmentExplorer(result)
+    with pytest.raises(t.TraitError, match=r"is no customer of this segmentation\. Choose ids of its index"):
+        explorer.chosen = ["c000", unknown]
+    assert explorer.chosen == []
+
+
+def test_customers_are_chosen_once_and_in_the_order_of_the_table(result):
+    explorer = sg.SegmentExplorer(result)
+    explorer.chosen = ["c001", "c000", "c001"]
+    assert explorer.chosen == ["c000", "c001"]
+    assert explorer.panel.group["count"] == len(explorer.selected) == 2
+
+
+def test_what_sets_the_chosen_apart_is_compare(result):
+    explorer = sg.SegmentExplorer(result)
+    explorer.chosen = ["c025", "c001", "c030"]
+    expected = sg.compare(result, explorer.chosen)
+    assert_frame_equal(explorer.comparison, expected)
+    assert explorer.panel.group["count"] == 3
+    assert [row["feature"] for row in explorer.panel.group["rows"]] == list(expected.index[:8])
+
+
+def test_nobody_and_everybody_are_compared_with_nobody(result):
+    explorer = sg.SegmentExplorer(result)
+    for chosen in (list(result.labels.index), []):
+        explorer.chosen = chosen
+        assert explorer.comparison is None
+        assert explorer.panel.group == {"count": len(chosen), "rows": []}
+        assert len(explorer.selected) == len(chosen)
+        run(explorer.code, result=result, explorer=explorer)
+
+
+@pytest.mark.parametrize("with_map", [True, False])
+def test_the_explorer_reads_back_as_its_code(result, with_map):
+    given = result.with_embedding(sg.project(result)) if with_map else result
+    explorer = sg.SegmentExplorer(given)
+    explorer.panel.wanted_names = {"0": "Loyal", "2": 'A "quoted" \\ name'}
+    explorer.color_by = "spend"
+    for choose in (lambda: setattr(explorer.panel, "focus", 1), lambda: lasso(explorer, [1, 5, 41])):
+        choose()
+        space = run(explorer.code, result=given, explorer=explorer)
+        assert_series_equal(space["result"].named_labels, explorer.result.named_labels)
+        assert_frame_equal(space["result"].to_frame(), explorer.result.to_frame())
+        assert_frame_equal(last_value(explorer.code, result=given, explorer=explorer), explorer.comparison)
+        assert "color='spend'" in explorer.code
+
+
+def test_show_chooses_a_segment_as_often_as_pressed(result):
+    explorer = sg.SegmentExplorer(result)
+    for _ in range(2):
+        explorer.panel.focus = 1
+        assert set(explorer.selected["segment_id"]) == {1} and len(explorer.chosen) == 20
+        assert explorer.panel.focus is None
+        assert list(explorer._scatter.widget.selection) == list(np.flatnonzero(result.labels == 1))
+        lasso(explorer, [])
+
+
+def test_names_are_written_into_a_new_result(result):
+    explorer = sg.SegmentExplorer(result)
+    explorer.panel.wanted_names = {"1": "  Loyal \n families "}
+    assert explorer.result.names == {1: "Loyal families"}
+    assert [s["name"] for s in explorer.panel.segments] == ["Segment 0", "Loyal families", "Segment 2"]
+    assert set(explorer._shown["segment"]) == {"Segment 0", "Loyal families", "Segment 2"}
+    explorer.panel.wanted_names = {"1": ""}
+    assert explorer.result.names == {}
+    assert result.names == {} and result.embedding is None
+
+
+def test_a_name_that_is_taken_is_refused_and_blocks_no_other(result):
+    explorer = sg.SegmentExplorer(result)
+    explorer.panel.wanted_names = {"0": "Loyal"}
+    for _ in range(2):
+        explorer.panel.wanted_names = {"1": "Loyal"}
+        assert explorer.panel.error == "Two segments would be called 'Loyal'. Give each its own name."
+    assert explorer.result.names == {0: "Loyal"}
+    explorer.panel.wanted_names = {"2": "Thrifty"}
+    assert (explorer.result.names, explorer.panel.error) == ({0: "Loyal", 2: "Thrifty"}, "")
+    explorer.panel.wanted_names = {"2": "Outside"}
+    assert "Outside" in explorer.panel.error
+    explorer.panel.wanted_names = {"7": "Nobody"}
+    assert "There is no segment 7" in explorer.panel.error
+
+
+def colored():
+    n = 30
+    customers = three_groups(n // 3).assign(
+        same=1.0, gaps=[np.nan, 1.0, 100.0] * 10, empty=np.nan, flag=[True, False, False] * 10,
+        whole=pd.array([1, None, 3] * 10, dtype="Int64"), word=pd.Categorical(["a", "unknown", None] * 10),
+        many=pd.Categorical([f"w{i:02}" for i in range(n)]), text=["<b>", "Outside", "segment"] * 10,
+    )  # fmt: skip
+    return sg.segment(customers, n_segments=3)
+
+
+@pytest.mark.parametrize("name", ["segment", *colored().customers.columns])
+def test_the_map_takes_its_colours_from_any_feature(name):
+    explorer = sg.SegmentExplorer(colored())
+    explorer.color_by = name
+    assert explorer.panel.color_by == name
+    points = explorer._scatter.widget.points
+    assert np.isfinite(np.asarray(points, dtype=float)).all()
+    explorer.panel.color_by = "segment"
+    assert (explorer.color_by, explorer.panel.ramp) == ("segment", {})
+
+
+def test_the_scale_of_colours_says_what_its_ends_are():
+    explorer = sg.SegmentExplorer(colored())
+    explorer.color_by = "gaps"
+    assert explorer.panel.ramp["ends"][0] == "1" and explorer.panel.ramp["ends"][1].startswith("100")
+    explorer.color_by = "empty"
+    assert explorer.panel.ramp["ends"] == ["unknown", "unknown"]
+    explorer.color_by = "word"
+    assert [word for word, _ in explorer.panel.ramp["words"]] == ["a", "unknown"]
+
+
+def test_grey_is_for_the_unknown_alone():
+    """The map rounds down to one of 256 colours: of what is known, none may come to the two that are grey."""
+    scaled, _ = _ramp(pd.Series([np.nan, 1.0, 2.0, 1000.0]))
+    colours = np.floor(scaled * 255)
+    assert scaled[0] == 0 and colours[1] >= 2 and colours.max() <= 255 and (np.diff(colours[1:]) > 0).all()
+
+
+def test_only_features_colour_the_map(result):
+    explorer = sg.SegmentExplorer(result)
+    with pytest.raises(t.TraitError, match="There is no feature 'segment_id' to colour by"):
+        explorer.color_by = "segment_id"
+    assert explorer.panel.color_by == "segment"
+
+
+def test_customers_outside_all_segments_are_grey_and_keep_no_name():
+    customers = three_groups(spread=np.arange(60) % 7 * 0.1)
+    customers.iloc[0] = [200, 200, 0]
+    result = sg.segment(customers, model=HDBSCAN(min_cluster_size=8, copy=True))
+    assert result.labels.iloc[0] == -1
+    explorer = sg.SegmentExplorer(result)
+    outside = explorer.panel.segments[-1]
+    assert (outside["id"], outside["name"], outside["color"], outside["named"]) == (
+        -1,
+        "Outside",
+        "#8C8C8C",
+        False,
+    )
+    explorer.panel.focus = -1
+    assert set(explorer.selected["segment"]) == {"Outside"}
+    assert_frame_equal(last_value(explorer.code, result=result, explorer=explorer), explorer.comparison)
+    explorer.panel.wanted_names = {"-1": "Strays"}
+    assert "There is no segment -1" in explorer.panel.error
+
+
+def test_many_segments_have_a_row_each():
+    customers = pd.DataFrame({"spend": np.arange(40.0)}, index=range(40))
+    explorer = sg.SegmentExplorer(sg.segment(customers, model=KMeans(20, n_init=1, random_state=0)))
+    assert len(explorer.panel.segments) == 20
+    explorer.panel.wanted_names = {"19": "Last"}
+    assert explorer.panel.segments[19]["name"] == "Last"
+
+
+def test_two_explorers_of_one_result_are_independent(result):
+    left, right = sg.SegmentExplorer(result), sg.SegmentExplorer(result)
+    left.chosen, left.color_by, left.panel.wanted_names = ["c001"], "spend", {"0": "Loyal"}
+    assert (right.chosen, right.color_by, right.result.names) == ([], "segment", {})
+    assert right.panel.segments[0]["name"] == "Segment 0"
+
+
+def test_nothing_leaks_into_the_callers_result(result):
+    before, attrs = result.customers.copy(), dict(result.customers.attrs)
+    explorer = sg.SegmentExplorer(result)
+    explorer.panel.wanted_names, explorer.color_by = {"0": "Loyal"}, "gap"
+    lasso(explorer, [0, 1])
+    selected = explorer.selected
+    selected.loc[:, "spend"] = 0
+    assert_frame_equal(result.customers, before)
+    assert (result.customers.attrs, result.names, result.embedding) == (attrs, {}, None)
+    assert explorer.selected["spend"].all()
+
+
+def test_strange_names_pass_through_all_widgets():
+    customers = oddly_named()
+    tuner = sg.ClusterTuner(customers, k=[2, 3])
+    explorer = sg.SegmentExplorer(tuner.result)
+    for name in (*ODD_NAMES, "word"):
+        explorer.color_by = name
+        run(explorer.code, result=tuner.result, explorer=explorer)
+    explorer.chosen = list(customers.index[:5])
+    assert {row["feature"] for row in explorer.panel.group["rows"]} & set(ODD_NAMES)
+
+
+def test_a_result_of_other_customers_is_refused(result):
+    explorer = sg.SegmentExplorer(result)
+    other = sg.segment(three_groups(5), n_segments=3)
+    with pytest.raises(t.TraitError, match="result holds other customers"):
+        explorer.result = other
+    assert len(explorer.result.labels) == 60
+
+
+def test_the_explorer_of_bands_says_bands(result):
+    bands = sg.value_bands(result.customers, by="spend", n_bands=2)
+    explorer = sg.SegmentExplorer(bands)
+    assert explorer.panel.noun == "bands" and explorer._scatter.widget.tooltip_properties == ["band"]
+    explorer.panel.wanted_names = {"0": "Twice", "1": "Twice"}
+    assert explorer.panel.error.startswith("Two bands would be called")
+    assert sg.SegmentExplorer(result).panel.noun == "segments"
+    view = (Path(sg.__file__).parent / "show" / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
+    assert 'model.get("noun")' in view and '"change:noun"' in view

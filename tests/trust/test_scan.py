@@ -1,0 +1,280 @@
+"""What each number of segments would give."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+from tables import three_groups
+
+import segkit as sg
+from segkit.datasets import make_events, one_population
+from segkit.trust.micro_clusters import (
+    adjusted_rand,
+    compress,
+    contingency,
+    jaccards,
+    kept_pairs,
+    labels_with,
+)
+from segkit.trust.scan import _Shown, defensible_k, explained_outcome, scan_clusters, suggested_k
+
+COLUMNS = [
+    "inertia",
+    "silhouette",
+    "silhouette_error",
+    "stability",
+    "stability_spread",
+    "weakest",
+    "prediction_strength",
+    "prediction_spread",
+    "smallest",
+]
+
+
+def scan(customers, **said):
+    return scan_clusters(customers, **({"k": [2, 3, 4], "resamples": 4, "progress": False} | said))
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+def test_three_groups_stand_out(method):
+    table = scan(three_groups(), method=method)
+    assert (list(table.columns), table.index.name, table.index.to_list()) == (COLUMNS, "k", [2, 3, 4])
+    assert table["silhouette"].idxmax() == 3 and table.loc[3, "silhouette"] > 0.8
+    assert table.loc[3, "stability"] == 1 and table.loc[3, "stability_spread"] == 0
+    assert table.loc[3, ["weakest", "prediction_strength"]].eq(1).all()
+    assert table.loc[3, "smallest"] == pytest.approx(1 / 3)
+    assert table["inertia"].is_monotonic_decreasing
+
+
+def test_each_number_is_what_its_name_says():
+    """Inertia and silhouette, computed again from the segments themselves."""
+    customers = three_groups()
+    row = scan(customers).loc[3]
+    result = sg.segment(customers, n_segments=3)
+    prepared = result.prepared
+    centers = prepared.groupby(result.labels).transform("mean")
+    assert row["inertia"] == pytest.approx(((prepared - centers) ** 2).to_numpy().sum())
+    assert row["silhouette"] == pytest.approx(silhouette_score(prepared, result.labels))
+    assert row["silhouette_error"] == 0
+
+
+def test_as_many_segments_as_customers_have_no_silhouette():
+    table = scan(three_groups(2), k=[6], resamples=1)
+    assert table.loc[6, "inertia"] == 0 and np.isnan(table.loc[6, "silhouette"])
+
+
+def test_segments_are_made_again_on_bootstrap_samples_and_halves(monkeypatch):
+    drawn, seeds = [], []
+
+    def noted(clusterer, points, weights, seed=None):
+        drawn.append(weights)
+        seeds.append(seed)
+        return labels_with(clusterer, points, weights, seed)
+
+    monkeypatch.setattr("segkit.trust.scan.labels_with", noted)
+    scan(three_groups(), k=3, resamples=4)
+    everyone, *again, train, test = drawn
+    assert (everyone == 1).all() and len(again) == 4
+    assert seeds[0] is None and len(set(seeds)) == len(seeds)  # each time from elsewhere
+    assert all(weights.sum() == 60 and weights.max() > 1 for weights in again)
+    assert train.sum() == test.sum() == 30 and (train + test == 1).all()
+
+
+def test_agreement_by_hand():
+    """Ten customers in two segments of five; one of each changes sides."""
+    one = np.repeat([0, 1], 5)
+    other = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0])
+    table = contingency(one, other, np.ones(10, dtype=int))
+    assert table.tolist() == [[4, 1], [1, 4]]
+    assert adjusted_rand(table) == pytest.approx(adjusted_rand_score(one, other))
+    assert jaccards(table) == pytest.approx([4 / 6, 4 / 6])
+    assert kept_pairs(table) == pytest.approx([6 / 10, 6 / 10])
+
+
+def test_weights_count_customers():
+    one, other, weights = np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([3, 1, 6])
+    assert adjusted_rand(contingency(one, other, weights)) == pytest.approx(
+        adjusted_rand_score(np.repeat(one, weights), np.repeat(other, weights))
+    )
+
+
+def test_few_customers_are_not_compressed_and_many_are_the_same_for_any_threads(monkeypatch):
+    rng = np.random.default_rng(0)
+    crowd = rng.normal(size=(5_000, 3))
+    few = compress(crowd[:100], np.random.default_rng(0))
+    assert few.points is not None and (few.weights == 1).all() and few.within == 0
+    answers = []
+    for threads in (1, 2, 4):
+        monkeypatch.setattr("os.cpu_count", lambda n=threads: n)
+        answers.append(compress(crowd, np.random.default_rng(0)))
+    assert all((a.points == answers[0].points).all() for a in answers)
+    many = answers[0]
+    assert many.n_customers == 5_000 and len(many.points) <= 3_000 == compress.__kwdefaults__["most"]
+    centers = np.array([crowd[many.member_of == i].mean(axis=0) for i in range(20)])
+    assert centers == pytest.approx(many.points[:20])
+    assert many.within == pytest.approx(((crowd - many.points[many.member_of]) ** 2).sum())
+
+
+def test_an_outcome_that_segments_explain():
+    """Three segments who later spend 0, 10 and 20, and an outcome drawn by lot."""
+    customers = three_groups()
+    later = pd.Series(np.repeat([0.0, 10.0, 20.0], 20), index=customers.index)
+    lot = pd.Series(np.random.default_rng(0).normal(size=60), index=customers.index)
+    told = scan(customers, outcome=later)
+    assert told.loc[3, "outcome"] == pytest.approx(1) and told.loc[2, "outcome"] < 0.9
+    by_lot = scan(customers, outcome=lot, k=3).loc[3]
+    assert abs(by_lot["outcome"]) < 3 * by_lot["outcome_error"]
+    with pytest.raises(ValueError, match="says nothing of 1 customers"):
+        scan(customers, outcome=later.iloc[1:])
+    with pytest.raises(ValueError, match="missing or infinite"):
+        scan(customers, outcome=later.where(later > 0))
+
+
+def test_customers_alone_in_their_segment_are_not_predicted_by_themselves():
+    told = explained_outcome(np.arange(4), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert told["outcome"] == 0
+
+
+def test_what_is_done_is_kept_when_it_is_stopped(monkeypatch):
+    import segkit.trust.scan as module
+
+    separation, calls = module._separation, []
+
+    def stopped(*arguments):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return separation(*arguments)
+
+    monkeypatch.setattr(module, "_separation", stopped)
+    assert scan(three_groups()).index.to_list() == [2, 3]
+    with pytest.raises(KeyboardInterrupt):
+        scan(three_groups())
+
+
+def test_the_order_of_rows_changes_nothing():
+    customers = three_groups()
+    assert_frame_equal(scan(customers), scan(customers.sample(frac=1, random_state=0)))
+
+
+def test_another_seed_resamples_others():
+    customers = sg.customer_features(make_events(80, kinds="purchase")[0], sg.RFM, as_of="2025-01-01")
+    assert not scan(customers)["stability"].equals(scan(customers, random_state=1)["stability"])
+
+
+def test_a_sample_is_stated(monkeypatch):
+    monkeypatch.setattr("segkit.trust.scan.MOST", 30)
+    facts = scan(three_groups(), resamples=2, method="ward").attrs["segkit"]
+    assert facts == {"customers": 60, "looked_at": 30, "resamples": 2, "micro_clusters": 30}
+
+
+def test_a_sampled_silhouette_has_an_error(monkeypatch):
+    monkeypatch.setattr("segkit.trust.scan.SILHOUETTE_SAMPLE", 15)
+    row = scan(three_groups(), k=3).loc[3]
+    assert 0 < row["silhouette_error"] < 0.05 and row["silhouette"] == pytest.approx(0.9, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+def test_a_shop_without_structure_is_scanned_too(method):
+    events, _ = make_events(80, segments=one_population(), kinds=["purchase", "return"])
+    customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
+    table = scan(customers, method=method, k=range(2, 6))
+    assert table.notna().all(axis=None) and table["stability"].max() <= 1
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+def test_a_handful_of_customers_is_scanned_too(method):
+    """Half of four customers are two: less than the segments that are asked for."""
+    table = scan(three_groups(2).iloc[:4], method=method)
+    assert table["stability"].notna().all()
+
+
+def test_one_number_may_be_said_alone():
+    assert scan(three_groups(), k=3).index.to_list() == [3]
+    assert scan(three_groups(), k=[3, 2, 3]).index.to_list() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"k": []}, "k names no number of segments"),
+        ({"k": [1, 2]}, "n_segments=1 should be a whole number, 2 or more"),
+        ({"k": [2.7]}, "k holds 2.7, which is no whole number"),
+        ({"k": "3"}, "k='3' names no number of segments"),
+        ({"random_state": -1}, "random_state=-1 should be a whole number"),
+        ({"k": [2, 61]}, "k goes up to 61, and only 60 customers differ"),
+        ({"resamples": 0}, "resamples=0 should be a whole number, 1 or more"),
+        ({"method": "x"}, "method='x' is none of"),
+    ],
+)
+def test_what_was_asked_wrongly_is_explained(said, message):
+    with pytest.raises(ValueError, match=message):
+        scan(three_groups(), **said)
+
+
+def test_an_outcome_is_a_number_a_customer():
+    customers = three_groups()
+    with pytest.raises(TypeError, match="outcome is a list"):
+        scan(customers, outcome=[1.0] * 60)
+    with pytest.raises(TypeError, match="outcome is of type str"):
+        scan(customers, outcome=pd.Series("much", customers.index))
+    with pytest.raises(ValueError, match="outcome says two things of"):
+        scan(customers, outcome=pd.Series(1.0, customers.index.append(customers.index[:1])))
+
+
+@pytest.mark.parametrize("customers", [three_groups() * 0, three_groups() * np.nan, three_groups().iloc[:1]])
+def test_customers_who_do_not_differ_are_explained(customers):
+    with pytest.raises(ValueError, match="only 1 customers differ"):
+        scan(customers)
+
+
+def curves(**columns):
+    return pd.DataFrame(columns, index=pd.Index([2, 3, 4, 5], name="k"))
+
+
+@pytest.mark.parametrize(
+    ("stability", "smallest", "k"),
+    [
+        ([1.0, 0.9, 0.85, 0.5], [0.4, 0.3, 0.2, 0.1], 4),  # the most that still hold
+        ([1.0, 0.9, 0.85, 0.9], [0.4, 0.3, 0.2, 0.01], 4),  # five would leave a crumb
+        ([1.0, 0.5, 0.6, 0.4], [0.4, 0.3, 0.2, 0.1], 4),  # none hold: the most stable of three and more
+    ],
+)
+def test_a_number_to_begin_with(stability, smallest, k):
+    assert suggested_k(curves(stability=stability, smallest=smallest)) == k
+
+
+def test_two_segments_are_suggested_only_where_there_is_nothing_else():
+    assert suggested_k(curves(stability=[0.9] * 4, smallest=[0.2] * 4).loc[[2]]) == 2
+
+
+def test_what_can_be_defended_is_a_range():
+    steady = {"stability_spread": [0.02] * 4, "prediction_spread": [0.02] * 4}
+    table = curves(
+        stability=[0.99, 0.97, 0.95, 0.6],
+        prediction_strength=[0.95, 0.9, 0.93, 0.4],
+        smallest=[0.4, 0.3, 0.2, 0.1],
+        **steady,
+    )
+    assert defensible_k(table) == [2, 3, 4]
+    assert defensible_k(table.assign(smallest=[0.4, 0.01, 0.2, 0.1])) == [2, 4]
+    assert defensible_k(table, smallest=0.9) == [2]
+
+
+@pytest.mark.slow
+def test_the_error_of_a_sampled_silhouette_covers_the_exact_one(monkeypatch):
+    """Of 40 samples in two structureless shops, about 95 % should lie within two standard errors."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    monkeypatch.setattr("segkit.trust.scan.SILHOUETTE_SAMPLE", 1_000)
+    for _ in range(2):
+        crowd = np.log(rng.lognormal(size=(4_000, 4)))
+        everyone = compress(crowd, rng, most=4_000)
+        labels = KMeans(6, n_init=1, random_state=0).fit_predict(crowd)
+        exact = silhouette_score(crowd, labels)
+        for _ in range(20):
+            told, error = _Shown(crowd, everyone, rng).silhouette(labels)
+            inside += abs(told - exact) <= 2 * error
+    assert inside >= 35  # fewer by chance in 1 of 200 runs, were the coverage 95 %
