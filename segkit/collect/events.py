@@ -20,10 +20,11 @@ from segkit.collect.sources.ibis_tables import check_one_engine
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.collect.timestamps import EPOCHS
-from segkit.core.checks import check_count, warn_of_kinds
-from segkit.core.engine.connection import asked, near, one_at_a_time, table_of
+from segkit.core.checks import check_count
+from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.engine.event_cache import cached
+from segkit.core.messages import did_you_mean, listed, warn_of_kinds
 from segkit.core.schema import KINDS, STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Events:
         return self._summary.copy()
 
     @functools.cached_property
-    @one_at_a_time
+    @locked_engine
     def _summary(self) -> pd.DataFrame:
         t = self.table
         numbers = {"events": t.count(), "customers": t.customer_id.nunique()}
@@ -107,28 +108,28 @@ class Events:
         if "amount" in self.columns:
             numbers["amount"] = t.amount.sum()
         by_kind = t.group_by("kind").agg(**numbers).order_by("kind")
-        summary = asked(by_kind, by_kind.to_pandas, "Describing events").set_index("kind")
+        summary = run_with_progress(by_kind, by_kind.to_pandas, "Describing events").set_index("kind")
         if dialect_of(t) == "duckdb":
             lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
             different = lines.group_by("kind").agg(different=lines.line.nunique())
         else:  # whose hashes are too short to tell lines apart
             lines = t.distinct()
             different = lines.group_by("kind").agg(different=lines.count())
-        counted = asked(different, different.to_pandas, "Describing events")
+        counted = run_with_progress(different, different.to_pandas, "Describing events")
         if "amount" in summary:  # no currency has more than three decimals: what is left is noise
             summary["amount"] = summary["amount"].round(3)
         summary["repeats"] = summary["events"] - counted.set_index("kind")["different"]
         return summary
 
     @functools.cached_property
-    @one_at_a_time
+    @locked_engine
     def _totals(self) -> dict[str, Any]:
         t = self.table
         totals = t.agg(customers=t.customer_id.nunique(), first=t.timestamp.min(), last=t.timestamp.max())
         by_kind = t.group_by("kind").agg(n=t.count())
-        counts = asked(by_kind, by_kind.to_pandas, "Counting events")
+        counts = run_with_progress(by_kind, by_kind.to_pandas, "Counting events")
         counts = counts.sort_values(["n", "kind"], ascending=[False, True])
-        return asked(totals, totals.to_pandas, "Counting events").iloc[0].to_dict() | {
+        return run_with_progress(totals, totals.to_pandas, "Counting events").iloc[0].to_dict() | {
             "kinds": dict(zip(counts["kind"], counts["n"], strict=True))
         }
 
@@ -142,7 +143,7 @@ class Events:
         """When the latest event was, in UTC."""
         return pd.Timestamp(self._totals["last"])
 
-    @one_at_a_time
+    @locked_engine
     def sample(self, n_customers: int, *, random_state: int = 0) -> Events:
         """Return all events of some customers, drawn by lot: to try things out on less.
 
@@ -165,7 +166,7 @@ class Events:
         """
         check_count("n_customers", n_customers, 1)
         ids = self.table.select("customer_id").distinct().order_by("customer_id")
-        ids = asked(ids, ids.to_pyarrow, "Drawing customers")
+        ids = run_with_progress(ids, ids.to_pyarrow, "Drawing customers")
         drawn = np.random.default_rng(random_state).choice(
             len(ids), min(int(n_customers), len(ids)), replace=False
         )
@@ -174,7 +175,7 @@ class Events:
         some = table_of(chosen) if here else ibis.memtable(chosen)
         return replace(self, table=self.table.semi_join(some, "customer_id"))
 
-    @one_at_a_time
+    @locked_engine
     def cache(self) -> Events:
         """Compute the log now and keep it in the order of customers, so that what is asked of it is answered sooner.
 
@@ -271,7 +272,7 @@ def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-@one_at_a_time
+@locked_engine
 def read_events(
     source: Any,
     *,
@@ -443,7 +444,8 @@ def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
     for form in formats:
         if "%" not in form and form not in EPOCHS:
             raise ValueError(
-                f"timestamp_format={form!r} says no part of a time.{near(form, EPOCHS)} It should be a format such as "
+                f"timestamp_format={form!r} says no part of a time."
+                f"{did_you_mean(form, EPOCHS)} It should be a format such as "
                 f"'%d/%m/%Y %H:%M', or for numbers one of {', '.join(EPOCHS)}."
             )
     return tuple(formats)
@@ -455,13 +457,14 @@ def _found_columns(source: Source, named: dict[str, str], *, needs_text: bool = 
     for standard, column in named.items():
         if standard not in offered or standard == "kind":
             raise TypeError(
-                f"read_events has no column {standard!r}.{near(standard, offered)} "
+                f"read_events has no column {standard!r}.{did_you_mean(standard, offered)} "
                 f"The standard columns are {', '.join(c for c in offered if c != 'kind')}."
             )
         if column not in source.table.columns:
             raise ValueError(
-                f"{source.name} has no column {column!r}.{near(str(column), source.table.columns)} Its columns are "
-                f'{_shortened(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
+                f"{source.name} has no column {column!r}."
+                f"{did_you_mean(str(column), source.table.columns)} Its columns are "
+                f'{listed(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
             )
     found = {name: name for name in offered if name in source.table.columns} | named
     if "price" in named and "amount" not in named:
@@ -469,15 +472,11 @@ def _found_columns(source: Source, named: dict[str, str], *, needs_text: bool = 
     for required in ("customer_id", "timestamp", *["text"] * needs_text):
         if required not in found:
             raise ValueError(
-                f"{source.name} has no column {required!r}.{near(required, source.table.columns)} Its columns are "
-                f'{_shortened(source.table.columns)}. Say which one holds it: read_events(…, {required}="…").'
+                f"{source.name} has no column {required!r}."
+                f"{did_you_mean(required, source.table.columns)} Its columns are "
+                f'{listed(source.table.columns)}. Say which one holds it: read_events(…, {required}="…").'
             )
     return found
-
-
-def _shortened(names: Any, most: int = 30) -> str:
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _kind_of(
@@ -498,8 +497,9 @@ def _kind_of(
     if kind_column is not None:
         if kind_column not in source.table.columns:
             raise ValueError(
-                f"{source.name} has no column {kind_column!r}.{near(kind_column, source.table.columns)} Its columns "
-                f"are {_shortened(source.table.columns)}. Say which one holds the kind, or kind='purchase' for all."
+                f"{source.name} has no column {kind_column!r}."
+                f"{did_you_mean(kind_column, source.table.columns)} Its columns "
+                f"are {listed(source.table.columns)}. Say which one holds the kind, or kind='purchase' for all."
             )
         found["kind"] = kind_column
     if "kind" not in found:
@@ -516,7 +516,7 @@ def check_zone(timezone: str) -> str:
         zoneinfo.ZoneInfo(timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError) as error:
         raise ValueError(
-            f"timezone={timezone!r} is not a time zone.{near(str(timezone), zoneinfo.available_timezones())} "
+            f"timezone={timezone!r} is not a time zone.{did_you_mean(str(timezone), zoneinfo.available_timezones())} "
             "Use a name such as 'Europe/London'."
         ) from error
     return timezone

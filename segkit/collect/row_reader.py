@@ -15,7 +15,7 @@ import ibis
 import pandas as pd
 
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source
-from segkit.collect.timestamps import EARLIEST, LATEST, Times
+from segkit.collect.timestamps import Times
 from segkit.collect.values import (
     LONGEST_ID,
     as_shown,
@@ -26,8 +26,9 @@ from segkit.collect.values import (
     read_number,
     read_text,
 )
-from segkit.core.engine.connection import asked, kept
+from segkit.core.engine.connection import materialise, run_with_progress
 from segkit.core.engine.dialects import dialect_of
+from segkit.core.moments import EARLIEST, LATEST
 from segkit.core.schema import EXACT, KINDS, STANDARD
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Door:
         if not keep_duplicates:
             table, refused = _without_duplicates(table, refused)
         if self.source.owned:
-            table = kept(table, f"Reading {self.source.name}")
+            table = materialise(table, f"Reading {self.source.name}")
         return table, refused
 
     def _as_read(self) -> dict[str, ir.Column]:
@@ -158,7 +159,7 @@ class Door:
             **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
         )
         try:
-            counts = asked(counted, counted.to_pandas, f"Reading {self.source.name}")
+            counts = run_with_progress(counted, counted.to_pandas, f"Reading {self.source.name}")
         except duckdb.InterruptException:
             raise  # by somebody who has the connection: no fault of the source
         except _engine_errors() as error:
@@ -204,15 +205,15 @@ class Door:
         table = self.times.read(self.source.table, self.found["timestamp"], AS_READ.format("timestamp"))
         others = {AS_READ.format(name): self._read(name) for name in self.found if name != "timestamp"}
         read = table.mutate(**others)
-        return kept(read, f"Reading {self.source.name}") if self.source.owned else read
+        return materialise(read, f"Reading {self.source.name}") if self.source.owned else read
 
     def _raw(self, name: str) -> ir.Column:
         return self._table[self.found[name]]
 
     def _could_stay(self, name: str, column: ir.Column) -> bool:
         """Say whether the source's own column may already be what the standard one should be."""
-        asked = column.type().is_string() or name == "amount"
-        return asked and name in self.found and self._raw(name).type() == column.type()
+        run_with_progress = column.type().is_string() or name == "amount"
+        return run_with_progress and name in self.found and self._raw(name).type() == column.type()
 
     def _read(self, name: str) -> ir.Column:
         raw = self.source.table[self.found[name]]

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from segkit.core.engine.connection import engine, kept, near, table_of
-from segkit.core.engine.interrupts import listening
+from segkit.core.engine.connection import engine, materialise, table_of
+from segkit.core.engine.interrupts import allow_interrupts
+from segkit.core.messages import did_you_mean
 from segkit.core.schema import STANDARD
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def asked_scorer(
     if isinstance(sentiment, str) and sentiment != "vader":
         raise ValueError(
             f"sentiment={sentiment!r} is neither a column of {source} nor a scorer."
-            f"{near(sentiment, [*table.columns, 'vader'])} Name the column that holds it, say sentiment='vader' and "
-            "the language, or pass a function from a list of texts to as many numbers from -1 to 1."
+            f"{did_you_mean(sentiment, [*table.columns, 'vader'])} Name the column that holds it, say "
+            "sentiment='vader' and the language, or pass a function from a list of texts to as many numbers from -1 to 1."
         )
     if not isinstance(sentiment, str) and not callable(sentiment):
         raise TypeError(
@@ -175,12 +176,12 @@ def scored(table: ir.Table, scorer: Scorer, source: str) -> tuple[ir.Table, int]
     own = int(known.count().to_pyarrow().as_py()) if "sentiment" in table.columns else 0
     different = table.filter(known.isnull(), table.text.strip() != "").select("text").distinct()
     # In the order of the texts, so that a scorer sees the same batches whatever the order of the rows.
-    texts = kept(different.select("text", number=ibis.row_number().over(order_by=different.text)))
+    texts = materialise(different.select("text", number=ibis.row_number().over(order_by=different.text)))
     scores = table_of(_scores_of(texts, scorer, source))
     found = texts.inner_join(scores, "number").select("text", "score")
     joined = table.left_join(found, "text")
     values = {name: table[name] for name in table.columns} | {"sentiment": known.fill_null(joined.score)}
-    return kept(joined.select(**{name: values[name] for name in STANDARD if name in values})), own
+    return materialise(joined.select(**{name: values[name] for name in STANDARD if name in values})), own
 
 
 def _check_place(table: ir.Table, source: str) -> None:
@@ -207,7 +208,7 @@ def _scores_of(texts: ir.Table, scorer: Scorer, source: str) -> Any:
             chunk = window.text.to_pyarrow().to_pylist()
             for first in range(0, len(chunk), BATCH):
                 batch = chunk[first : first + BATCH]
-                with listening():
+                with allow_interrupts():
                     scores = scorer.score(list(batch))
                 parts.append(checked_scores(scores, batch, scorer.name))
                 bar.update(len(batch))

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.datatypes as dt
-import pandas as pd
 
 from segkit.collect.values import read_number
 from segkit.core.engine.dialects import clock_of, parsed, time_at, utc_time
+from segkit.core.moments import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
 
 _OFFSET = " ?(?:[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?|Z)"

@@ -1,13 +1,9 @@
-"""Arguments that many functions take, looked at before any work begins."""
+"""Check arguments that many functions take, before any work begins."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping
-
 import numpy as np
-
-from segkit.core.engine.connection import near
+import pandas as pd
 
 
 def check_count(name: str, value: object, least: int, why: str = "") -> None:
@@ -33,44 +29,46 @@ def check_seed(value: object) -> None:
     check_count("random_state", value, 0, ": a seed, so that the same call gives the same answer")
 
 
-def warn_of_kinds(
-    asked: Mapping[str, str], there: Iterable[str] | str, name: str, known: Iterable[str] = (), *, frames: int
-) -> None:
-    """Say which words of `kinds` change nothing: a word with a slip in it would leave sales uncounted in silence.
-
-    Parameters
-    ----------
-    asked : dict of str to str
-        As the caller gave them.
-    there : iterable of str, or str
-        The words that the source holds; one word where all rows are of that kind.
-    name : str
-        What to call the source.
-    known : iterable of str
-        Words that are right even where the source has none of them.
-    frames : int
-        How many calls lie between this one and the caller's.
-    """
-    if not asked:
-        return
-    if isinstance(there, str):
-        said = (
-            f"Every row of {name} is of kind {there!r}, so kinds={dict(asked)!r} changes nothing. Leave it out, or "
-            'name the column that holds these words: kind_column="…".'
+def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return the customers if they can be segmented, or say what is wrong with them."""
+    if not isinstance(customers, pd.DataFrame):
+        raise TypeError(
+            f"customers is a {type(customers).__name__}. It should be a DataFrame with a row for each customer "
+            "and a column for each feature, as from customer_features."
         )
-        warnings.warn(said, stacklevel=2 + frames)
-        return
-    words = sorted({str(word) for word in there})
-    lost = [(word, new) for word, new in asked.items() if str(word) not in words and word not in set(known)]
-    if not lost:
-        return
-    lines = " ".join(
-        f"kinds says {new!r} for {word!r}, a word that no row of {name} has.{near(str(word), words)}"
-        for word, new in lost[:5]
-    )
-    more = f" So it is with {len(lost) - 5} more." if len(lost) > 5 else ""
-    found = ", ".join(words[:30]) + (f" and {len(words) - 30} more" if len(words) > 30 else "")
-    warnings.warn(
-        f"{lines}{more} The kinds there are {found or 'none'}. Mend the word, or leave it out of kinds.",
-        stacklevel=2 + frames,
-    )
+    if customers.empty:
+        raise ValueError(
+            f"customers has {customers.shape[0]} rows and {customers.shape[1]} columns. It should have a row for "
+            "each customer and a column for each feature."
+        )
+    if not customers.index.is_unique:
+        example = customers.index[customers.index.duplicated()][0]
+        raise ValueError(
+            f"The customer {example!r} has more than one row. Each customer should have one; group them."
+        )
+    kinds = pd.api.types.infer_dtype(customers.index, skipna=False)
+    if customers.index.nlevels > 1 or customers.index.hasnans or kinds.startswith("mixed"):
+        raise ValueError(
+            "The index of customers holds missing ids, or ids of several kinds. Each customer should have one id, "
+            "all of them text or all numbers: customers.set_index('customer_id')."
+        )
+    if not customers.columns.is_unique:
+        example = customers.columns[customers.columns.duplicated()][0]
+        raise ValueError(f"The feature {example!r} stands twice among the columns. Drop one of them.")
+    unnamed = [c for c in customers.columns if not isinstance(c, str)]
+    if unnamed:
+        raise ValueError(
+            f"The column {unnamed[0]!r} is not named by text. Rename it: customers.rename(columns=str)."
+        )
+    taken = [c for c in customers.columns if c in ("segment_id", "segment", "trust", "x", "y")]
+    if taken:
+        raise ValueError(
+            f"A feature is called {taken[0]!r}, which result.to_frame() adds itself. Rename the feature."
+        )
+    numbers = customers.select_dtypes("number", exclude="complex")
+    infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
+    if infinite:
+        raise ValueError(
+            f"The feature {infinite[0]!r} holds infinity. Features are finite or missing; mend or drop it."
+        )
+    return customers

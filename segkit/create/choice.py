@@ -10,14 +10,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from segkit.analyse.prepare import make_preparer
-from segkit.core.customers import checked_customers
+from segkit.core.checks import checked_customers
 from segkit.create.segment import segment, value_bands
 from segkit.create.segmentation import BANDS, Segmentation
-from segkit.methods.fitting import built_in
+from segkit.methods.fitting import make_clusterer
 from segkit.methods.provenance import hash_of
 from segkit.trust.assess import real_in_words
 from segkit.trust.scan import defensible_k, scan_clusters
-from segkit.trust.structure import REFERENCES, looked_at_by, prepared_test
+from segkit.trust.structure import REFERENCES, prepared_test, test_settings
 
 BANDS_USUAL = 5
 FOUND = "Groups? Yes (p = {p:.2g}). Real?"  # there are groups; whether these segments are they is another question
@@ -30,7 +30,7 @@ FEW = 4  # customers a segment, at the least, for a scan to say anything
 _told: dict[str, dict[str, Any]] = {}
 
 
-def told_structure(
+def structure_summary(
     customers: pd.DataFrame, model: BaseEstimator | None = None, n_segments: int = 0
 ) -> dict[str, Any]:
     """Ask the structure test, in words and numbers that JSON can hold; of the same customers, once.
@@ -49,7 +49,7 @@ def told_structure(
     dict
         `verdict`, `p_value`, `effect`, `sentence`, and a `line` of few words.
     """
-    preparer, most = looked_at_by(model, n_segments)
+    preparer, most = test_settings(model, n_segments)
     same = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
     key = f"{same} {most} {preparer.get_params()}"
     if key not in _told:
@@ -100,8 +100,8 @@ def choose_segments(
         `min_share` that was said.
     """
     customers = checked_customers(customers)
-    built_in(method, 2, 2, random_state)  # refuses an unknown method whatever the customers are
-    told = told_structure(customers.sort_index())
+    make_clusterer(method, 2, 2, random_state)  # refuses an unknown method whatever the customers are
+    told = structure_summary(customers.sort_index())
     valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
     if told["verdict"] == "continuum" and valued:
         return _bands(customers, previous, min_share)

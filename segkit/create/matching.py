@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from segkit.methods.fitting import OUTSIDE, dense, split
+from segkit.methods.fitting import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _placed_within_reach(previous: Segmentation, customers: pd.DataFrame) -> pd.
     That is farther out than a segment's own members lie, and than half the way to the next segment.
     """
     placed = previous.assign(customers)
-    preparer, _ = split(previous.model)
+    preparer, _ = preparer_and_clusterer(previous.model)
     features = customers[list(previous.customers.columns)]
     rows = features.astype(float) if preparer is None else dense(preparer.transform(features))
     known = {s: previous.prepared[previous.labels == s].to_numpy() for s in previous.segments}

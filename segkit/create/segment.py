@@ -11,10 +11,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import make_preparer
-from segkit.core.customers import checked_customers
+from segkit.core.checks import checked_customers
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import BANDS, Segmentation, checked_result
-from segkit.methods.fitting import OUTSIDE, built_in, by_size, fit_quietly, fitted_labels
+from segkit.methods.fitting import (
+    OUTSIDE,
+    fit_single_threaded,
+    fitted_labels,
+    make_clusterer,
+    relabel_by_size,
+)
 from segkit.methods.provenance import describe_fit
 from segkit.methods.value_bands import bands_of, check_bands, value_feature
 
@@ -107,7 +113,7 @@ def segment(
             )
         estimator = clone(model)
     else:
-        clusterer = built_in(method, n_segments, len(customers), random_state)
+        clusterer = make_clusterer(method, n_segments, len(customers), random_state)
         estimator = make_pipeline(make_preparer(), clusterer)
         _check_distinct(estimator, ordered, n_segments)
     result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
@@ -168,10 +174,10 @@ def _fitted(
 ) -> Segmentation:
     """Fit in the order of ids, number the segments by size, and ask whether there was anything to find."""
     ordered = customers.sort_index()
-    fit_quietly(estimator, ordered)
+    fit_single_threaded(estimator, ordered)
     raw = fitted_labels(estimator, ordered)
     own = method in ("model", BANDS)  # their labels mean something, and are kept
-    ids = {int(label): int(label) for label in np.unique(raw)} if own else by_size(raw)
+    ids = {int(label): int(label) for label in np.unique(raw)} if own else relabel_by_size(raw)
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
     provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state)
     provenance["structure"] = _structure(ordered, estimator, len(set(ids.values()) - {OUTSIDE}))
@@ -180,9 +186,9 @@ def _fitted(
 
 def _structure(customers: pd.DataFrame, model: BaseEstimator, n_segments: int) -> dict[str, Any]:
     """Ask the structure test, in words that provenance can hold."""
-    from segkit.create.choice import told_structure
+    from segkit.create.choice import structure_summary
 
-    return told_structure(customers, model, n_segments)
+    return structure_summary(customers, model, n_segments)
 
 
 def _chosen_for(

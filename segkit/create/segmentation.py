@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator
 
 from segkit.analyse.prepare import Preparer
 from segkit.core import parts
-from segkit.core.engine.connection import near
-from segkit.methods.fitting import OUTSIDE, Assigner, dense, split
+from segkit.core.messages import did_you_mean
+from segkit.methods.fitting import OUTSIDE, Assigner, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
 from segkit.trust.confidence.ensemble import make_panel
 from segkit.trust.confidence.voting import Panel
@@ -78,7 +78,7 @@ class Segmentation:
     names: dict[int, str] = field(default_factory=dict)
     embedding: pd.DataFrame | None = field(default=None, repr=False)
     provenance: dict[str, Any] = field(default_factory=dict, repr=False)
-    examined: Trust | None = field(default=None, repr=False)
+    assessment: Trust | None = field(default=None, repr=False)
 
     @property
     def prepared(self) -> pd.DataFrame:
@@ -87,7 +87,7 @@ class Segmentation:
 
     @functools.cached_property
     def _prepared(self) -> pd.DataFrame:
-        preparer, _ = split(self.model)
+        preparer, _ = preparer_and_clusterer(self.model)
         if preparer is None:
             return self.customers.astype(float)
         matrix = preparer.transform(self.customers)
@@ -130,18 +130,18 @@ class Segmentation:
         Whether they are useful needs the events after `as_of`: ``result.with_trust(sg.assess(result,
         events=events, horizon="90 days"))``.
         """
-        if self.examined is None:
+        if self.assessment is None:
             from segkit.trust.assess import assess
 
             object.__setattr__(self, "examined", assess(self))
-        assert self.examined is not None
-        return self.examined.renamed({s: self.name_of(s) for s in self.segments})
+        assert self.assessment is not None
+        return self.assessment.renamed({s: self.name_of(s) for s in self.segments})
 
     @property
     def trust_line(self) -> str:
         """What is known of them so far, in one line: for titles, subtitles and exports."""
-        if self.examined is not None:
-            return self.examined.summary
+        if self.assessment is not None:
+            return self.assessment.summary
         told = self.provenance.get("structure")
         real = told["line"] if told else "Real?"
         return f"{real} Repeatable? Useful? Ask result.trust."
@@ -170,8 +170,10 @@ class Segmentation:
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
         frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line, "noun": self.noun}
-        if self.examined is not None:
-            frame["trust"] = self.labels.map(self.examined.segments["verdict"]).fillna("outside all segments")
+        if self.assessment is not None:
+            frame["trust"] = self.labels.map(self.assessment.segments["verdict"]).fillna(
+                "outside all segments"
+            )
         if self.embedding is not None:
             frame[["x", "y"]] = self.embedding
         return frame
@@ -221,7 +223,8 @@ class Segmentation:
             for name in features:
                 if name not in customers.columns:
                     raise ValueError(
-                        f"These customers have no feature {name!r}.{near(name, customers.columns)} The segments were "
+                        f"These customers have no feature {name!r}."
+                        f"{did_you_mean(name, customers.columns)} The segments were "
                         f"made from {', '.join(features)}; compute the same features for them."
                     )
             customers = customers[features]
@@ -242,7 +245,7 @@ class Segmentation:
 
     def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
         """Return the confidence and the runner-up of customers whose labels are known."""
-        preparer, _ = split(self.model)
+        preparer, _ = preparer_and_clusterer(self.model)
         values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
         confidence, runner_up = self._panel.judge(self._panel.votes(values, prepared), labels)
         return pd.DataFrame({"confidence": confidence, "runner_up": runner_up.array}, index=customers.index)
@@ -426,7 +429,7 @@ class Segmentation:
                 f"This trust is of another segmentation (hash {trust.of[:8] or 'unknown'}), and this one is "
                 f"{self.hash[:8]}. Ask it of this result: sg.assess(result)."
             )
-        return self._with(examined=trust)
+        return self._with(assessment=trust)
 
     def with_embedding(self, embedding: pd.DataFrame) -> Segmentation:
         """Return the same segments with a place on the map for each customer.

@@ -64,7 +64,7 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
         "sparse": _sparse(result.customers),
         "arrow": [c for c, k in result.customers.dtypes.items() if isinstance(k, pd.ArrowDtype)],
         "provenance": result.provenance,
-        "trust": None if result.examined is None else result.examined.to_dict(),
+        "trust": None if result.assessment is None else result.assessment.to_dict(),
     }
     held[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
         names={int(s): n for s, n in words["names"].items()},
         embedding=table[["x", "y"]] if "x" in table else None,
         provenance=words["provenance"],
-        examined=_trust(words.get("trust")),
+        assessment=_trust(words.get("trust")),
     )
     if "confidences" in (words.get("panel") or {}):  # others are of an earlier version: they are made again
         vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)

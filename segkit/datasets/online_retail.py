@@ -11,8 +11,8 @@ import pandas as pd
 
 from segkit.collect.events import Events, read_events
 from segkit.collect.sources.open import open_source
-from segkit.core.engine.connection import asked, engine, fresh_name, one_at_a_time
-from segkit.datasets.held import held
+from segkit.core.engine.connection import engine, locked_engine, run_with_progress, unique_name
+from segkit.datasets.held import materialised
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -92,7 +92,7 @@ def fetch_online_retail(*, timezone: str = "UTC") -> Events:
         price="UnitPrice",
         place="Country",
     )
-    return held(events, "Online Retail")
+    return materialised(events, "Online Retail")
 
 
 def _at_home() -> Path | None:
@@ -134,10 +134,10 @@ def _downloaded() -> Path:
     return ready
 
 
-@one_at_a_time
+@locked_engine
 def _opened(path: Path) -> ir.Table:
     if path.suffix == ".parquet":
-        return engine().read_parquet(path, table_name=fresh_name("online_retail"))
+        return engine().read_parquet(path, table_name=unique_name("online_retail"))
     return open_source(_of_workbook(path) if path.suffix == ".xlsx" else _of_csv(path)).table
 
 
@@ -181,7 +181,7 @@ def _check(lines: ir.Table, path: Path) -> None:
         first=lines.InvoiceDate.min(),
         last=lines.InvoiceDate.max(),
     )
-    found = asked(totals, totals.to_pandas, "Reading Online Retail")
+    found = run_with_progress(totals, totals.to_pandas, "Reading Online Retail")
     rows, quantity, revenue, first, last = found.iloc[0]
     exact = (rows, quantity, first, last) == (ROWS, QUANTITY, FIRST, LAST)
     if not exact or abs(revenue - REVENUE) > 0.01:

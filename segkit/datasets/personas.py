@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 CATEGORIES = (
     "bakery", "beauty", "books", "cleaning", "coffee", "dairy", "drinks", "frozen",
@@ -116,7 +116,7 @@ class Persona:
             if category not in CATEGORIES:
                 raise ValueError(
                     f"Persona {self.name!r} prefers {category!r}, which the shop does not sell."
-                    f"{near(category, CATEGORIES)} Choose from {', '.join(CATEGORIES)}."
+                    f"{did_you_mean(category, CATEGORIES)} Choose from {', '.join(CATEGORIES)}."
                 )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.events import Events
-from segkit.core.engine.connection import near, table_of
+from segkit.core.engine.connection import table_of
+from segkit.core.messages import did_you_mean
 from segkit.core.schema import KINDS
 from segkit.datasets.browsing import browsing
 from segkit.datasets.event_log import DAY, Piece, event_table
@@ -170,7 +171,7 @@ def _wanted(kinds: str | Iterable[str] | None) -> set[str]:
     for kind in sorted(wanted):
         if kind not in KINDS:
             raise ValueError(
-                f"kinds has {kind!r}, which make_events does not know.{near(kind, KINDS)} "
+                f"kinds has {kind!r}, which make_events does not know.{did_you_mean(kind, KINDS)} "
                 f"It makes {', '.join(KINDS)}."
             )
     if not wanted:

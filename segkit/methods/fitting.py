@@ -30,7 +30,7 @@ CLOSE = (
 )
 
 
-def built_in(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
+def make_clusterer(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
     """Return the clusterer that a method's name stands for.
 
     Raises
@@ -65,14 +65,14 @@ def built_in(method: str, n_segments: int | None, n_customers: int, random_state
     return AgglomerativeClustering(n_segments, linkage="ward")
 
 
-def split(model: BaseEstimator) -> tuple[Any, BaseEstimator]:
+def preparer_and_clusterer(model: BaseEstimator) -> tuple[Any, BaseEstimator]:
     """Return what prepares, or None, and what clusters."""
     if isinstance(model, Pipeline) and len(model) > 1:
         return model[:-1] if len(model) > 2 else model[0], model[-1]
     return None, model[-1] if isinstance(model, Pipeline) else model
 
 
-def fit_quietly(model: BaseEstimator, customers: pd.DataFrame) -> None:
+def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
     """Fit on one thread: sums that several threads share would end in digits that vary.
 
     Raises
@@ -98,7 +98,7 @@ def fitted_labels(model: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
     TypeError
         If the model does not label customers.
     """
-    preparer, clusterer = split(model)
+    preparer, clusterer = preparer_and_clusterer(model)
     labels = labels_of(clusterer, _prepared(preparer, customers))
     if len(labels) != len(customers):
         raise TypeError(
@@ -133,7 +133,7 @@ def predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
     )
 
 
-def by_size(labels: np.ndarray) -> dict[int, int]:
+def relabel_by_size(labels: np.ndarray) -> dict[int, int]:
     """Map labels to ids so that 0 is the largest segment; noise stays −1. Ties go to the lower label."""
     found, counts = np.unique(labels[labels != OUTSIDE], return_counts=True)
     order = np.lexsort((found, -counts))
@@ -189,7 +189,7 @@ def _by_differences(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
 Costs = Callable[[np.ndarray], np.ndarray]
 
 
-def least(costs: Costs, rows: np.ndarray) -> np.ndarray:
+def argmin_exact(costs: Costs, rows: np.ndarray) -> np.ndarray:
     """Return the place of each row's least cost: as the row would have it alone, in any batch."""
     if len(rows) == 1:
         return costs(rows).argmin(axis=1)
@@ -237,7 +237,7 @@ def costs_of_mixture(means: np.ndarray, cholesky: np.ndarray, log_weights: np.nd
 
 def _mixture_rule(clusterer: GaussianMixture) -> Rule:
     costs = costs_of_mixture(clusterer.means_, clusterer.precisions_cholesky_, np.log(clusterer.weights_))
-    return lambda rows: least(costs, _finite(rows))
+    return lambda rows: argmin_exact(costs, _finite(rows))
 
 
 def _prepared(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
@@ -257,7 +257,7 @@ class Assigner:
     """Places customers with a fitted model, and calls the segments by their ids."""
 
     def __init__(self, model: BaseEstimator, prepared: pd.DataFrame, labels: pd.Series, ids: dict[int, int]):
-        self._preparer, clusterer = split(model)
+        self._preparer, clusterer = preparer_and_clusterer(model)
         label_of = {new: old for old, new in ids.items()}
         raw = np.array([label_of.get(int(i), int(i)) for i in labels], dtype="int64")
         self._ids = ids
@@ -341,7 +341,7 @@ def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
         rule_of_known = _neighbour_rule(prepared[known], labels[known])
         return lambda rows: _noise_where_missing(rule_of_known, rows)
     tree = KDTree(prepared)
-    reach = reach_of(prepared, labels) if OUTSIDE in labels else None
+    reach = neighbour_radius(prepared, labels) if OUTSIDE in labels else None
 
     def rule(rows: np.ndarray) -> np.ndarray:
         distance, at = tree.query(rows)
@@ -361,7 +361,7 @@ def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def reach_of(prepared: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def neighbour_radius(prepared: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return how far from each fitted customer another may lie, to have the same label; where nobody is outside, any.
 
     As far as the widest gap between a customer of the segment and the nearest one of the same.

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 RFM_COLUMNS = ("recency", "frequency", "monetary")
 OUTSIDE = -1
@@ -211,7 +211,8 @@ def _check_names(bins: Any, columns: list[str]) -> None:
     for name in bins if isinstance(bins, Mapping) else ():
         if name not in columns:
             raise ValueError(
-                f"bins names {name!r}, which is no column.{near(str(name), columns)} There are {', '.join(columns)}."
+                f"bins names {name!r}, which is no column."
+                f"{did_you_mean(str(name), columns)} There are {', '.join(columns)}."
             )
 
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segkit.core.checks import check_count
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 if TYPE_CHECKING:
     from segkit.analyse.prepare import Preparer
@@ -154,7 +154,7 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     numbers = [c for c in customers.columns if pd.api.types.is_numeric_dtype(customers[c].dtype)]
     if by is not None and by not in numbers:
         raise ValueError(
-            f"by={by!r} is no numeric feature of these customers.{near(str(by), numbers)} "
+            f"by={by!r} is no numeric feature of these customers.{did_you_mean(str(by), numbers)} "
             f"There are {', '.join(numbers) or 'none'}."
         )
     varied = [c for c in numbers if customers[c].nunique() > 1]

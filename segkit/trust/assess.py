@@ -15,11 +15,12 @@ from scipy.stats import false_discovery_control, norm
 
 from segkit.collect.events import Events
 from segkit.core.checks import check_count, check_seed
+from segkit.core.messages import joined
 from segkit.core.parts import noun_of, part_of
 from segkit.create.segmentation import Segmentation, checked_result
 from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
 from segkit.trust.stability import Stability, stability
-from segkit.trust.structure import REFERENCES, StructureTest, examine
+from segkit.trust.structure import REFERENCES, StructureTest, test_partition
 
 REPEATS, PARTLY = 0.75, 0.6  # mean Jaccard similarity, after Hennig (2007)
 FDR = 0.05
@@ -220,7 +221,7 @@ def assess(
         check_events(events)
         when = {"as_of": _moment(result), "horizon": horizon}
         checked_times(events, {"segments": result}, **when)  # before the long work, and not after it
-    structure, apart = examine(result, random_state=random_state, progress=progress)
+    structure, apart = test_partition(result, random_state=random_state, progress=progress)
     stopped = structure.facts.get("references", REFERENCES) < REFERENCES
     repeated = None
     if len(result.segments) > 1 and not stopped:
@@ -352,16 +353,12 @@ def _difference(outcome: str, row: pd.Series) -> str:
 def _useful_in_words(board: pd.DataFrame) -> str:
     verdicts = board["verdict"].xs("segments", level="segmentation")
     of = {word: [o for o in OUTCOMES if verdicts[o].startswith(word)] for word in ("more", "as much", "less")}
-    less = f"RFM quintiles say more of {_and(of['less'])}"
+    less = f"RFM quintiles say more of {joined(of['less'])}"
     if of["more"]:
-        return f"yes, more than RFM quintiles of {_and(of['more'])}" + (f"; {less}" if of["less"] else "")
+        return f"yes, more than RFM quintiles of {joined(of['more'])}" + (f"; {less}" if of["less"] else "")
     if of["as much"]:
-        return f"as much as RFM quintiles of {_and(of['as much'])}" + (f"; {less}" if of["less"] else "")
+        return f"as much as RFM quintiles of {joined(of['as much'])}" + (f"; {less}" if of["less"] else "")
     return f"{less}" if of["less"] else "no more than chance"
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _line(row: Any) -> str:

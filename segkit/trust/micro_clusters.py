@@ -51,11 +51,11 @@ class Compressed:
         """How many customers the points stand for."""
         return int(self.weights.sum())
 
-    def redrawn(self, rng: np.random.Generator) -> np.ndarray:
+    def bootstrap_weights(self, rng: np.random.Generator) -> np.ndarray:
         """Return the weights of a bootstrap sample: as many customers, drawn with replacement."""
         return rng.multinomial(self.n_customers, self.weights / self.n_customers)
 
-    def halved(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def split_half_weights(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the weights of two halves of the customers."""
         half = rng.multivariate_hypergeometric(self.weights, self.n_customers // 2, method="marginals")
         return half, self.weights - half
@@ -115,7 +115,7 @@ def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return found
 
 
-def labels_with(
+def fit_weighted(
     clusterer: BaseEstimator, points: np.ndarray, weights: np.ndarray, seed: int | None = None
 ) -> np.ndarray:
     """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
@@ -168,7 +168,7 @@ def jaccards(table: np.ndarray) -> np.ndarray:
     return (table / np.maximum(union, 1)).max(axis=1)
 
 
-def kept_pairs(table: np.ndarray) -> np.ndarray:
+def pair_recall(table: np.ndarray) -> np.ndarray:
     """Return, for each column's segment, the share of its pairs of customers that share a row's segment too."""
     size = table.sum(axis=0)
     return np.where(size > 1, _pairs(table).sum(axis=0) / np.maximum(_pairs(size), 1), 1.0)

@@ -14,11 +14,18 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import make_preparer
-from segkit.core.checks import check_count, check_seed
-from segkit.core.customers import checked_customers
+from segkit.core.checks import check_count, check_seed, checked_customers
 from segkit.trust.micro_clusters import Compressed, adjusted_rand, compress, contingency
-from segkit.trust.multiverse_pipelines import CHOICES, SAMPLE, Bench, Pipeline, Space, design, logged_by
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.multiverse_pipelines import (
+    CHOICES,
+    SAMPLE,
+    ChoiceGrid,
+    Pipeline,
+    PreparedVariants,
+    balanced_design,
+    log_variants,
+)
+from segkit.trust.null_model import CopulaNull
 from segkit.trust.scan import defensible_k, scan_clusters
 
 TOGETHER = 0.5  # mean co-association down to which customers are one group
@@ -185,12 +192,12 @@ def multiverse(
         prepared = _prepared(ordered)
         different = len(pd.DataFrame(prepared).drop_duplicates())
         ks = _numbers(ordered, n_segments, different, random_state, progress)
-        transforms = logged_by(ordered)
-        space = Space(tuple(transforms), tuple(ordered.columns), ks)
-        planned = design(space, pipelines, rng)
+        transforms = log_variants(ordered)
+        space = ChoiceGrid(tuple(transforms), tuple(ordered.columns), ks)
+        planned = balanced_design(space, pipelines, rng)
         seeds = [int(s) for s in rng.integers(2**31, size=len(planned))]
         crowd = compress(prepared, rng)
-        bench = Bench(ordered, crowd, transforms, rng)
+        bench = PreparedVariants(ordered, crowd, transforms, rng)
         with tqdm(
             total=len(planned) * (1 + crowds),
             desc="Segmenting in many ways",
@@ -274,7 +281,7 @@ def _numbers(
 
 
 def _fitted(
-    bench: Bench, planned: list[Pipeline], seeds: list[int], bar: tqdm, *, least: int
+    bench: PreparedVariants, planned: list[Pipeline], seeds: list[int], bar: tqdm, *, least: int
 ) -> list[np.ndarray]:
     """Return the labels under each pipeline; stopped after the least that are of use, of those that are done."""
     labels: list[np.ndarray] = []
@@ -303,13 +310,15 @@ def _in_crowds(
     looked = customers
     if len(customers) > CROWD:
         looked = customers.iloc[np.sort(rng.choice(len(customers), CROWD, replace=False))]
-    model, alone = OnePopulation(looked, make_preparer().fit(looked), rng), []
+    model, alone = CopulaNull(looked, make_preparer().fit(looked), rng), []
     try:
         for _ in range(crowds):
             # Looked at through micro-clusters where the customers are: means scatter less than customers do.
             drawn = model.draw_customers(rng)
             crowd = compress(make_preparer().fit_transform(drawn), rng)
-            labels = _fitted(Bench(drawn, crowd, transforms, rng), planned, seeds, bar, least=len(planned))
+            labels = _fitted(
+                PreparedVariants(drawn, crowd, transforms, rng), planned, seeds, bar, least=len(planned)
+            )
             together = _co_association(labels)
             close = _togetherness(together, crowd.weights, _groups(together, crowd.weights))
             alone.append(close[crowd.member_of])

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import Preparer
 from segkit.methods.fitting import labels_of, rule_of
-from segkit.trust.micro_clusters import Compressed, labels_with
+from segkit.trust.micro_clusters import Compressed, fit_weighted
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"
 TRANSFORMS = (SKEWED, HEAVY)
@@ -42,7 +42,7 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
-class Space:
+class ChoiceGrid:
     """The levels that each choice may take."""
 
     transforms: tuple[str, ...]
@@ -79,7 +79,7 @@ class Space:
         )
 
 
-def design(space: Space, n: int, rng: np.random.Generator) -> list[Pipeline]:
+def balanced_design(space: ChoiceGrid, n: int, rng: np.random.Generator) -> list[Pipeline]:
     """Return n different pipelines in which each level of each choice, and each pair of levels, is as frequent.
 
     They are taken one at a time: of some drawn by lot, the one whose levels and pairs of levels were seen
@@ -124,7 +124,7 @@ def _crowded(pipeline: Pipeline, seen: Counter) -> float:
     return single + sum(seen[m] for m in rest) / 2
 
 
-class Bench:
+class PreparedVariants:
     """Customers, as points, under every transform and scaling: matrices from which features can be left out.
 
     Parameters
@@ -172,7 +172,7 @@ class Bench:
         weighs = pipeline.method in ("kmeans", "bisecting_kmeans")
         k = min(pipeline.k, len(np.unique(points if weighs else rows, axis=0)))
         if pipeline.method == "kmeans":
-            return labels_with(KMeans(k, n_init=3, random_state=seed), points, self.crowd.weights)
+            return fit_weighted(KMeans(k, n_init=3, random_state=seed), points, self.crowd.weights)
         if pipeline.method == "bisecting_kmeans":
             halving = BisectingKMeans(k, n_init=3, random_state=seed)
             return halving.fit(points, sample_weight=self.crowd.weights.astype(float)).labels_
@@ -209,7 +209,7 @@ def _owners(preparer: Preparer, customers: pd.DataFrame) -> list[set[str]]:
     return [*({names[i]} for i in numbers), *flags, *words]
 
 
-def logged_by(customers: pd.DataFrame) -> dict[str, list[str]]:
+def log_variants(customers: pd.DataFrame) -> dict[str, list[str]]:
     """Return the features that each transform takes logarithms of; one transform where both are the same.
 
     "log where skewed" is the default preparer's. "log where heavy" leaves a skewed feature as it is, unless

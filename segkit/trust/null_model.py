@@ -31,7 +31,7 @@ KIND = 30  # customers who miss the same features, to be drawn by themselves; fe
 
 
 @dataclass(frozen=True)
-class Margin:
+class Marginal:
     """One latent variable, and what becomes of its ranks.
 
     Attributes
@@ -47,7 +47,7 @@ class Margin:
     flag: int | None = None
 
 
-class OnePopulation:
+class CopulaNull:
     """Draws shops in which the same values stand together only as rank correlations make them.
 
     Customers who miss the same features are a kind, and each kind is drawn by itself; so is each of several
@@ -79,8 +79,8 @@ class OnePopulation:
         for column in one_mode:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
         self._kinds = [
-            (at, _Kind(customers.iloc[at], preparer, self._prepared[at], rng))
-            for at in _alike(customers, population)
+            (at, _PatternGroup(customers.iloc[at], preparer, self._prepared[at], rng))
+            for at in _missingness_patterns(customers, population)
         ]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
@@ -106,11 +106,11 @@ class OnePopulation:
         )
 
 
-def _alike(customers: pd.DataFrame, population: np.ndarray | None) -> list[np.ndarray]:
+def _missingness_patterns(customers: pd.DataFrame, population: np.ndarray | None) -> list[np.ndarray]:
     """Return where the customers of each kind stand: who miss the same features, and last all of rare kinds."""
     if population is not None:
         members = [np.flatnonzero(population == one) for one in np.unique(population)]
-        return [who[at] for who in members for at in _alike(customers.iloc[who], None)]
+        return [who[at] for who in members for at in _missingness_patterns(customers.iloc[who], None)]
     _, kind, count = np.unique(customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True)
     kind = kind.ravel()
     kinds = [np.flatnonzero(kind == i) for i in np.flatnonzero(count >= KIND)]
@@ -118,8 +118,8 @@ def _alike(customers: pd.DataFrame, population: np.ndarray | None) -> list[np.nd
     return [*kinds, rare] if len(rare) else kinds
 
 
-class _Kind:
-    """Draws customers of one kind, as :class:`OnePopulation` does."""
+class _PatternGroup:
+    """Draws customers of one kind, as :class:`CopulaNull` does."""
 
     def __init__(
         self, customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator
@@ -220,9 +220,9 @@ def _stretched(order: np.ndarray, n: int) -> np.ndarray:
 
 def _margins(
     customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray
-) -> tuple[list[Margin], list[tuple[int, list[int]]], dict[int, int]]:
+) -> tuple[list[Marginal], list[tuple[int, list[int]]], dict[int, int]]:
     """Return the latent variables, flags first, the prepared columns that each fills, and that of each feature."""
-    margins: list[Margin] = []
+    margins: list[Marginal] = []
     features: dict[int, int] = {}
     columns: list[tuple[int, list[int]]] = []
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
@@ -232,21 +232,21 @@ def _margins(
         unknown = np.isnan(values[position])
         flag_of[np.packbits(unknown).tobytes()] = len(margins)
         columns.append((len(margins), [len(numbers) + at]))
-        margins.append(Margin(unknown.astype(float)))
+        margins.append(Marginal(unknown.astype(float)))
     for at, column in enumerate(values):
         unknown = np.isnan(column)
         if unknown.all() or (np.nanmin(column) == np.nanmax(column) and not unknown.any()):
             continue  # the same for all: nothing to draw, and 0 once prepared
         columns.append((len(margins), [at]))
         features[numbers[at]] = len(margins)
-        margins.append(Margin(column, flag_of[np.packbits(unknown).tobytes()] if unknown.any() else None))
+        margins.append(Marginal(column, flag_of[np.packbits(unknown).tobytes()] if unknown.any() else None))
     first = len(numbers) + len(preparer.flagged_)
     lead = _lead(prepared[:, :first])
     for position, levels in preparer.levels_.items():
         if len(levels) > 1:
             columns.append((len(margins), list(range(first, first + len(levels)))))
             features[position] = len(margins)
-            margins.append(Margin(_ordered_words(customers.iloc[:, position], lead)))
+            margins.append(Marginal(_ordered_words(customers.iloc[:, position], lead)))
         first += len(levels)
     return margins, columns, features
 

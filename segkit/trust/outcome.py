@@ -11,7 +11,7 @@ import pandas as pd
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events
-from segkit.core.engine.connection import asked
+from segkit.core.engine.connection import run_with_progress
 from segkit.core.moments import read_moment, read_span
 from segkit.core.parts import BANDS, SEGMENTS
 from segkit.create.segmentation import Segmentation
@@ -249,10 +249,10 @@ def _outcomes(events: Events, moment: pd.Timestamp, ahead: pd.Timedelta, custome
     before = t.filter((t.timestamp < moment) & (t.timestamp >= moment - ahead))
     spend = after.amount.sum() if "amount" in t.columns else after.count()
     by_customer = after.group_by("customer_id").agg(orders=after.count(), spend=spend)
-    told = asked(by_customer, by_customer.to_pandas, "Counting what came next")
+    told = run_with_progress(by_customer, by_customer.to_pandas, "Counting what came next")
     told = told.set_index("customer_id").reindex(customers)
     once = before.select("customer_id").distinct()
-    active = set(asked(once, once.to_pandas, "Counting what came before")["customer_id"])
+    active = set(run_with_progress(once, once.to_pandas, "Counting what came before")["customer_id"])
     bought = told["orders"].notna().astype(float)
     return pd.DataFrame(
         {

@@ -13,17 +13,16 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import make_preparer
-from segkit.core.checks import check_count, check_seed
-from segkit.core.customers import checked_customers
-from segkit.methods.fitting import built_in, nearest
+from segkit.core.checks import check_count, check_seed, checked_customers
+from segkit.methods.fitting import make_clusterer, nearest
 from segkit.trust.micro_clusters import (
     Compressed,
     adjusted_rand,
     compress,
     contingency,
+    fit_weighted,
     jaccards,
-    kept_pairs,
-    labels_with,
+    pair_recall,
 )
 
 MOST = 5_000  # customers that are looked at by methods that cannot take weights; a sample that is stated
@@ -129,19 +128,19 @@ def scan_clusters(
             f"k goes up to {wanted[-1]}, and only {different:,} customers differ in these features. "
             f"Ask for at most {different}."
         )
-    redrawn = [crowd.redrawn(rng) for _ in range(resamples)]
-    halves = [crowd.halved(rng) for _ in range(max(resamples // 4, 1))]
+    bootstrap_weights = [crowd.bootstrap_weights(rng) for _ in range(resamples)]
+    halves = [crowd.split_half_weights(rng) for _ in range(max(resamples // 4, 1))]
     seeds = [int(s) for s in rng.integers(2**31, size=resamples + len(halves))]
     shown = _Shown(prepared, crowd, rng)
     rows: dict[int, dict[str, float]] = {}
     bar = tqdm(wanted, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
     try:
         for n in bar:
-            clusterer = built_in(method, n, len(looked), random_state)
-            labels = labels_with(clusterer, crowd.points, crowd.weights)
+            clusterer = make_clusterer(method, n, len(looked), random_state)
+            labels = fit_weighted(clusterer, crowd.points, crowd.weights)
             again = clusterer.set_params(n_init=REFITS) if isinstance(clusterer, KMeans) else clusterer
             rows[n] = _separation(crowd, labels, shown) | _repeats(
-                crowd, labels, again, redrawn, halves, seeds
+                crowd, labels, again, bootstrap_weights, halves, seeds
             )
             if later is not None:
                 rows[n] |= explained_outcome(labels[crowd.member_of], later)
@@ -261,18 +260,18 @@ def _repeats(
     crowd: Compressed,
     labels: np.ndarray,
     clusterer: BaseEstimator,
-    redrawn: list[np.ndarray],
+    bootstrap_weights: list[np.ndarray],
     halves: list[tuple[np.ndarray, np.ndarray]],
     seeds: list[int],
 ) -> dict[str, float]:
     agreement, likeness = [], []
-    for weights, seed in zip(redrawn, seeds, strict=False):
-        table = contingency(labels, labels_with(clusterer, crowd.points, weights, seed), crowd.weights)
+    for weights, seed in zip(bootstrap_weights, seeds, strict=False):
+        table = contingency(labels, fit_weighted(clusterer, crowd.points, weights, seed), crowd.weights)
         agreement.append(adjusted_rand(table))
         likeness.append(jaccards(table))
     strength = [
         prediction_strength(crowd, clusterer, *two, seed)
-        for two, seed in zip(halves, seeds[len(redrawn) :], strict=True)
+        for two, seed in zip(halves, seeds[len(bootstrap_weights) :], strict=True)
     ]
     _, group = np.unique(labels, return_inverse=True)
     return {
@@ -289,10 +288,10 @@ def prediction_strength(
     crowd: Compressed, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray, seed: int
 ) -> float:
     """Return the share of pairs of the worst segment of one half that segments of the other keep together."""
-    learnt = labels_with(clusterer, crowd.points, train, seed)
-    found = labels_with(clusterer, crowd.points, test, seed + 1)
+    learnt = fit_weighted(clusterer, crowd.points, train, seed)
+    found = fit_weighted(clusterer, crowd.points, test, seed + 1)
     here = test > 0
-    return float(kept_pairs(contingency(learnt[here], found[here], test[here])).min())
+    return float(pair_recall(contingency(learnt[here], found[here], test[here])).min())
 
 
 def _separation(crowd: Compressed, labels: np.ndarray, shown: _Shown) -> dict[str, float]:

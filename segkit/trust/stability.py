@@ -13,9 +13,9 @@ from tqdm.auto import tqdm
 
 from segkit.core.checks import check_count, check_seed
 from segkit.create.segmentation import Segmentation, checked_result
-from segkit.methods.fitting import OUTSIDE, dense, split
+from segkit.methods.fitting import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.value_bands import ValueBands, bands_of
-from segkit.trust.micro_clusters import Compressed, compress, contingency, jaccards, kept_pairs, labels_with
+from segkit.trust.micro_clusters import Compressed, compress, contingency, fit_weighted, jaccards, pair_recall
 
 MOST = 5_000  # customers that methods without weights are fitted to again
 SHOWN = 200  # customers in the consensus matrix
@@ -134,15 +134,15 @@ def stability(
     check_count("resamples", resamples, 1)
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
-    bench = _Bench(result, rng)
+    bench = _RefitBench(result, rng)
     shown = bench.drawn_by_lot(rng)
     likeness, together, met = [], np.zeros((len(shown),) * 2), np.zeros((len(shown),) * 2)
     done = 0
     bar = tqdm(range(resamples), desc="Making the segments again", disable=not progress, leave=False)
     try:
         for _ in bar:
-            weights = bench.crowd.redrawn(rng)
-            again = labels_with(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
+            weights = bench.crowd.bootstrap_weights(rng)
+            again = fit_weighted(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
             likeness.append(bench.likeness(again))
             here = (weights > 0)[shown]
             both = np.outer(here, here)
@@ -155,7 +155,7 @@ def stability(
         tqdm.write(f"Stopped after {done} of {resamples} bootstrap samples; these are kept.")
     strength = np.mean(
         [
-            bench.strength(*bench.crowd.halved(rng), int(rng.integers(2**31)))
+            bench.strength(*bench.crowd.split_half_weights(rng), int(rng.integers(2**31)))
             for _ in range(max(done // 5, 1))
         ],
         axis=0,
@@ -194,12 +194,12 @@ def in_words(jaccard: float) -> str:
     return next(word for least, word in LEVELS if jaccard >= least)
 
 
-class _Bench:
+class _RefitBench:
     """The customers of a segmentation, and how its clusterer is fitted to them again."""
 
     def __init__(self, result: Segmentation, rng: np.random.Generator):
         ordered = result.prepared.sort_index()
-        self._preparer, clusterer = split(result.model)
+        self._preparer, clusterer = preparer_and_clusterer(result.model)
         weighs = isinstance(clusterer, KMeans)
         self._rows = np.arange(len(ordered))
         if not weighs and len(ordered) > MOST:
@@ -233,10 +233,10 @@ class _Bench:
 
     def strength(self, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
         """Return, for each segment, the share of its pairs in one half that segments of the other keep."""
-        learnt = labels_with(self.clusterer, self.crowd.points, train, seed)
+        learnt = fit_weighted(self.clusterer, self.crowd.points, train, seed)
         here = test > 0
         held = np.unique(self.labels[here])
-        kept = kept_pairs(contingency(learnt[here], self.labels[here], test[here]))
+        kept = pair_recall(contingency(learnt[here], self.labels[here], test[here]))
         return np.array([kept[held == s][0] if (held == s).any() else np.nan for s in self._segments])
 
     def with_seed(self, seed: int) -> np.ndarray:
@@ -245,7 +245,7 @@ class _Bench:
         if "random_state" not in again.get_params():
             return np.ones(len(self._segments))
         again.set_params(random_state=seed)
-        return self.likeness(labels_with(again, self.crowd.points, self.crowd.weights))
+        return self.likeness(fit_weighted(again, self.crowd.points, self.crowd.weights))
 
     def without_each_feature(self) -> tuple[np.ndarray, list[str]]:
         """Return each segment's lowest similarity when one feature is left out, and which feature that is."""
@@ -274,7 +274,7 @@ class _Bench:
         groups = np.zeros((len(self.crowd.points), prepared.shape[1]))
         np.add.at(groups, self.crowd.member_of, prepared)
         try:
-            return labels_with(clusterer, groups / self.crowd.weights[:, None], self.crowd.weights)
+            return fit_weighted(clusterer, groups / self.crowd.weights[:, None], self.crowd.weights)
         except ValueError:  # a rule for certain features, such as RFM scores, is nothing without one of them
             return None
 

@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import Preparer, make_preparer
-from segkit.core.checks import check_count, check_seed
-from segkit.core.customers import checked_customers
+from segkit.core.checks import check_count, check_seed, checked_customers
+from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation, checked_result
-from segkit.methods.fitting import split
+from segkit.methods.fitting import preparer_and_clusterer
 from segkit.trust.density_valleys import deepest_valleys, separations
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 from segkit.trust.unimodality import ENOUGH, features_in_groups
 
 LOOKED = 1_000  # customers looked at, of more a sample; what a thousand do not show is no segment to act on
@@ -179,7 +179,7 @@ def structure_test(
     >>> sg.structure_test(groups, progress=False).verdict
     'structure'
     """
-    return _examined(
+    return _run_test(
         checked_customers(customers), make_preparer(), GROUPS, references, random_state, progress
     )[0]
 
@@ -210,30 +210,30 @@ def segment_structure(
     groups, those that are least apart may be called arbitrary.
     """
     checked_result(result)
-    return examine(result, references=references, random_state=random_state, progress=progress)[1]
+    return test_partition(result, references=references, random_state=random_state, progress=progress)[1]
 
 
-def examine(
+def test_partition(
     result: Segmentation, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return both the test of the whole and of each segment, from the same reference shops."""
-    preparer, most = looked_at_by(result.model, len(result.segments))
-    test, points = _examined(result.customers, preparer, most, references, random_state, progress)
+    preparer, most = test_settings(result.model, len(result.segments))
+    test, points = _run_test(result.customers, preparer, most, references, random_state, progress)
     return test, _segments(result, test, points)
 
 
-def looked_at_by(model: BaseEstimator | None, n_segments: int) -> tuple[Preparer, int]:
+def test_settings(model: BaseEstimator | None, n_segments: int) -> tuple[Preparer, int]:
     """Return how customers divided by a model are prepared for the test, and how many groups are asked for."""
-    preparer = None if model is None else split(model)[0]
+    preparer = None if model is None else preparer_and_clusterer(model)[0]
     return preparer if isinstance(preparer, Preparer) else make_preparer(), max(GROUPS, n_segments)
 
 
 def prepared_test(customers: pd.DataFrame, preparer: Preparer, most: int) -> StructureTest:
-    """Return the test of customers who are prepared in a certain way, as :func:`examine` does by default."""
-    return _examined(customers, preparer, most, REFERENCES, 0, False)[0]
+    """Return the test of customers who are prepared in a certain way, as :func:`test_partition` does by default."""
+    return _run_test(customers, preparer, most, REFERENCES, 0, False)[0]
 
 
-def _examined(
+def _run_test(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return the test, and the prepared customers that were looked at."""
@@ -260,7 +260,7 @@ def _examined(
         alone = alone if p_alone <= BY_ITSELF * ALPHA + 1e-12 else []
         numbers = [c for i, c in enumerate(looked.columns) if i not in fitted.levels_]
         facts["by_themselves"] = [numbers[i] for i in alone]
-        shop = OnePopulation(looked, fitted, rng, alone)
+        shop = CopulaNull(looked, fitted, rng, alone)
         found = _compared(shop, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
     return _judged(*found, p_alone if alone else 1.0, facts), points
 
@@ -288,7 +288,7 @@ def _too_little(sentence: str, facts: dict[str, Any]) -> StructureTest:
 
 
 def _compared(
-    shop: OnePopulation,
+    shop: CopulaNull,
     points: np.ndarray,
     most: int,
     rng: np.random.Generator,
@@ -329,7 +329,7 @@ def _judged(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict
     if features:
         many = len(features) > 1
         said = BY_THEMSELVES.format(
-            features=_and(features),
+            features=_named_features(features),
             shows="show" if many else "shows",
             self="themselves" if many else "itself",
             p=p,
@@ -337,9 +337,8 @@ def _judged(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict
     return StructureTest(p, effect, verdict, said, told.observed, told.references, facts)
 
 
-def _and(words: list[str]) -> str:
-    some = words if len(words) <= 4 else [*words[:3], f"{len(words) - 3} other features"]
-    return " and ".join([", ".join(some[:-1]), some[-1]] if len(some) > 1 else some)
+def _named_features(words: list[str]) -> str:
+    return joined(words if len(words) <= 4 else [*words[:3], f"{len(words) - 3} other features"])
 
 
 def _segments(result: Segmentation, test: StructureTest, points: pd.DataFrame) -> pd.DataFrame:

@@ -83,11 +83,11 @@ def test_steps_that_only_choose_are_read_anew_and_dear_ones_once(events):
         bought.group_by("customer_id").agg(n=bought.count()),
     )
     query = rest.left_join(top, "customer_id").mutate(nothing=ibis.null()).order_by("customer_id")
-    assert connection.answered(query, "Asking").equals(query.to_pyarrow())
+    assert connection.run_to_arrow(query, "Asking").equals(query.to_pyarrow())
     sent = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlglot.exp.Select, "sql", noted(sent))
-        connection.answered(query, "Asking")
+        connection.run_to_arrow(query, "Asking")
     steps = {step.alias: step for step in sent[-1].ctes}
     assert {step.args.get("materialized") for step in steps.values()} == {False, None}
     for step in steps.values():

@@ -33,7 +33,7 @@ from tables import orders
 import segkit as sg
 from segkit.collect.events import Events
 from segkit.collect.sources.open import open_source
-from segkit.core.engine.connection import engine, run, sweep
+from segkit.core.engine.connection import drop_unused, engine, run
 
 HEADER = "customer_id,timestamp,amount\n"
 GOOD = "".join(f"c{i},2024-01-01,{i}\n" for i in range(40))
@@ -61,7 +61,7 @@ def column(source, name, **said):
 
 
 def tables_of_the_engine():
-    sweep()
+    drop_unused()
     return set(run("SELECT table_name FROM duckdb_tables()"))
 
 

@@ -17,7 +17,7 @@ from tables import orders
 import segkit as sg
 from segkit.analyse.features.query import feature_query, missing_columns
 from segkit.core.engine import event_cache
-from segkit.core.engine.connection import folder, run, sweep
+from segkit.core.engine.connection import drop_unused, folder, run
 from segkit.core.engine.event_cache import CODES, with_codes
 from segkit.datasets import make_events
 
@@ -40,7 +40,7 @@ def kept(events):
 def files():
     """The files of kept logs, once those that nobody refers to are gone."""
     gc.collect()
-    sweep()
+    drop_unused()
     attached = {name for (name,) in run("SELECT database_name FROM duckdb_databases() WHERE NOT internal")}
     found = {path for path in Path(folder()).iterdir() if path.name.startswith("segkit_log_")}
     assert len([name for name in attached if name.startswith("segkit_log_")]) == len(found)
@@ -198,7 +198,7 @@ def test_who_inherits_a_log_does_not_delete_it(events, monkeypatch):
         patch.setattr(event_cache.os, "getpid", lambda: -1)
         del mine
         gc.collect()
-        sweep()
+        drop_unused()
         assert file.exists()
     run(f"DETACH {file.name.rpartition('_')[0]}")
     file.unlink()

@@ -25,8 +25,8 @@ from tables import orders
 
 import segkit as sg
 from segkit.core.engine import connection, interrupts
-from segkit.core.engine.connection import engine, folder, one_at_a_time, run, sweep, writing
-from segkit.core.engine.interrupts import patiently
+from segkit.core.engine.connection import drop_unused, engine, folder, gc_paused, locked_engine, run
+from segkit.core.engine.interrupts import run_interruptibly
 from segkit.datasets import make_events
 
 LONG = (
@@ -52,9 +52,9 @@ def impatient(monkeypatch):
 
 def test_what_work_returns_or_raises_comes_through():
     con = engine().con
-    assert patiently(con, lambda: run("SELECT 42"), "Asking") == [(42,)]
+    assert run_interruptibly(con, lambda: run("SELECT 42"), "Asking") == [(42,)]
     with pytest.raises(duckdb.CatalogException, match="nowhere"):
-        patiently(con, lambda: run("FROM nowhere"), "Asking")
+        run_interruptibly(con, lambda: run("FROM nowhere"), "Asking")
 
 
 def test_a_bar_goes_from_left_to_right_and_away(impatient, monkeypatch, capsys):
@@ -80,7 +80,7 @@ def test_a_bar_goes_from_left_to_right_and_away(impatient, monkeypatch, capsys):
         def interrupt(self):
             engine().con.interrupt()
 
-    counted = patiently(
+    counted = run_interruptibly(
         Told(), lambda: run(f"SELECT sum(hash(range) % 2) >= 0 FROM range({rows})"), "Counting"
     )
     assert counted == [(True,)]
@@ -102,7 +102,7 @@ def test_who_interrupts_is_heard_at_once_and_the_engine_goes_on(after, interrupt
     timer = threading.Timer(after, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        patiently(engine().con, lambda: run(LONG), "Counting")
+        run_interruptibly(engine().con, lambda: run(LONG), "Counting")
     timer.join()
     assert time.monotonic() - begun < 30
     events = sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
@@ -111,7 +111,7 @@ def test_who_interrupts_is_heard_at_once_and_the_engine_goes_on(after, interrupt
 
 def test_reading_and_features_are_done_patiently(impatient, monkeypatch, tmp_path):
     asked = []
-    real = patiently
+    real = run_interruptibly
 
     def noted(connection, work, what):
         asked.append(what)
@@ -152,7 +152,7 @@ def orders_of_many(tmp_path):
 def _left():
     """Return the tables, attached logs and threads that there are, once those that nobody refers to are dropped."""
     gc.collect()
-    sweep()
+    drop_unused()
     tables = run(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'segkit_%' OR table_name = 'events'"
     )
@@ -188,7 +188,7 @@ def test_interrupted_at_any_moment_nothing_is_left_and_all_goes_on(interruptible
 def test_who_interrupts_twice_is_heard_once_and_the_engine_goes_on(further, interruptible):
     timers = [_sigint(0.7), _sigint(0.7 + further)]
     with pytest.raises(KeyboardInterrupt):
-        one_at_a_time(lambda: patiently(engine().con, lambda: run(LONG), "Counting"))()
+        locked_engine(lambda: run_interruptibly(engine().con, lambda: run(LONG), "Counting"))()
     for timer in timers:
         with contextlib.suppress(KeyboardInterrupt):  # where the second comes after the end of the first
             timer.join()
@@ -199,7 +199,7 @@ def test_a_statement_of_the_main_thread_is_interrupted_too(interruptible):
     timer = _sigint(0.3)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        one_at_a_time(run)(LONG)
+        locked_engine(run)(LONG)
     timer.join()
     assert time.monotonic() - begun < 30
 
@@ -213,7 +213,7 @@ def test_the_handler_of_somebody_else_stays(interruptible):
     heard = []
     signal.signal(signal.SIGINT, lambda *_: heard.append(1))
     timer = _sigint(0.3)
-    assert patiently(engine().con, lambda: time.sleep(1) or run("SELECT 7"), "Asking") == [(7,)]
+    assert run_interruptibly(engine().con, lambda: time.sleep(1) or run("SELECT 7"), "Asking") == [(7,)]
     timer.join()
     assert heard == [1]
 
@@ -227,7 +227,7 @@ def test_where_no_bar_can_be_shown_the_work_is_done(broken, impatient, monkeypat
         monkeypatch.setattr(sys, "stderr", _Broken())
     else:
         monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(int, "no number"))
-    rows = patiently(
+    rows = run_interruptibly(
         engine().con, lambda: run("SELECT sum(hash(range) % 2) >= 0 FROM range(20000000)"), "Asking"
     )
     assert rows == [(True,)]
@@ -296,7 +296,7 @@ def test_garbage_is_looked_for_after_a_query_is_written_as_before(collects):
     switch = {True: gc.enable, False: gc.disable}
     switch[collects]()
     try:
-        with pytest.raises(ValueError, match="cannot be written"), writing():
+        with pytest.raises(ValueError, match="cannot be written"), gc_paused():
             assert not gc.isenabled()
             raise ValueError("cannot be written")
         assert gc.isenabled() is collects
@@ -315,7 +315,7 @@ def test_an_error_lets_go_of_its_tables():
             raise ValueError(id(held))
 
         with contextlib.suppress(ValueError):
-            patiently(engine().con, fails, "Asking")
+            run_interruptibly(engine().con, fails, "Asking")
         return weakref.ref(held)
 
     gc.collect()
@@ -332,10 +332,10 @@ def test_what_is_interrupted_while_it_is_dropped_is_dropped_later():
 
     tries = []
     with pytest.raises(KeyboardInterrupt):
-        sweep(hit)
+        drop_unused(hit)
     assert connection._abandoned == [hit]
     connection._abandoned[:] = [lambda: tries.append(1)]
-    sweep()
+    drop_unused()
     assert tries == [1] and not connection._abandoned
 
 
@@ -402,7 +402,7 @@ def _interrupted(*_, **__):
 def test_views_of_files_go_with_what_was_read(orders_of_many):
     def views():
         gc.collect()
-        sweep()
+        drop_unused()
         return run("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'segkit_parquet%'")
 
     before = views()

@@ -31,7 +31,7 @@ from tables import three_groups
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
-from segkit.create.choice import told_structure
+from segkit.create.choice import structure_summary
 from segkit.methods.fitting import _by_differences, nearest
 from segkit.trust.confidence import ensemble
 from segkit.trust.confidence.calibration import confidences
@@ -454,7 +454,7 @@ def test_in_any_shop_fresh_models_agree_as_often_as_confidence_says(method, shop
     fresh = 3
 
     def asked_once_a_shop(*args):
-        return dict(answer) if next(made) % (1 + fresh) else told_structure(*args)
+        return dict(answer) if next(made) % (1 + fresh) else structure_summary(*args)
 
     monkeypatch.setattr("segkit.create.segment._structure", asked_once_a_shop)
     told = reliability("any", method, 300, shops=shops, fresh=fresh)

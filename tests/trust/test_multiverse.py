@@ -18,13 +18,13 @@ from segkit.trust.multiverse_pipelines import (
     METHODS,
     SCALINGS,
     SKEWED,
-    Bench,
+    ChoiceGrid,
     Pipeline,
-    Space,
-    design,
-    logged_by,
+    PreparedVariants,
+    balanced_design,
+    log_variants,
 )
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 
 pytestmark = pytest.mark.usefixtures("structure_not_asked")
 
@@ -50,8 +50,8 @@ def skewed(n=300, d=5, groups=0, apart=2.5, seed=0):
 
 @pytest.mark.parametrize(("d", "ks"), [(20, (3, 4, 5)), (6, (2,)), (3, (4, 5)), (40, tuple(range(2, 9)))])
 def test_every_level_and_every_pair_of_levels_is_as_frequent(d, ks):
-    space = Space((SKEWED, HEAVY), tuple(f"f{i}" for i in range(d)), ks)
-    drawn = design(space, 50, np.random.default_rng(0))
+    space = ChoiceGrid((SKEWED, HEAVY), tuple(f"f{i}" for i in range(d)), ks)
+    drawn = balanced_design(space, 50, np.random.default_rng(0))
     assert len(set(drawn)) == 50
     table = pd.DataFrame(drawn)
     table["left_out"] = table["left_out"].map(len)
@@ -66,15 +66,15 @@ def test_every_level_and_every_pair_of_levels_is_as_frequent(d, ks):
 
 
 def test_where_there_are_fewer_pipelines_than_asked_for_all_are_taken():
-    space = Space((SKEWED,), ("a",), (3,))
-    drawn = design(space, 50, np.random.default_rng(0))
+    space = ChoiceGrid((SKEWED,), ("a",), (3,))
+    drawn = balanced_design(space, 50, np.random.default_rng(0))
     assert len(drawn) == space.size == len(SCALINGS) * len(METHODS) == len(set(drawn))
     assert {p.left_out for p in drawn} == {()}
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5, 6, 9])
 def test_the_number_of_pipelines_is_counted_right(d):
-    space = Space((SKEWED, HEAVY), tuple(f"f{i}" for i in range(d)), (2, 3))
+    space = ChoiceGrid((SKEWED, HEAVY), tuple(f"f{i}" for i in range(d)), (2, 3))
     assert len(set(space.every())) == space.size
     assert max(len(p.left_out) for p in space.every()) == min(d // 3, 2)
 
@@ -89,8 +89,8 @@ def test_a_tail_that_the_clip_would_cut_keeps_its_logarithm():
             "word": pd.Categorical(rng.choice(["a", "b"], 2_000)),
         }
     )
-    assert logged_by(customers) == {SKEWED: ["mild", "heavy"], HEAVY: ["heavy"]}
-    assert logged_by(customers[["even", "heavy"]]) == {SKEWED: ["heavy"]}
+    assert log_variants(customers) == {SKEWED: ["mild", "heavy"], HEAVY: ["heavy"]}
+    assert log_variants(customers[["even", "heavy"]]) == {SKEWED: ["heavy"]}
 
 
 def test_leaving_a_feature_out_is_preparing_without_it():
@@ -100,19 +100,23 @@ def test_leaving_a_feature_out_is_preparing_without_it():
     customers["word"] = pd.Categorical(np.where(np.arange(120) % 3, "x", "y"))
     rng = np.random.default_rng(0)
     crowd = compress(Preparer().fit_transform(customers), rng)
-    bench = Bench(customers, crowd, logged_by(customers), rng)
+    bench = PreparedVariants(customers, crowd, log_variants(customers), rng)
     for left_out in [("f0",), ("f0", "f1"), ("word",), ()]:
         points, _, owners = bench._made[SKEWED, "robust"]
         kept = [i for i, own in enumerate(owners) if own - set(left_out)]
         fewer = customers.drop(columns=list(left_out))
-        expected = Preparer(log=[c for c in logged_by(customers)[SKEWED] if c in fewer]).fit_transform(fewer)
+        expected = Preparer(log=[c for c in log_variants(customers)[SKEWED] if c in fewer]).fit_transform(
+            fewer
+        )
         assert sorted(points[:, kept].sum(axis=0)) == pytest.approx(sorted(expected.sum(axis=0)))
 
 
 def test_a_pipeline_is_what_a_person_would_run():
     customers, _ = skewed(200, groups=3)
     rng = np.random.default_rng(0)
-    bench = Bench(customers, compress(Preparer().fit_transform(customers), rng), logged_by(customers), rng)
+    bench = PreparedVariants(
+        customers, compress(Preparer().fit_transform(customers), rng), log_variants(customers), rng
+    )
     for method in ("kmeans", "gaussian_mixture", "ward"):
         ours = bench.labels(Pipeline(SKEWED, "robust", (), method, 3), seed=0)
         assert adjusted_rand_score(ours, sg.segment(customers, n_segments=3, method=method).labels) > 0.97
@@ -224,7 +228,7 @@ def test_many_customers_are_looked_at_as_micro_clusters():
 
 def test_what_is_done_is_kept_when_it_is_stopped(monkeypatch):
     customers, _ = skewed(100)
-    labels, calls = Bench.labels, []
+    labels, calls = PreparedVariants.labels, []
 
     def stopped(self, *arguments):
         calls.append(1)
@@ -232,7 +236,7 @@ def test_what_is_done_is_kept_when_it_is_stopped(monkeypatch):
             raise KeyboardInterrupt
         return labels(self, *arguments)
 
-    monkeypatch.setattr(Bench, "labels", stopped)
+    monkeypatch.setattr(PreparedVariants, "labels", stopped)
     limit = 6
     found = told(customers, n_segments=3, crowds=2)
     assert len(found.pipelines) == found.facts["pipelines"] == 5 and found.facts["by_chance"] == []
@@ -260,7 +264,7 @@ def test_a_crowd_keeps_margins_and_rank_correlations():
             "word": pd.Categorical(np.where(latent[:, 2] > 0.5, "x", "y")),
         }
     )
-    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     assert list(drawn.dtypes) == list(customers.dtypes)
     assert set(drawn["money"]) <= set(customers["money"]) and set(drawn["word"]) == {"x", "y"}
     assert drawn["orders"].eq(0).mean() == pytest.approx(customers["orders"].eq(0).mean(), abs=0.03)
@@ -276,7 +280,7 @@ def test_a_crowd_has_no_groups_left():
     rng = np.random.default_rng(0)
     sides = np.where(rng.random(600) < 0.5, 1.0, -1.0)
     customers = pd.DataFrame({"a": sides * 3 + rng.normal(size=600), "b": sides * 3 + rng.normal(size=600)})
-    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     gap = lambda t: float((t.sum(axis=1).abs() < 3).mean())  # noqa: E731
     assert gap(customers) < 0.05 < gap(drawn)
 

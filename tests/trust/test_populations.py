@@ -7,7 +7,7 @@ import pytest
 import segkit as sg
 from segkit.trust.confidence.mixture import DIRECTIONS, _mixture, drawn
 from segkit.trust.confidence.mixture import memberships as memberships_of
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 
 
 def memberships(prepared, rng):
@@ -78,7 +78,7 @@ def two_kinds():
 def test_of_several_populations_each_is_drawn_by_itself(two_kinds):
     rng = np.random.default_rng(1)
     of = np.repeat([0, 1], 30)
-    shop = OnePopulation(two_kinds, sg.make_preparer().fit(two_kinds), rng, population=of)
+    shop = CopulaNull(two_kinds, sg.make_preparer().fit(two_kinds), rng, population=of)
     for _ in range(5):
         fresh = shop.draw_customers(rng)
         little = fresh["spend"] < 50
@@ -92,7 +92,7 @@ def test_of_several_populations_each_is_drawn_by_itself(two_kinds):
 
 def test_values_that_are_drawn_again_are_real_ones_and_not_each_once(two_kinds):
     rng = np.random.default_rng(1)
-    shop = OnePopulation(two_kinds, sg.make_preparer().fit(two_kinds), rng)
+    shop = CopulaNull(two_kinds, sg.make_preparer().fit(two_kinds), rng)
     fresh = shop.draw_customers(rng, values_again=True)
     assert set(fresh["spend"]) < set(two_kinds["spend"])
     assert set(fresh["age"].dropna()) < set(two_kinds["age"].dropna())
@@ -105,6 +105,6 @@ def test_nobody_misses_what_all_miss(two_kinds):
     """A feature that everyone misses, and one that is the same for all, have nothing to draw."""
     table = two_kinds.assign(none=np.nan, same=1.0)
     rng = np.random.default_rng(1)
-    fresh = OnePopulation(table, sg.make_preparer().fit(table), rng).draw_customers(rng, values_again=True)
+    fresh = CopulaNull(table, sg.make_preparer().fit(table), rng).draw_customers(rng, values_again=True)
     assert fresh["none"].isna().all()
     assert fresh["same"].eq(1).all()

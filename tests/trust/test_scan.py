@@ -14,9 +14,9 @@ from segkit.trust.micro_clusters import (
     adjusted_rand,
     compress,
     contingency,
+    fit_weighted,
     jaccards,
-    kept_pairs,
-    labels_with,
+    pair_recall,
 )
 from segkit.trust.scan import _Shown, defensible_k, explained_outcome, scan_clusters, suggested_k
 
@@ -71,7 +71,7 @@ def test_segments_are_made_again_on_bootstrap_samples_and_halves(monkeypatch):
     def noted(clusterer, points, weights, seed=None):
         drawn.append(weights)
         seeds.append(seed)
-        return labels_with(clusterer, points, weights, seed)
+        return fit_weighted(clusterer, points, weights, seed)
 
     monkeypatch.setattr("segkit.trust.scan.labels_with", noted)
     scan(three_groups(), k=3, resamples=4)
@@ -90,7 +90,7 @@ def test_agreement_by_hand():
     assert table.tolist() == [[4, 1], [1, 4]]
     assert adjusted_rand(table) == pytest.approx(adjusted_rand_score(one, other))
     assert jaccards(table) == pytest.approx([4 / 6, 4 / 6])
-    assert kept_pairs(table) == pytest.approx([6 / 10, 6 / 10])
+    assert pair_recall(table) == pytest.approx([6 / 10, 6 / 10])
 
 
 def test_weights_count_customers():

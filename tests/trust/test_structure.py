@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 import segkit as sg
 from segkit.trust.density_valleys import separations
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 from segkit.trust.structure import _judged
 from segkit.trust.unimodality import own_valleys
 
@@ -110,7 +110,7 @@ def test_a_sample_is_stated():
 
 def population(customers, seed=0):
     rng = np.random.default_rng(seed)
-    return OnePopulation(customers, sg.make_preparer().fit(customers), rng), rng
+    return CopulaNull(customers, sg.make_preparer().fit(customers), rng), rng
 
 
 @pytest.mark.parametrize("shop", [mixed_types, missing_values, ONE_POPULATION["zero_inflated"]])
@@ -251,7 +251,7 @@ def test_other_preparers_are_looked_at_with_the_default_one():
 
 
 def test_stopped_half_way_it_keeps_what_is_done(monkeypatch):
-    drawn, calls = OnePopulation.draw, []
+    drawn, calls = CopulaNull.draw, []
 
     def stopped(self, rng):
         calls.append(1)
@@ -259,7 +259,7 @@ def test_stopped_half_way_it_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return drawn(self, rng)
 
-    monkeypatch.setattr(OnePopulation, "draw", stopped)
+    monkeypatch.setattr(CopulaNull, "draw", stopped)
     limit = 70
     test = asked(log_normal(100, np.random.default_rng(0)), references=99)
     assert test.facts["references"] == len(test.references) == 69
@@ -304,7 +304,7 @@ def test_who_misses_the_same_features_is_drawn_by_themselves():
     once = np.arange(300) < 120
     customers = pd.DataFrame({"tenure": tenure, "recency": np.where(once, tenure, tenure * rng.random(300))})
     customers["gap"] = np.where(once, np.nan, rng.lognormal(size=300))
-    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     alone = drawn[drawn["gap"].isna()]
     assert len(alone) == 120 and np.abs(alone["tenure"] - alone["recency"]).mean() < 5
     for column in customers:
@@ -314,7 +314,7 @@ def test_who_misses_the_same_features_is_drawn_by_themselves():
 def test_patterns_of_missing_values_stay_as_they_are():
     rng = np.random.default_rng(1)
     customers = log_normal(200, rng).mask(rng.random((200, 6)) < 0.15)
-    drawn = OnePopulation(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
+    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
     patterns = [t.isna().apply(tuple, axis=1).value_counts().to_dict() for t in (customers, drawn)]
     assert patterns[0] == patterns[1] and len(patterns[0]) > 10
 

@@ -8,10 +8,10 @@ from sklearn.pipeline import make_pipeline
 from tables import three_groups
 
 import segkit as sg
-from segkit.create.choice import told_structure
+from segkit.create.choice import structure_summary
 from segkit.datasets import make_events, one_population
 from segkit.trust.assess import Trust, _and, _later_in_words, _repeats, _useful_in_words
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 
 
 def crowd(n=300, seed=0):
@@ -115,7 +115,7 @@ def test_it_is_kept_over_a_folder(of_groups, tmp_path):
     again = sg.Segmentation.load(of_groups.save(tmp_path / "kept"))
     assert again.trust.summary == told.summary
     pd.testing.assert_frame_equal(again.trust.segments, told.segments, check_dtype=False)
-    assert again.trust.structure is None and isinstance(again.examined, Trust)
+    assert again.trust.structure is None and isinstance(again.assessment, Trust)
     assert again.provenance["structure"] == of_groups.provenance["structure"]
 
 
@@ -156,7 +156,7 @@ def test_rfm_scores_can_be_asked_for_trust():
 
 def stopping_after(shops, monkeypatch):
     """Let Ctrl-C come while reference shops are simulated."""
-    drawn, calls = OnePopulation.draw, []
+    drawn, calls = CopulaNull.draw, []
 
     def stopped(self, rng):
         calls.append(1)
@@ -164,7 +164,7 @@ def stopping_after(shops, monkeypatch):
             raise KeyboardInterrupt
         return drawn(self, rng)
 
-    monkeypatch.setattr(OnePopulation, "draw", stopped)
+    monkeypatch.setattr(CopulaNull, "draw", stopped)
 
 
 def test_an_answer_cut_short_is_not_remembered(monkeypatch):
@@ -204,8 +204,8 @@ def test_the_same_customers_are_asked_once(monkeypatch):
     for k in (2, 3):
         sg.segment(customers.sample(frac=1, random_state=k), n_segments=k)
     assert len(calls) == 1
-    told_structure(crowd(120, seed=8))["verdict"] = "changed by the caller"
-    assert told_structure(crowd(120, seed=8))["verdict"] == "continuum"
+    structure_summary(crowd(120, seed=8))["verdict"] = "changed by the caller"
+    assert structure_summary(crowd(120, seed=8))["verdict"] == "continuum"
 
 
 def test_tables_charts_and_exports_carry_it(of_crowd):

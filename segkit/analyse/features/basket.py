@@ -1,8 +1,7 @@
 """What is in an order: how much, how varied, how discounted, how often sent back."""
 
 from segkit.analyse.features.feature import Feature, family
-from segkit.analyse.features.mode import favourite
-from segkit.analyse.features.statistics import entropy_of, mean_of, share_of, spread_of
+from segkit.analyse.features.statistics import entropy_of, favourite, mean_of, share_of, spread_of
 
 
 def _top_category(categories, *, dialect):

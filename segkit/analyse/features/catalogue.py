@@ -11,14 +11,14 @@ from segkit.analyse.features.feature import Feature
 from segkit.analyse.features.feedback import FEEDBACK
 from segkit.analyse.features.messages import ADS, EMAIL, PUSH, SMS
 from segkit.analyse.features.preference import PREFERENCE
-from segkit.analyse.features.query import what_is_lacking
+from segkit.analyse.features.query import unavailable
 from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.social import SOCIAL
 from segkit.analyse.features.to_code import code_of
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.features.web import WEB
 from segkit.collect.events import Events
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 BY_FAMILY: dict[str, tuple[Feature, ...]] = {
     "RFM": RFM,
@@ -77,7 +77,7 @@ def feature_catalogue(
         }
     )
     if events is not None:
-        table["needs"] = list(what_is_lacking(events, features).values())
+        table["needs"] = list(unavailable(events, features).values())
     return table
 
 
@@ -118,7 +118,7 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
             )
         if name not in by_name:
             raise ValueError(
-                f"There is no feature {name!r}.{near(name, by_name)} There are {', '.join(by_name)}."
+                f"There is no feature {name!r}.{did_you_mean(name, by_name)} There are {', '.join(by_name)}."
             )
     return tuple(by_name[name] for name in names)
 

@@ -9,15 +9,15 @@ from datetime import timedelta
 import pandas as pd
 
 from segkit.analyse.features.feature import Feature, distinct_features
-from segkit.analyse.features.id_hashes import answer
+from segkit.analyse.features.id_hashes import run_checked
 from segkit.analyse.features.query import feature_query, snapshot_query
 from segkit.collect.events import Events
-from segkit.core.engine.connection import one_at_a_time
+from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment, read_moments, read_window
 
 
-@one_at_a_time
+@locked_engine
 def customer_features(
     events: Events,
     features: Iterable[Feature],
@@ -74,13 +74,13 @@ def customer_features(
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
     ask = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
-    frame = answer(ask, dialect_of(events.table))
+    frame = run_checked(ask, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_nobody(events, moment, span))
     return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
 
 
-@one_at_a_time
+@locked_engine
 def snapshots(
     events: Events,
     features: Iterable[Feature],
@@ -130,7 +130,7 @@ def snapshots(
     chosen = distinct_features(features)
     moments, span = read_moments(dates), read_window(window)
     ask = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
-    frame = answer(ask, dialect_of(events.table))
+    frame = run_checked(ask, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_nobody(events, moments[-1], span))
     frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]

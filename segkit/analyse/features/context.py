@@ -13,11 +13,10 @@ import operator
 import ibis
 
 from segkit.analyse.features.feature import Feature, family
-from segkit.analyse.features.mode import favourite
-from segkit.analyse.features.statistics import mean_of
+from segkit.analyse.features.statistics import favourite, mean_of
 from segkit.analyse.features.tables.context import BANDS
 from segkit.analyse.features.tables.visits import among, in_store
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 PHONES = ("phone", "mobile")  # what the names of such devices contain, in small letters
 PHONE_SYSTEMS = ("android", "ios")
@@ -207,7 +206,7 @@ def distance_feature(
     """
     if of not in _DISTANCES:
         raise ValueError(
-            f"of={of!r} is neither 'mean' nor 'last'.{near(str(of), _DISTANCES)} Say one of these."
+            f"of={of!r} is neither 'mean' nor 'last'.{did_you_mean(str(of), _DISTANCES)} Say one of these."
         )
     point = (
         _degrees(latitude, "latitude", 90),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from segkit.core.engine.connection import near
 from segkit.core.engine.event_cache import CODES
+from segkit.core.messages import did_you_mean
 
 if TYPE_CHECKING:
     from segkit.analyse.features.feature import Feature
@@ -24,12 +24,14 @@ def is_own(feature: Feature) -> bool:
     return not str(getattr(feature.expr, "__module__", "")).startswith("segkit.")
 
 
-def mistaken(feature: Feature, table: ir.Table | None, error: Exception) -> ValueError:
+def invalid_expression(feature: Feature, table: ir.Table | None, error: Exception) -> ValueError:
     """Return what to raise where an expression could not even be written down."""
     lacked = LACKED.search(str(error))
     if lacked and table is not None:
         columns = [name for name in table.columns if name not in KEYS]
-        wrong = f"asks for {lacked[1]!r}, which {feature.grain} do not have.{near(lacked[1], columns)}"
+        wrong = (
+            f"asks for {lacked[1]!r}, which {feature.grain} do not have.{did_you_mean(lacked[1], columns)}"
+        )
         return ValueError(f"The feature {feature.name!r} {wrong} Their columns are {', '.join(columns)}.")
     said = str(error).strip().partition("\n")[0].rstrip(".")
     return ValueError(

@@ -15,7 +15,7 @@ from typing import Any
 from segkit.analyse.features.tables.builder import LOG, SETTINGS, settings_of
 from segkit.analyse.features.tables.registry import GRAINS
 from segkit.collect.events import check_zone
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 from segkit.core.moments import read_span
 from segkit.core.schema import BASES
 
@@ -88,7 +88,7 @@ class Feature:
             what = "setting" if offered is SETTINGS else "table"
             if name not in offered:
                 raise ValueError(
-                    f"{self.name}: its expression asks for a {what} {name!r}.{near(name, offered)} "
+                    f"{self.name}: its expression asks for a {what} {name!r}.{did_you_mean(name, offered)} "
                     f"There are {', '.join(offered)}; name its parameter after one of them."
                 )
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.analyse.features.tables.builder import Grains
-from segkit.core.engine.connection import answered, writing
+from segkit.analyse.features.tables.builder import TableBuilder
+from segkit.core.engine.connection import gc_paused, run_to_arrow
 from segkit.core.engine.dialects import codes_of, has_codes
 from segkit.core.engine.event_cache import CODES
 
@@ -30,8 +30,8 @@ def customer_codes(customers: ir.Table) -> dict[str, ir.IntegerColumn]:
     return {CUSTOMER: codes_of(customers.customer_id)}
 
 
-def checks(query: ir.Table, seen: ir.Table, grains: Grains) -> dict[str, ir.Value]:
-    """Return the columns of an answer by which :func:`answer` sees whether two ids share a code."""
+def checks(query: ir.Table, seen: ir.Table, grains: TableBuilder) -> dict[str, ir.Value]:
+    """Return the columns of an answer by which :func:`run_checked` sees whether two ids share a code."""
     met = ibis.literal(False)
     if grains.has_built("products"):
         ids = seen.select(id=seen.product_id).distinct()
@@ -39,12 +39,12 @@ def checks(query: ir.Table, seen: ir.Table, grains: Grains) -> dict[str, ir.Valu
     return {CUSTOMER: query[CUSTOMER], MET: met}
 
 
-def answer(ask: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
+def run_checked(ask: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
     """Run a query, by codes where its engine has them; by the ids where it has none, or two ids share one."""
     if has_codes(dialect):
-        with writing():
+        with gc_paused():
             query = ask(coded=True)
-        frame = answered(query, "Computing features").to_pandas()
+        frame = run_to_arrow(query, "Computing features").to_pandas()
         whose = [name for name in ("snapshot", CUSTOMER) if name in frame]
         if not (frame[MET].any() or frame.duplicated(whose).any()):
             return frame.drop(columns=[CUSTOMER, MET])

@@ -1,8 +1,7 @@
 """What a customer likes: which products and brands, at what price, and how much of it is new to them."""
 
 from segkit.analyse.features.feature import Feature, family
-from segkit.analyse.features.mode import favourite
-from segkit.analyse.features.statistics import entropy_of, share_of, spread_of
+from segkit.analyse.features.statistics import entropy_of, favourite, share_of, spread_of
 from segkit.analyse.features.tables.orders import MICROSECONDS_A_DAY
 
 RECENT = 90  # days

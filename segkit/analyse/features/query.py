@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
-from segkit.analyse.features.custom_features import check_aggregate, finite, is_own, mistaken
+from segkit.analyse.features.custom_features import check_aggregate, finite, invalid_expression, is_own
 from segkit.analyse.features.feature import Feature
 from segkit.analyse.features.id_hashes import checks, customer_codes
-from segkit.analyse.features.tables.builder import LOG, Grains, who
+from segkit.analyse.features.tables.builder import LOG, TableBuilder, key_columns
 from segkit.analyse.features.tables.orders import MONEY, TOTAL, in_days
 from segkit.analyse.features.tables.registry import GRAINS
 from segkit.collect.events import Events
@@ -122,8 +122,8 @@ def _aged(
     return aged.mutate(days_ago=in_days(aged.age), **exact)
 
 
-def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> Grains:
-    return Grains(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
+def _grains_of(seen: ir.Table, age: Callable[[ir.Table], Any], events: Events, dialect: str) -> TableBuilder:
+    return TableBuilder(seen, GRAINS, {"timezone": events.timezone, "dialect": dialect, "age": age})
 
 
 def _assembled(
@@ -149,7 +149,7 @@ def _assembled(
     query = seen.group_by(*names).agg(**of_log) if of_log else seen.select(*names).distinct()
     if coded:
         query = query.mutate(**customer_codes(query))
-    keys = who(query)
+    keys = key_columns(query)
     for i, ((grain, settings), expressions) in enumerate(parts.items()):
         part = grains.table(grain, settings).group_by(*keys).agg(**expressions)
         # All in one chain, without a step between: nested joins take three times as long to write as SQL.
@@ -160,7 +160,7 @@ def _assembled(
     return query.select(*names, **columns)
 
 
-def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
+def _expression(feature: Feature, grains: TableBuilder, events: Events) -> ir.Scalar:
     asked = _expression_or_lacking(feature, grains, events)
     if isinstance(asked, str):
         raise ValueError(
@@ -171,17 +171,17 @@ def _expression(feature: Feature, grains: Grains, events: Events) -> ir.Scalar:
     return asked
 
 
-def _expression_or_lacking(feature: Feature, grains: Grains, events: Events) -> ir.Scalar | str:
+def _expression_or_lacking(feature: Feature, grains: TableBuilder, events: Events) -> ir.Scalar | str:
     """Return a feature's expression; where the events lack a column that it needs, the name of that column."""
     table = None
     try:
         table = grains.table(feature.grain, feature.settings)
-        value = grains.supply(feature.expr, feature.settings)
+        value = grains.call_with_tables(feature.expr, feature.settings)
     except Exception as error:  # an expression of one's own can raise anything
         column = _lacking(events, error)
         if column is None:
             if is_own(feature):
-                raise mistaken(feature, table, error) from error
+                raise invalid_expression(feature, table, error) from error
             raise
         return column
     if is_own(feature):
@@ -213,7 +213,7 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
     return needs
 
 
-def what_is_lacking(events: Events, features: Iterable[Feature]) -> dict[str, str]:
+def unavailable(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Say of each feature what these events lack for it: a column, or any event of its kinds; empty if nothing.
 
     For who chooses: a feature without events can be computed, but is 0 or unknown for everyone. Purchases

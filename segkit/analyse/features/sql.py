@@ -14,8 +14,9 @@ from segkit import __version__
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.query import feature_query
 from segkit.collect.events import Events
-from segkit.core.engine.connection import near, one_at_a_time
+from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.rewrites import portable
+from segkit.core.messages import did_you_mean
 from segkit.core.moments import read_moment, read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 
@@ -67,7 +68,7 @@ DIALECTS = {
 NAME = r"[A-Za-z_][A-Za-z0-9_$-]*"
 
 
-@one_at_a_time
+@locked_engine
 def feature_sql(
     events: Events | Iterable[str],
     features: Iterable[Feature],
@@ -127,7 +128,7 @@ def feature_sql(
     moment, span = read_moment(as_of), read_window(window)
     if dialect not in DIALECTS:
         raise ValueError(
-            f"dialect={dialect!r} is none that features are written in.{near(str(dialect), DIALECTS)} "
+            f"dialect={dialect!r} is none that features are written in.{did_you_mean(str(dialect), DIALECTS)} "
             f"There are {', '.join(DIALECTS)}."
         )
     spoken, columns = DIALECTS[dialect], _columns(events)
@@ -178,6 +179,6 @@ def _columns(events: Events | Iterable[str]) -> list[str]:
     given = set(events.columns if isinstance(events, Events) else events)
     for name in sorted(given - set(STANDARD)):
         raise ValueError(
-            f"{name!r} is no standard column.{near(name, STANDARD)} There are {', '.join(STANDARD)}."
+            f"{name!r} is no standard column.{did_you_mean(name, STANDARD)} There are {', '.join(STANDARD)}."
         )
     return [name for name in STANDARD if name in given or name in ("customer_id", "timestamp", "kind")]

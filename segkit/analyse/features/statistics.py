@@ -1,4 +1,4 @@
-"""Aggregates of numbers whose last digits do not depend on the order of rows."""
+"""Statistics of exact numbers, the same for rows in any order: mean, spread, entropy, the most frequent word."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from segkit.core.engine.dialects import readable, sortable
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 TERM = "decimal(18, 9)"  # exact, before it is summed
+_TWELVE_DIGITS = 100_000_000_000
 SQUARED = "decimal(38, 22)"  # of days, see DAYS
 
 
@@ -49,3 +52,12 @@ def share_of(part: ir.BooleanColumn, of: ir.BooleanColumn | None = None) -> ir.F
     """Return which part of the rows is so, among those that `of` holds of; missing where there are none."""
     so = part.count(where=part if of is None else of & part)
     return so.cast("float64") / part.count(where=of).nullif(0)
+
+
+def favourite(word: ir.StringColumn, count: ir.IntegerColumn, dialect: str) -> ir.StringScalar:
+    """Return the word of the highest count; of equals, the last by its bytes, on every engine.
+
+    The count stands before the word, in twelve digits, so that the largest text is the answer.
+    """
+    ranked = (count + _TWELVE_DIGITS).cast("string") + sortable(word, dialect)
+    return readable(ranked.max().substr(12), dialect)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from segkit.collect.attributes.attributes import check_clash, shortened
+from segkit.collect.attributes.attributes import check_clash
 from segkit.collect.attributes.column_types import TYPES
 from segkit.collect.attributes.regions import Region, as_region
 from segkit.collect.attributes.scales import Scale, as_scale
 from segkit.collect.presets.catalogue import ATTRIBUTE_PRESETS, check_is_name
 from segkit.collect.sources.source import Source
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean, listed
 from segkit.core.schema import BASES
 
 Named = str | Iterable[str] | Mapping[str, str]
@@ -90,7 +90,7 @@ def all_wanted(
     )
     if not wanted.names:
         raise ValueError(
-            f"No column of {source.name} was named. It has {shortened(there, 30)}. Say which describe the "
+            f"No column of {source.name} was named. It has {listed(there, 30)}. Say which describe the "
             'customer, and on which basis: read_attributes(…, demographic=["age"], psychographic=["attitude"]).'
         )
     for i, name in enumerate(wanted.names):
@@ -153,8 +153,8 @@ def _check_there(source: Source, what: str, column: str) -> None:
     if column not in there:
         hint = f'Say which one holds the ids: {what}="…".' if what else "Name one of these."
         raise ValueError(
-            f"{source.name} has no column {column!r}.{near(str(column), there)} Its columns are "
-            f"{shortened(there, 30)}. {hint}"
+            f"{source.name} has no column {column!r}.{did_you_mean(str(column), there)} Its columns are "
+            f"{listed(there, 30)}. {hint}"
         )
 
 
@@ -163,7 +163,7 @@ def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[s
     check_is_name(name)
     if name not in ATTRIBUTE_PRESETS:
         raise ValueError(
-            f"There is no preset {name!r} of attributes.{near(str(name), ATTRIBUTE_PRESETS)} There are "
+            f"There is no preset {name!r} of attributes.{did_you_mean(str(name), ATTRIBUTE_PRESETS)} There are "
             f"{', '.join(ATTRIBUTE_PRESETS)}. Leave it out and name the columns."
         )
     preset = ATTRIBUTE_PRESETS[name]
@@ -206,13 +206,14 @@ def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, 
         for name in said:
             if name not in wanted.columns:
                 raise ValueError(
-                    f"{argument} names {name!r}, which is not among the attributes.{near(str(name), wanted.columns)} "
-                    f"They are {shortened(list(wanted.columns), 30)}."
+                    f"{argument} names {name!r}, which is not among the attributes."
+                    f"{did_you_mean(str(name), wanted.columns)} "
+                    f"They are {listed(list(wanted.columns), 30)}."
                 )
     for name, how in types.items():
         if how not in TYPES:
             raise ValueError(
-                f"types says that {name!r} is {how!r}.{near(str(how), TYPES)} It can be {', '.join(TYPES)}."
+                f"types says that {name!r} is {how!r}.{did_you_mean(str(how), TYPES)} It can be {', '.join(TYPES)}."
             )
         if name in ordered:
             raise ValueError(f"Both types and ordered say what {name!r} is. Leave one out.")
@@ -221,15 +222,3 @@ def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, 
             raise TypeError(
                 f"ordered says {levels!r} of {name!r}. It should list its words, the lowest first."
             )
-
-
-def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
-    try:
-        if isinstance(as_of, (int, float)) or (isinstance(as_of, str) and not as_of.strip()[:4].isdigit()):
-            raise ValueError("only ISO 8601 means one day to everyone")
-        moment = pd.Timestamp(as_of)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"as_of={as_of!r} is not a moment. Write it as '2011-12-01'.") from error
-    if moment is pd.NaT:
-        raise ValueError(f"as_of={as_of!r} is no moment. Say when to look: as_of='2011-12-01'.")
-    return moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from segkit.core.engine.connection import near
+from segkit.core.messages import counted, did_you_mean, listed
 from segkit.core.schema import BASES
 
 
@@ -120,7 +120,7 @@ class Attributes:
         for name in names:
             if name not in self.table.columns:
                 raise ValueError(
-                    f"There is no attribute {name!r}.{near(str(name), self.columns)} There are "
+                    f"There is no attribute {name!r}.{did_you_mean(str(name), self.columns)} There are "
                     f"{', '.join(self.columns)}."
                 )
         if len(set(names)) < len(names):
@@ -166,12 +166,12 @@ class Attributes:
 
     def _in_words(self) -> str:
         blocks = {basis: self.of(basis) for basis in BASES}
-        parts = [f"{basis} {shortened(names)}" for basis, names in blocks.items() if names]
+        parts = [f"{basis} {listed(names, 6)}" for basis, names in blocks.items() if names]
         parts.append(counted(int(self.refused["count"].sum()), "row") + " refused")
         if len(self.blanked):
             parts.append(counted(int(self.blanked["count"].sum()), "value") + " set aside")
         if self.untagged:
-            parts.append(f"left out: {shortened(self.untagged)}")
+            parts.append(f"left out: {listed(self.untagged, 6)}")
         return f"{counted(len(self.table), 'customer')}: {'; '.join(parts)}"
 
     def _scales_in_words(self) -> dict[str, str]:
@@ -211,7 +211,7 @@ def check_bases(bases: str | Iterable[str]) -> tuple[str, ...]:
     for basis in wanted:
         if basis not in BASES:
             raise ValueError(
-                f"There is no basis {basis!r}.{near(str(basis), BASES)} There are {', '.join(BASES)}."
+                f"There is no basis {basis!r}.{did_you_mean(str(basis), BASES)} There are {', '.join(BASES)}."
             )
     return wanted
 
@@ -237,15 +237,6 @@ def _joined(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, axis=1)
 
 
-def counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def shortened(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def scale_in_words(row: Any) -> str:
     """Say how consistent a scale is, from its row in ``Attributes.scales``."""
     return f"Cronbach's alpha {_alpha(row)} of {row.items} items, answered by {row.n:,}: {row.says}"
@@ -263,7 +254,7 @@ def held(values: pd.Series) -> str:
     if isinstance(values.dtype, pd.CategoricalDtype):
         often = [str(word)[:40] for word in known.value_counts().index[:3]]
         words = counted(known.nunique(), "word")
-        said = f"{words}: {shortened(often)}{', …' if known.nunique() > 3 else ''}"
+        said = f"{words}: {listed(often, 6)}{', …' if known.nunique() > 3 else ''}"
         return f"ordered, {said}" if values.cat.ordered else said
     return f"{known.min():,.4g} to {known.max():,.4g}, median {known.median():,.4g}"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.values import MISSING_WORDS
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 TYPES = ("number", "category", "age", "days")
 OLDEST = 110  # years: of a thousand million people a few hundred are older, of customers none
@@ -201,7 +201,7 @@ def _ordered(raw: Raw, levels: Iterable) -> Column:
     if strange.any() and strange.sum() == words.notna().sum():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is among {', '.join(order)}; it holds words such as "
-            f"{min(words.dropna())!r}.{near(min(words.dropna()), order)} List its words, the lowest first."
+            f"{min(words.dropna())!r}.{did_you_mean(min(words.dropna()), order)} List its words, the lowest first."
         )
     blanks = blanked(raw.name, "not among the words in ordered", words, strange)
     kind = pd.CategoricalDtype(pd.Index(order, dtype="str"), ordered=True)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import take
 
-from segkit.collect.attributes.attributes import Attributes, check_bases, check_clash, counted
+from segkit.collect.attributes.attributes import Attributes, check_bases, check_clash
 from segkit.collect.attributes.column_types import words_of
+from segkit.core.messages import counted
 from segkit.core.schema import BASES
 
 

@@ -13,7 +13,6 @@ from segkit.collect.attributes.arguments import (
     all_wanted,
     as_declared,
     check_types,
-    read_moment,
 )
 from segkit.collect.attributes.attributes import Attributes
 from segkit.collect.attributes.column_types import Blank, Column, Raw, read_column
@@ -22,11 +21,12 @@ from segkit.collect.attributes.regions import Region, rolled_up
 from segkit.collect.attributes.survey_scores import Batteries, batteries
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
-from segkit.core.engine.connection import one_at_a_time
+from segkit.core.engine.connection import locked_engine
+from segkit.core.moments import read_moment
 from segkit.core.schema import BASES
 
 
-@one_at_a_time
+@locked_engine
 def read_attributes(
     source: Any,
     *,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segkit.collect.attributes.column_types import Blank, blanked, words_of
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 OTHER = "(other)"
 
@@ -48,7 +48,8 @@ class Region:
             raise TypeError(f"column={self.column!r} should be the name of a column, such as 'postcode'.")
         if self.match not in ("whole", "prefix"):
             raise ValueError(
-                f"match={self.match!r} is neither 'whole' nor 'prefix'.{near(str(self.match), ('whole', 'prefix'))} "
+                f"match={self.match!r} is neither 'whole' nor 'prefix'."
+                f"{did_you_mean(str(self.match), ('whole', 'prefix'))} "
                 "Say 'prefix' where the mapping names what postcodes begin with."
             )
         if not isinstance(self.mapping, (Mapping, pd.Series, type(None))):

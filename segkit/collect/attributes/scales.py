@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 from segkit.core.schema import BASES
 
 LOOSE, FIRM, SAME = 0.5, 0.7, 0.95
@@ -84,7 +84,7 @@ class Scale:
         for item in self.reversed:
             if item not in self.items:
                 raise ValueError(
-                    f"reversed names {item!r}, which is no item of the scale.{near(item, self.items)} "
+                    f"reversed names {item!r}, which is no item of the scale.{did_you_mean(item, self.items)} "
                     f"Its items are {', '.join(self.items)}."
                 )
         if not self.low < self.high or not np.isfinite([self.low, self.high]).all():
@@ -102,7 +102,8 @@ class Scale:
             )
         if self.basis not in BASES:
             raise ValueError(
-                f"basis={self.basis!r} is none of {', '.join(BASES)}.{near(str(self.basis), BASES)} Say what the scale "
+                f"basis={self.basis!r} is none of {', '.join(BASES)}."
+                f"{did_you_mean(str(self.basis), BASES)} Say what the scale "
                 "segments by."
             )
 
@@ -115,7 +116,7 @@ def as_scale(name: str, said: Any) -> Scale:
         unknown = [key for key in said if key not in Scale.__dataclass_fields__]
         if unknown or "items" not in said:
             wrong = (
-                f"does not know {unknown[0]!r}.{near(str(unknown[0]), Scale.__dataclass_fields__)}"
+                f"does not know {unknown[0]!r}.{did_you_mean(str(unknown[0]), Scale.__dataclass_fields__)}"
                 if unknown
                 else "names no items."
             )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from segkit.collect.attributes.attributes import shortened
 from segkit.collect.attributes.column_types import NO_NUMBER, TRUTH, Blank, Raw, blanked
 from segkit.collect.attributes.scales import Scale, item_statistics, scores, summary, turned
+from segkit.core.messages import listed
 
 SCALE_COLUMNS = {"items": "int64", "n": "int64", "alpha": float, "low": float, "high": float, "says": "str"}
 ITEM_COLUMNS = {
@@ -83,7 +83,7 @@ def _all_items(items: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def _meaning(scale: Scale, row: Mapping) -> str:
     backwards = f" ({', '.join(scale.reversed)} turned round)" if scale.reversed else ""
     alpha = "unknown" if pd.isna(row["alpha"]) else f"{row['alpha']:.2f}"
-    return f"Mean of {shortened(scale.items, 4)}{backwards}. Cronbach's alpha {alpha}: {row['says']}."
+    return f"Mean of {listed(scale.items, 4)}{backwards}. Cronbach's alpha {alpha}: {row['says']}."
 
 
 def _answers(raw: Raw, scale: Scale) -> tuple[pd.Series, list[Blank]]:

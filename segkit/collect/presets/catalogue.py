@@ -18,7 +18,7 @@ from segkit.collect.presets.read_preset import Export, open_export, read_export
 from segkit.collect.presets.shops import SHOPIFY, STRIPE
 from segkit.collect.presets.surveys_and_chat import INTERCOM, SURVEYMONKEY, TYPEFORM, ZENDESK
 from segkit.collect.presets.web_analytics import GA4, SEGMENT, SNOWPLOW
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def preset_named(name: str) -> Preset:
             f"preset={name!r})."
         )
     raise ValueError(
-        f"There is no preset {name!r}.{near(str(name), PRESETS)} read_events knows {', '.join(PRESETS)}. "
+        f"There is no preset {name!r}.{did_you_mean(str(name), PRESETS)} read_events knows {', '.join(PRESETS)}. "
         "preset_catalogue() says what each reads; without a preset, name the columns."
     )
 

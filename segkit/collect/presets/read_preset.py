@@ -18,10 +18,11 @@ from segkit.collect.presets.preset import Preset
 from segkit.collect.row_reader import how_to_mend
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
-from segkit.collect.timestamps import EARLIEST, LATEST, Times
+from segkit.collect.timestamps import Times
 from segkit.collect.values import LONGEST_ID, read_id
-from segkit.core.checks import warn_of_kinds
-from segkit.core.engine.connection import engine, kept, near, table_of
+from segkit.core.engine.connection import engine, materialise, table_of
+from segkit.core.messages import did_you_mean, listed, warn_of_kinds
+from segkit.core.moments import EARLIEST, LATEST
 from segkit.core.schema import STANDARD
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def read_export(
     aside = ibis.coalesce(*reasons) if reasons else ibis.null("string")
     paid = value(rows, preset.currency) if preset.currency is not None else None
     more = {} if paid is None else {CURRENCY: filled(paid).lower()}
-    every = kept(rows.select(**read, **more, **{REFUSED: aside}))
+    every = materialise(rows.select(**read, **more, **{REFUSED: aside}))
     refused = _refused(every, read)
     good = every.filter(every[REFUSED].isnull())
     if len(refused) and not int(good.count().to_pandas()):
@@ -170,13 +171,13 @@ def _check_named(
     for standard, column in named.items():
         if standard not in OFFERED or (standard == "kind" and kind_column is None):
             raise TypeError(
-                f"read_events has no column {standard!r}.{near(standard, OFFERED)} "
+                f"read_events has no column {standard!r}.{did_you_mean(standard, OFFERED)} "
                 f"The standard columns are {', '.join(c for c in OFFERED if c != 'kind')}."
             )
         if at(table, column) is None:
             raise ValueError(
-                f"{opened.name} has no column {column!r}.{near(str(column), table.columns)} Its columns are "
-                f"{_some(table.columns)}. Say which one holds {standard}, or leave that to preset={preset.name!r}."
+                f"{opened.name} has no column {column!r}.{did_you_mean(str(column), table.columns)} Its columns are "
+                f"{listed(table.columns)}. Say which one holds {standard}, or leave that to preset={preset.name!r}."
             )
 
 
@@ -191,7 +192,8 @@ def _check_needed(
         mend = f'read_events(…, preset="{preset.name}", {standard}="…")'
         raise ValueError(
             f"{opened.name} has no column {' or '.join(map(repr, names))}, by which preset {preset.name!r} knows the "
-            f"{standard}.{near(names[0], table.columns)} Its columns are {_some(table.columns)}. The preset reads "
+            f"{standard}."
+            f"{did_you_mean(names[0], table.columns)} Its columns are {listed(table.columns)}. The preset reads "
             f"{preset.file} If yours has it under another name, say so: {mend}."
         )
 
@@ -212,11 +214,6 @@ def _named_within(
     inner = {name: path for name, path in named.items() if path is not None and found(table, path) is None}
     columns = {f"segkit own {name}": at(table, path) for name, path in inner.items()}
     return columns, {name: f"segkit own {name}" if name in inner else spec for name, spec in wanted.items()}
-
-
-def _some(names: Any, most: int = 30) -> str:
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _nested(table: ir.Table, preset: Preset, name: str) -> ir.Table:
@@ -289,7 +286,7 @@ def _warn_of_currencies(good: ir.Table, name: str) -> None:
     currencies = seen.to_pandas()["currency"].tolist()
     if len(currencies) > 1:
         warnings.warn(
-            f"{name} holds amounts in {len(currencies)} currencies ({_some(currencies, 5)}), and they are kept as "
+            f"{name} holds amounts in {len(currencies)} currencies ({listed(currencies, 5)}), and they are kept as "
             "they are: sums would mix them. Read one currency at a time, or convert the amounts first.",
             stacklevel=5,
         )

@@ -6,8 +6,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, counted, from_to, share, times
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, from_to, share, times
 from segkit.collect.quality.log_queries import Log, once, one_of
+from segkit.core.messages import counted
 
 SOLD = ("purchase", "return")
 PER_DECADE = 10  # bins of amounts for each power of ten

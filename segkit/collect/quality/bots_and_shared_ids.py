@@ -5,8 +5,9 @@ from __future__ import annotations
 import ibis
 import pandas as pd
 
-from segkit.collect.quality.findings import LOOK, SERIOUS, Finding, counted, share
+from segkit.collect.quality.findings import LOOK, SERIOUS, Finding, share
 from segkit.collect.quality.log_queries import Log, once, one_of
+from segkit.core.messages import counted
 
 AN_HOUR, A_MINUTE = 300, 40  # acts of one customer that no hand does
 BUSY = 60  # acts in an hour from which on its minutes are looked at

@@ -25,13 +25,13 @@ from segkit.collect.quality.findings import (
     SEVERITIES,
     Check,
     Finding,
-    counted,
     day,
     share,
 )
 from segkit.collect.quality.log_queries import Log
 from segkit.collect.row_reader import how_to_mend
-from segkit.core.engine.connection import one_at_a_time
+from segkit.core.engine.connection import locked_engine
+from segkit.core.messages import counted
 from segkit.core.moments import read_moment
 
 SAID = {SERIOUS: "serious", LOOK: "to look at", NOTE: "good to know"}
@@ -190,7 +190,7 @@ CHECKS = (
 """All questions, in the order in which a person would ask them."""
 
 
-@one_at_a_time
+@locked_engine
 def check_events(
     events: Events,
     *,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ibis
 import pandas as pd
 
-from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, share
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, day, from_to, share
 from segkit.collect.quality.log_queries import Log, once
+from segkit.core.messages import counted
 
 MANY, SOME = 0.2, 0.05  # shares of repeated lines that are serious, and worth a look
 BURST, FEWEST = (

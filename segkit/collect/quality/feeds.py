@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from segkit.collect.quality.bots_and_shared_ids import hours_of_people
-from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, times
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, day, from_to, times
 from segkit.collect.quality.gaps import silences
 from segkit.collect.quality.level_shifts import level_shifts, peaks
 from segkit.collect.quality.log_queries import Log, once
+from segkit.core.messages import counted
 
 ALARM = 0.01  # share of logs without any gap of which it may be said that they have one
 GAPS = {

@@ -74,11 +74,6 @@ class Check:
         return ""
 
 
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
-
-
 def share(part: float, whole: float) -> str:
     """Return a share as a percentage that is not rounded to nothing."""
     value = part / whole if whole else 0.0

@@ -13,7 +13,7 @@ import ibis
 import pandas as pd
 
 from segkit.collect.events import Events
-from segkit.core.engine.connection import asked, is_here, kept, table_of
+from segkit.core.engine.connection import is_embedded, materialise, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of, local_time
 from segkit.core.engine.rewrites import portable
 from segkit.core.schema import TYPE_OF
@@ -60,7 +60,7 @@ class Log:
     def answer(self, query: ir.Table) -> pd.DataFrame:
         """Run a query and return its rows."""
         query = portable(query, self.dialect)
-        return asked(query, query.to_pyarrow, "Checking events").to_pandas()
+        return run_with_progress(query, query.to_pyarrow, "Checking events").to_pandas()
 
     def row(self, query: ir.Table) -> dict[str, Any]:
         """Run a query and return its first row, with None for what is missing."""
@@ -70,11 +70,11 @@ class Log:
     @functools.cached_property
     def is_own(self) -> bool:
         """Whether the events live in segkit's own engine."""
-        return is_here(self.table)
+        return is_embedded(self.table)
 
     def held(self, query: ir.Table) -> ir.Table:
         """Return a computed copy of a query, where the events live in segkit's own engine."""
-        return kept(query, "Checking events") if self.is_own else query
+        return materialise(query, "Checking events") if self.is_own else query
 
     def beside(self, columns: dict[str, pd.Series]) -> ir.Table:
         """Return a few rows as a table that can be joined to the events."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, counted, share
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, share
 from segkit.collect.quality.log_queries import Log, once
+from segkit.core.messages import counted
 
 MEDIA = ("email", "push", "sms", "ad")
 OFTEN = 0.05  # share from which on what does not belong together is worth a look

@@ -11,8 +11,9 @@ import pandas as pd
 
 from segkit.collect.quality.bots_and_shared_ids import hours_of_people
 from segkit.collect.quality.clock_shifts import moved_hours
-from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, counted, day, from_to, share
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, Finding, day, from_to, share
 from segkit.collect.quality.log_queries import Log, one_of
+from segkit.core.messages import counted
 
 OLD = pd.Timestamp("2000-01-01")
 BEGINNINGS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.collect.sources.dataframes import arrow_column
 from segkit.collect.sources.source import named
-from segkit.core.engine.connection import adopted, engine, fresh_name, run
+from segkit.core.engine.connection import engine, own_table, run, unique_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -34,7 +34,7 @@ def copied(
     """
     name = _created(batches, select, where)
     _read_numbers(name, numbers)
-    return adopted(name)
+    return own_table(name)
 
 
 def gathered(chunks: Iterable[pa.Table], *, numbers: Sequence[str] = ()) -> ir.Table:
@@ -56,7 +56,7 @@ def gathered(chunks: Iterable[pa.Table], *, numbers: Sequence[str] = ()) -> ir.T
                 parts[_created(chunk, "*", "true")] = missing
         name = _joined(parts)
         _read_numbers(name, numbers)
-        return adopted(name)
+        return own_table(name)
     finally:
         for part in parts:
             run(f"DROP TABLE IF EXISTS {part}")
@@ -80,7 +80,7 @@ def _joined(parts: dict[str, list[str]]) -> str:
     """Return the name of one table of all parts; where a part has nothing in a column, the others say its type."""
     if len(parts) == 1:
         return parts.popitem()[0]
-    together = fresh_name("gathered")
+    together = unique_name("gathered")
     nothing = {part: ", ".join(f"NULL AS {named(column)}" for column in parts[part]) for part in parts}
     union = " UNION ALL ".join(
         f"SELECT * REPLACE ({columns}) FROM {part}" if columns else f"SELECT * FROM {part}"
@@ -113,7 +113,7 @@ def chunks_of(rows: Iterable[Sequence[Sequence[Any]]], names: Sequence[str]) -> 
 
 
 def _created(data: Any, select: str, where: str) -> str:
-    name, view = fresh_name("arrived"), fresh_name("arriving")
+    name, view = unique_name("arrived"), unique_name("arriving")
     engine().con.register(view, data)
     try:
         run(f"CREATE TEMP TABLE {name} AS SELECT {select} FROM {view} WHERE {where}")
@@ -133,7 +133,7 @@ def _read_numbers(name: str, columns: Sequence[str]) -> None:
 
 
 def _inserted(name: str, data: Any) -> None:
-    view = fresh_name("arriving")
+    view = unique_name("arriving")
     engine().con.register(view, data)
     try:
         run(f"INSERT INTO {name} SELECT * FROM {view}")

@@ -16,7 +16,7 @@ from segkit.collect.sources.csv_quotes import records_of
 from segkit.collect.sources.paths import literal
 from segkit.collect.sources.source import MARK, Source, check_names, first_line, named, printable
 from segkit.collect.sources.text_files import Text, as_text, first_not_utf8
-from segkit.core.engine.connection import adopted, fresh_name, quoted, run
+from segkit.core.engine.connection import own_table, quoted, run, unique_name
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_HEADER = 100  # lines
@@ -118,9 +118,9 @@ def _header(name: str, beginning: str, delimiter: str) -> Layout:
 
 
 def _parsed(text: Text, layout: Layout) -> ir.Table:
-    table = fresh_name("csv")
+    table = unique_name("csv")
     run(f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({literal(text.path)}, {layout.options(text)})")
-    return adopted(table)
+    return own_table(table)
 
 
 def _count(table: ir.Table) -> int:
@@ -153,9 +153,9 @@ def _accounted(text: Text, layout: Layout, table: ir.Table) -> Source:
 
 def _raw_lines(text: Text, layout: Layout) -> ir.Table:
     """Return the lines as they are; blank ones are missing, those that are not UTF-8 are not there."""
-    lines = fresh_name("lines")
+    lines = unique_name("lines")
     run(f"CREATE TEMP TABLE {lines} AS SELECT line FROM {text.scan(skip=layout.above)}")
-    return adopted(lines)
+    return own_table(lines)
 
 
 def _lines_within(table: ir.Table) -> int:

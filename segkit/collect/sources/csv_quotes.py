@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from segkit.core.engine.connection import adopted, fresh_name, quoted, run
+from segkit.core.engine.connection import own_table, quoted, run, unique_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -43,7 +43,7 @@ def records_of(lines: ir.Table, delimiter: str, fields: int) -> tuple[ir.Table, 
     name = lines.get_name()
     if not run(f"SELECT 1 FROM {name} WHERE NOT {whole} LIMIT 1"):
         return None
-    spans, records = fresh_name("spans"), fresh_name("records")
+    spans, records = unique_name("spans"), unique_name("records")
     run(
         f"""
         CREATE TEMP TABLE {spans} AS
@@ -70,7 +70,7 @@ def records_of(lines: ir.Table, delimiter: str, fields: int) -> tuple[ir.Table, 
         f"UNION ALL SELECT record FROM {spans}"
     )
     run(f"DROP TABLE {spans}")
-    return adopted(records), left_out[0][0] if left_out else ""
+    return own_table(records), left_out[0][0] if left_out else ""
 
 
 def _is(pattern: str, column: str = "line") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.collect.sources.batches import chunks_of, copied, gathered
 from segkit.collect.sources.source import check_names, named, printable
 from segkit.collect.sources.sqlite import SAMPLE, NotUtf8, text_of
-from segkit.core.engine.connection import engine, fresh_name
+from segkit.core.engine.connection import engine, unique_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -109,7 +109,7 @@ class DbapiReader:
             return
         with (
             self.connection.transaction(),
-            self.connection.cursor(fresh_name("cursor"), row_factory=_plain_rows()) as cursor,
+            self.connection.cursor(unique_name("cursor"), row_factory=_plain_rows()) as cursor,
         ):
             cursor.itersize = CHUNK
             yield cursor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.collect.sources import postgres, sqlite
 from segkit.collect.sources.connections import Database, opened
 from segkit.collect.sources.source import Source, check_names
-from segkit.core.engine.connection import near
+from segkit.core.messages import did_you_mean, listed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -80,7 +80,7 @@ def _found(database: Database, table: str | None) -> tuple[tuple[str, ...], str]
         return known[table], table
     if table is None and len(known) == 1:
         return next((parts, name) for name, parts in known.items())
-    shown = ", ".join(list(known)[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    shown = listed(known, 20)
     held = f"It holds {shown}." if known else "It holds none."
     if table is None:
         raise ValueError(
@@ -89,7 +89,7 @@ def _found(database: Database, table: str | None) -> tuple[tuple[str, ...], str]
     alike = [name for name in known if table.lower() in (name.lower(), ".".join(known[name]).lower())]
     if len(alike) != 1:
         raise ValueError(
-            f"{database.name} has no table {table!r}.{near(table, known)} {held} "
+            f"{database.name} has no table {table!r}.{did_you_mean(table, known)} {held} "
             "Name one of these, or write a query: table='SELECT …'."
         )
     return known[alike[0]], alike[0]

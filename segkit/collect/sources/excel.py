@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit.collect.sources.source import Source, check_names, first_line
-from segkit.core.engine.connection import near, table_of
+from segkit.core.engine.connection import table_of
+from segkit.core.messages import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,7 @@ def read_workbook(path: str, sheet: str | None = None) -> Source:
     sheet = book.sheet_names[0] if sheet is None else sheet
     if sheet not in book.sheet_names:
         raise ValueError(
-            f"{name} has no sheet {sheet!r}.{near(sheet, book.sheet_names)} Its sheets are "
+            f"{name} has no sheet {sheet!r}.{did_you_mean(sheet, book.sheet_names)} Its sheets are "
             f"{', '.join(book.sheet_names)}. Name one of these: table='…'."
         )
     where = f"{name}, sheet {sheet!r}"

@@ -11,7 +11,7 @@ from segkit.collect.sources.connections import Database, attempted, said
 from segkit.collect.sources.database_readers import DbapiReader, DuckdbReader
 from segkit.collect.sources.databases import broken_off, read
 from segkit.collect.sources.source import Source, check_names
-from segkit.core.engine.connection import engine, kept, table_of
+from segkit.core.engine.connection import engine, materialise, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def of_ibis(table: ir.Table) -> Source:
             "connection.table('orders')."
         )
     if not backends:  # values in memory, which go wherever they are asked for
-        return Source(NAME, kept(table), owned=True)
+        return Source(NAME, materialise(table), owned=True)
     backend = backends[0]
     if backend is engine():
         return Source(NAME, table)

@@ -6,17 +6,17 @@ import duckdb
 
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source, check_names, first_line, named, printable
 from segkit.collect.sources.text_files import Text, as_text, first_not_utf8
-from segkit.core.engine.connection import adopted, fresh_name, quoted, run
+from segkit.core.engine.connection import own_table, quoted, run, unique_name
 
 LONGEST_LINE = 32 * 2**20  # bytes
 
 
 def read_json_lines(name: str, paths: list[str]) -> Source:
     """Read objects once and take every key that occurs, as text; lines that are no object are counted."""
-    raw, dropped = fresh_name("lines"), 0
+    raw, dropped = unique_name("lines"), 0
     example = ""
     run(f"CREATE TEMP TABLE {raw} (line VARCHAR, good BOOLEAN)")
-    lines = adopted(raw)
+    lines = own_table(raw)
     for path in paths:
         with as_text(path) as text:
             missing = text.lines - _added(text, raw)
@@ -40,9 +40,9 @@ def read_json_lines(name: str, paths: list[str]) -> Source:
         raise ValueError(f"{name} holds {held}. It should hold one object a line, one line an event.{more}")
     check_names(name, keys)
     columns = ", ".join(f"line ->> {quoted(_pointer(key))} AS {named(key)}" for key in keys)
-    table = fresh_name("json")
+    table = unique_name("json")
     run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {lines.get_name()} WHERE good")
-    return Source(name, adopted(table), count + dropped, printable(first or example), owned=True)
+    return Source(name, own_table(table), count + dropped, printable(first or example), owned=True)
 
 
 def _added(text: Text, raw: str) -> int:

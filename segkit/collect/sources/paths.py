@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from segkit.core.engine.connection import near, quoted
+from segkit.core.engine.connection import quoted
+from segkit.core.messages import did_you_mean
 
 PARQUET = (".parquet", ".pq")
 PACKED = ("", ".gz", ".zst")
@@ -39,7 +40,7 @@ def matching(pattern: str) -> list[str]:
         return found
     neighbours = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
     raise FileNotFoundError(
-        f"There is no file {pattern!r} (looked in {path.parent}).{near(path.name, neighbours)} "
+        f"There is no file {pattern!r} (looked in {path.parent}).{did_you_mean(path.name, neighbours)} "
         "Check the path, or where the notebook runs."
     )
 

@@ -17,7 +17,7 @@ import ibis
 import ibis.expr.operations as ops
 
 from segkit.collect.sources.source import check_names
-from segkit.core.engine.connection import fresh_name, step_by_step
+from segkit.core.engine.connection import unfused_selects, unique_name
 from segkit.core.engine.rewrites import portable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def of_spark(frame: Any) -> ir.Table:
     check_names("The Spark DataFrame", frame.columns)
     _sweep()
     connection = _beside(frame.sparkSession)
-    name = fresh_name("spark")
+    name = unique_name("spark")
     schema = _create_view(connection, _readable(frame), name)
     table = ops.DatabaseTable(name, schema=schema, source=connection, namespace=ops.Namespace()).to_expr()
     weakref.finalize(table.op(), _abandoned.append, (connection, name)).atexit = False
@@ -97,7 +97,7 @@ def _backend() -> type[Backend]:
         """Ibis's Spark, asked in words that it answers as DuckDB does."""
 
         def compile(self, expr: ir.Expr, /, **options: Any) -> str:
-            with step_by_step():
+            with unfused_selects():
                 return super().compile(portable(expr.as_table(), spark), **options)
 
         def to_pyarrow(self, expr: ir.Expr, /, **options: Any) -> Any:

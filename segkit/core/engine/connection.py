@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import difflib
 import functools
 import gc
 import itertools
@@ -12,10 +11,16 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segkit.core.engine.interrupts import asking, heed, in_order, leave, patiently
+from segkit.core.engine.interrupts import (
+    asking,
+    defer_interrupts,
+    raise_if_interrupted,
+    run_interruptibly,
+    stop_at_exit,
+)
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -45,7 +50,7 @@ def engine() -> Backend:
 
     connection = ibis.duckdb.connect(temp_directory=folder())
     atexit.register(connection.disconnect)
-    atexit.register(leave, connection.con)  # before it
+    atexit.register(stop_at_exit, connection.con)  # before it
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar_print = false")
     connection.raw_sql("SET enable_progress_bar = true")  # it is asked, and shown by ours
@@ -60,7 +65,7 @@ def folder() -> str:
     return made
 
 
-def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
+def locked_engine(function: Callable[..., T]) -> Callable[..., T]:
     """Let only one thread into the engine, and leave it in order: JupyterLab may answer widgets beside a running cell.
 
     An interruption stops the engine, and is raised when what was begun is undone.
@@ -68,14 +73,14 @@ def one_at_a_time(function: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(function)
     def locked(*args: Any, **options: Any) -> T:
-        with _turn, step_by_step(), in_order(engine().con.interrupt):
+        with _turn, unfused_selects(), defer_interrupts(engine().con.interrupt):
             return function(*args, **options)
 
     return locked
 
 
 @contextlib.contextmanager
-def step_by_step() -> Iterator[None]:
+def unfused_selects() -> Iterator[None]:
     """Let Ibis write each step of a query as one.
 
     Fusing them takes it longer than all else that it does, and what is used twice is then written, and
@@ -92,7 +97,7 @@ def step_by_step() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Let Python look for no garbage while a query is written: a fifth of the time, and none of its objects is."""
     collects = gc.isenabled()
     gc.disable()
@@ -111,22 +116,22 @@ def run(sql: str) -> list[tuple]:
         with _answer, asking():  # the connection holds one answer, whoever fetches it
             return engine().raw_sql(sql).fetchall()
     except duckdb.InterruptException:
-        heed()
+        raise_if_interrupted()
         raise
 
 
-@one_at_a_time
-def asked(query: ir.Table, answer: Callable[[], T], what: str) -> T:
+@locked_engine
+def run_with_progress(query: ir.Table, answer: Callable[[], T], what: str) -> T:
     """Return what a method of a query returns; say what it is beside a bar if its tables are here and it takes long."""
-    return patiently(engine().con, answer, what) if is_here(query) else answer()
+    return run_interruptibly(engine().con, answer, what) if is_embedded(query) else answer()
 
 
-def is_here(query: ir.Table) -> bool:
+def is_embedded(query: ir.Table) -> bool:
     """Say whether a query asks tables of this engine only, or none."""
     return query._find_backends()[0] in ([], [engine()])
 
 
-def answered(query: ir.Table, what: str) -> pa.Table:
+def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
     """Run a query of the engine's tables, and return its rows; say what it is beside a bar if it takes long.
 
     Steps that only choose, rename or compare are read anew by each part that uses them, so that each reads no
@@ -141,13 +146,13 @@ def answered(query: ir.Table, what: str) -> pa.Table:
         *(sql.Case, sql.If, sql.RegexpLike, sql.RegexpReplace, sql.Explode),
     )
     backend = engine()
-    with writing():
+    with gc_paused():
         tree = backend.compiler.to_sqlglot(query)
         for step in tree.ctes:
             if step.find(*dear) is None:
                 step.set("materialized", False)
         text = tree.sql(dialect=backend.dialect, copy=False)
-    rows = patiently(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
+    rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
     schema = query.schema().to_pyarrow()
     columns = [
         pa.nulls(len(rows)) if pa.types.is_null(field.type) else rows[field.name].cast(field.type)
@@ -156,35 +161,35 @@ def answered(query: ir.Table, what: str) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-@one_at_a_time
+@locked_engine
 def table_of(data: pa.Table) -> ir.Table:
     """Return an Arrow table as one of the engine's, without copying it."""
-    sweep()
-    name = fresh_name("memory")
+    drop_unused()
+    name = unique_name("memory")
     engine().con.register(name, data)
-    return watched(engine().table(name), lambda: engine().con.unregister(name))
+    return drop_when_unused(engine().table(name), lambda: engine().con.unregister(name))
 
 
-@one_at_a_time
-def kept(table: ir.Table, what: str = "Reading") -> ir.Table:
+@locked_engine
+def materialise(table: ir.Table, what: str = "Reading") -> ir.Table:
     """Return a computed copy of a table, in the engine, which spills to disk when memory is short.
 
     What holds nothing but missing values, of no type, becomes text.
     """
-    sweep()
+    drop_unused()
     untyped = {name: table[name].cast("string") for name in table.columns if table[name].type().is_null()}
     table = table.mutate(**untyped) if untyped else table
-    name = fresh_name("kept")
+    name = unique_name("kept")
     drop = _dropping(name)
     try:
-        fill(name, table, what, temporary=True)
-        return watched(engine().table(name), drop)
+        insert_into(name, table, what, temporary=True)
+        return drop_when_unused(engine().table(name), drop)
     except BaseException:  # an interruption too: the table may be there, and empty
-        sweep(drop)
+        drop_unused(drop)
         raise
 
 
-def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
+def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
     """Make a table of the engine from the rows of another; say what that is beside a bar if it takes long.
 
     As Ibis does, but that it copies the query over and over, a third of the time that a small file takes to be read.
@@ -195,18 +200,18 @@ def fill(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> N
         column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect)
     )
     run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
-    with writing():
+    with gc_paused():
         insert = f"INSERT INTO {name} {backend.compile(table)}"
-    patiently(backend.con, lambda: run(insert), what)
+    run_interruptibly(backend.con, lambda: run(insert), what)
 
 
-def adopted(name: str, kind: str = "TABLE") -> ir.Table:
+def own_table(name: str, kind: str = "TABLE") -> ir.Table:
     """Return a temporary table, or view, that is dropped once nothing refers to it any longer."""
     drop = _dropping(name, kind)
     try:
-        return watched(engine().table(name), drop)
+        return drop_when_unused(engine().table(name), drop)
     except BaseException:
-        sweep(drop)
+        drop_unused(drop)
         raise
 
 
@@ -214,13 +219,13 @@ def _dropping(name: str, kind: str = "TABLE") -> Callable[[], object]:
     return functools.partial(run, f"DROP {kind} IF EXISTS {name}")
 
 
-def watched(table: ir.Table, drop: Callable[[], object]) -> ir.Table:
+def drop_when_unused(table: ir.Table, drop: Callable[[], object]) -> ir.Table:
     """Note how to drop a table when its last user is gone; done there and then, it might cut into a running query."""
     weakref.finalize(table.op(), _abandoned.append, drop).atexit = False
     return table
 
 
-def sweep(*more: Callable[[], object]) -> None:
+def drop_unused(*more: Callable[[], object]) -> None:
     """Drop the tables that nothing refers to any longer, and more; what cannot be dropped now, the next time.
 
     That a disk is full is of no concern to who reads other events.
@@ -238,7 +243,7 @@ def sweep(*more: Callable[[], object]) -> None:
                 raise
 
 
-def fresh_name(stem: str) -> str:
+def unique_name(stem: str) -> str:
     """Return a table name that nothing in this process bears yet."""
     return f"segkit_{stem}_{next(_numbers)}"
 
@@ -246,11 +251,3 @@ def fresh_name(stem: str) -> str:
 def quoted(text: str) -> str:
     """Return ``text`` as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def near(word: str, words: Iterable[str]) -> str:
-    """Say which of ``words`` was probably meant, or nothing where none is close."""
-    words = [str(w) for w in words]
-    lower = {w.lower(): w for w in reversed(words)}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
-    return f" Did you mean {lower[close[0]]!r}?" if close else ""

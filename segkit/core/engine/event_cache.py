@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import duckdb
 import ibis.expr.operations as ops
 
-from segkit.core.engine.connection import engine, fill, folder, fresh_name, quoted, run, sweep, watched
+from segkit.core.engine.connection import (
+    drop_unused,
+    drop_when_unused,
+    engine,
+    folder,
+    insert_into,
+    quoted,
+    run,
+    unique_name,
+)
 from segkit.core.engine.dialects import codes_of, dialect_of, has_codes
 from segkit.core.schema import STANDARD, TYPE_OF
 
@@ -84,17 +93,17 @@ def _kept(table: ir.Table) -> ir.Table | None:
 
 def _stored(table: ir.Table) -> ir.Table:
     """Return a copy of a table in a file of its own, compressed and in its order; making it takes little memory."""
-    sweep()
-    catalog, owner = fresh_name(CATALOG), os.getpid()
+    drop_unused()
+    catalog, owner = unique_name(CATALOG), os.getpid()
     file = Path(folder()) / f"{catalog}_{owner}.duckdb"
     drop = functools.partial(_drop, catalog, file, owner)
     try:
         run(f"ATTACH {quoted(str(file))} AS {catalog}")
-        fill(f"{catalog}.main.events", table, "Keeping the log")
+        insert_into(f"{catalog}.main.events", table, "Keeping the log")
         run(f"CHECKPOINT {catalog}")
-        return watched(engine().table("events", database=(catalog, "main")), drop)
+        return drop_when_unused(engine().table("events", database=(catalog, "main")), drop)
     except BaseException as error:  # an interruption too: what was written so far is of no use
-        sweep(drop)
+        drop_unused(drop)
         if isinstance(error, (duckdb.IOException, OSError)):
             raise OSError(
                 f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "

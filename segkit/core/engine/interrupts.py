@@ -30,7 +30,7 @@ _leaving = False
 
 
 @contextlib.contextmanager
-def in_order(stop: Callable[[], object]) -> Iterator[None]:
+def defer_interrupts(stop: Callable[[], object]) -> Iterator[None]:
     """Let interruptions of the main thread wait for the end of what is within, and `stop` what is running.
 
     Handlers that somebody else has put there are left to him: whether they interrupt is not known.
@@ -58,13 +58,13 @@ def in_order(stop: Callable[[], object]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[None]:
+def allow_interrupts() -> Iterator[None]:
     """Hear interruptions at once for a while, as where somebody else's function runs: whatever it raises is undone."""
     global _noted
     if _noted is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    heed()
+    raise_if_interrupted()
     noted, handler = _noted, signal.signal(signal.SIGINT, signal.default_int_handler)
     _noted = None
     try:
@@ -87,13 +87,13 @@ def asking() -> Iterator[None]:
         _running.discard(token)
 
 
-def heed() -> None:
+def raise_if_interrupted() -> None:
     """Raise the interruption that waits, if there is one, where nothing is half done."""
     if _noted and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
 
 
-def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) -> T:
+def run_interruptibly(connection: DuckDBPyConnection, work: Callable[[], T], what: str) -> T:
     """Do what asks the engine something, beside a bar; interrupt the engine where that is interrupted.
 
     It is done in a thread of its own, since one that waits for DuckDB hears of nothing else.
@@ -124,8 +124,8 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
         finally:
             over.set()
 
-    with in_order(connection.interrupt):
-        heed()
+    with defer_interrupts(connection.interrupt):
+        raise_if_interrupted()
         thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
         try:
             thread.start()
@@ -135,13 +135,13 @@ def patiently(connection: DuckDBPyConnection, work: Callable[[], T], what: str) 
             while thread.ident is not None and not over.wait(LOOK):
                 connection.interrupt()  # again and again: between two statements it is not heard
         thread.join()  # and with it goes what it holds
-        heed()
+        raise_if_interrupted()
     if failed:
         raise failed.pop()  # or the error, which knows this frame, would hold all that it holds
     return done[0]
 
 
-def leave(connection: DuckDBPyConnection) -> None:
+def stop_at_exit(connection: DuckDBPyConnection) -> None:
     """End what is still running, so that the engine can be closed."""
     global _leaving
     _leaving, until = True, time.monotonic() + LAST

@@ -15,7 +15,7 @@ import pandas as pd
 from segkit.analyse.features.basket import BASKET
 from segkit.analyse.features.cadence import CADENCE
 from segkit.analyse.features.compute import customer_features
-from segkit.analyse.features.query import what_is_lacking
+from segkit.analyse.features.query import unavailable
 from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
@@ -118,7 +118,7 @@ def report(
         method = _scanned_as(result) or METHODS[0]
         k = _possible(result.customers, None)
         scan = scan_clusters(result.customers, k=k, method=method, random_state=0)
-    if result.examined is None:
+    if result.assessment is None:
         result = result.with_trust(result.trust)
     path.write_text(_page(result, scan, title or f"Customer {result.noun}"), encoding="utf-8")
     return path
@@ -185,7 +185,7 @@ def report_orders(
 
 def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
     """Compute all features that these orders can give, less those that are words, constant or mostly unknown."""
-    needs = what_is_lacking(events, OF_ORDERS)
+    needs = unavailable(events, OF_ORDERS)
     customers = customer_features(events, [f for f in OF_ORDERS if not needs[f.name]], as_of=as_of)
     numbers = customers.select_dtypes("number")
     telling = [c for c in numbers if numbers[c].nunique() > 1 and numbers[c].isna().mean() <= MOST_MISSING]

@@ -15,12 +15,12 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from segkit.analyse.prepare import make_preparer
-from segkit.core.customers import checked_customers
+from segkit.core.checks import checked_customers
 from segkit.core.parts import BANDS, SEGMENTS, called
-from segkit.create.choice import told_structure
+from segkit.create.choice import structure_summary
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
-from segkit.methods.fitting import METHODS, built_in
+from segkit.methods.fitting import METHODS, make_clusterer
 from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 
@@ -141,7 +141,7 @@ class ClusterTuner(w.VBox):
     def _scan_with(self, method: str) -> pd.DataFrame:
         if method not in self._scans:
             # The scan may look at a sample: whether the method serves everyone is asked first.
-            built_in(method, self._k[0], len(self._customers), self._random_state)
+            make_clusterer(method, self._k[0], len(self._customers), self._random_state)
             self._scans[method] = scan_clusters(
                 self._customers, k=self._k, method=method, random_state=self._random_state
             )
@@ -174,12 +174,12 @@ class ClusterTuner(w.VBox):
     @property
     def _told(self) -> dict[str, Any]:
         """What the structure test says of these customers, asked once."""
-        return told_structure(self._customers.sort_index())
+        return structure_summary(self._customers.sort_index())
 
     @property
     def model(self) -> BaseEstimator:
         """The pipeline that the choice stands for, not fitted: preparer and clusterer."""
-        clusterer = built_in(self.method, self.n_segments, len(self._customers), self._random_state)
+        clusterer = make_clusterer(self.method, self.n_segments, len(self._customers), self._random_state)
         return make_pipeline(make_preparer(), clusterer)
 
     @property

@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 from segkit.analyse.features.catalogue import FAMILIES, code_for
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.feature import Feature, distinct_features
-from segkit.analyse.features.query import what_is_lacking
-from segkit.collect.attributes.attributes import Attributes, check_clash, counted
+from segkit.analyse.features.query import unavailable
+from segkit.collect.attributes.attributes import Attributes, check_clash
 from segkit.collect.attributes.join import with_attributes
 from segkit.collect.events import Events
-from segkit.core.engine.connection import near
+from segkit.core.messages import counted, did_you_mean
 from segkit.core.schema import BASES
 
 BINS = 23
@@ -94,7 +94,7 @@ class FeaturePicker(anywidget.AnyWidget):
         chosen: Iterable[str] | None = None,
     ):
         offered = distinct_features(offered)
-        needs = what_is_lacking(events, offered)
+        needs = unavailable(events, offered)
         self._offered = {f.name: f for f in offered if not needs[f.name]}
         self._looked = {"as_of": as_of, "window": window}
         self._of_events = _computed(events, tuple(self._offered.values()), self._looked)
@@ -123,7 +123,7 @@ class FeaturePicker(anywidget.AnyWidget):
         for name in proposal["value"]:
             if name not in offered:
                 raise t.TraitError(
-                    f"{name!r} is not offered.{near(str(name), offered)} Choose from {', '.join(offered)}."
+                    f"{name!r} is not offered.{did_you_mean(str(name), offered)} Choose from {', '.join(offered)}."
                 )
         if not proposal["value"]:
             raise t.TraitError("No feature is left. Keep at least one.")

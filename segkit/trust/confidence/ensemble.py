@@ -44,11 +44,11 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import Preparer
-from segkit.methods.fitting import OUTSIDE, is_mixture, labels_of, reach_of, split
+from segkit.methods.fitting import OUTSIDE, is_mixture, labels_of, neighbour_radius, preparer_and_clusterer
 from segkit.trust.confidence.calibration import confidences
 from segkit.trust.confidence.mixture import drawn, memberships
 from segkit.trust.confidence.voting import NOBODY, Arrays, Numbers, Panel, clusters_of, placed_by, prepared_by
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 
 MODELS = 50
 OF_TWO_ERRORS = 0.7  # the share that is there where mixtures are of values drawn again, of one population
@@ -129,7 +129,7 @@ def make_panel(
     Panel
     """
     rng = np.random.default_rng([random_state, len(customers)])
-    preparer, clusterer = split(model)
+    preparer, clusterer = preparer_and_clusterer(model)
     kind, n = _kind(clusterer), len(customers)
     with threadpool_limits(limits=1), warnings.catch_warnings():
         # A model that did not settle is one that segment() would have given too.
@@ -208,10 +208,10 @@ def _from_populations(
     """Make each model from customers drawn afresh: as many as are `known`, of their populations."""
     some, preparer, numbers = frozen.customers.iloc[known], frozen.preparer, frozen.numbers
     shown, used = frozen.values(frozen.shown), len(known)
-    shop = OnePopulation(some, preparer, rng, population=drawn(of, rng))
+    shop = CopulaNull(some, preparer, rng, population=drawn(of, rng))
     for i in range(times):
         if i and i % SHARED == 0 and of.shape[1] > 1:
-            shop = OnePopulation(some, preparer, rng, population=drawn(of, rng))
+            shop = CopulaNull(some, preparer, rng, population=drawn(of, rng))
         fresh = shop.draw_customers(rng, values_again=frozen.kind == "mixture")
         if frozen.kind != "mixture":
             fresh = fresh.iloc[np.sort(rng.integers(used, size=used))]
@@ -253,7 +253,7 @@ def _what_places(kind: str, fitted: BaseEstimator, rows: np.ndarray) -> Arrays:
         return {"labels": np.unique(labels)}
     known = np.isfinite(rows).all(axis=1)
     points, first = np.unique(rows[known], axis=0, return_index=True)
-    reach = reach_of(rows[known], labels[known])
+    reach = neighbour_radius(rows[known], labels[known])
     return {"points": points, "labels": labels[known][first], "reach": reach[first]}
 
 

@@ -1,6 +1,6 @@
 """How many populations customers may come from, and how likely each customer is of each.
 
-It only serves to draw others like them (:class:`segkit.trust.null_model.OnePopulation`): nobody is told of them.
+It only serves to draw others like them (:class:`segkit.trust.null_model.CopulaNull`): nobody is told of them.
 The criterion is Akaike's with a penalty of 3 for each number [1]_, which simulations found best for mixtures of
 customers [2]_: with his own 2 many a crowd is taken apart, with that of Schwarz groups that overlap are one. Ties,
 zeros and tails look like several normal populations too: so where the structure test found one continuum, mixtures must
@@ -23,7 +23,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from segkit.analyse.prepare import Preparer
-from segkit.trust.null_model import OnePopulation
+from segkit.trust.null_model import CopulaNull
 
 MOST = 8  # populations
 SHAPES = ("tied", "diag", "full")
@@ -63,7 +63,7 @@ def memberships(
     """
     found, gain = _mixture(prepared, rng)
     if continuum and found.shape[1] > 1:
-        one = OnePopulation(customers, preparer, rng)
+        one = CopulaNull(customers, preparer, rng)
         most = 0.0
         for i in range(REFERENCES):
             most = max(most, _mixture(one.draw(rng), rng)[1])

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from segkit.methods.fitting import OUTSIDE, costs_of_mixture, least, nearest, predicted
+from segkit.methods.fitting import OUTSIDE, argmin_exact, costs_of_mixture, nearest, predicted
 
 NOBODY = -2  # the segment of a cluster that is like none of them: a vote for no segment
 
@@ -146,7 +146,7 @@ def placed_by(kind: str, model: Arrays, clusterer: BaseEstimator | None, rows: n
         return segments[nearest(rows, model["centers"])]
     if kind == "mixture":
         costs = costs_of_mixture(model["means"], model["cholesky"], model["log_weights"])
-        return segments[least(costs, rows)]
+        return segments[argmin_exact(costs, rows)]
     if kind == "own":
         found, labels = predicted(clusterer, rows), model["labels"]
         at = np.minimum(np.searchsorted(labels, found), len(labels) - 1)

@@ -21,13 +21,13 @@ SETTINGS = (*DEFAULTS, "timezone", "dialect", "age", "path", "point")
 """What grains and features may ask for by a keyword-only parameter; `age` gives that of a table's rows."""
 
 
-def who(table: ir.Table) -> list[str]:
+def key_columns(table: ir.Table) -> list[str]:
     """Return the columns that say whose row it is: the customer, and the snapshot where there are several."""
     snapshot = ["snapshot"] if "snapshot" in table.columns else []
-    return [*snapshot, key_of(table, "customer_id")]
+    return [*snapshot, key_column(table, "customer_id")]
 
 
-def key_of(table: ir.Table, column: str) -> str:
+def key_column(table: ir.Table, column: str) -> str:
     """Return the column by which a table is grouped by these ids: that of their codes, where it has one."""
     return CODES[column] if CODES[column] in table.columns else column
 
@@ -48,7 +48,7 @@ def _settings_of(function: Callable[..., Any], grains: tuple[tuple[str, Any], ..
     return frozenset(found)
 
 
-class Grains:
+class TableBuilder:
     """The grains of one log of events, each built once for each choice of settings.
 
     Parameters
@@ -78,10 +78,10 @@ class Grains:
         needed = settings_of(self._grains[name], self._grains)
         key = (name, tuple(sorted((s, v) for s, v in said if s in needed)))
         if key not in self._built:
-            self._built[key] = self.supply(self._grains[name], said)
+            self._built[key] = self.call_with_tables(self._grains[name], said)
         return self._built[key]
 
-    def supply(self, function: Callable[..., Any], said: Iterable[tuple[str, Any]] = ()) -> Any:
+    def call_with_tables(self, function: Callable[..., Any], said: Iterable[tuple[str, Any]] = ()) -> Any:
         """Call a function with the grains and the settings that its parameters name."""
         tables, settings = [], {}
         for parameter in inspect.signature(function).parameters.values():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.analyse.features.tables.builder import who
+from segkit.analyse.features.tables.builder import key_columns
 from segkit.core.engine.dialects import local_time, readable, sortable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
     # Of a value, DuckDB asks each different word once; of a condition, each row.
     done = seen.filter((~_done_to_them(seen)).cast("int8") > 0)
     known = [column for column in CIRCUMSTANCES if column in done.columns]
-    keys = [*who(done), "kind"]
+    keys = [*key_columns(done), "kind"]
     columns = [*keys, "timestamp", "age", *known]
     if "order_id" not in done.columns:
         return done.select(*columns)
@@ -61,7 +61,7 @@ def hours(deeds: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
     local = local_time(deeds.timestamp, zone, dialect)
     device = ["device"] if "device" in deeds.columns else []
     return deeds.select(
-        *who(deeds), *device, hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY
+        *key_columns(deeds), *device, hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY
     )
 
 
@@ -76,7 +76,7 @@ def by_device(hours: ir.Table) -> ir.Table:
         band: hours.count(where=(hours.hour >= start) & (hours.hour < end))
         for band, (start, end) in BANDS.items()
     }
-    return hours.group_by(*who(hours), *device).agg(
+    return hours.group_by(*key_columns(hours), *device).agg(
         deeds=hours.count(), weekend=hours.count(where=hours.weekend), **by_band
     )
 
@@ -84,20 +84,20 @@ def by_device(hours: ir.Table) -> ir.Table:
 def devices(by_device: ir.Table) -> ir.Table:
     """Return one row for each device of a customer, with the number of `deeds`."""
     known = by_device.filter(by_device.device.notnull())
-    return known.select(*who(known), "device", "deeds")
+    return known.select(*key_columns(known), "device", "deeds")
 
 
 def channels(deeds: ir.Table) -> ir.Table:
     """Return one row for each channel of a customer: the number of `deeds`, and of the `orders` among them."""
     known = deeds.filter(deeds.channel.notnull())
     orders = known.count(where=known.kind == "purchase")
-    return known.group_by(*who(known), "channel").agg(deeds=known.count(), orders=orders)
+    return known.group_by(*key_columns(known), "channel").agg(deeds=known.count(), orders=orders)
 
 
 def places(deeds: ir.Table) -> ir.Table:
     """Return one row for each place of a customer, with the number of `deeds`."""
     known = deeds.filter(deeds.place.notnull())
-    return known.group_by(*who(known), "place").agg(deeds=known.count())
+    return known.group_by(*key_columns(known), "place").agg(deeds=known.count())
 
 
 def distances(deeds: ir.Table, *, point: tuple[float, float]) -> ir.Table:
@@ -105,19 +105,19 @@ def distances(deeds: ir.Table, *, point: tuple[float, float]) -> ir.Table:
     parts = deeds.place.split(",")
     pair = parts.length() == 2
     spots = deeds.select(
-        *who(deeds),
+        *key_columns(deeds),
         "age",
         latitude=pair.ifelse(parts[0], None).strip().try_cast("float64"),
         longitude=pair.ifelse(parts[1], None).strip().try_cast("float64"),
     )
     spots = spots.filter(spots.latitude.between(-90, 90) & spots.longitude.between(-180, 180))
     km = _great_circle(spots.latitude, spots.longitude, *point)
-    return spots.select(*who(spots), "age", km=km.cast(KM))
+    return spots.select(*key_columns(spots), "age", km=km.cast(KM))
 
 
 def last_distances(distances: ir.Table) -> ir.Table:
     """Return the distances of the last moment of which one is known: one, or several that came at once."""
-    keys = who(distances)
+    keys = key_columns(distances)
     last = distances.mutate(last=distances.age.min().over(group_by=keys))
     return last.filter(last.age == last["last"]).drop("last")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segkit.analyse.features.tables.builder import who
+from segkit.analyse.features.tables.builder import key_columns
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -18,13 +18,13 @@ def feedback(seen: ir.Table) -> ir.Table:
 def last_ratings(feedback: ir.Table) -> ir.Table:
     """Return the ratings of each kind's last moment that has any: one, or several that came at once."""
     rated = feedback.filter(feedback.rating.notnull())
-    return _last(rated, [*who(rated), "kind"])
+    return _last(rated, [*key_columns(rated), "kind"])
 
 
 def last_sentiments(feedback: ir.Table) -> ir.Table:
     """Return the sentiments of the last moment that has any: one, or several that came at once."""
     felt = feedback.filter(feedback.sentiment.notnull())
-    return _last(felt, who(felt))
+    return _last(felt, key_columns(felt))
 
 
 def social(seen: ir.Table) -> ir.Table:

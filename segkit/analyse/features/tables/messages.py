@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.analyse.features.tables.builder import who
+from segkit.analyse.features.tables.builder import key_columns
 from segkit.analyse.features.tables.visits import among
 from segkit.core.engine.dialects import local_time
 
@@ -33,7 +33,7 @@ def mailings(messages: ir.Table) -> ir.Table:
     again, and are not counted. What was clicked was opened, even where no open was logged.
     """
     campaign = ["campaign"] if "campaign" in messages.columns else []
-    grouped = messages.group_by(*who(messages), "medium", *campaign)
+    grouped = messages.group_by(*key_columns(messages), "medium", *campaign)
     counts = grouped.agg(
         sent=messages.count(where=_was(messages, "sent")),
         opens=messages.count(where=_was(messages, "open")),
@@ -43,7 +43,7 @@ def mailings(messages: ir.Table) -> ir.Table:
         opens=ibis.greatest(counts.opens, counts.clicks),
         named=counts.campaign.notnull() if campaign else ibis.literal(False),
     )
-    return counts.group_by(*who(counts), "medium").agg(
+    return counts.group_by(*key_columns(counts), "medium").agg(
         sent=counts.sent.sum(),
         opened=_of_what_was_sent(counts, counts.opens),
         clicked=_of_what_was_sent(counts, counts.clicks),
@@ -69,7 +69,7 @@ def open_hours(messages: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
     opens = messages.filter(_was(messages, "open"))
     zone = opens.zone.fill_null(timezone) if "zone" in opens.columns else timezone
     hours = opens.mutate(hour=local_time(opens.timestamp, zone, dialect).hour())
-    return hours.group_by(*who(hours), "medium", "hour").agg(opens=hours.count())
+    return hours.group_by(*key_columns(hours), "medium", "hour").agg(opens=hours.count())
 
 
 def _was(messages: ir.Table, what: str) -> ir.BooleanColumn:

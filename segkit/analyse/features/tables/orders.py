@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.analyse.features.tables.builder import key_of, who
+from segkit.analyse.features.tables.builder import key_column, key_columns
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -36,7 +36,7 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
     """
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
-    keys = who(purchases)
+    keys = key_columns(purchases)
     single = {name: purchases[column] for name, column in totals.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=ONE, **single)
@@ -54,28 +54,28 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
 
 def gaps(orders: ir.Table) -> ir.Table:
     """Return one row for each order but the first of a customer: the `days` since the order before."""
-    times = orders.select(*who(orders), "age")
-    times = times.mutate(before=times.age.lag().over(group_by=who(times), order_by=times.age.desc()))
+    times = orders.select(*key_columns(orders), "age")
+    times = times.mutate(before=times.age.lag().over(group_by=key_columns(times), order_by=times.age.desc()))
     steps = times.filter(times.before.notnull())
-    return steps.select(*who(steps), days=in_days(steps.before - steps.age).cast(DAYS))
+    return steps.select(*key_columns(steps), days=in_days(steps.before - steps.age).cast(DAYS))
 
 
 def gap_pairs(orders: ir.Table) -> ir.Table:
     """Return one row for each two gaps that follow each other: the `days` of the later, and of the one `before`."""
-    times = orders.select(*who(orders), "age")
-    order = {"group_by": who(times), "order_by": times.age.desc()}
+    times = orders.select(*key_columns(orders), "age")
+    order = {"group_by": key_columns(times), "order_by": times.age.desc()}
     last, last_but_one = times.age.lag(1).over(**order), times.age.lag(2).over(**order)
     steps = {"days": in_days(last - times.age), "before": in_days(last_but_one - last)}
-    pairs = times.select(*who(times), **steps)
+    pairs = times.select(*key_columns(times), **steps)
     return pairs.filter(pairs.before.notnull())
 
 
 def products(purchases: ir.Table) -> ir.Table:
     """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
     known = purchases.filter(purchases.product_id.notnull())
-    key = key_of(known, "product_id")
+    key = key_column(known, "product_id")
     name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
-    return known.group_by(*who(known), key).agg(
+    return known.group_by(*key_columns(known), key).agg(
         lines=known.count(), first_age=known.age.max(), last_age=known.age.min(), **name
     )
 
@@ -83,13 +83,13 @@ def products(purchases: ir.Table) -> ir.Table:
 def categories(purchases: ir.Table) -> ir.Table:
     """Return one row for each category that a customer bought of, with the number of `lines`."""
     known = purchases.filter(purchases.category.notnull())
-    return known.group_by(*who(known), "category").agg(lines=known.count())
+    return known.group_by(*key_columns(known), "category").agg(lines=known.count())
 
 
 def brands(purchases: ir.Table) -> ir.Table:
     """Return one row for each brand that a customer bought, with the number of `lines`."""
     known = purchases.filter(purchases.brand.notnull())
-    return known.group_by(*who(known), "brand").agg(lines=known.count())
+    return known.group_by(*key_columns(known), "brand").agg(lines=known.count())
 
 
 def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import ibis
 
-from segkit.analyse.features.tables.builder import who
+from segkit.analyse.features.tables.builder import key_columns
 from segkit.analyse.features.tables.visits import MICROSECONDS, among
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def paths(seen: ir.Table, orders: ir.Table, *, path: Path) -> ir.Table:
     repeats = len({*path.steps, *path.without}) < len((*path.steps, *path.without))
     # From the newest to the oldest: what came later stands before, and the nearest of it has the largest age.
     later = {"preceding": (None, 1)} if repeats else {"preceding": None, "following": 0}
-    window = ibis.range_window(group_by=who(events), order_by=events.age, **later)
+    window = ibis.range_window(group_by=key_columns(events), order_by=events.age, **later)
 
     def nearest(kinds: tuple[str, ...], age: ir.IntegerColumn) -> ir.IntegerColumn:
         return among(events.kind, kinds).ifelse(age, None).max().over(window)
@@ -56,7 +56,7 @@ def paths(seen: ir.Table, orders: ir.Table, *, path: Path) -> ir.Table:
 
 def _events(seen: ir.Table, orders: ir.Table, kinds: set[str]) -> ir.Table:
     """Return `age` and `kind` of the events that a path looks at."""
-    keys, parts = who(seen), []
+    keys, parts = key_columns(seen), []
     if "purchase" in kinds:
         parts.append(orders.select(*keys, "age", kind=ibis.literal("purchase")))
     others = tuple(sorted(kinds - {"purchase"}))
@@ -70,11 +70,11 @@ def _judged(firsts: ir.Table, within: int, *, single: bool) -> ir.Table:
     over = firsts.age > within
     if single:
         held = over & (firsts.contact.isnull() | (firsts.age - firsts.contact > within))
-        return firsts.select(*who(firsts), "age", over=over, held=held, took=ibis.null("int64"))
+        return firsts.select(*key_columns(firsts), "age", over=over, held=held, took=ibis.null("int64"))
     took = firsts.age - firsts.reached
     alone = firsts.contact.isnull() | (firsts.contact < firsts.reached)
     held = ((took <= within) & alone).fill_null(False)
-    return firsts.select(*who(firsts), "age", over=over, held=held, took=took)
+    return firsts.select(*key_columns(firsts), "age", over=over, held=held, took=took)
 
 
 GRAINS = (paths,)

@@ -1,7 +1,7 @@
 """What a feature can be an aggregate of: orders, the gaps between them, visits, and so on.
 
 Each grain is a function from the grains that its parameters name to a table that says whose each row
-is (:func:`who`); a feature asks for one in the same way, by the name of its own parameter. What can
+is (:func:`key_columns`); a feature asks for one in the same way, by the name of its own parameter. What can
 be set, such as the gap that ends a visit, is a keyword-only parameter of either.
 """
 
@@ -20,7 +20,6 @@ from segkit.analyse.features.tables import (
 from segkit.analyse.features.tables import (
     visits as web,
 )
-from segkit.analyse.features.tables.builder import DEFAULTS, LOG, SETTINGS, Grains, settings_of, who
 
 GRAINS: dict[str, Callable[..., Any]] = {
     grain.__name__: grain
@@ -34,5 +33,3 @@ GRAINS: dict[str, Callable[..., Any]] = {
     )
 }
 """How each grain is made, by the name under which features ask for it."""
-
-__all__ = ["DEFAULTS", "GRAINS", "LOG", "SETTINGS", "Grains", "settings_of", "who"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from segkit.analyse.features.tables.builder import who
+from segkit.analyse.features.tables.builder import key_columns
 from segkit.analyse.features.tables.orders import in_days
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
     of one visit. `step` is the time to what was done next in the visit, missing for the last and between two of the
     same instant; `own` the duration that the event itself says. All in microseconds.
     """
-    keys, hits, gap = who(seen), _on_the_site(seen), _microseconds(visit_gap)
+    keys, hits, gap = key_columns(seen), _on_the_site(seen), _microseconds(visit_gap)
     # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
     turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), _turn(hits.kind), hits.own.fill_null(-1)])
     hits = hits.mutate(spell=hits.age - hits.age % (gap + 1), step=hits.age - hits.age.lead().over(turns))
@@ -53,7 +53,7 @@ def spells(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
     viewed = hits.kind == "page_view"
     looked = _at_most(hits.own.fill_null(hits.step), cap)
     stayed = _at_most(hits.step.fill_null(hits.own), cap)
-    return hits.group_by(*who(hits), "spell").agg(
+    return hits.group_by(*key_columns(hits), "spell").agg(
         age=hits.age.max(),
         last_age=hits.age.min(),
         web=hits.count(where=hits.kind != "purchase"),
@@ -78,7 +78,7 @@ def visits(
     whether it `ordered` or `bounced` (missing where no page was viewed), and in microseconds `time_on_site`, missing
     where unknown, and `time_on_pages`, that of the `timed_pages`.
     """
-    keys, spells = who(spells), _with_ends(spells, _microseconds(visit_gap))
+    keys, spells = key_columns(spells), _with_ends(spells, _microseconds(visit_gap))
     whole = spells.begins & spells.stops  # as most are, which need no second window
     single = spells.filter(whole).mutate(visit=spells.age)
     parts = _of_visits(spells.filter(~whole))
@@ -110,7 +110,7 @@ def visits(
 
 def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
     """Say of each spell if a visit `begins` and if one `stops` with it: nothing was done for longer than the gap."""
-    turn = {"group_by": who(spells), "order_by": spells.age.desc()}
+    turn = {"group_by": key_columns(spells), "order_by": spells.age.desc()}
     before = spells.last_age.lag().over(**turn) - spells.age
     after = spells.last_age - spells.age.lead().over(**turn)
     return spells.mutate(begins=(before > gap).fill_null(True), stops=(after > gap).fill_null(True))
@@ -118,14 +118,14 @@ def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
 
 def _of_visits(parts: ir.Table) -> ir.Table:
     """Say of spells which `visit` each is a part of, by the age of the visit's first hit."""
-    so_far = ibis.cumulative_window(group_by=who(parts), order_by=parts.age.desc())
+    so_far = ibis.cumulative_window(group_by=key_columns(parts), order_by=parts.age.desc())
     first = parts.begins.ifelse(parts.age, None)  # of two, the later has the lower age
     return parts.mutate(visit=first.min().over(so_far))
 
 
 def _with_depths(visits: ir.Table, hits: ir.Table, *spells: ir.Table) -> ir.Table:
     """Count the different pages of each visit, told which spells are of it."""
-    keys = who(hits)
+    keys = key_columns(hits)
     whose = ibis.union(*(some.select(*keys, "spell", "visit") for some in spells))
     views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
     views = views.join(whose, [*keys, "spell"])
@@ -137,7 +137,7 @@ def _with_depths(visits: ir.Table, hits: ir.Table, *spells: ir.Table) -> ir.Tabl
 def first_views(seen: ir.Table) -> ir.Table:
     """Return one row for each purchase line at or after the customer's first page view: `days` since that view."""
     viewed, bought = seen.filter(seen.kind == "page_view"), seen.filter(seen.kind == "purchase")
-    keys = who(seen)
+    keys = key_columns(seen)
     first = viewed.group_by(*keys).agg(first_view=viewed.age.max())
     after = bought.select(*keys, "age").join(first, keys)
     after = after.filter(after.age <= after.first_view)
@@ -163,7 +163,9 @@ def _on_the_site(seen: ir.Table) -> ir.Table:
     done = seen.filter((among(seen.kind, CLICKS) | online).cast("int8") > 0)
     own = _in_microseconds(done.duration) if "duration" in done.columns else ibis.null("int64")
     page = ["page"] if "page" in done.columns else []
-    return done.select(*who(seen), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own))
+    return done.select(
+        *key_columns(seen), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own)
+    )
 
 
 def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
