@@ -115,8 +115,9 @@ def asked_scorer(
     if isinstance(sentiment, str) and sentiment != "vader":
         raise ValueError(
             f"sentiment={sentiment!r} is neither a column of {source} nor a scorer."
-            f"{did_you_mean(sentiment, [*table.columns, 'vader'])} Name the column that holds it, say "
-            "sentiment='vader' and the language, or pass a function from a list of texts to as many numbers from -1 to 1."
+            f"{did_you_mean(sentiment, [*table.columns, 'vader'])} "
+            "Name the column that holds it, say sentiment='vader' and the "
+            "language, or pass a function from a list of texts to as many numbers from -1 to 1."
         )
     if not isinstance(sentiment, str) and not callable(sentiment):
         raise TypeError(

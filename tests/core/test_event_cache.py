@@ -162,7 +162,7 @@ def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
         read.cache()
     assert files() == before
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(event_cache, "fill", interrupted)
+        patch.setattr(event_cache, "insert_into", interrupted)
         events.cache()
     assert files() == before
     assert events.cache().kinds().equals(events.kinds())

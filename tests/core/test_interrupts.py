@@ -109,7 +109,7 @@ def test_who_interrupts_is_heard_at_once_and_the_engine_goes_on(after, interrupt
     assert sg.customer_features(events, sg.RFM, as_of="2024-02-01")["frequency"].to_list() == [1]
 
 
-def test_reading_and_features_are_done_patiently(impatient, monkeypatch, tmp_path):
+def test_reading_and_features_are_done_run_interruptibly(impatient, monkeypatch, tmp_path):
     asked = []
     real = run_interruptibly
 
@@ -265,10 +265,10 @@ def test_generators_and_readers_may_run_beside_each_other():
 @pytest.mark.parametrize(
     "asks",
     [
-        f"patiently(engine().con, lambda: run({LONG!r}), 'Counting')",
+        f"run_interruptibly(engine().con, lambda: run({LONG!r}), 'Counting')",
         f"run({LONG!r})",
         f"again(lambda: run({LONG!r}))",
-        "patiently(engine().con, lambda: time.sleep(60), 'Sleeping')",
+        "run_interruptibly(engine().con, lambda: time.sleep(60), 'Sleeping')",
     ],
 )
 def test_what_is_still_asked_at_the_end_is_ended(asks):
@@ -276,7 +276,7 @@ def test_what_is_still_asked_at_the_end_is_ended(asks):
     script = (
         "import threading, time\n"
         "from segkit.core.engine.connection import engine, run\n"
-        "from segkit.core.engine.interrupts import patiently\n"
+        "from segkit.core.engine.interrupts import run_interruptibly\n"
         "def again(ask):\n"
         "    while True:\n"
         "        try: ask()\n"
@@ -346,7 +346,7 @@ def test_only_a_full_disk_is_told_to_be_one(error, monkeypatch):
     def fails(*_, **__):
         raise error("no")
 
-    monkeypatch.setattr("segkit.core.engine.event_cache.fill", fails)
+    monkeypatch.setattr("segkit.core.engine.event_cache.insert_into", fails)
     with pytest.raises(error, match=r"^no$"):
         events.cache()
 
@@ -355,7 +355,7 @@ def test_a_source_that_somebody_interrupts_is_not_called_unreadable(monkeypatch)
     def interrupted(*_):
         raise duckdb.InterruptException("interrupted")
 
-    monkeypatch.setattr("segkit.collect.row_reader.asked", interrupted)
+    monkeypatch.setattr("segkit.collect.row_reader.run_with_progress", interrupted)
     with pytest.raises(duckdb.InterruptException):
         sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
 

@@ -10,7 +10,7 @@ from tables import three_groups
 import segkit as sg
 from segkit.create.choice import structure_summary
 from segkit.datasets import make_events, one_population
-from segkit.trust.assess import Trust, _and, _later_in_words, _repeats, _useful_in_words
+from segkit.trust.assess import Trust, _later_in_words, _repeats, _useful_in_words
 from segkit.trust.null_model import CopulaNull
 
 
@@ -257,7 +257,7 @@ def test_words_of_usefulness():
         == "RFM quintiles say more of repeat purchase, spend and churn"
     )
     assert _useful_in_words(board(chance, chance, chance)) == "no more than chance"
-    assert _and(["a"]) == "a" and _repeats(0.7) == "in part" and _repeats(np.nan) == "not asked"
+    assert _repeats(0.7) == "in part" and _repeats(np.nan) == "not asked"
 
 
 def test_a_segment_differs_only_beyond_the_false_discovery_rate():
