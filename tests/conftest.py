@@ -56,8 +56,16 @@ gc.set_threshold(200_000, 100, 100)
 SLOW = 25  # quick tests that a slow one lasts as long as
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--simulations", action="store_true", help="run the large simulations too")
+
+
+def pytest_collection_modifyitems(config, items):
     """Begin with the files that last longest, so that of several processes none is left with one at the end."""
+    if not config.getoption("--simulations"):
+        large = [item for item in items if item.get_closest_marker("simulation")]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if not item.get_closest_marker("simulation")]
     length = Counter()
     for item in items:
         slow = any(item.iter_markers("slow")) or any(item.iter_markers("browser"))
