@@ -1,10 +1,9 @@
 """The command line: ``python3 -m segkit lab | test | report`` (or ``segkit …`` once installed).
 
-Exit codes: 0 when all went well, which includes ending JupyterLab with Ctrl-C; 1 when something that is
-needed is missing; 2 when the command or the data cannot be used as given; 130 when Ctrl-C came before the
-work was done; and pytest's own for ``test``.
+Exit codes: 0 for success, also when Ctrl-C ends JupyterLab; 1 when something is missing; 2 when the command or the
+data cannot be used; 130 when Ctrl-C interrupts other work; pytest's own for ``test``.
 
-This file stays readable to very old Pythons, so that they can say that they are too old.
+Very old Pythons can read this file, so that they can say that they are too old.
 """
 
 import os
@@ -26,9 +25,9 @@ def main(argv=None):
 
 
 def too_old(version, arguments):
-    """Say which Python came, which is needed, and the one on this machine that will do."""
+    """Return the message for an old Python, with a newer one of this machine if there is any."""
     names = ["python3.%d" % minor for minor in (13, 12, 11)]
-    # A version manager puts up names whose Python is not there: only one that answers is recommended.
+    # A version manager may have names whose Python is not installed: recommend only one that runs.
     usable = [
         name for name in names if shutil.which(name) and os.system(name + " -V >" + os.devnull + " 2>&1") == 0
     ]

@@ -1,1 +1,1 @@
-"""The command line: lab, test, report; the standard library only."""
+"""The command line: lab, test and report, with the standard library only."""

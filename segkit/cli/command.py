@@ -1,7 +1,7 @@
-"""What ``segkit lab``, ``segkit test`` and ``segkit report`` do.
+"""Run ``segkit lab``, ``segkit test`` or ``segkit report``.
 
-From a bare checkout each command first makes ``.venv`` ready and then goes on inside it. From an installed
-package it uses the environment that it is installed in.
+In a source checkout, a command first makes ``.venv`` ready and then runs inside it. An installed package runs in
+the environment that it is installed in.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ import segkit
 from segkit.cli.environment import activated, become, checkout_root, ready_python
 from segkit.cli.lab import copy_notebooks, free_port, jupyterlab_arguments, serve
 from segkit.cli.messages import CannotStart, sentence
-from segkit.cli.progress import Screen
 
 PACKAGE = Path(segkit.__file__).parent
 EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": ()}
-PROCESSES = min((os.cpu_count() or 1) + 1, 4)  # one more than cores: browsers and Spark are waited for
-BESIDE = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
-"""Files side by side, each in one process, in the order that they are collected in."""
+PARALLEL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 COVERAGE = ["--cov=segkit", "--cov-report=term-missing:skip-covered", "--cov-fail-under=90"]
 COLUMNS = (
     "customer_id",
@@ -38,10 +35,10 @@ COLUMNS = (
 
 
 def run(argv: list[str]) -> int:
-    """Run one command line and return its exit code; what is wrong becomes one sentence."""
+    """Run one command line and return its exit code, with one sentence where something is wrong."""
     choices = parse(argv)
     try:
-        return _prepare_and_go_on(choices, argv)
+        return _prepare_and_run(choices, argv)
     except CannotStart as error:
         print(f"segkit: {error}", file=sys.stderr)
         return error.exit_code
@@ -49,29 +46,27 @@ def run(argv: list[str]) -> int:
         print(f"segkit: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nsegkit: stopped. The same command goes on from here.", file=sys.stderr)
+        print("\nsegkit: stopped.", file=sys.stderr)
         return 130
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """Read the command line; argparse itself answers ``--help`` and mistakes."""
+    """Read the command line; ``--help`` and mistakes end here, with argparse's own words."""
     parser = argparse.ArgumentParser(
         prog="segkit", description="Customer segments that can be seen, trusted, explained and acted on."
     )
     parser.add_argument("--version", action="version", version=f"segkit {segkit.__version__}")
-    # Set by segkit itself, when it goes on inside the environment that it has just made ready.
+    # segkit itself sets this when it runs the command again inside the environment that it made ready.
     parser.add_argument("--ready", action="store_true", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
     _describe_lab(commands.add_parser("lab", help="open the notebooks in JupyterLab"))
     commands.add_parser(
         "test",
-        add_help=False,  # --help, as all that follows, is for pytest
-        help="run the tests of a source checkout; all that follows goes to pytest, and where nothing does, "
-        "all tests run and must cover 90%% of the code",
+        add_help=False,  # pytest answers --help and takes all other arguments
+        help="run the tests of a source checkout and require that they cover 90%% of the code; --simulations adds "
+        "the large simulations; other arguments go to pytest instead",
     )
-    _describe_report(
-        commands.add_parser("report", help="write a stand-alone HTML report from a file of orders")
-    )
+    _describe_report(commands.add_parser("report", help="write an HTML report from a file of orders"))
 
     choices, rest = parser.parse_known_args(argv)
     if choices.command == "test":
@@ -87,8 +82,8 @@ def _describe_lab(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="DIR",
-        help="copy the notebooks here first (nothing is ever overwritten) and open the copies; "
-        "may be left out in a source checkout",
+        help="copy the notebooks to this folder, never over a file, and open the copies; "
+        "not needed in a source checkout",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
     parser.add_argument("--port", type=_port, help="port to serve on (default: the first free one from 8888)")
@@ -102,51 +97,48 @@ def _port(text: str) -> int:
 
 def _describe_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("orders", type=Path, metavar="ORDERS", help="file of order lines, CSV or Parquet")
-    columns = parser.add_argument_group("columns", "the names that the file gives to what segkit needs")
+    columns = parser.add_argument_group("columns", "names of the columns in the file")
     for name in COLUMNS:
         flag = "--" + name.replace("_", "-")
         columns.add_argument(flag, metavar="COL", required=name in ("customer_id", "timestamp"))
-    parser.add_argument(
-        "--timestamp-format", metavar="FMT", help="how times are written, such as %%d/%%m/%%Y"
-    )
+    parser.add_argument("--timestamp-format", metavar="FMT", help="format of the times, such as %%d/%%m/%%Y")
     parser.add_argument(
         "--timezone",
         metavar="TZ",
         default="UTC",
-        help="zone of times that carry none, such as Europe/London (UTC)",
+        help="time zone of times without one, such as Europe/London (default: UTC)",
     )
-    parser.add_argument("--as-of", metavar="WHEN", help="look at customers at this time")
-    parser.add_argument("--n-segments", metavar="K", type=int, help="how many segments (default: chosen)")
-    parser.add_argument("--random-state", metavar="N", type=int, default=0, help="seed of all chance (0)")
+    parser.add_argument("--as-of", metavar="WHEN", help="count only events before this moment")
+    parser.add_argument("--n-segments", metavar="K", type=int, help="number of segments (default: automatic)")
+    parser.add_argument("--random-state", metavar="N", type=int, default=0, help="seed (default: 0)")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("segments.html"))
 
 
-def _prepare_and_go_on(choices: argparse.Namespace, argv: list[str]) -> int:
+def _prepare_and_run(choices: argparse.Namespace, argv: list[str]) -> int:
     checkout = checkout_root(PACKAGE)
     if checkout is None or choices.ready:
         return {"lab": _lab, "test": _test, "report": _report}[choices.command](choices, checkout)
     if choices.command == "lab":
         free_port(choices.port)  # before minutes of installing, not after
-    python = ready_python(checkout, EXTRAS[choices.command], Screen())
+    python = ready_python(checkout, EXTRAS[choices.command])
     return become([str(python), "-m", "segkit", "--ready", *argv], environ=activated(os.environ, python))
 
 
 def _lab(choices: argparse.Namespace, checkout: Path | None) -> int:
     if importlib.util.find_spec("jupyterlab") is None:
         raise CannotStart(
-            f"JupyterLab is not installed beside {sys.executable}, and `segkit lab` opens it. "
+            f"`segkit lab` opens JupyterLab, and {sys.executable} has none. "
             f'Install it: {sys.executable} -m pip install "segkit[lab,data]"'
         )
     if choices.folder is not None:
         source = PACKAGE / "_notebooks" if checkout is None else checkout / "notebooks"
-        _tell_copied(choices.folder, *copy_notebooks(source, choices.folder))
+        _print_copied(choices.folder, *copy_notebooks(source, choices.folder))
         root, notebooks = choices.folder, "."
     elif checkout is not None:
         root, notebooks = checkout, "notebooks"
     else:
         raise CannotStart(
-            "`segkit lab` was given no folder, and an installed segkit needs one to copy the notebooks to. "
-            "Name one: segkit lab my-segments",
+            "`segkit lab` needs a folder to copy the notebooks to. Name one: segkit lab my-segments",
             exit_code=2,
         )
     port = free_port(choices.port)
@@ -154,19 +146,26 @@ def _lab(choices: argparse.Namespace, checkout: Path | None) -> int:
     return serve(jupyterlab_arguments(root, notebooks, port=port, browser=not choices.no_browser))
 
 
-def _tell_copied(folder: Path, copied: list[str], kept: list[str]) -> None:
+def _print_copied(folder: Path, copied: list[str], kept: list[str]) -> None:
     print(f"{folder}: {len(copied)} new file(s) from segkit", file=sys.stderr)
     if kept:
-        print(f"{folder}: kept as they were: {', '.join(kept)}", file=sys.stderr)
+        print(f"{folder}: left unchanged: {', '.join(kept)}", file=sys.stderr)
 
 
 def _test(choices: argparse.Namespace, checkout: Path | None) -> int:
     if checkout is None:
         raise CannotStart(
-            f"segkit is installed in {PACKAGE} without its tests; they come with the source. "
+            f"segkit is installed in {PACKAGE} without its tests. "
             "Get a source checkout and run there: python3 -m segkit test"
         )
-    return become([sys.executable, "-m", "pytest", *(choices.pytest or COVERAGE + BESIDE)], folder=checkout)
+    arguments = choices.pytest
+    if arguments in ([], ["--simulations"]):
+        arguments = [*arguments, *COVERAGE, *PARALLEL]
+    # Python's own monitoring costs coverage next to nothing; older Pythons have only the tracer.
+    core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
+    return become(
+        [sys.executable, "-m", "pytest", *arguments], environ={**core, **os.environ}, folder=checkout
+    )
 
 
 def _report(choices: argparse.Namespace, checkout: Path | None) -> int:

@@ -1,14 +1,12 @@
-"""The environment that a checkout runs in: made once, checked in a moment, repaired when it must be.
+"""Make ``.venv`` in a source checkout, and keep it up to date with ``pyproject.toml`` and ``constraints.txt``.
 
-Two small files inside ``.venv`` carry what is known of it. ``segkit-stamp.json`` says what was installed,
-and is written when all of it was. ``segkit-unfinished`` is there while pip writes, so that the next run sees
-that one died in between, and starts afresh: a package that was half written looks whole to pip.
+``.venv/segkit-stamp.json`` records what was installed. It is empty while pip works, so that an environment whose
+installation was interrupted is recognised and made from scratch.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import importlib.util
 import json
@@ -19,28 +17,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from segkit.cli.messages import CannotStart, why
-from segkit.cli.pip import PipStory, install
-from segkit.cli.progress import Screen
-
-NEEDED_BYTES = 2_000_000_000  # measured in 2026: 1.4 GB with JupyterLab, 1.8 GB with what tests need
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What an environment was made from; where two are equal, nothing needs doing."""
-
-    checkout: str
-    python: str
-    inputs: str
-    extras: tuple[str, ...]
+from segkit.cli.messages import CannotStart
 
 
 def checkout_root(package: Path) -> Path | None:
-    """Return the folder of the source checkout that this package lies in, or None for an installed one."""
+    """Return the folder of the source checkout that holds this package, or None for an installed package."""
     try:
         project = tomllib.loads((package.parent / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -48,49 +32,31 @@ def checkout_root(package: Path) -> Path | None:
     return package.parent.resolve() if project.get("project", {}).get("name") == "segkit" else None
 
 
-def ready_python(checkout: Path, extras: tuple[str, ...], screen: Screen) -> Path:
-    """Return the interpreter of ``.venv``, with segkit and these extras installed."""
+def ready_python(checkout: Path, extras: tuple[str, ...]) -> Path:
+    """Return the interpreter of ``.venv``, after installing segkit with these extras where that is still to do."""
     venv = checkout / ".venv"
-    with _one_at_a_time(checkout, screen):
-        stamp, version = read_stamp(venv), _version_of(python_of(venv))
-        wanted = wanted_stamp(checkout, extras, stamp, version)
-        todo = what_to_do(stamp, wanted, unfinished=_unfinished(venv).exists())
-        if todo != "nothing":
-            _require_writable(checkout)
-            if todo == "make":
-                wanted = wanted_stamp(checkout, extras, stamp, _make_venv(venv, screen))
-            _require_recent(wanted.python, venv)
-            _install(venv, wanted, screen)
+    with _locked(checkout):
+        stamp, version = _read_stamp(venv), _version_of(python_of(venv))
+        unusable = stamp is not None and (stamp.get("checkout"), stamp.get("python")) != (
+            str(checkout),
+            version,
+        )
+        if not version or unusable:
+            _make(venv)
+            version = _version_of(python_of(venv))
+        elif stamp is None:
+            # Made by hand or by another tool. Some of them leave pip out.
+            _run([str(python_of(venv)), "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+        inputs = b"".join((checkout / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+        wanted = {
+            "checkout": str(checkout),
+            "python": version,
+            "inputs": hashlib.sha256(inputs).hexdigest(),
+            "extras": sorted({*(stamp or {}).get("extras", ()), *extras}),
+        }
+        if stamp != wanted:
+            _install(venv, wanted)
     return python_of(venv)
-
-
-def what_to_do(stamp: Stamp | None, wanted: Stamp, *, unfinished: bool) -> str:
-    """Return ``"nothing"``, ``"install"`` (into the environment as it is) or ``"make"`` (anew)."""
-    if unfinished or not wanted.python:
-        return "make"
-    if stamp is None:
-        return "install"  # made by hand or with another tool: theirs to keep
-    if (stamp.checkout, stamp.python) != (wanted.checkout, wanted.python):
-        return "make"  # moved, or Python was upgraded below it: its scripts and links lead nowhere
-    return "nothing" if stamp == wanted else "install"
-
-
-def wanted_stamp(checkout: Path, extras: tuple[str, ...], stamp: Stamp | None, python: str) -> Stamp:
-    """Return the stamp that the environment should bear; extras once asked for stay."""
-    inputs = hashlib.sha256()
-    for name in ("pyproject.toml", "constraints.txt"):
-        inputs.update((checkout / name).read_bytes())
-    known = stamp.extras if stamp else ()
-    return Stamp(str(checkout), python, inputs.hexdigest(), tuple(sorted({*known, *extras})))
-
-
-def read_stamp(venv: Path) -> Stamp | None:
-    """Return the stamp of an environment, or None where none can be read."""
-    try:
-        fields = json.loads(_stamp_file(venv).read_text(encoding="utf-8"))
-        return Stamp(**{**fields, "extras": tuple(fields["extras"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 def python_of(venv: Path) -> Path:
@@ -109,7 +75,7 @@ def activated(environ: Mapping[str, str], python: Path) -> dict[str, str]:
 def become(
     command: list[str], *, environ: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> int:
-    """Replace this process with a command, so that Ctrl-C and the exit code are the command's own."""
+    """Replace this process by a command, so that Ctrl-C and the exit code are the command's own."""
     environ = os.environ if environ is None else environ
     sys.stdout.flush()
     sys.stderr.flush()
@@ -123,96 +89,87 @@ def become(
     return process.wait()
 
 
-def _stamp_file(venv: Path) -> Path:
+def _stamp_of(venv: Path) -> Path:
     return venv / "segkit-stamp.json"
 
 
-def _unfinished(venv: Path) -> Path:
-    return venv / "segkit-unfinished"
-
-
-@contextlib.contextmanager
-def _one_at_a_time(checkout: Path, screen: Screen) -> Iterator[None]:
-    """Wait while another segkit prepares the same environment.
-
-    The lock is on pyproject.toml: always there, nothing to clean up, and any kind of death releases it.
-    """
+def _read_stamp(venv: Path) -> dict[str, Any] | None:
+    """Return what was installed: nothing where pip did not finish, None where segkit did not make it."""
     try:
-        import fcntl
-    except ImportError:  # Windows: not to start twice before the first is ready is left to the user
-        yield
-        return
-    with (checkout / "pyproject.toml").open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            screen.step("waiting for another segkit that is preparing .venv")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:
-            screen.step("this disk has no locks: do not start segkit twice before the first is ready")
-        yield
+        stamp = json.loads(_stamp_of(venv).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
 
 
 def _version_of(python: Path) -> str:
     """Return an interpreter's version as "3.11", or "" where it does not run."""
+    show = [str(python), "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     try:
-        answer = subprocess.run(
-            [python, "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        return subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return answer.stdout.strip()
 
 
-def _require_writable(checkout: Path) -> None:
-    if not os.access(checkout, os.W_OK):
-        raise PermissionError(errno.EACCES, "not writable", str(checkout))
-
-
-def _require_recent(version: str, venv: Path) -> None:
-    if tuple(map(int, version.split("."))) < (3, 11):
-        raise CannotStart(
-            f"{venv} holds Python {version}, and segkit needs 3.11 or newer. "
-            "segkit did not make it: move it away, and run the same command again."
-        )
-
-
-def _make_venv(venv: Path, screen: Screen) -> str:
+def _make(venv: Path) -> None:
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if missing:
         raise CannotStart(
-            f"{sys.executable} lacks {' and '.join(missing)}, which making .venv needs. On Debian and "
-            f"Ubuntu: sudo apt install python3.{sys.version_info.minor}-venv, then try again."
+            f"{sys.executable} lacks {' and '.join(missing)}, and making .venv needs it. On Debian and "
+            f"Ubuntu: sudo apt install python3.{sys.version_info.minor}-venv, then run the same command again."
         )
-    free = shutil.disk_usage(venv.parent).free
-    if free < NEEDED_BYTES and not venv.exists():  # one that exists gives its own space back
+    again = " again, since it is not complete or no longer fits" if venv.exists() else ""
+    print(f"Making {venv}{again}. Installing takes some minutes, once.", file=sys.stderr, flush=True)
+    if venv.exists():
+        shutil.rmtree(venv)
+    venv.mkdir()
+    _stamp_of(venv).touch()
+    if _run([sys.executable, "-I", "-m", "venv", str(venv)]) or not _version_of(python_of(venv)):
         raise CannotStart(
-            f"the disk of {venv.parent} has {free / 1e9:.1f} GB free, and segkit with JupyterLab needs "
-            f"{NEEDED_BYTES / 1e9:.1f} GB. Free some, or move the checkout to a larger disk."
+            f"Python could not make {venv}; the lines above say why. Solve that, and run the same command again."
         )
-    again = "making .venv anew" if venv.exists() else "making .venv"
-    screen.step(f"{again} with Python {sys.version.split()[0]}; it takes some minutes, once")
-    made = subprocess.run(
-        [sys.executable, "-I", "-m", "venv", "--clear", venv], capture_output=True, text=True
-    )
-    version = _version_of(python_of(venv))
-    if made.returncode or not version:
-        raise CannotStart(why(made.stdout + made.stderr, "making .venv"))
-    return version
 
 
-def _install(venv: Path, wanted: Stamp, screen: Screen) -> None:
-    story, unfinished = PipStory(), _unfinished(venv)
-    unfinished.touch()
+def _install(venv: Path, wanted: dict[str, Any]) -> None:
+    """Install the checkout into its environment, editable, with the versions of constraints.txt."""
+    stamp = _stamp_of(venv)
+    before = stamp.read_text(encoding="utf-8") if stamp.exists() else ""
+    if before:
+        stamp.write_text("")
+    extras = f"[{','.join(wanted['extras'])}]" if wanted["extras"] else ""
+    pip = [str(python_of(venv)), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    if _run([*pip, "--editable", f".{extras}", "--constraint", "constraints.txt"], cwd=venv.parent):
+        if before:
+            stamp.write_text(before, encoding="utf-8")  # pip undoes what it could not finish
+        raise CannotStart(
+            "pip could not install what segkit needs; its last lines above say why (often no network, or a full "
+            "disk). Solve that, and run the same command again."
+        )
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def _run(command: list[str], **options: Any) -> int:
+    """Run a program whose output people see, on standard error: standard output stays free for results."""
+    return subprocess.run(command, **{"stdout": sys.stderr, **options}).returncode
+
+
+@contextlib.contextmanager
+def _locked(checkout: Path) -> Iterator[None]:
+    """Wait while another segkit prepares the same environment."""
     try:
-        install(venv, python_of(venv), wanted.extras, screen, story)
-        _stamp_file(venv).write_text(json.dumps(asdict(wanted)), encoding="utf-8")
-    except BaseException:
-        if not story.to_install:
-            unfinished.unlink(missing_ok=True)  # nothing was touched, so nothing needs making anew
-        raise
-    unfinished.unlink()
-    screen.step("ready; the next start takes seconds")
+        import fcntl
+    except ImportError:  # Windows has other locks; there, two first starts at once are not guarded against
+        yield
+        return
+    # A file that is always there: nothing to clean up, and the system releases the lock of a killed process.
+    with (checkout / "pyproject.toml").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another segkit that is preparing .venv.", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            pass  # some network disks have no locks
+        yield

@@ -1,4 +1,4 @@
-"""Notebooks copied without loss, and JupyterLab opened on the first of them."""
+"""Copy the notebooks without overwriting any, and open JupyterLab on the first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import quote
 from segkit.cli.messages import CannotStart
 
 FIRST = "00_start_here.ipynb"
-SETTINGS = Path(__file__).parent / "jupyter"  # of the page, which no argument can say
+SETTINGS = Path(__file__).parent / "jupyter"  # settings of the page that no argument can set
 
 
 def copy_notebooks(source: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Copy what is not there yet, and return the names copied and the names kept.
+    """Copy the files that are missing, and return the names of those copied and those left unchanged.
 
-    A file that is there is the user's work, whatever it holds, and is never written to.
+    An existing file may be the user's work, so it is never written to.
     """
     copied: list[str] = []
     kept: list[str] = []
@@ -26,14 +26,14 @@ def copy_notebooks(source: Path, folder: Path) -> tuple[list[str], list[str]]:
             continue
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        (copied if _copy_unless_there(original, target) else kept).append(name.as_posix())
+        (copied if _copy_if_missing(original, target) else kept).append(name.as_posix())
     return copied, kept
 
 
-def _copy_unless_there(original: Path, target: Path) -> bool:
+def _copy_if_missing(original: Path, target: Path) -> bool:
     content = original.read_bytes()
     try:
-        # "x" and not a look beforehand: no moment in which another program's file could be lost.
+        # "x" fails where a file exists, even one that another program made a moment ago.
         file = target.open("xb")
     except FileExistsError:
         return False
@@ -41,31 +41,31 @@ def _copy_unless_there(original: Path, target: Path) -> bool:
         with file:
             file.write(content)
     except OSError:
-        target.unlink()  # half a notebook would be kept for ever
+        target.unlink()  # or half a notebook would count as the user's own
         raise
     return True
 
 
 def free_port(port: int | None) -> int | None:
-    """Return the port as it came, having found that JupyterLab can have it."""
+    """Return the port, after checking that JupyterLab can use it."""
     if port is None:
         return None
     with socket.socket() as probe:
         if os.name == "posix":
-            # As JupyterLab does: a port that was closed a moment ago is free.
+            # JupyterLab sets this too: a port that was closed a moment ago is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise CannotStart(
-                f"port {port} cannot be had ({os.strerror(error.errno or 0).lower()}), and JupyterLab needs "
-                "a free one. Choose another with --port, or leave --port out to take the first that is free."
+                f"JupyterLab cannot use port {port} ({os.strerror(error.errno or 0).lower()}). "
+                "Choose another with --port, or leave --port out to take the first free one."
             ) from error
     return port
 
 
 def jupyterlab_arguments(root: Path, notebooks: str, *, port: int | None, browser: bool) -> list[str]:
-    """Return JupyterLab's command line: the first notebook, no questions, nothing asked of a network."""
+    """Return JupyterLab's arguments: open the first notebook, confirm no exit, request nothing from a network."""
     root = root.resolve()
     first = root / notebooks / FIRST
     page = "/lab/tree/" + quote(first.relative_to(root).as_posix()) if first.exists() else "/lab"
@@ -83,13 +83,13 @@ def jupyterlab_arguments(root: Path, notebooks: str, *, port: int | None, browse
     if not browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # Root is who one is in a container; the server still listens to this machine alone, by token.
+        # Containers run as root. The server still listens to this machine only, and asks for a token.
         arguments.append("--allow-root")
     return arguments
 
 
 def serve(arguments: list[str]) -> int:
-    """Run JupyterLab in this process until Ctrl-C; it asks nobody whether news may be fetched."""
+    """Run JupyterLab in this process until Ctrl-C, without its question about news."""
     others = os.environ.get("JUPYTER_CONFIG_PATH", "")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS), *([others] if others else [])])
     try:
@@ -97,6 +97,5 @@ def serve(arguments: list[str]) -> int:
 
         LabApp.launch_instance(argv=arguments)
     except KeyboardInterrupt:
-        # It came before JupyterLab was there to take it; the user asked for the end all the same.
-        pass
+        pass  # Ctrl-C came before JupyterLab could handle it
     return 0

@@ -1,9 +1,7 @@
-"""The command line: a checkout that prepares itself, and one clear sentence for whatever is missing."""
+"""The command line: a checkout prepares its environment, and one sentence names what is missing."""
 
 import ast
-import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,229 +13,167 @@ import pytest
 
 import segkit
 from segkit.__main__ import main, too_old
-from segkit.cli import command, environment, lab, pip
-from segkit.cli.environment import Stamp, ready_python, what_to_do
+from segkit.cli import command, environment, lab
+from segkit.cli.environment import ready_python
 from segkit.cli.lab import copy_notebooks, jupyterlab_arguments
-from segkit.cli.messages import CannotStart, sentence, why
-from segkit.cli.progress import Screen
+from segkit.cli.messages import CannotStart, sentence
 
 ROOT = Path(segkit.__file__).parents[1]
-STAMP = Stamp("/home/ada/segkit", "3.11", "abc", ("data", "lab"))
 posix_only = pytest.mark.skipif(os.name != "posix", reason="the stand-in for Python is a shell script")
 
-# Stands in for the environment's Python, so that no test waits for pip: it notes what it was asked,
-# and `pip install` does what the file install.sh says.
+# Stands in for the environment's Python, so that no test waits for pip: `pip install` runs install.sh.
 STAND_IN = """#!/bin/sh
 case "$*" in
   *version_info*) echo 3.11 ;;
-  *"pip --version"*) test ! -e pip-is-missing ;;
-  *ensurepip*) rm pip-is-missing ;;
-  *"pip install"*) echo "$*" >> asked; . ./install.sh ;;
+  *"pip install"*) echo "$*" >> installed; . ./install.sh ;;
+  *) echo "$*" >> others ;;
 esac
 """
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
-    """A checkout whose environments cost nothing to make."""
+    """A checkout whose environment is made in no time."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "segkit"\n')
     (tmp_path / "constraints.txt").write_text("pandas==3.0\n")
-    pip_does(tmp_path, "echo Installing collected packages: pandas, segkit")
+    (tmp_path / "install.sh").write_text("true\n")
     run = subprocess.run
 
-    def make(arguments, **options):
-        if "venv" not in arguments:
-            return run(arguments, **options)
-        shutil.rmtree(arguments[-1], ignore_errors=True)  # as --clear does
-        python = environment.python_of(arguments[-1])
-        python.parent.mkdir(parents=True)
-        python.write_text(STAND_IN)
-        python.chmod(0o755)
-        with (tmp_path / "made").open("a") as made:
-            made.write("once\n")
-        return subprocess.CompletedProcess(arguments, 0, stdout="", stderr="")
+    def stand_in(words, **options):
+        if "venv" not in words:
+            return run(words, **{"cwd": tmp_path, **options})
+        put_python(Path(words[-1]))
+        return subprocess.CompletedProcess(words, 0)
 
-    monkeypatch.setattr(environment.subprocess, "run", make)
+    monkeypatch.setattr(environment.subprocess, "run", stand_in)
     return tmp_path
 
 
-def pip_does(checkout: Path, script: str) -> None:
-    (checkout / "install.sh").write_text(script + "\n")
+def put_python(venv: Path) -> None:
+    python = environment.python_of(venv)
+    python.parent.mkdir(parents=True)
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
 
 
-def prepare(checkout: Path, *extras: str) -> str:
-    """Prepare the environment, and return what was on the screen."""
-    stream = io.StringIO()
-    ready_python(checkout, extras, Screen(stream))
-    return stream.getvalue()
-
-
-def times(checkout: Path, what: str) -> int:
-    """How often environments were ``made``, or pip was ``asked`` to install."""
-    return len((checkout / what).read_text().splitlines())
+def installs(checkout: Path) -> list[str]:
+    """What pip installed, call by call."""
+    return (checkout / "installed").read_text().splitlines()
 
 
 @posix_only
-def test_the_second_start_has_nothing_to_do(checkout):
-    assert "making .venv with Python" in prepare(checkout, "lab", "data")
-    assert prepare(checkout, "lab", "data") == ""
-    assert (times(checkout, "made"), times(checkout, "asked")) == (1, 1)
-    assert "--editable .[data,lab] --constraint constraints.txt" in (checkout / "asked").read_text()
+def test_second_start_does_nothing(checkout, capfd):
+    ready_python(checkout, ("lab", "data"))
+    assert "Installing takes some minutes, once." in capfd.readouterr().err
+    ready_python(checkout, ("lab", "data"))
+    assert capfd.readouterr() == ("", "")
+    assert len(installs(checkout)) == 1
+    assert "--editable .[data,lab] --constraint constraints.txt" in installs(checkout)[0]
 
 
 @posix_only
 @pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
-def test_new_requirements_are_installed_into_the_same_environment(checkout, changed):
-    prepare(checkout)
+def test_new_requirements_are_installed(checkout, changed):
+    mark = ready_python(checkout, ()).with_name("kept")
+    mark.touch()
     with (checkout / changed).open("a") as file:
         file.write("# newer\n")
-    prepare(checkout)
-    assert (times(checkout, "made"), times(checkout, "asked")) == (1, 2)
+    ready_python(checkout, ())
+    assert len(installs(checkout)) == 2
+    assert mark.exists()
 
 
 @posix_only
-def test_extras_once_asked_for_stay(checkout):
-    prepare(checkout, "lab")
-    prepare(checkout, "test")
-    prepare(checkout, "lab")
-    assert ".[lab,test]" in (checkout / "asked").read_text().splitlines()[-1]
-    assert times(checkout, "asked") == 2
+def test_installed_extras_stay(checkout):
+    for extra in ("lab", "test", "lab"):
+        ready_python(checkout, (extra,))
+    assert len(installs(checkout)) == 2
+    assert ".[lab,test]" in installs(checkout)[-1]
 
 
 @posix_only
-def test_an_environment_that_pip_left_half_written_is_made_anew(checkout):
-    pip_does(checkout, "echo Installing collected packages: pandas, segkit; exit 1")
-    with pytest.raises(CannotStart):
-        prepare(checkout)
-    pip_does(checkout, "true")
-    assert "making .venv anew" in prepare(checkout)
-    assert prepare(checkout) == ""
+@pytest.mark.parametrize("stamp", ["", "{", "[]", '{"checkout": "/elsewhere", "python": "3.11"}'])
+def test_incomplete_environment_is_remade(checkout, capfd, stamp):
+    """pip was killed, or the checkout was moved."""
+    ready_python(checkout, ())
+    (checkout / ".venv" / "half").touch()
+    (checkout / ".venv" / "segkit-stamp.json").write_text(stamp)
+    ready_python(checkout, ())
+    assert f"Making {checkout / '.venv'} again" in capfd.readouterr().err
+    assert not (checkout / ".venv" / "half").exists()
 
 
 @posix_only
-def test_an_environment_whose_installer_was_killed_is_made_anew(checkout):
-    """Killed outright, the launcher can tidy nothing: what it left before pip began must be enough."""
-    prepare(checkout)
-    pip_does(checkout, "mv .venv/segkit-unfinished seen; false")
+def test_upgraded_python_remakes_environment(checkout):
+    python = ready_python(checkout, ())
+    python.write_text(STAND_IN.replace("3.11", "3.12"))
+    assert "3.12" not in ready_python(checkout, ()).read_text()
+
+
+@posix_only
+def test_killed_installation_leaves_empty_stamp(checkout):
+    (checkout / "install.sh").write_text("cp .venv/segkit-stamp.json seen\n")
+    ready_python(checkout, ())
     (checkout / "constraints.txt").write_text("")
-    with pytest.raises(CannotStart):
-        prepare(checkout)
-    (checkout / "seen").rename(checkout / ".venv/segkit-unfinished")
-    pip_does(checkout, "true")
-    assert "making .venv anew" in prepare(checkout)
+    ready_python(checkout, ())
+    assert (checkout / "seen").read_text() == ""
 
 
 @posix_only
-def test_a_failed_search_for_packages_spares_the_environment(checkout):
-    pip_does(checkout, "echo Collecting pandas; echo 'ERROR: No matching distribution found'; exit 1")
-    with pytest.raises(CannotStart, match=r"No matching distribution found.*segkit-pip\.log"):
-        prepare(checkout)
-    pip_does(checkout, "true")
-    prepare(checkout)
-    assert times(checkout, "made") == 1
+def test_failed_update_keeps_environment(checkout):
+    """Without a network, for example."""
+    mark = ready_python(checkout, ()).with_name("kept")
+    mark.touch()
+    (checkout / "constraints.txt").write_text("")
+    (checkout / "install.sh").write_text("false\n")
+    with pytest.raises(CannotStart, match="its last lines above say why"):
+        ready_python(checkout, ())
+    (checkout / "install.sh").write_text("true\n")
+    ready_python(checkout, ())
+    assert mark.exists()
 
 
 @posix_only
-def test_an_environment_without_pip_is_given_one(checkout):
-    """As other makers of environments leave them."""
-    (checkout / "pip-is-missing").touch()
-    prepare(checkout)
-    assert not (checkout / "pip-is-missing").exists()
+def test_environment_made_by_hand_is_kept(checkout):
+    """Other tools leave pip out of it."""
+    put_python(checkout / ".venv")
+    (checkout / "install.sh").write_text("false\n")
+    for _ in range(2):
+        with pytest.raises(CannotStart):
+            ready_python(checkout, ())
+    assert (checkout / "others").read_text().splitlines() == ["-m ensurepip"] * 2
+    assert not (checkout / ".venv" / "segkit-stamp.json").exists()
 
 
 @posix_only
-def test_two_starts_wait_for_each_other(checkout):
+def test_two_starts_wait_for_each_other(checkout, capfd):
     import fcntl
 
-    stream = io.StringIO()
     with (checkout / "pyproject.toml").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        second = threading.Thread(target=ready_python, args=(checkout, (), Screen(stream)))
+        second = threading.Thread(target=ready_python, args=(checkout, ()))
         second.start()
-        second.join(timeout=0.3)
+        second.join(timeout=0.2)
         assert second.is_alive()
-        assert not (checkout / "made").exists()
-    second.join(timeout=10)
-    assert stream.getvalue().startswith("[ 0 s] waiting for another segkit")
-    assert times(checkout, "made") == 1
+        assert not (checkout / ".venv").exists()
+    second.join(timeout=60)
+    assert capfd.readouterr().err.startswith("Waiting for another segkit")
 
 
-@pytest.mark.parametrize(
-    ("stamp", "wanted", "unfinished", "todo"),
-    [
-        (STAMP, STAMP, False, "nothing"),
-        (STAMP, STAMP, True, "make"),
-        (None, STAMP, False, "install"),
-        (STAMP, Stamp("/elsewhere", "3.11", "abc", ("data", "lab")), False, "make"),
-        (STAMP, Stamp("/home/ada/segkit", "3.12", "abc", ("data", "lab")), False, "make"),
-        (STAMP, Stamp("/home/ada/segkit", "", "abc", ("data", "lab")), False, "make"),
-        (STAMP, Stamp("/home/ada/segkit", "3.11", "new", ("data", "lab")), False, "install"),
-        (STAMP, Stamp("/home/ada/segkit", "3.11", "abc", ("data", "lab", "test")), False, "install"),
-    ],
-)
-def test_what_an_environment_needs(stamp, wanted, unfinished, todo):
-    assert what_to_do(stamp, wanted, unfinished=unfinished) == todo
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"extras": 1}', '{"extras": []}'])
-def test_a_stamp_that_cannot_be_read_is_no_stamp(tmp_path, content):
-    (tmp_path / "segkit-stamp.json").write_text(content)
-    assert environment.read_stamp(tmp_path) is None
-
-
-def test_an_environment_that_cannot_be_made_is_explained(checkout, monkeypatch):
-    failed = subprocess.CompletedProcess(
-        [], 1, stdout="Error: [Errno 28] No space left on device\n", stderr=""
-    )
-    monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: failed)
+def test_failing_venv_is_explained(checkout, monkeypatch):
+    monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
     monkeypatch.setattr(environment, "_version_of", lambda python: "")
-    with pytest.raises(CannotStart, match=r"no space was left on the disk while making \.venv"):
-        prepare(checkout)
+    with pytest.raises(CannotStart, match="the lines above say why"):
+        ready_python(checkout, ())
 
 
-def test_an_old_environment_of_someone_else_is_not_thrown_away(checkout, monkeypatch):
-    monkeypatch.setattr(environment, "_version_of", lambda python: "3.9")
-    with pytest.raises(CannotStart, match=r"holds Python 3\.9, and segkit needs 3\.11"):
-        prepare(checkout)
-    assert not (checkout / "made").exists()
-
-
-def test_missing_venv_module_is_said_with_its_remedy(checkout, monkeypatch):
+def test_missing_venv_module_is_explained(checkout, monkeypatch):
     monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(CannotStart, match=r"lacks venv and ensurepip.*sudo apt install python3\.\d+-venv"):
-        prepare(checkout)
+        ready_python(checkout, ())
 
 
-def test_a_small_disk_is_said_before_it_is_full(checkout, monkeypatch):
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=3e8))
-    with pytest.raises(CannotStart, match=r"has 0\.3 GB free.* needs 2\.0 GB"):
-        prepare(checkout)
-    assert not (checkout / "made").exists()
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        (
-            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
-            "no space",
-        ),
-        (
-            "WARNING: Retrying (Retry(total=4)) after NewConnectionError('...')\nERROR: No matching",
-            "a network",
-        ),
-        ("ERROR: [Errno 13] Permission denied: 'x'", "writable"),
-        ("Collecting a\nERROR: Cannot install a and b because these conflict.", "conflict. Mend that"),
-        ("", "nothing was said"),
-    ],
-)
-def test_why_pip_failed_is_one_sentence(said, told):
-    reason = why(said, "installing")
-    assert told in reason
-    assert "\n" not in reason
-
-
-def test_a_checkout_is_told_from_an_installed_package(tmp_path):
+def test_checkout_differs_from_installed_package(tmp_path):
     package = tmp_path / "segkit"
     assert environment.checkout_root(package) is None
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "another"\n')
@@ -246,82 +182,38 @@ def test_a_checkout_is_told_from_an_installed_package(tmp_path):
     assert environment.checkout_root(package) == tmp_path.resolve()
 
 
-def test_the_environment_is_activated_for_what_runs_in_it(tmp_path):
-    python = tmp_path / "bin" / "python"
-    variables = environment.activated({"PATH": "/usr/bin", "PYTHONHOME": "/opt", "LANG": "C"}, python)
+def test_environment_is_activated(tmp_path):
+    variables = environment.activated(
+        {"PATH": "/usr/bin", "PYTHONHOME": "/opt", "LANG": "C"}, tmp_path / "bin" / "python"
+    )
     path = f"{tmp_path / 'bin'}{os.pathsep}/usr/bin"
     assert variables == {"PATH": path, "VIRTUAL_ENV": str(tmp_path), "LANG": "C"}
 
 
 @posix_only
-def test_segkit_becomes_the_command_itself(tmp_path, monkeypatch):
-    """One process, so that Ctrl-C and exit codes need no passing on."""
+def test_process_is_replaced(tmp_path, monkeypatch):
+    """One process, so that Ctrl-C and exit codes are the command's own."""
     monkeypatch.chdir(ROOT)
-    became = []
-    monkeypatch.setattr(environment.os, "execve", lambda *call: became.append(call) or sys.exit(0))
+    calls = []
+    monkeypatch.setattr(environment.os, "execve", lambda *call: calls.append(call) or sys.exit(0))
     with pytest.raises(SystemExit):
         environment.become(["/bin/python", "-V"], environ={"A": "b"}, folder=tmp_path)
-    assert became == [("/bin/python", ["/bin/python", "-V"], {"A": "b"})]
+    assert calls == [("/bin/python", ["/bin/python", "-V"], {"A": "b"})]
     assert Path.cwd() == tmp_path.resolve()
 
 
-def test_windows_waits_for_the_command_and_leaves_ctrl_c_to_it(tmp_path, monkeypatch):
+def test_windows_waits_for_command(tmp_path, monkeypatch):
+    """Ctrl-C is left to the command."""
     ignored = []
     handlers = types.SimpleNamespace(SIGINT=2, SIG_IGN=1, signal=lambda *call: ignored.append(call))
     monkeypatch.setattr(environment, "os", types.SimpleNamespace(name="nt", environ=dict(os.environ)))
     monkeypatch.setattr(environment, "signal", handlers)
-    assert environment.become([sys.executable, "-c", "raise SystemExit(7)"], folder=tmp_path) == 7
+    assert environment.become([sys.executable, "-S", "-c", "raise SystemExit(7)"], folder=tmp_path) == 7
     assert ignored == [(2, 1)]
     assert environment.python_of(tmp_path) == tmp_path / "Scripts" / "python.exe"
 
 
-def test_pip_is_told_in_a_few_words():
-    story = pip.PipStory()
-    story.read("Collecting pandas==3.0 (from -c constraints.txt)\n")
-    story.read("Collecting numpy>=2\n")
-    assert story.text(lambda: 0) == "finding packages: 2 so far, numpy"
-    story.read("  Downloading https://example.org/a/pandas-3.0-cp311.whl.metadata (91 kB)\n")
-    assert story.text(lambda: 0) == "downloading pandas (91 kB)"
-    assert story.to_install == 0
-    story.read("Installing collected packages: numpy, pandas, segkit\n")
-    assert story.text(lambda: 5) == "installing 3 packages (3 in place)"
-
-
-def test_a_command_is_followed_line_by_line_to_its_exit_code(tmp_path):
-    lines = []
-    script = "print('one'); print('two'); raise SystemExit(7)"
-    code = pip.follow([sys.executable, "-c", script], folder=tmp_path, heard=lines.append, tick=lambda: None)
-    assert (lines, code) == (["one\n", "two\n"], 7)
-
-
-def test_ctrl_c_ends_the_command_that_is_followed(tmp_path):
-    def interrupted(line):
-        raise KeyboardInterrupt
-
-    script = "import pathlib, time; print('here', flush=True); time.sleep(1); pathlib.Path('late').touch()"
-    with pytest.raises(KeyboardInterrupt):
-        pip.follow([sys.executable, "-c", script], folder=tmp_path, heard=interrupted, tick=lambda: None)
-    assert not (tmp_path / "late").exists()
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_a_terminal_shows_progress_on_one_line_and_a_log_stays_short():
-    terminal, log = Terminal(), io.StringIO()
-    for stream in (terminal, log):
-        screen = Screen(stream)
-        screen.now("finding packages")
-        screen.now("x" * 200)
-        screen.step("ready")
-    assert "\n" not in terminal.getvalue().rstrip("\n")
-    assert max(len(line) for line in terminal.getvalue().split("\r")) < 100
-    assert log.getvalue() == "[ 0 s] ready\n"
-
-
-def test_copying_notebooks_never_overwrites(tmp_path):
+def test_copies_never_overwrite(tmp_path):
     source, mine = tmp_path / "source", tmp_path / "mine"
     for name in ("a.ipynb", "img/b.png", ".ipynb_checkpoints/a.ipynb"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -334,43 +226,25 @@ def test_copying_notebooks_never_overwrites(tmp_path):
     assert not (mine / ".ipynb_checkpoints").exists()
 
 
-def test_half_a_copy_is_not_left_behind(tmp_path, monkeypatch):
-    """On a full disk; else the half would be kept for ever as the user's own."""
-    original = tmp_path / "a.ipynb"
-    original.write_text("x" * 100)
-    open_file = Path.open
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk without space")
+def test_full_disk_leaves_no_half_copy(tmp_path, monkeypatch):
+    """Half a notebook would count as the user's own for ever."""
+    (tmp_path / "a.ipynb").write_text("x" * 100)
+    real_open = Path.open
 
-    def full_disk(self, mode):
-        file = open_file(self, mode, buffering=0)
-        return FullDisk(file)
+    def on_full_disk(self, mode="r", **options):
+        if mode != "xb":
+            return real_open(self, mode, **options)
+        self.touch()
+        return real_open(Path("/dev/full"), "wb")
 
-    monkeypatch.setattr(
-        Path,
-        "open",
-        lambda self, mode="r", **k: full_disk(self, mode) if mode == "xb" else open_file(self, mode, **k),
-    )
+    monkeypatch.setattr(Path, "open", on_full_disk)
     with pytest.raises(OSError, match="No space left"):
-        lab._copy_unless_there(original, tmp_path / "copy.ipynb")
-    assert not (tmp_path / "copy.ipynb").exists()
+        copy_notebooks(tmp_path, tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
 
 
-class FullDisk:
-    """A file that takes nothing."""
-
-    def __init__(self, file):
-        self._file = file
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
-
-    def write(self, content):
-        raise OSError(28, "No space left on device")
-
-
-def test_jupyterlab_opens_the_first_notebook_asks_nothing_and_calls_nobody(tmp_path):
+def test_jupyterlab_opens_first_notebook(tmp_path):
     (tmp_path / "my notebooks").mkdir()
     (tmp_path / "my notebooks" / lab.FIRST).touch()
     arguments = jupyterlab_arguments(tmp_path, "my notebooks", port=9999, browser=False)
@@ -382,7 +256,9 @@ def test_jupyterlab_opens_the_first_notebook_asks_nothing_and_calls_nobody(tmp_p
     assert not any("port" in argument or "browser" in argument for argument in bare)
 
 
-def test_ctrl_c_while_jupyterlab_is_loading_ends_quietly(monkeypatch):
+def test_early_ctrl_c_ends_quietly(monkeypatch):
+    """It comes while JupyterLab is loading."""
+
     def interrupted(argv):
         raise KeyboardInterrupt
 
@@ -394,18 +270,18 @@ def test_ctrl_c_while_jupyterlab_is_loading_ends_quietly(monkeypatch):
     assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep) == [str(lab.SETTINGS), "mine"]
 
 
-def test_jupyterlab_reads_that_it_should_not_ask_for_news(monkeypatch):
+def test_jupyterlab_fetches_no_news(monkeypatch):
     config = pytest.importorskip("jupyterlab_server.config")
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(lab.SETTINGS))
     assert "@jupyterlab/apputils-extension:announcements" in config.get_page_config([])["disabledExtensions"]
 
 
 @pytest.fixture
-def become(monkeypatch):
-    """Commands that segkit would have turned into."""
-    commands = []
-    monkeypatch.setattr(command, "become", lambda words, **rest: commands.append(words) or 0)
-    return commands
+def commands(monkeypatch):
+    """Commands that segkit would run in its place, and their further arguments."""
+    calls = []
+    monkeypatch.setattr(command, "become", lambda words, **rest: calls.append((words, rest)) or 0)
+    return calls
 
 
 def installed(monkeypatch) -> None:
@@ -413,28 +289,30 @@ def installed(monkeypatch) -> None:
     monkeypatch.setattr(command, "checkout_root", lambda package: None)
 
 
-def test_a_bare_checkout_goes_on_inside_its_environment(become, monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(
-        command, "ready_python", lambda root, extras, screen: asked.append(extras) or tmp_path
-    )
+def test_commands_run_inside_environment(commands, monkeypatch, tmp_path):
+    extras = []
+    monkeypatch.setattr(command, "ready_python", lambda root, names: extras.append(names) or tmp_path)
     assert main(["lab", "--no-browser"]) == main(["test", "-k", "rfm"]) == 0
-    assert asked == [("lab", "data"), ("lab", "data", "test")]
-    assert become[0] == [str(tmp_path), "-m", "segkit", "--ready", "lab", "--no-browser"]
+    assert extras == [("lab", "data"), ("lab", "data", "test")]
+    assert commands[0][0] == [str(tmp_path), "-m", "segkit", "--ready", "lab", "--no-browser"]
 
 
-def test_arguments_of_test_reach_pytest_untouched(become):
+def test_pytest_receives_other_arguments(commands):
     assert main(["--ready", "test", "-x", "tests/test_a.py", "--version", "-k", "a and b"]) == 0
-    assert become[0][1:] == ["-m", "pytest", "-x", "tests/test_a.py", "--version", "-k", "a and b"]
+    assert commands[0][0][1:] == ["-m", "pytest", "-x", "tests/test_a.py", "--version", "-k", "a and b"]
 
 
-def test_all_tests_are_run_with_the_coverage_bound(become):
-    assert main(["--ready", "test"]) == 0
-    assert become[0][1:4] == ["-m", "pytest", "--cov=segkit"]
-    assert "--cov-fail-under=90" in become[0]
+@pytest.mark.parametrize("more", [[], ["--simulations"]])
+def test_all_tests_need_coverage(commands, monkeypatch, more):
+    monkeypatch.setattr(command.sys, "version_info", (3, 12))
+    assert main(["--ready", "test", *more]) == 0
+    words, options = commands[0]
+    assert words[1 : 4 + len(more)] == ["-m", "pytest", *more, "--cov=segkit"]
+    assert "--cov-fail-under=90" in words
+    assert options["environ"]["COVERAGE_CORE"] == os.environ.get("COVERAGE_CORE", "sysmon")
 
 
-def test_an_installed_segkit_copies_its_notebooks_and_opens_them(monkeypatch, tmp_path, capsys):
+def test_installed_package_opens_copies(monkeypatch, tmp_path, capsys):
     served = []
     installed(monkeypatch)
     monkeypatch.setattr(command, "PACKAGE", tmp_path)
@@ -443,7 +321,7 @@ def test_an_installed_segkit_copies_its_notebooks_and_opens_them(monkeypatch, tm
     (tmp_path / "_notebooks" / lab.FIRST).touch()
     assert main(["lab", str(tmp_path / "mine")]) == main(["lab", str(tmp_path / "mine")]) == 0
     assert f"--LabApp.default_url=/lab/tree/{lab.FIRST}" in served[0]
-    assert f"kept as they were: {lab.FIRST}" in capsys.readouterr().err
+    assert f"left unchanged: {lab.FIRST}" in capsys.readouterr().err
 
 
 def complaint(capsys) -> str:
@@ -454,7 +332,7 @@ def complaint(capsys) -> str:
     return lines[0]
 
 
-def test_an_installed_segkit_says_what_it_lacks(monkeypatch, capsys):
+def test_installed_package_names_what_is_missing(monkeypatch, capsys):
     installed(monkeypatch)
     assert main(["lab"]) == 2
     assert "Name one: segkit lab my-segments" in complaint(capsys)
@@ -465,22 +343,25 @@ def test_an_installed_segkit_says_what_it_lacks(monkeypatch, capsys):
     assert '-m pip install "segkit[lab,data]"' in complaint(capsys)
 
 
-def test_a_port_in_use_is_said_before_anything_is_installed(monkeypatch, capsys):
+def test_port_is_checked_first(monkeypatch, capsys):
     monkeypatch.setattr(command, "ready_python", lambda *_: pytest.fail("installed first"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["lab", "--port", str(port)]) == 1
-    assert f"port {port} cannot be had (address already in use)" in complaint(capsys)
+    assert f"cannot use port {port} (address already in use)" in complaint(capsys)
 
 
-def test_a_folder_that_cannot_be_written_is_said(monkeypatch, checkout, capsys):
+def test_read_only_folder_is_explained(monkeypatch, checkout, capsys):
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied", str(self))
+
     monkeypatch.setattr(command, "checkout_root", lambda package: checkout)
-    monkeypatch.setattr(environment.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(Path, "mkdir", refuse)
     assert main(["report", "a.csv", "--customer-id", "a", "--timestamp", "b"]) == 1
-    assert f"{checkout} cannot be written" in complaint(capsys)
+    assert f"segkit: {checkout / '.venv'} cannot be written" in capsys.readouterr().err
 
 
-def test_ctrl_c_while_preparing_is_no_traceback(monkeypatch, capsys):
+def test_ctrl_c_shows_no_traceback(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -492,7 +373,7 @@ def test_ctrl_c_while_preparing_is_no_traceback(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "words", [[], ["lab", "--port", "70000"], ["lab", "--nonsense"], ["report", "a.csv"]]
 )
-def test_a_mistyped_command_is_answered_with_its_usage(words, capsys):
+def test_mistyped_command_shows_usage(words, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 2
@@ -501,7 +382,7 @@ def test_a_mistyped_command_is_answered_with_its_usage(words, capsys):
 
 @pytest.fixture
 def report_orders(monkeypatch):
-    """A stand-in for the report: it notes its call, and raises what a test puts into ``error``."""
+    """A stand-in for the report: it keeps its call, and raises ``error`` if a test sets one."""
     calls = types.SimpleNamespace(error=None, given=None)
 
     def stand_in(path, output, **options):
@@ -519,67 +400,60 @@ def report_orders(monkeypatch):
 REPORT = ["--ready", "report", "orders.csv", "--customer-id", "CustomerID", "--timestamp", "When"]
 
 
-def test_report_hands_on_only_the_columns_that_were_named(report_orders, capsys):
-    assert (
-        main([*REPORT, "--order-id", "No", "--as-of", "2011-12-01", "--n-segments", "5", "-o", "r.html"]) == 0
-    )
-    assert report_orders.given == (
-        Path("orders.csv"),
-        Path("r.html"),
-        {
-            "columns": {"customer_id": "CustomerID", "timestamp": "When", "order_id": "No"},
-            "timestamp_format": None,
-            "timezone": "UTC",
-            "as_of": "2011-12-01",
-            "n_segments": 5,
-            "random_state": 0,
-        },
-    )
+def test_report_receives_its_options(report_orders, capsys):
+    further = ["--order-id", "No", "--as-of", "2011-12-01", "--n-segments", "5", "-o", "r.html"]
+    assert main([*REPORT, *further]) == 0
+    options = {
+        "columns": {"customer_id": "CustomerID", "timestamp": "When", "order_id": "No"},
+        "timestamp_format": None,
+        "timezone": "UTC",
+        "as_of": "2011-12-01",
+        "n_segments": 5,
+        "random_state": 0,
+    }
+    assert report_orders.given == (Path("orders.csv"), Path("r.html"), options)
     assert capsys.readouterr().out == "Wrote r.html\n"
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
-        (
-            ValueError("orders.csv has no column 'When'.\n  Its columns are a, b."),
-            "has no column 'When'. Its",
-        ),
+        (ValueError("orders.csv has no column 'When'.\n  Its columns are a."), "no column 'When'. Its"),
         (FileNotFoundError(2, "No such file or directory", "orders.csv"), "orders.csv was not found"),
         (FileNotFoundError("orders.csv is not there. Check the name."), "orders.csv is not there"),
     ],
 )
-def test_report_says_what_is_wrong_with_the_data_in_one_line(report_orders, capsys, error, told):
+def test_report_errors_are_sentences(report_orders, capsys, error, message):
     report_orders.error = error
     assert main(REPORT) == 2
-    assert told in complaint(capsys)
+    assert message in complaint(capsys)
 
 
-def test_an_error_of_our_own_making_keeps_its_traceback(report_orders):
+def test_bugs_keep_their_traceback(report_orders):
     report_orders.error = KeyError("a bug")
     with pytest.raises(KeyError):
         main(REPORT)
 
 
 @pytest.mark.parametrize("number", [28, 13, 17])
-def test_errors_of_the_system_become_sentences(number):
-    said = sentence(OSError(number, os.strerror(number), "/home/ada/x"))
-    assert "/home/ada/x" in said
-    assert said.endswith(".")
+def test_system_errors_become_sentences(number):
+    message = sentence(OSError(number, os.strerror(number), "/home/ada/x"))
+    assert "/home/ada/x" in message
+    assert message.endswith(".")
 
 
-def test_an_old_python_is_told_so(monkeypatch):
+def test_old_python_is_refused(monkeypatch):
     monkeypatch.setattr("segkit.__main__.shutil.which", lambda name: None)
     assert "this is Python 3.8, and segkit needs 3.11 or newer" in too_old((3, 8, 18), ["lab"])
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "__main__.py", "_launch/__init__.py"])
-def test_an_old_python_can_read_as_far_as_that(name):
-    ast.parse((ROOT / "segkit" / name).read_text(), feature_version=(3, 7))
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py", "cli/__init__.py"])
+def test_old_python_parses_entry_point(name):
+    ast.parse((ROOT / "segkit" / name).read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
-def test_the_command_line_needs_the_standard_library_alone(tmp_path):
-    """-S takes away all that is installed, as on a machine where nothing is yet."""
+def test_command_line_needs_standard_library_only():
+    """-S removes all installed packages, as on a fresh machine."""
     answer = subprocess.run(
         [sys.executable, "-S", "-W", "error", "-m", "segkit", "--help"],
         cwd=ROOT,
