@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from segkit.methods.fitting import OUTSIDE, dense, preparer_and_clusterer
+from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
+from segkit.methods.partition import Partition
 from segkit.methods.provenance import hash_of
 
-if TYPE_CHECKING:
-    from segkit.create.segmentation import Segmentation
+Divided = TypeVar("Divided", bound=Partition)
 
 SURVIVES = 0.5  # of a segment that must be found again in one place
 REACH = 1.5  # times the distance from its centre within which 99 % of a segment lie
@@ -21,7 +21,7 @@ VANISHED = 0.2  # of its former share, under which a segment that leads no new o
 PART = 0.25  # of a segment that is found in one of several places, to count as a part
 
 
-def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
+def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
     """Return how the old segments lie in the new ones, as shares of all that was compared.
 
     Members: the customers in both, where they were and where they are. Profile: the new customers where
@@ -66,7 +66,7 @@ def shared_mass(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
     return mass
 
 
-def _placed_within_reach(previous: Segmentation, customers: pd.DataFrame) -> pd.Series:
+def _placed_within_reach(previous: Partition, customers: pd.DataFrame) -> pd.Series:
     """Place customers by the old model; outside where they are like none of its segments.
 
     That is farther out than a segment's own members lie, and than half the way to the next segment.
@@ -178,7 +178,7 @@ def continued_ids(table: pd.DataFrame, mass: pd.DataFrame, used: int) -> dict[in
     return ids
 
 
-def continue_segments(previous: Segmentation, fitted: Segmentation) -> Segmentation:
+def continue_segments(previous: Partition, fitted: Divided) -> Divided:
     """Return a new segmentation under the ids and names of the one that it continues."""
     mass = shared_mass(previous, fitted)
     table = transitions(mass)
@@ -200,7 +200,7 @@ def continue_segments(previous: Segmentation, fitted: Segmentation) -> Segmentat
     return dataclasses.replace(result, names=names | _apart_from(result))
 
 
-def _apart_from(result: Segmentation) -> dict[int, str]:
+def _apart_from(result: Partition) -> dict[int, str]:
     """Return names for new segments whose usual name a former one was given by a person."""
     taken, names = set(result.names.values()), {}
     for segment in set(result.segments) - set(result.names):

@@ -1,7 +1,8 @@
-"""Making segments of customers: with a number, a model, or left open; or value bands where there is nothing to find."""
+"""Make segments of customers: a given number, by a given model, or as many as can be defended; or value bands."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,23 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
+from segkit.core.messages import joined
 from segkit.create.matching import continue_segments
-from segkit.create.segmentation import BANDS, Segmentation, checked_result
-from segkit.methods.fitting import (
-    OUTSIDE,
-    fit_single_threaded,
-    fitted_labels,
-    make_clusterer,
-    relabel_by_size,
-)
+from segkit.create.segmentation import Segmentation
+from segkit.methods.assignment import OUTSIDE
+from segkit.methods.fitting import fit_single_threaded, fitted_labels, make_clusterer, relabel_by_size
+from segkit.methods.partition import VALUE_BANDS, checked_result
 from segkit.methods.provenance import describe_fit
 from segkit.methods.value_bands import bands_of, check_bands, value_feature
+from segkit.trust.kind import describe_kind
+from segkit.trust.scan import defensible_k, scan_clusters
+from segkit.trust.structure import StructureTest, remembered_test, structure_summary
+
+USUAL_BANDS = 5
+ENDED = " The previous value bands are not continued: they were no segments."
+DEFAULT_SHARE = 0.02  # of the customers in the smallest segment, where nothing else is said
+MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
+FEW = 4  # customers a segment, at the least, for a scan to say anything
 
 
 def segment(
@@ -35,31 +42,30 @@ def segment(
     min_share: float | None = None,
     random_state: int = 0,
 ) -> Segmentation:
-    """Divide customers into segments, and say whether there was anything to divide.
+    """Divide customers into segments, and say of what kind they are.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         One row a customer, such as from :func:`segkit.customer_features`.
     n_segments : int or "auto", optional
-        How many segments; needed unless `model` is passed. "auto": customers who are one continuum get
-        value bands (:func:`segkit.value_bands`), others the most segments that can be defended, and
-        ``provenance["choice"]`` says why, with the range that can be (:func:`segkit.trust.defensible_k`).
+        How many segments; needed unless `model` is passed. "auto": value bands (:func:`segkit.value_bands`) where
+        customers are one continuum, else the most segments that can be defended; ``provenance["choice"]`` gives the
+        reason, and the range that can be defended.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
-        How to look for them, after the default preparer. Segment 0 is the largest.
+        Clustering method, after the default preparer. Segment 0 is the largest.
     model : scikit-learn clusterer or pipeline, optional
-        Instead: any clusterer, used exactly as passed (a copy is fitted). Its labels are kept, and
-        nothing is prepared before it: put :func:`segkit.make_preparer` first in a pipeline yourself.
+        Any clusterer instead, used as passed (a copy is fitted). Its labels are kept. Nothing is prepared before it:
+        put :func:`segkit.make_preparer` first in a pipeline.
     previous : Segmentation, optional
-        An earlier segmentation that this one continues: a segment that is found again keeps its id and
-        its name, and a new one gets an id that was never used. Value bands that "auto" makes again are of the same
-        feature, under the same names. What became of each is in
-        ``provenance["transitions"]``; see :func:`segkit.match_segments`.
+        An earlier segmentation to continue: a segment that is found again keeps its id and name, a new one gets a new
+        id. Value bands that "auto" makes again use the same feature and names. ``provenance["transitions"]`` lists
+        what became of each; see :func:`segkit.match_segments`.
     min_share : float, optional
-        Least share of the customers that a segment may hold, in (0, 0.5]. If not said, "auto" keeps to 0.02 where
-        any number of segments does.
+        Least share of the customers in a segment, in (0, 0.5]. Without it "auto" uses 0.02, where any number of
+        segments allows that.
     random_state : int, default=0
-        Seed of what is random in the built-in methods.
+        Seed of the built-in methods.
 
     Returns
     -------
@@ -74,12 +80,11 @@ def segment(
 
     Notes
     -----
-    :func:`segkit.structure_test` is asked each time (of a sample, prepared as for the segments; once for the same
-    customers), and its answer is kept in ``provenance["structure"]``. Where it finds one continuum, the parts are
-    called bands and not segments.
+    ``result.kind`` comes from :func:`segkit.structure_test` (on a sample, once for the same customers) and a quick
+    stability check; ``provenance["structure"]`` and ``provenance["kind"]`` keep the figures.
 
-    Customers are put into the order of their ids and the fit runs on one thread, so that the answer
-    depends neither on the order of rows nor on the number of threads.
+    The fit runs on one thread with customers in the order of their ids, so that the answer depends neither on the order
+    of rows nor on the number of threads.
 
     Examples
     --------
@@ -98,7 +103,7 @@ def segment(
         )
     if isinstance(n_segments, str):
         return _chosen_for(customers, n_segments, method, model, previous, min_share, random_state)
-    if previous is not None and previous.provenance.get("method") == BANDS:
+    if previous is not None and previous.provenance.get("method") == VALUE_BANDS:
         raise ValueError(
             "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "
             "them. Leave previous= out, or make bands of the same feature again: "
@@ -122,24 +127,24 @@ def segment(
 
 
 def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int = 5) -> Segmentation:
-    """Divide customers into tiers of value: for a continuum, which has no segments to be found.
+    """Divide customers into tiers of value.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         As for :func:`segment`.
     by : str, optional
-        The feature that says what a customer is worth; if not said, `monetary`, else the first in units of
-        currency, else the number that goes most with all others. The last may be another feature in another sample of
-        the same shop; ``provenance["by"]`` says which was taken, so to keep it say ``by=earlier.provenance["by"]``.
+        The feature that measures a customer's value. Default: `monetary`, else the first in units of currency, else
+        the number that correlates most with all others. The last may differ between samples of the same shop: to keep
+        it, pass ``by=earlier.provenance["by"]``.
     n_bands : int, default=5
-        How many tiers of equal size. Who shares the lowest value, such as 0, is a tier of its own where these would
-        fill one; where many customers share another value there are fewer tiers.
+        How many tiers of equal size. Customers who share the lowest value, such as 0, are a tier of their own where
+        they would fill one; where many customers share another value there are fewer tiers.
 
     Returns
     -------
     Segmentation
-        Band 0 has the highest values; who has none is outside (−1).
+        Segment 0 has the highest values; customers without a value are outside (−1).
 
     Raises
     ------
@@ -162,33 +167,39 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     with threadpool_limits(limits=1):
         preparer.fit(customers.sort_index())
     estimator = make_pipeline(preparer, bands_of(preparer, customers, value, n_bands))
-    result = _fitted(estimator, customers, BANDS, n_bands, 0)
-    result.provenance["by"] = value
+    result = _fitted(estimator, customers, VALUE_BANDS, n_bands, 0, by=value)
     last = len(result.segments) - 1
     ends = {0: f": highest {value}", last: f": lowest {value}"} if last > 0 else {}
     return result.with_names({s: f"Band {s + 1}{ends.get(s, '')}" for s in result.segments})
 
 
 def _fitted(
-    estimator: BaseEstimator, customers: pd.DataFrame, method: str, n_segments: int | None, random_state: int
+    estimator: BaseEstimator,
+    customers: pd.DataFrame,
+    method: str,
+    n_segments: int | None,
+    random_state: int,
+    **more: Any,
 ) -> Segmentation:
-    """Fit in the order of ids, number the segments by size, and ask whether there was anything to find."""
+    """Fit in the order of ids, number the segments by size, and determine their kind."""
     ordered = customers.sort_index()
     fit_single_threaded(estimator, ordered)
     raw = fitted_labels(estimator, ordered)
-    own = method in ("model", BANDS)  # their labels mean something, and are kept
+    own = method in ("model", VALUE_BANDS)  # their labels mean something, and are kept
     ids = {int(label): int(label) for label in np.unique(raw)} if own else relabel_by_size(raw)
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
-    provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state)
-    provenance["structure"] = _structure(ordered, estimator, len(set(ids.values()) - {OUTSIDE}))
-    return Segmentation(customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance)
+    provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state) | more
+    result = Segmentation(
+        customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance
+    )
+    provenance |= _kind_of(result, ordered)
+    return result
 
 
-def _structure(customers: pd.DataFrame, model: BaseEstimator, n_segments: int) -> dict[str, Any]:
-    """Ask the structure test, in words that provenance can hold."""
-    from segkit.create.choice import structure_summary
-
-    return structure_summary(customers, model, n_segments)
+def _kind_of(result: Segmentation, ordered: pd.DataFrame) -> dict[str, Any]:
+    """Return what provenance says of structure and kind."""
+    test, points = remembered_test(ordered, result.model, len(result.segments))
+    return {"structure": structure_summary(test), "kind": describe_kind(result, test, points)}
 
 
 def _chosen_for(
@@ -206,8 +217,6 @@ def _chosen_for(
         raise ValueError(
             "n_segments='auto' and a model were given, and a model is used exactly as passed. Leave one out."
         )
-    from segkit.create.choice import choose_segments
-
     return choose_segments(
         customers,
         method=method,
@@ -237,3 +246,132 @@ def _check_distinct(estimator: Pipeline, customers: pd.DataFrame, n_segments: in
             f"{n_segments} segments were asked for, and there are {len(customers):,} customers of whom only "
             f"{different:,} differ in these features. Ask for at most {different}, or choose features that vary."
         )
+
+
+def choose_segments(
+    customers: pd.DataFrame,
+    *,
+    method: str = "kmeans",
+    previous: Segmentation | None = None,
+    min_share: float | None = None,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Segmentation:
+    """Make as many segments as can be defended, or value bands of a continuum.
+
+    ``segment(…, n_segments="auto")`` calls it.
+
+    Parameters
+    ----------
+    customers, method, previous, min_share, random_state
+        As in :func:`segkit.segment`.
+    progress : bool, default=True
+
+    Returns
+    -------
+    Segmentation
+        With ``provenance["choice"]``: `chosen`, `defensible` (the range), and `why`, a sentence.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, the customers do not differ, or no number of segments or bands keeps to a
+        `min_share` that was said.
+    """
+    customers = checked_customers(customers)
+    make_clusterer(method, 2, 2, random_state)  # refuses an unknown method whatever the customers are
+    test, _ = remembered_test(customers.sort_index())
+    valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
+    if test.verdict == "continuum" and valued:
+        return _bands(customers, previous, min_share)
+    apart = "" if previous is None or previous.provenance.get("method") != VALUE_BANDS else ENDED
+    previous = None if apart else previous
+    different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
+    top = min(MOST, different, max(len(customers) // FEW, 2))
+    if top < 2:
+        raise ValueError(
+            f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. "
+            "Choose features that vary."
+        )
+    scan = scan_clusters(
+        customers, k=range(2, top + 1), method=method, random_state=random_state, progress=progress
+    )
+    least = DEFAULT_SHARE if min_share is None else min_share
+    defensible = defensible_k(scan, smallest=least)
+    others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
+    result = None
+    for chosen in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
+        # The scan used a sample, so the smallest segment of everyone may be smaller.
+        made = segment(
+            customers, n_segments=chosen, method=method, previous=previous, random_state=random_state
+        )
+        if made.labels.value_counts(normalize=True).min() >= least:
+            result = made
+            break
+    if result is None and min_share is not None:
+        raise ValueError(
+            f"No number of segments from 2 to {top} leaves {min_share:.0%} of the customers in the smallest one. "
+            "Ask for a lower min_share, or for tiers of equal size: value_bands(customers)."
+        )
+    if result is None:
+        result = segment(
+            customers, n_segments=defensible[-1], method=method, previous=previous, random_state=random_state
+        )
+    defensible = sorted({*defensible, len(result.segments)})
+    why = _why(scan, len(result.segments), defensible, least, test)
+    stopped = f" The scan was stopped before {top} segments." if scan.index[-1] < top else ""
+    return _with_choice(result, defensible, why + stopped + apart)
+
+
+def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None) -> Segmentation:
+    wanted = USUAL_BANDS if min_share is None else min(USUAL_BANDS, int(1 / min_share + 1e-9))
+    before = None if previous is None or previous.provenance.get("method") != VALUE_BANDS else previous
+    by = None if before is None else before.provenance.get("by")
+    result = value_bands(customers, by=by if by in customers else None, n_bands=wanted)
+    if before is not None and by == result.provenance["by"] and result.segments == before.segments:
+        result = result.with_names(before.names)
+    smallest = result.labels.value_counts(normalize=True).min()
+    if min_share is not None and smallest < min_share - 1 / len(customers):
+        raise ValueError(
+            f"These customers are one continuum, and of {len(result.segments)} value bands the smallest holds "
+            f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Ask for "
+            "a lower min_share, or for bands of another feature: value_bands(customers, by=…)."
+        )
+    if previous is not None and before is None:
+        why = " They do not continue the previous segments: bands are numbered by value."
+    else:
+        why = ""
+    structure = result.provenance["structure"]["sentence"]
+    reason = (
+        f"{structure} So the customers were divided into {len(result.segments)} value bands, from the highest to the "
+        f"lowest. Another number of bands is as good.{why}"
+    )
+    return _with_choice(result, [], reason)
+
+
+def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, test: StructureTest) -> str:
+    row = scan.loc[k]
+    others = [str(n) for n in defensible if n != k]
+    also = (
+        f" {joined(others)} can be defended as well: choose by what the segments are for."
+        if others
+        else " No other number comes back as well."
+    )
+    unsure = (
+        " There is too little data to tell whether they are distinct groups."
+        if test.verdict == "too little"
+        else ""
+    )
+    held = (
+        f"refitted on resampled customers they agree by {row['stability']:.2f} (adjusted Rand index; 1 is the same), "
+        f"the weakest segment keeps {row['prediction_strength']:.0%} of its pairs from one half of the customers to "
+        f"the other, and the smallest holds {row['smallest']:.0%} of the customers"
+    )
+    if row["smallest"] < min_share:
+        held += f", less than the {min_share:.0%} of min_share"
+    return f"Of {scan.index[0]} to {scan.index[-1]} segments, {k} are the most that come back: {held}.{also}{unsure}"
+
+
+def _with_choice(result: Segmentation, defensible: list[int], why: str) -> Segmentation:
+    choice = {"chosen": len(result.segments), "defensible": defensible, "why": why}
+    return dataclasses.replace(result, provenance=result.provenance | {"choice": choice})

@@ -1,43 +1,36 @@
-"""Segments of customers: made once, frozen, and able to place any customer who comes later."""
+"""Segmentation: customers in segments, with their map, trust and confidence; saved, loaded, shown."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
 from segkit.analyse.prepare import Preparer
-from segkit.core import parts
-from segkit.core.messages import did_you_mean
-from segkit.methods.fitting import OUTSIDE, Assigner, dense, preparer_and_clusterer
-from segkit.methods.provenance import hash_of
+from segkit.create import storage
+from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
+from segkit.methods.partition import UNDECIDED, Partition, naming_customers
+from segkit.trust.assess import Trust, assess
 from segkit.trust.confidence.ensemble import make_panel
 from segkit.trust.confidence.voting import Panel
-
-if TYPE_CHECKING:
-    from segkit.trust.assess import Trust
-
-UNDECIDED = "Undecided"  # what a customer between segments is called; no segment can be
+from segkit.trust.kind import BADGES, UNCLEAR
 
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame that no feature may be called
-BANDS = "value_bands"
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
-    """Customers in segments, and all that is needed to place another one.
+class Segmentation(Partition):
+    """Customers in segments, and all that is needed to assign another one.
 
-    Made by :func:`segment`. Nothing changes it; ``with_names``, ``with_trust`` and ``with_embedding`` return a new
-    one. Its tables are handed out as copies, which are yours to write into.
+    Made by :func:`segment`. ``with_names``, ``with_trust`` and ``with_embedding`` return a new one. Copy a table before
+    you write into it: ``result.customers.copy()``.
 
     Attributes
     ----------
@@ -48,14 +41,13 @@ class Segmentation:
     labels : Series of int, shape (n_customers,)
         Segment of each customer, on the index of `customers`; −1 is outside all segments.
     names : dict of int to str
-        What people call the segments; those not named are "Segment 0", and so on.
+        Names of the segments; those without one are "Segment 0", and so on.
     embedding : DataFrame of shape (n_customers, 2), optional
-        Where each customer sits on the map: columns `x`, `y`, no unit.
+        Place of each customer on the map: columns `x`, `y`, no unit.
     provenance : dict
-        As-of, sources, features, parameters, versions, what the structure test said, and the hash of the
-        result.
-    examined : Trust, optional
-        What :func:`segkit.assess` found, where it was asked; :attr:`trust` asks it.
+        As-of, sources, features, parameters, versions, structure, kind, and the hash of the result.
+    assessment : Trust, optional
+        Set by :meth:`with_trust`, or when :attr:`trust` is first read.
 
     Examples
     --------
@@ -65,93 +57,45 @@ class Segmentation:
     >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars"})
     >>> result
     Segmentation: 6 customers in 2 segments (Regulars: 3, Segment 1: 3)
-    Real? Too little to tell. Repeatable? Useful? Ask result.trust.
+    Too little data to tell the kind. Only 6 customers: fewer than 50 cannot tell groups from chance.
     >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
     new    0
     Name: segment, dtype: int64
     """
 
-    customers: pd.DataFrame = field(repr=False)
-    model: BaseEstimator
-    labels: pd.Series = field(repr=False)
-    ids: dict[int, int] = field(repr=False)
-    names: dict[int, str] = field(default_factory=dict)
     embedding: pd.DataFrame | None = field(default=None, repr=False)
-    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
     assessment: Trust | None = field(default=None, repr=False)
 
     @property
-    def prepared(self) -> pd.DataFrame:
-        """The matrix that distances were measured in, no unit, on the index of `customers`."""
-        return self._prepared.copy(deep=False)
+    def kind(self) -> str:
+        """Kind of the segmentation: "natural", "reproducible", "constructive", or "unclear" with too little data.
 
-    @functools.cached_property
-    def _prepared(self) -> pd.DataFrame:
-        preparer, _ = preparer_and_clusterer(self.model)
-        if preparer is None:
-            return self.customers.astype(float)
-        matrix = preparer.transform(self.customers)
-        try:
-            names = list(preparer.get_feature_names_out())
-        except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
-            names = [f"prepared {i}" for i in range(matrix.shape[1])]
-        return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
+        Natural: the segments are distinct groups. Reproducible: there are no distinct groups, but the same segments
+        come back. Constructive: a useful division of a continuum, others are as good. See :attr:`kind_sentence`.
+        """
+        return str(self.provenance.get("kind", {}).get("kind", UNCLEAR))
 
     @property
-    def hash(self) -> str:
-        """A SHA-256 of customers and labels in the order of ids: equal segmentations have equal ones."""
-        return self.provenance.get("hash") or hash_of(self.customers.sort_index(), self.labels.sort_index())
+    def kind_sentence(self) -> str:
+        """The kind in a sentence or two for a reader."""
+        return str(self.provenance.get("kind", {}).get("sentence", ""))
 
     @property
-    def segments(self) -> list[int]:
-        """The ids of the segments, without −1."""
-        return sorted(set(self.labels) - {OUTSIDE})
-
-    @property
-    def is_bands(self) -> bool:
-        """Whether these are bands of one continuum: tiers of value, or parts that any clusterer cuts from it."""
-        told = self.provenance.get("structure") or {}
-        return self.provenance.get("method") == BANDS or told.get("verdict") == "continuum"
-
-    @property
-    def noun(self) -> str:
-        """What its parts may be called: "segments", or "bands" where customers are one continuum."""
-        return parts.BANDS if self.is_bands else parts.SEGMENTS
-
-    def name_of(self, segment: int) -> str:
-        """Return what a segment is called."""
-        unnamed = f"{parts.PARTS[self.noun]} {segment}"
-        return self.names.get(segment, "Outside" if segment == OUTSIDE else unnamed)
+    def badge(self) -> str:
+        """The kind in two words, for titles and exports."""
+        return BADGES[self.kind]
 
     @property
     def trust(self) -> Trust:
-        """Are the segments real, repeatable, useful? Asked with :func:`segkit.assess` the first time, then kept.
+        """Whether the segments are real, repeatable, useful: :func:`segkit.assess`, computed once.
 
         Whether they are useful needs the events after `as_of`: ``result.with_trust(sg.assess(result,
         events=events, horizon="90 days"))``.
         """
         if self.assessment is None:
-            from segkit.trust.assess import assess
-
-            object.__setattr__(self, "examined", assess(self))
+            object.__setattr__(self, "assessment", assess(self))
         assert self.assessment is not None
         return self.assessment.renamed({s: self.name_of(s) for s in self.segments})
-
-    @property
-    def trust_line(self) -> str:
-        """What is known of them so far, in one line: for titles, subtitles and exports."""
-        if self.assessment is not None:
-            return self.assessment.summary
-        told = self.provenance.get("structure")
-        real = told["line"] if told else "Real?"
-        return f"{real} Repeatable? Useful? Ask result.trust."
-
-    @property
-    def named_labels(self) -> pd.Series:
-        """Each customer's segment by name, as an ordered category."""
-        order = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
-        kind = pd.CategoricalDtype([self.name_of(s) for s in order], ordered=True)
-        return self.labels.map(self.name_of).astype(kind).rename("segment")
 
     def to_frame(self) -> pd.DataFrame:
         """Return the customers with their segment.
@@ -169,7 +113,7 @@ class Segmentation:
             )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
-        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "trust": self.trust_line, "noun": self.noun}
+        frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "badge": self.badge, "kind": self.kind}
         if self.assessment is not None:
             frame["trust"] = self.labels.map(self.assessment.segments["verdict"]).fillna(
                 "outside all segments"
@@ -177,58 +121,6 @@ class Segmentation:
         if self.embedding is not None:
             frame[["x", "y"]] = self.embedding
         return frame
-
-    @functools.cached_property
-    def _features(self) -> pd.Index:
-        return self.customers.columns
-
-    @functools.cached_property
-    def _assigner(self) -> Assigner:
-        return Assigner(self.model, self.prepared, self.labels, self.ids)
-
-    def assign(self, customers: pd.DataFrame) -> pd.Series:
-        """Place customers into these segments with the frozen model.
-
-        Parameters
-        ----------
-        customers : DataFrame of shape (n, n_features)
-            The same features; further columns are ignored.
-
-        Returns
-        -------
-        Series of int, shape (n,)
-            Segment of each, on their index. A row's answer does not depend on the other rows.
-
-        Raises
-        ------
-        ValueError
-            If a feature is missing or not finite.
-        """
-        customers = self._features_of(customers)
-        if not len(customers):
-            return pd.Series([], index=customers.index, dtype="int64", name="segment")
-        with _said_of_customers():
-            labels = self._assigner(customers)
-        return pd.Series(labels, index=customers.index, name="segment")
-
-    def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns that the segments were made from, or say which is not there."""
-        if not isinstance(customers, pd.DataFrame):
-            raise TypeError(
-                f"customers is a {type(customers).__name__}. It should be a DataFrame with "
-                f"{', '.join(self._features)}."
-            )
-        if not customers.columns.equals(self._features):
-            features = list(self._features)
-            for name in features:
-                if name not in customers.columns:
-                    raise ValueError(
-                        f"These customers have no feature {name!r}."
-                        f"{did_you_mean(name, customers.columns)} The segments were "
-                        f"made from {', '.join(features)}; compute the same features for them."
-                    )
-            customers = customers[features]
-        return customers
 
     @functools.cached_property
     def _panel(self) -> Panel:
@@ -240,7 +132,7 @@ class Segmentation:
             self.prepared.loc[ordered.index].to_numpy(),
             self.labels.loc[ordered.index].to_numpy(),
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
-            continuum=self.is_bands,
+            continuum=self.kind != "natural",
         )
 
     def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
@@ -322,7 +214,7 @@ class Segmentation:
         _check_share("undecided_below", undecided_below)
         customers = self._features_of(customers)
         if len(customers):
-            with _said_of_customers():
+            with naming_customers():
                 prepared = self._assigner.prepared(customers)
                 labels = self._assigner.place(prepared)
             known = self._judged(customers, prepared, labels)
@@ -335,7 +227,7 @@ class Segmentation:
         names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
         placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
         placed["confidence"], placed["runner_up"] = known["confidence"].array, known["runner_up"].array
-        placed.attrs["segkit"] = {"noun": self.noun, "names": {s: self.name_of(s) for s in self.segments}}
+        placed.attrs["segkit"] = {"names": {s: self.name_of(s) for s in self.segments}}
         return placed
 
     def undecided(self, below: float = 0.6) -> pd.Series:
@@ -365,10 +257,6 @@ class Segmentation:
         vars(other).update({k: v for k, v in vars(self).items() if k in ("_panel", "_confidence")})
         return other
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is computed when asked for: its rules could not be sent to another process."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
     def with_names(self, names: Mapping[int, str]) -> Segmentation:
         """Return the same segments under new names.
 
@@ -388,9 +276,7 @@ class Segmentation:
         """
         for segment in names:
             if segment not in self.segments:
-                raise ValueError(
-                    f"There is no {self.noun[:-1]} {segment!r}. The {self.noun} are {self.segments}."
-                )
+                raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
         wrong = [n for n in names.values() if not isinstance(n, str)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one takes the name away.")
@@ -400,7 +286,7 @@ class Segmentation:
         called = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
         twice = sorted({name for name in called if called.count(name) > 1})
         if twice:
-            raise ValueError(f"Two {self.noun} would be called {twice[0]!r}. Give each its own name.")
+            raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
         return self._with(names=merged)
 
     def with_trust(self, trust: Trust) -> Segmentation:
@@ -482,9 +368,14 @@ class Segmentation:
             If the model cannot be saved without pickle, or a feature is of a type that Parquet does not hold, such as
             a category of intervals. Nothing is written then.
         """
-        from segkit.create.storage import save
-
-        return save(self, Path(path), overwrite=overwrite)
+        return storage.save(
+            self,
+            Path(path),
+            embedding=self.embedding,
+            assessment=self.assessment,
+            panel=vars(self).get("_panel"),
+            overwrite=overwrite,
+        )
 
     @classmethod
     def load(cls, path: str | Path, *, trusted: tuple[str, ...] = ()) -> Segmentation:
@@ -508,16 +399,18 @@ class Segmentation:
         ValueError
             If the model holds a type that is not trusted, or the files do not belong together.
         """
-        from segkit.create.storage import load
-
-        return load(cls, Path(path), trusted)
+        fields, panel = storage.load(Path(path), trusted)
+        result = cls(**fields)
+        if panel is not None:
+            vars(result)["_panel"] = panel
+        return result
 
     def __repr__(self) -> str:
         counts = self.labels.value_counts()
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
-        said = f"Segmentation: {len(self.labels):,} customers in {len(self.segments)} {self.noun} ({sizes})"
-        return f"{said}\n{self.trust_line}"
+        size = f"{len(self.labels):,} customers in {len(self.segments)} segments"
+        return f"Segmentation: {size} ({sizes})\n{self.badge}. {self.kind_sentence}".rstrip()
 
     def _repr_html_(self) -> str:
         counts = self.labels.value_counts()
@@ -530,58 +423,11 @@ class Segmentation:
         )
         why = (self.provenance.get("choice") or {}).get("why", "")
         return (
-            f"<p><b>Segmentation</b> of {len(self.labels):,} customers in {len(self.segments)} {self.noun}. "
-            f"{html.escape(self.trust_line)}</p>{f'<p>{html.escape(why)}</p>' if why else ''}"
-            f"<table><thead><tr><th {left}>{parts.PARTS[self.noun]}</th><th>Customers</th><th>Share</th></tr></thead>"
+            f"<p><b>Segmentation</b> of {len(self.labels):,} customers in {len(self.segments)} segments. "
+            f"<b>{html.escape(self.badge)}.</b> {html.escape(self.kind_sentence)}</p>"
+            f"{f'<p>{html.escape(why)}</p>' if why else ''}"
+            f"<table><thead><tr><th {left}>Segment</th><th>Customers</th><th>Share</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
-        )
-
-
-class _HandedOut:
-    """A table that leaves as a copy: what is written into it would no longer fit the hash, the names and the trust.
-
-    The copy shares its values until it is written into, so handing it out costs microseconds.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, result: Segmentation | None, kind: type[Segmentation]) -> Any:
-        if result is None:
-            return self
-        table = vars(result)[self._name]
-        return None if table is None else table.copy(deep=False)
-
-    def __set__(self, result: Segmentation, table: pd.DataFrame | pd.Series | None) -> None:
-        vars(result)[self._name] = table
-
-
-for _table in ("customers", "labels", "embedding"):
-    setattr(Segmentation, _table, _HandedOut(_table))
-
-
-@contextlib.contextmanager
-def _said_of_customers() -> Iterator[None]:
-    """Say of an error that these customers are why."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"These customers could not be placed: {error} Each feature should be of the kind that the segments "
-            "were made from, and finite or, where the model has a rule for it, missing."
-        ) from error
-
-
-def checked_result(result: object, name: str = "result") -> None:
-    """Refuse what is no segmentation.
-
-    Raises
-    ------
-    TypeError
-    """
-    if not isinstance(result, Segmentation):
-        raise TypeError(
-            f"{name} is a {type(result).__name__}. It should be a Segmentation, as from segment(customers, …)."
         )
 
 

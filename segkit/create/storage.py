@@ -1,4 +1,4 @@
-"""A segmentation in a folder: Parquet for tables, JSON for words, skops for the model; never a pickle."""
+"""Save and load a segmentation as a folder: Parquet for tables, JSON for words, skops for the model; no pickle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
+from segkit.methods.partition import Partition
+from segkit.trust.assess import Trust
 from segkit.trust.confidence.voting import Panel, from_table, to_table
-
-if TYPE_CHECKING:
-    from segkit.create.segmentation import Segmentation
-    from segkit.trust.assess import Trust
 
 FORMAT = 1
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
@@ -31,8 +29,16 @@ OURS = (
 )
 
 
-def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
-    """Write a segmentation into a folder."""
+def save(
+    result: Partition,
+    folder: Path,
+    *,
+    embedding: pd.DataFrame | None,
+    assessment: Trust | None,
+    panel: Panel | None,
+    overwrite: bool,
+) -> Path:
+    """Write a segmentation, its map, its trust and the models of its confidence into a folder."""
     import skops.io
 
     if folder.is_file() or (
@@ -49,8 +55,7 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
         raise ValueError(
             f"This model cannot be saved without pickle: {error} Use another clusterer."
         ) from error
-    held[TABLE] = _table_of(result)
-    panel = vars(result).get("_panel")
+    held[TABLE] = _table_of(result, embedding)
     held |= {} if panel is None else _panel_of(panel)
     words = {
         "format": FORMAT,
@@ -64,7 +69,7 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
         "sparse": _sparse(result.customers),
         "arrow": [c for c, k in result.customers.dtypes.items() if isinstance(k, pd.ArrowDtype)],
         "provenance": result.provenance,
-        "trust": None if result.assessment is None else result.assessment.to_dict(),
+        "trust": None if assessment is None else assessment.to_dict(),
     }
     held[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,15 +80,15 @@ def save(result: Segmentation, folder: Path, *, overwrite: bool) -> Path:
     return folder
 
 
-def _table_of(result: Segmentation) -> bytes:
+def _table_of(result: Partition, embedding: pd.DataFrame | None) -> bytes:
     """Return customers, labels and places on the map as a Parquet file, or say which feature it cannot hold."""
     table = result.customers
     table = table.astype({c: k.subtype for c, k in table.dtypes.items() if isinstance(k, pd.SparseDtype)})
     table.attrs = {}
     table.index = table.index.rename("customer_id")
     table = table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)
-    if result.embedding is not None:
-        table = table.assign(x=result.embedding["x"], y=result.embedding["y"])
+    if embedding is not None:
+        table = table.assign(x=embedding["x"], y=embedding["y"])
     try:
         return _parquet(table)
     except (pa.ArrowException, TypeError) as error:
@@ -137,17 +142,17 @@ def _panel_of(panel: Panel) -> dict[str, bytes]:
     return {PANEL: _parquet(to_table(panel)), **models}
 
 
-def load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
-    """Read a segmentation from a folder, running none of what it holds."""
+def load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel | None]:
+    """Read the fields of a segmentation, and the models of its confidence; run no code that the folder holds."""
     try:
-        return _load(kind, folder, trusted)
+        return _load(folder, trusted)
     except (KeyError, AttributeError, TypeError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise ValueError(
             f"{folder} does not hold what a saved segmentation holds ({error!r}), so it is damaged. Save it again."
         ) from error
 
 
-def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> Segmentation:
+def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel | None]:
     words = _checked_words(folder)
     model = _trusted_model(folder, trusted)
     table = _read_table(folder / TABLE, words.get("arrow", []))
@@ -161,19 +166,20 @@ def _load(kind: type[Segmentation], folder: Path, trusted: tuple[str, ...]) -> S
         customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, left_out))
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
-    result = kind(
-        customers=customers,
-        model=model,
-        labels=labels,
-        ids={int(k): v for k, v in words["ids"].items()},
-        names={int(s): n for s, n in words["names"].items()},
-        embedding=table[["x", "y"]] if "x" in table else None,
-        provenance=words["provenance"],
-        assessment=_trust(words.get("trust")),
-    )
-    if "confidences" in (words.get("panel") or {}):  # others are of an earlier version: they are made again
-        vars(result)["_panel"] = _load_panel(words["panel"], folder, result.prepared.shape[1], trusted)
-    return result
+    fields = {
+        "customers": customers,
+        "model": model,
+        "labels": labels,
+        "ids": {int(k): v for k, v in words["ids"].items()},
+        "names": {int(s): n for s, n in words["names"].items()},
+        "embedding": table[["x", "y"]] if "x" in table else None,
+        "provenance": words["provenance"],
+        "assessment": None if words.get("trust") is None else Trust.from_dict(words["trust"]),
+    }
+    if "confidences" not in (words.get("panel") or {}):
+        return fields, None
+    n_prepared = Partition(customers, model, labels, fields["ids"]).prepared.shape[1]
+    return fields, _load_panel(words["panel"], folder, n_prepared, trusted)
 
 
 def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
@@ -195,14 +201,6 @@ def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tu
         n_prepared,
         list(clusterers),
     )
-
-
-def _trust(words: dict[str, Any] | None) -> Trust | None:
-    if words is None:
-        return None
-    from segkit.trust.assess import Trust
-
-    return Trust.from_dict(words)
 
 
 def _checked_words(folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.create.segmentation import Segmentation
-from segkit.methods.fitting import OUTSIDE
+from segkit.methods.assignment import OUTSIDE
 
 
 def segment_sizes(result: Segmentation) -> pd.DataFrame:
@@ -40,10 +40,7 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
         index=pd.Index(order, name="segment_id"),
     )
     sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
-    sizes.attrs["segkit"] = {
-        "trust": result.trust_line,
-        "noun": result.noun,
-    }  # charts say it below their title
+    sizes.attrs["segkit"] = {"badge": result.badge}  # shown below the titles of charts
     return sizes
 
 
@@ -209,5 +206,5 @@ def profile(result: Segmentation) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)[
         ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
     ]
-    table.attrs["segkit"] = {"trust": result.trust_line, "noun": result.noun}
+    table.attrs["segkit"] = {"badge": result.badge}
     return table

@@ -1,33 +1,27 @@
-"""Fitting clusterers so that the same customers always give the same answer, and placing new ones."""
+"""Fit clusterers so that the same customers always give the same segments."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pandas as pd
-import scipy.sparse
-from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_count, check_seed
-
-Rule = Callable[[np.ndarray], np.ndarray]
-
-OUTSIDE = -1
-METHODS = ("kmeans", "gaussian_mixture", "ward")
-MOST_FOR_WARD = 20_000  # beyond it, its distances alone would take gigabytes
-BLOCK = 4096  # rows measured at once: bounds the memory, and changes no answer
-CLOSE = (
-    1e-9  # of the size of what was summed: far more than the last digits that a matrix product may get wrong
+from segkit.methods.assignment import (
+    OUTSIDE,
+    is_mixture,
+    mixture_rule,
+    nearest,
+    predicted,
+    prepared_matrix,
+    preparer_and_clusterer,
 )
+
+METHODS = ("kmeans", "gaussian_mixture", "ward")
+MOST_FOR_WARD = 20_000  # of more customers, the distances alone would take gigabytes
 
 
 def make_clusterer(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
@@ -65,13 +59,6 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
     return AgglomerativeClustering(n_segments, linkage="ward")
 
 
-def preparer_and_clusterer(model: BaseEstimator) -> tuple[Any, BaseEstimator]:
-    """Return what prepares, or None, and what clusters."""
-    if isinstance(model, Pipeline) and len(model) > 1:
-        return model[:-1] if len(model) > 2 else model[0], model[-1]
-    return None, model[-1] if isinstance(model, Pipeline) else model
-
-
 def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
     """Fit on one thread: sums that several threads share would end in digits that vary.
 
@@ -99,7 +86,7 @@ def fitted_labels(model: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
         If the model does not label customers.
     """
     preparer, clusterer = preparer_and_clusterer(model)
-    labels = labels_of(clusterer, _prepared(preparer, customers))
+    labels = labels_of(clusterer, prepared_matrix(preparer, customers))
     if len(labels) != len(customers):
         raise TypeError(
             f"{type(clusterer).__name__} gave {len(labels):,} labels for {len(customers):,} customers: it groups "
@@ -113,7 +100,7 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
         return nearest(prepared, clusterer.cluster_centers_)
     if is_mixture(clusterer):
-        return _mixture_rule(clusterer)(prepared)
+        return mixture_rule(clusterer)(prepared)
     if hasattr(clusterer, "labels_"):
         labels = np.asarray(clusterer.labels_, dtype="int64")
         return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN calls who misses a value −3, infinity −2
@@ -125,256 +112,8 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
     )
 
 
-def predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
-    """Return the labels that a clusterer gives rows by its own rule."""
-    names = getattr(clusterer, "feature_names_in_", None)  # a clusterer that saw names wants them again
-    return np.asarray(
-        clusterer.predict(rows if names is None else pd.DataFrame(rows, columns=names)), dtype="int64"
-    )
-
-
 def relabel_by_size(labels: np.ndarray) -> dict[int, int]:
     """Map labels to ids so that 0 is the largest segment; noise stays −1. Ties go to the lower label."""
     found, counts = np.unique(labels[labels != OUTSIDE], return_counts=True)
     order = np.lexsort((found, -counts))
     return {int(found[label]): new for new, label in enumerate(order)} | {OUTSIDE: OUTSIDE}
-
-
-def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Return the nearest centre of each row; of equals the first. A row's answer is the same in any batch.
-
-    It is the one by differences. A matrix product is faster, and its last digits depend on how many rows come
-    together: it settles those rows of which the second nearest centre is farther by more than any such digits.
-    """
-    if len(rows) == 1:
-        apart = centers - rows
-        return np.einsum("ij,ij->i", apart, apart, optimize=False).argmin(keepdims=True)
-    labels = np.empty(len(rows), dtype="int64")
-    if len(centers) == 1:
-        labels[:] = 0
-        return labels
-    turned = np.ascontiguousarray(-2 * centers.T)
-    squares = np.einsum("ij,ij->i", centers, centers)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
-            distances = block @ turned
-            distances += squares
-            size = np.einsum("ij,ij->i", block, block) + squares.max()
-            found, gap = _first_and_gap(distances)
-            close = np.flatnonzero(~(gap > CLOSE * size))  # also where a number is too large to be squared
-            if len(close):
-                found[close] = _by_differences(block[close], centers)
-            labels[start : start + BLOCK] = found
-    return labels
-
-
-def _first_and_gap(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the place of the least cost of each row, and how far the second is from it; costs are spent."""
-    at = costs.argmin(axis=1)
-    each = np.arange(len(costs))
-    lowest = costs[each, at]
-    costs[each, at] = np.inf
-    return at, costs.min(axis=1) - lowest
-
-
-def _by_differences(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    distances = np.empty((len(rows), len(centers)))
-    for i, center in enumerate(centers):
-        apart = rows - center
-        np.einsum("ij,ij->i", apart, apart, out=distances[:, i], optimize=False)
-    return distances.argmin(axis=1)
-
-
-Costs = Callable[[np.ndarray], np.ndarray]
-
-
-def argmin_exact(costs: Costs, rows: np.ndarray) -> np.ndarray:
-    """Return the place of each row's least cost: as the row would have it alone, in any batch."""
-    if len(rows) == 1:
-        return costs(rows).argmin(axis=1)
-    labels = np.empty(len(rows), dtype="int64")
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
-        found = costs(block)
-        size = 1.0 + np.abs(found).max(axis=1)
-        at, gap = _first_and_gap(found)
-        if found.shape[1] > 1:
-            for i in np.flatnonzero(~(gap > CLOSE * size)):
-                at[i] = costs(block[i : i + 1]).argmin()
-        labels[start : start + BLOCK] = at
-    return labels
-
-
-def is_mixture(clusterer: BaseEstimator) -> bool:
-    """Whether it is a Gaussian mixture whose rule can be followed without scikit-learn's checks of each call."""
-    return type(clusterer) is GaussianMixture and clusterer.covariance_type == "full"
-
-
-def costs_of_mixture(means: np.ndarray, cholesky: np.ndarray, log_weights: np.ndarray) -> Costs:
-    """Return the function from rows to minus the logarithm of each component's weighted density, less a constant.
-
-    Parameters
-    ----------
-    means : ndarray of shape (n_components, n_prepared)
-    cholesky : ndarray of shape (n_components, n_prepared, n_prepared)
-        Cholesky factors of the inverse covariances.
-    log_weights : ndarray of shape (n_components,)
-    """
-    fixed = -log_weights - np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
-
-    def costs(rows: np.ndarray) -> np.ndarray:
-        found = np.empty((len(rows), len(means)))
-        for i, (mean, factor) in enumerate(zip(means, cholesky, strict=True)):
-            apart = (rows - mean) @ factor
-            np.einsum("ij,ij->i", apart, apart, out=found[:, i], optimize=False)
-        found *= 0.5
-        found += fixed
-        return found
-
-    return costs
-
-
-def _mixture_rule(clusterer: GaussianMixture) -> Rule:
-    costs = costs_of_mixture(clusterer.means_, clusterer.precisions_cholesky_, np.log(clusterer.weights_))
-    return lambda rows: argmin_exact(costs, _finite(rows))
-
-
-def _prepared(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
-    if preparer is None:
-        return customers.to_numpy(dtype=float, na_value=np.nan)
-    if isinstance(preparer, Preparer):
-        return preparer.matrix(customers)
-    return dense(preparer.transform(customers))
-
-
-def dense(matrix: Any) -> np.ndarray:
-    """Return a matrix as an array, also where a transformer made it sparse."""
-    return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
-
-
-class Assigner:
-    """Places customers with a fitted model, and calls the segments by their ids."""
-
-    def __init__(self, model: BaseEstimator, prepared: pd.DataFrame, labels: pd.Series, ids: dict[int, int]):
-        self._preparer, clusterer = preparer_and_clusterer(model)
-        label_of = {new: old for old, new in ids.items()}
-        raw = np.array([label_of.get(int(i), int(i)) for i in labels], dtype="int64")
-        self._ids = ids
-        self._rule = rule_of(clusterer, prepared.to_numpy(), raw)
-
-    def __call__(self, customers: pd.DataFrame) -> np.ndarray:
-        return self.place(self.prepared(customers))
-
-    def prepared(self, customers: pd.DataFrame) -> np.ndarray:
-        """Return the matrix in which customers are placed."""
-        return _prepared(self._preparer, customers)
-
-    def place(self, prepared: np.ndarray) -> np.ndarray:
-        """Return the segments of customers who are prepared."""
-        raw = self._rule(prepared)
-        if len(raw) == 1:
-            return np.array([self._ids.get(int(raw[0]), int(raw[0]))], dtype="int64")
-        found, at = np.unique(raw, return_inverse=True)
-        return np.array([self._ids.get(int(i), int(i)) for i in found], dtype="int64")[at]
-
-
-def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Return how a fitted clusterer labels new rows: nearest centre, its own rule, or nearest neighbour.
-
-    Parameters
-    ----------
-    clusterer : estimator
-        Fitted.
-    prepared, labels : ndarray
-        What it was fitted to, and the labels it gave.
-
-    Returns
-    -------
-    callable
-        From an array of shape (n, n_prepared) to labels of shape (n,).
-    """
-    if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
-        return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
-    if is_mixture(clusterer):
-        return _fitted_only(_mixture_rule(clusterer), prepared, labels)
-    if hasattr(clusterer, "predict"):
-        return _fitted_only(lambda rows: predicted(clusterer, rows), prepared, labels)
-    return _neighbour_rule(prepared, labels)
-
-
-def _finite(rows: np.ndarray) -> np.ndarray:
-    if not np.isfinite(rows).all():
-        raise ValueError(
-            "A feature of these customers is missing or infinite, and the model has no rule for that. Fill it in, "
-            "or make the segments with make_preparer() before the clusterer."
-        )
-    return rows
-
-
-def _fitted_only(own: Rule, prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Follow the model's own rule, save where it leads to a part that nobody was fitted into: such have no id."""
-    fitted = np.unique(labels)
-    known = frozenset(fitted.tolist())
-    by_neighbour = functools.cache(lambda: _neighbour_rule(prepared, labels))
-
-    def rule(rows: np.ndarray) -> np.ndarray:
-        found = own(rows)
-        if len(found) == 1 and int(found[0]) in known:
-            return found
-        stray = ~np.isin(found, fitted)
-        if stray.any():
-            found[stray] = by_neighbour()(rows[stray])
-        return found
-
-    return rule
-
-
-def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Take the label of the nearest fitted customer; where there is noise, what lies farther out is noise too.
-
-    Farther out than any fitted customer lies from its nearest neighbour in the same segment. Where customers
-    who miss a value were fitted (as noise), so is who misses one now.
-    """
-    known = np.isfinite(prepared).all(axis=1)
-    if not known.all():
-        rule_of_known = _neighbour_rule(prepared[known], labels[known])
-        return lambda rows: _noise_where_missing(rule_of_known, rows)
-    tree = KDTree(prepared)
-    reach = neighbour_radius(prepared, labels) if OUTSIDE in labels else None
-
-    def rule(rows: np.ndarray) -> np.ndarray:
-        distance, at = tree.query(rows)
-        found = labels[at]
-        if reach is not None:
-            found = np.where(distance > reach[at], OUTSIDE, found)
-        return found
-
-    return rule
-
-
-def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
-    found = np.full(len(rows), OUTSIDE, dtype="int64")
-    known = np.isfinite(rows).all(axis=1)
-    if known.any():
-        found[known] = rule(rows[known])
-    return found
-
-
-def neighbour_radius(prepared: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how far from each fitted customer another may lie, to have the same label; where nobody is outside, any.
-
-    As far as the widest gap between a customer of the segment and the nearest one of the same.
-    """
-    reach = np.full(len(prepared), np.inf)
-    if OUTSIDE in labels:
-        for segment in np.unique(labels):
-            reach[labels == segment] = _widest_gap(prepared[labels == segment])
-    return reach
-
-
-def _widest_gap(rows: np.ndarray) -> float:
-    if len(rows) < 2:
-        return 0.0
-    distance, _ = KDTree(rows).query(rows, k=2)
-    return float(distance[:, 1].max())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from segkit.create.matching import shared_mass, transitions
-from segkit.create.segmentation import Segmentation, checked_result
+from segkit.create.segmentation import Segmentation
+from segkit.methods.partition import checked_result
 
 
 def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFrame:

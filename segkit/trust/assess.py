@@ -1,4 +1,4 @@
-"""Three verdicts on segments, of which none stands for another: real, repeatable, useful."""
+"""Assess segments: three separate verdicts, real, repeatable and useful."""
 
 from __future__ import annotations
 
@@ -16,46 +16,43 @@ from scipy.stats import false_discovery_control, norm
 from segkit.collect.events import Events
 from segkit.core.checks import check_count, check_seed
 from segkit.core.messages import joined
-from segkit.core.parts import noun_of, part_of
-from segkit.create.segmentation import Segmentation, checked_result
+from segkit.methods.partition import Partition, checked_result
 from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
-from segkit.trust.stability import Stability, stability
+from segkit.trust.stability import REPEATABLE, Stability, stability
 from segkit.trust.structure import REFERENCES, StructureTest, test_partition
 
-REPEATS, PARTLY = 0.75, 0.6  # mean Jaccard similarity, after Hennig (2007)
+PARTLY = 0.6  # mean Jaccard similarity, after Hennig (2007)
 FDR = 0.05
-NOT_ASKED = "not asked"
+NOT_TESTED = "not tested"
 WORDS = {
     ("real", "repeatable"): "real and repeatable",
-    ("real", "in part"): "real, its edges move",
+    ("real", "in part"): "real, but its edges move",
     ("real", "not repeatable"): "real, but it does not come back",
     ("arbitrary", "repeatable"): "repeatable but arbitrary",
     ("arbitrary", "in part"): "arbitrary, and its edges move",
     ("arbitrary", "not repeatable"): "neither real nor repeatable",
 }
-UNDIVIDED = {"structure": "several groups in one segment", "continuum": "all of one continuum"}
-TOO_FEW = "too little to tell"
+UNDIVIDED = {"structure": "several groups in one segment", "continuum": "the whole continuum"}
+TOO_FEW = "too little data to tell"
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """What is known of a segmentation: for the whole and for each segment, with the evidence.
-
-    Made by :func:`assess`, or by ``result.trust``.
+    """How far to trust a segmentation and each segment, with the evidence; made by :func:`assess` or ``result.trust``.
 
     Attributes
     ----------
     real, repeatable, useful : str
-        The verdicts on the whole, in words. There may be groups, and these segments cut across them.
+        The verdicts on the whole, in words.
     segments : DataFrame
         Indexed by segment id:
 
         * `name`, and `share` of the customers;
-        * `verdict`: real and repeatable in one: "repeatable but arbitrary" is a part of one crowd that is
-          cut at the same place each time;
+        * `verdict`: real and repeatable in one phrase. "repeatable but arbitrary": a part of a continuum that is cut at
+          the same place each time;
         * `real`: "real", "arbitrary" or "too little", with `separation` and `p_value`;
         * `repeatable`: "repeatable", "in part" or "not repeatable", by `jaccard` and its interval `low`, `high`;
-        * `useful`: "useful", "no different" or "not asked", and `next_period` in words.
+        * `useful`: "useful", "no different" or "not tested", and `next_period` in words.
     structure : StructureTest, optional
         The evidence for "real"; missing where the segmentation was loaded from a folder.
     stability : Stability, optional
@@ -63,7 +60,7 @@ class Trust:
     scoreboard : DataFrame, optional
         The evidence for "useful": from :func:`segkit.outcome_scoreboard`.
     of : str
-        The hash of the segmentation that was asked about.
+        The hash of the segmentation that was assessed.
     """
 
     real: str
@@ -99,23 +96,23 @@ class Trust:
             for row in self.segments.itertuples(index=False)
         )
         left = "<th style='text-align:left'>"
-        head = f"<tr>{left}{part_of(self.segments)}</th><th>Share</th>{left}Verdict</th></tr>"
-        parts = [_evidence(*told) for told in self._told()]
+        head = f"<tr>{left}Segment</th><th>Share</th>{left}Verdict</th></tr>"
+        parts = [_evidence(*question) for question in self._questions()]
         return f"<div>{''.join(parts)}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
-    def _told(self) -> list[tuple[str, str, str, pd.DataFrame | None]]:
+    def _questions(self) -> list[tuple[str, str, str, pd.DataFrame | None]]:
         looked = self.segments.drop(columns=["verdict"])
         real = looked[["name", "real", "separation", "p_value"]]
         repeatable = looked[["name", "repeatable", "jaccard", "low", "high"]]
         structure = self.structure.sentence if self.structure is not None else ""
         jaccard = (
-            "Made again on customers drawn with replacement, how like its first form is each segment (Jaccard "
-            "similarity; 0.75 and more is stable)?"
+            "Refitted on resampled customers: Jaccard similarity of each segment to itself (1 = the same, 0.75 or more "
+            "= stable)."
         )
         board = (
             ""
             if self.scoreboard is None
-            else "How much of the next period each segmentation explains, out of time."
+            else "How much of the next period's behaviour each segmentation explains."
         )
         return [
             ("Real?", self.real, structure, real),
@@ -124,7 +121,7 @@ class Trust:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdicts as JSON can hold them; the evidence can be made again."""
+        """Return the verdicts as JSON can hold them, without the evidence."""
         table = self.segments.astype(object).where(self.segments.notna(), None)
         records = [
             {"segment": int(s), **row} for s, row in zip(table.index, table.to_dict("records"), strict=True)
@@ -134,7 +131,6 @@ class Trust:
             "real": self.real,
             "repeatable": self.repeatable,
             "useful": self.useful,
-            "noun": noun_of(self.segments),
             "segments": records,
         }
 
@@ -144,12 +140,11 @@ class Trust:
         table = pd.DataFrame(list(words["segments"])).set_index("segment")
         numbers = [c for c in ("share", "separation", "p_value", "jaccard", "low", "high") if c in table]
         table[numbers] = table[numbers].astype(float)
-        table.attrs["segkit"] = {"noun": words.get("noun")}
         return cls(words["real"], words["repeatable"], words["useful"], table, of=words.get("of", ""))
 
 
 def assess(
-    result: Segmentation,
+    result: Partition,
     *,
     events: Events | None = None,
     horizon: str | timedelta | None = None,
@@ -157,14 +152,13 @@ def assess(
     random_state: int = 0,
     progress: bool = True,
 ) -> Trust:
-    """Ask three questions of segments: are they real, repeatable, useful?
+    """Assess whether segments are real, repeatable and useful.
 
     Parameters
     ----------
     result : Segmentation
     events : Events, optional
-        The log, running past the moment that the segments were made as of; without it nobody can say whether
-        they are useful.
+        The log, with events after the moment `as_of` of the segments; without it usefulness is not tested.
     horizon : str or timedelta, optional
         How far to look ahead, such as ``"90 days"``; needed with `events`.
     resamples : int, default=50
@@ -181,16 +175,16 @@ def assess(
     ------
     ValueError
         If `events` came without `horizon`, the horizon is no span of time or longer than the events run, or the
-        segments were made of a table that does not say as of when. This is asked before the long work begins.
+        segments do not know their `as_of`. This is checked before the long work begins.
 
     Notes
     -----
     Real: :func:`segkit.structure_test`, and for each segment :func:`segkit.segment_structure`. Repeatable:
     :func:`segkit.stability`. Useful: :func:`segkit.outcome_scoreboard`; a segment is useful if its customers did
     something else in the next period than everyone else, at a false discovery rate of 5 % over all segments and
-    outcomes [1]_. Only there are p-values of differences in order, since the next period did not make the segments.
+    outcomes [1]_. P-values are valid only there, since the next period did not make the segments.
 
-    Interrupted while reference shops are simulated, it keeps what these say, and asks nothing more.
+    Interrupted while null data sets are drawn, it keeps their answer and skips the rest.
 
     References
     ----------
@@ -204,8 +198,8 @@ def assess(
     >>> rng = np.random.default_rng(0)
     >>> values = np.vstack([rng.normal(c, 1, (60, 2)) for c in ([0, 0], [9, 0], [4, 8])])
     >>> customers = pd.DataFrame(values, columns=["visits", "opens"], index=[f"c{i:03}" for i in range(180)])
-    >>> told = sg.assess(sg.segment(customers, n_segments=3), progress=False)
-    >>> told.segments["verdict"].unique().tolist()
+    >>> trust = sg.assess(sg.segment(customers, n_segments=3), progress=False)
+    >>> trust.segments["verdict"].unique().tolist()
     ['real and repeatable']
     """
     checked_result(result)
@@ -234,7 +228,7 @@ def assess(
     return Trust(
         _these_in_words(structure, segments),
         _repeatable_in_words(segments),
-        NOT_ASKED if board is None else _useful_in_words(board),
+        NOT_TESTED if board is None else _useful_in_words(board),
         segments,
         structure,
         repeated,
@@ -243,11 +237,11 @@ def assess(
     )
 
 
-def _moment(result: Segmentation) -> str:
+def _moment(result: Partition) -> str:
     as_of = result.provenance.get("as_of")
     if as_of is None:
         raise ValueError(
-            "These segments do not know as of which moment they were made, so nothing comes after it. Make them from "
+            "These segments do not know their as_of, so there is no next period. Make them from "
             "customer_features(…, as_of=…)."
         )
     return str(as_of)
@@ -261,9 +255,9 @@ def _called(segments: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
 def real_in_words(test: StructureTest) -> str:
     """Say what the structure test found, in a few words."""
     if test.verdict == "too little":
-        return "Too little to tell"
+        return TOO_FEW
     p = f"p = {test.p_value:.2g}"
-    return f"yes ({p})" if test.verdict == "structure" else f"no, one continuum cut into bands ({p})"
+    return f"yes ({p})" if test.verdict == "structure" else f"no, one continuum ({p})"
 
 
 def _these_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
@@ -272,12 +266,12 @@ def _these_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
         return real_in_words(test)
     n, real = len(segments), int((segments["real"] == "real").sum())
     if not real:
-        return f"no: there are groups (p = {test.p_value:.2g}), and these are not they"
+        return f"no: there are groups (p = {test.p_value:.2g}), but these segments do not follow them"
     return f"{'yes' if real == n else f'{real} of {n}'} (p = {test.p_value:.2g})"
 
 
 def _of_segments(
-    result: Segmentation,
+    result: Partition,
     structure: StructureTest,
     apart: pd.DataFrame,
     repeated: Stability | None,
@@ -302,25 +296,24 @@ def _of_segments(
     if len(ids) == 1:
         found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
     table.insert(2, "verdict", found)
-    table.attrs["segkit"] = {"noun": result.noun}
     return table
 
 
 def _verdict(real: str, repeatable: str) -> str:
-    if real != "too little" and repeatable == NOT_ASKED:
-        return f"{real}; whether it comes back was not asked"
+    if real != "too little" and repeatable == NOT_TESTED:
+        return f"{real}; repeatability not tested"
     return WORDS.get((real, repeatable), TOO_FEW)
 
 
 def _repeats(jaccard: float) -> str:
     if np.isnan(jaccard):
-        return NOT_ASKED
-    return "repeatable" if jaccard >= REPEATS else "in part" if jaccard >= PARTLY else "not repeatable"
+        return NOT_TESTED
+    return "repeatable" if jaccard >= REPEATABLE else "in part" if jaccard >= PARTLY else "not repeatable"
 
 
 def _repeatable_in_words(segments: pd.DataFrame) -> str:
     if segments["jaccard"].isna().all():
-        return NOT_ASKED
+        return NOT_TESTED
     n, holding = len(segments), int((segments["repeatable"] == "repeatable").sum())
     weakest = f"weakest {segments['jaccard'].min():.2f}"
     return (
@@ -331,17 +324,17 @@ def _repeatable_in_words(segments: pd.DataFrame) -> str:
 def _later_in_words(later: pd.DataFrame | None, ids: pd.Index) -> tuple[list[str], list[str]]:
     """Say in which outcomes each segment differs from everyone else, at a false discovery rate of 5 %."""
     if later is None:
-        return [NOT_ASKED] * len(ids), [""] * len(ids)
-    asked = later[later.index.get_level_values("segment").isin(ids)]
-    error = (asked["high"] - asked["low"]) / (2 * norm.ppf(0.975))
-    known = asked[(error > 0) & asked["difference"].notna()]
+        return [NOT_TESTED] * len(ids), [""] * len(ids)
+    rows = later[later.index.get_level_values("segment").isin(ids)]
+    error = (rows["high"] - rows["low"]) / (2 * norm.ppf(0.975))
+    known = rows[(error > 0) & rows["difference"].notna()]
     p = 2 * norm.sf((known["difference"] / error.loc[known.index]).abs())
     differs = set(known.index[false_discovery_control(p) <= FDR]) if len(known) else set()
-    said = []
-    for segment in ids:
-        told = [_difference(o, known.loc[(o, segment)]) for o in OUTCOMES if (o, segment) in differs]
-        said.append("; ".join(told))
-    return ["useful" if words else "no different" for words in said], said
+    sentences = [
+        "; ".join(_difference(o, known.loc[(o, segment)]) for o in OUTCOMES if (o, segment) in differs)
+        for segment in ids
+    ]
+    return ["useful" if sentence else "no different" for sentence in sentences], sentences
 
 
 def _difference(outcome: str, row: pd.Series) -> str:
@@ -353,17 +346,21 @@ def _difference(outcome: str, row: pd.Series) -> str:
 def _useful_in_words(board: pd.DataFrame) -> str:
     verdicts = board["verdict"].xs("segments", level="segmentation")
     of = {word: [o for o in OUTCOMES if verdicts[o].startswith(word)] for word in ("more", "as much", "less")}
-    less = f"RFM quintiles say more of {joined(of['less'])}"
+    less = f"RFM quintiles predict {joined(of['less'])} better"
     if of["more"]:
-        return f"yes, more than RFM quintiles of {joined(of['more'])}" + (f"; {less}" if of["less"] else "")
+        return f"yes, better than RFM quintiles at predicting {joined(of['more'])}" + (
+            f"; {less}" if of["less"] else ""
+        )
     if of["as much"]:
-        return f"as much as RFM quintiles of {joined(of['as much'])}" + (f"; {less}" if of["less"] else "")
-    return f"{less}" if of["less"] else "no more than chance"
+        return f"as good as RFM quintiles at predicting {joined(of['as much'])}" + (
+            f"; {less}" if of["less"] else ""
+        )
+    return f"{less}" if of["less"] else "no better than chance"
 
 
 def _line(row: Any) -> str:
-    said = row.verdict if np.isnan(row.jaccard) else f"{row.verdict} (Jaccard {row.jaccard:.2f})"
-    return said + (f"; next: {row.next_period}" if row.next_period else "")
+    verdict = row.verdict if np.isnan(row.jaccard) else f"{row.verdict} (Jaccard {row.jaccard:.2f})"
+    return verdict + (f"; next: {row.next_period}" if row.next_period else "")
 
 
 def _evidence(question: str, verdict: str, sentence: str, table: pd.DataFrame | None) -> str:

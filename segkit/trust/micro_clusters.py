@@ -17,7 +17,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import KMeans
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from segkit.methods.fitting import labels_of, nearest, rule_of
+from segkit.methods.assignment import nearest, rule_of
+from segkit.methods.fitting import labels_of
 
 MICRO = 3_000  # micro-clusters
 LEARN = 60_000  # customers from whom they are learnt; everyone is then put into the nearest

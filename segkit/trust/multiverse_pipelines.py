@@ -16,7 +16,8 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import Preparer
-from segkit.methods.fitting import labels_of, rule_of
+from segkit.methods.assignment import rule_of
+from segkit.methods.fitting import labels_of
 from segkit.trust.micro_clusters import Compressed, fit_weighted
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"

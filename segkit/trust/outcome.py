@@ -13,10 +13,9 @@ from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events
 from segkit.core.engine.connection import run_with_progress
 from segkit.core.moments import read_moment, read_span
-from segkit.core.parts import BANDS, SEGMENTS
-from segkit.create.segmentation import Segmentation
+from segkit.methods.partition import Partition
 
-RANDOM = 200  # groupings by lot, of the same sizes
+RANDOM = 200  # random groupings of the same sizes
 OUTCOMES = ("repeat purchase", "spend", "churn")
 RFM_QUINTILES, RFM_CELLS = "RFM quintiles", "RFM cells"
 RFM_WORDS = ("recency", "frequency", "monetary")
@@ -25,7 +24,7 @@ NORMAL = 1.959964
 
 def outcome_scoreboard(
     events: Events,
-    results: Segmentation | pd.Series | Mapping[str, Segmentation | pd.Series],
+    results: Partition | pd.Series | Mapping[str, Partition | pd.Series],
     *,
     as_of: str | pd.Timestamp,
     horizon: str | timedelta,
@@ -44,7 +43,7 @@ def outcome_scoreboard(
     horizon : str or timedelta
         How far to look ahead, such as ``"91 days"``.
     random_state : int, default=0
-        Seed of the groupings by lot.
+        Seed of the random groupings.
 
     Returns
     -------
@@ -55,7 +54,7 @@ def outcome_scoreboard(
         * `segments`: number of groups.
         * `explained`, `low`, `high`: share of the outcome's variance that the group explains, for
           customers left out of their group's mean, with its 95 % interval. At 0 it says nothing.
-        * `by_lot`: the 95 % quantile of what groups of the same sizes, drawn by lot, explain.
+        * `at_random`: the 95 % quantile of what groups of the same sizes, drawn at random, explain.
         * `gain`, `gain_low`, `gain_high`: explained beyond RFM quintiles, with its 95 % interval.
         * `verdict` in words.
 
@@ -121,18 +120,11 @@ def outcome_scoreboard(
         "horizon": str(ahead),
         "customers": len(common),
         "left_out": left_out,
-        "noun": _noun(list(named.values())),
     }
     return board
 
 
-def _noun(results: list[Segmentation | pd.Series]) -> str:
-    """Return what the parts of all results may be called: bands, if none of them holds segments."""
-    bands = [isinstance(result, Segmentation) and result.is_bands for result in results]
-    return BANDS if all(bands) else SEGMENTS
-
-
-def _check_names(results: Mapping[str, Segmentation | pd.Series]) -> None:
+def _check_names(results: Mapping[str, Partition | pd.Series]) -> None:
     if not results:
         raise ValueError("results holds no segmentation. Bring one, or several by name: {'ours': result}.")
     taken = [name for name in results if name in (RFM_QUINTILES, RFM_CELLS)]
@@ -143,7 +135,7 @@ def _check_names(results: Mapping[str, Segmentation | pd.Series]) -> None:
 
 
 def segment_outcomes(
-    events: Events, result: Segmentation | pd.Series, *, as_of: str | pd.Timestamp, horizon: str | timedelta
+    events: Events, result: Partition | pd.Series, *, as_of: str | pd.Timestamp, horizon: str | timedelta
 ) -> pd.DataFrame:
     """Say what each segment did next, beside everyone else.
 
@@ -190,7 +182,7 @@ def check_events(events: object) -> None:
 
 def checked_times(
     events: Events,
-    named: Mapping[str, Segmentation | pd.Series],
+    named: Mapping[str, Partition | pd.Series],
     as_of: str | pd.Timestamp,
     horizon: str | timedelta,
 ) -> tuple[pd.Timestamp, pd.Timedelta]:
@@ -198,7 +190,7 @@ def checked_times(
     check_events(events)
     moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     for name, result in named.items():
-        seen = result.provenance.get("as_of") if isinstance(result, Segmentation) else None
+        seen = result.provenance.get("as_of") if isinstance(result, Partition) else None
         if seen is not None and pd.Timestamp(seen) > moment:
             raise ValueError(
                 f"The segmentation {name!r} was made as of {seen}, after as_of={moment}: it has seen what it should "
@@ -212,8 +204,8 @@ def checked_times(
     return moment, ahead
 
 
-def _labels(name: str, result: Segmentation | pd.Series) -> pd.Series:
-    labels = result.labels if isinstance(result, Segmentation) else result
+def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
+    labels = result.labels if isinstance(result, Partition) else result
     if not isinstance(labels, pd.Series):
         raise TypeError(f"{name!r} is a {type(result).__name__}. Pass a Segmentation, or a Series of labels.")
     if labels.isna().any():
@@ -269,7 +261,7 @@ def _row(groups: pd.Series, yardstick: pd.Series, later: pd.Series, rng: np.rand
     values = known.to_numpy()
     group, rival = (pd.factorize(g.loc[known.index])[0] for g in (groups, yardstick))
     nothing = {"segments": len(np.unique(group)), "explained": np.nan, "low": np.nan, "high": np.nan}
-    nothing |= {"by_lot": np.nan, "gain": np.nan, "gain_low": np.nan, "gain_high": np.nan}
+    nothing |= {"at_random": np.nan, "gain": np.nan, "gain_low": np.nan, "gain_high": np.nan}
     if len(values) < 10 or values.std() == 0:
         return nothing
     none = _errors(values, np.zeros(len(values), dtype=int))
@@ -281,7 +273,7 @@ def _row(groups: pd.Series, yardstick: pd.Series, later: pd.Series, rng: np.rand
         "explained": explained,
         "low": explained - wide,
         "high": explained + wide,
-        "by_lot": float(np.quantile(lot, 0.95)),
+        "at_random": float(np.quantile(lot, 0.95)),
         "gain": gain,
         "gain_low": gain - gain_wide,
         "gain_high": gain + gain_wide,
@@ -306,7 +298,7 @@ def _share(saved: np.ndarray, none: np.ndarray) -> tuple[float, float]:
 def _verdict(row: dict) -> str:
     if np.isnan(row["explained"]):
         return "nothing to explain"
-    if row["explained"] <= row["by_lot"] or row["low"] <= 0:
+    if row["explained"] <= row["at_random"] or row["low"] <= 0:
         return "no more than chance"
     if row["gain_low"] > 0:
         return "more than RFM quintiles"

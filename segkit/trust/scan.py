@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
-from segkit.methods.fitting import make_clusterer, nearest
+from segkit.methods.assignment import nearest
+from segkit.methods.fitting import make_clusterer
 from segkit.trust.micro_clusters import (
     Compressed,
     adjusted_rand,

@@ -1,4 +1,4 @@
-"""Would the segments come back: with other customers, another seed, one feature less?"""
+"""Measure whether segments come back: from other customers, another seed, one feature less."""
 
 from __future__ import annotations
 
@@ -12,23 +12,32 @@ from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
 from segkit.core.checks import check_count, check_seed
-from segkit.create.segmentation import Segmentation, checked_result
-from segkit.methods.fitting import OUTSIDE, dense, preparer_and_clusterer
+from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
+from segkit.methods.partition import Partition, checked_result
 from segkit.methods.value_bands import ValueBands, bands_of
-from segkit.trust.micro_clusters import Compressed, compress, contingency, fit_weighted, jaccards, pair_recall
+from segkit.trust.micro_clusters import (
+    MICRO,
+    Compressed,
+    compress,
+    contingency,
+    fit_weighted,
+    jaccards,
+    pair_recall,
+)
 
 MOST = 5_000  # customers that methods without weights are fitted to again
 SHOWN = 200  # customers in the consensus matrix
 SEEDS = 10
+REPEATABLE = 0.75  # mean Jaccard similarity (Hennig 2007)
+QUICK_RESAMPLES = 10
+QUICK_POINTS = 1_000  # micro-clusters, or customers of methods without weights, of the quick check
 LEVELS = ((0.85, "very stable"), (0.75, "stable"), (0.6, "a pattern, its edges are not"), (0.0, "dissolves"))
 """What Hennig says of the mean Jaccard similarity: under 0.6, a cluster should not be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """How repeatable each segment is, and the evidence.
-
-    Made by :func:`stability`.
+    """How repeatable each segment is, with the evidence; made by :func:`stability`.
 
     Attributes
     ----------
@@ -45,10 +54,10 @@ class Stability:
           that can be: missing, and empty, where the segments are nothing without any;
         * `verdict` in words.
     consensus : DataFrame of shape (n_shown, n_shown)
-        For customers drawn by lot, in the order of segments: in which share of the samples that hold both
+        For customers drawn at random, in the order of segments: the share of samples that hold both in which
         two of them are together.
     facts : dict
-        Resamples, customers that were looked at, seed.
+        Resamples, customers that were refitted, seed.
     """
 
     segments: pd.DataFrame
@@ -71,13 +80,13 @@ class Stability:
 
 
 def stability(
-    result: Segmentation,
+    result: Partition,
     *,
     resamples: int = 50,
     random_state: int = 0,
     progress: bool = True,
 ) -> Stability:
-    """Make the segments again and again, and see which come back.
+    """Refit the segments on bootstrap samples, and measure which come back.
 
     Parameters
     ----------
@@ -96,17 +105,17 @@ def stability(
     Raises
     ------
     ValueError
-        If there are fewer than two segments, or no resample is asked for.
+        If there are fewer than two segments, or `resamples` is below 1.
 
     Notes
     -----
     The mean Jaccard similarity over bootstrap samples is Hennig's [1]_; prediction strength is
-    Tibshirani and Walther's [2]_, a segment at a time; the consensus matrix is that of Monti et al. [3]_.
+    Tibshirani and Walther's [2]_, by segment; the consensus matrix is that of Monti et al. [3]_.
 
-    **Repeatable is not real.** A single crowd may be cut at the same place every time; only
-    :func:`segkit.structure_test` asks whether there is anything to cut.
+    **Repeatable is not real.** A continuum may be cut at the same place every time; only
+    :func:`segkit.structure_test` tests whether there are groups.
 
-    k-means is made again on weighted micro-clusters, other methods on at most 5,000 customers.
+    k-means is refitted on weighted micro-clusters, other methods on at most 5,000 customers.
 
     References
     ----------
@@ -122,8 +131,8 @@ def stability(
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": range(1, 41)}, index=[f"c{i:02}" for i in range(40)])
     >>> customers["frequency"] += 100 * (customers["frequency"] > 20)
-    >>> told = sg.stability(sg.segment(customers, n_segments=2), resamples=10, progress=False)
-    >>> told.segments["jaccard"].to_list()
+    >>> found = sg.stability(sg.segment(customers, n_segments=2), resamples=10, progress=False)
+    >>> found.segments["jaccard"].to_list()
     [1.0, 1.0]
     """
     checked_result(result)
@@ -135,19 +144,19 @@ def stability(
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
     bench = _RefitBench(result, rng)
-    shown = bench.drawn_by_lot(rng)
+    shown = bench.points_at_random(rng)
     likeness, together, met = [], np.zeros((len(shown),) * 2), np.zeros((len(shown),) * 2)
     done = 0
-    bar = tqdm(range(resamples), desc="Making the segments again", disable=not progress, leave=False)
+    bar = tqdm(range(resamples), desc="Refitting the segments", disable=not progress, leave=False)
     try:
         for _ in bar:
             weights = bench.crowd.bootstrap_weights(rng)
-            again = fit_weighted(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
-            likeness.append(bench.likeness(again))
+            refit = fit_weighted(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
+            likeness.append(bench.likeness(refit))
             here = (weights > 0)[shown]
             both = np.outer(here, here)
             met += both
-            together += both & (again[shown][:, None] == again[shown][None, :])
+            together += both & (refit[shown][:, None] == refit[shown][None, :])
             done += 1
     except KeyboardInterrupt:
         if not done:
@@ -179,7 +188,6 @@ def stability(
         },
         index=pd.Index(result.segments, name="segment"),
     )
-    segments.attrs["segkit"] = {"noun": result.noun}
     ids = bench.ids_of(shown)
     consensus = pd.DataFrame(
         np.divide(together, met, out=np.full(met.shape, np.nan), where=met > 0), ids, ids
@@ -187,6 +195,28 @@ def stability(
     consensus.attrs["segments"] = [result.name_of(int(s)) for s in bench.labels[shown]]
     facts = {"resamples": done, "looked_at": bench.crowd.n_customers, "random_state": random_state}
     return Stability(segments, consensus, facts)
+
+
+def quick_stability(result: Partition) -> float:
+    """Return the mean Jaccard similarity of the least stable segment, over ten refits.
+
+    k-means is refitted on 1,000 weighted micro-clusters of everyone, other methods on at most 1,000 customers; it
+    takes under a second of 100,000 customers.
+    """
+    rng = np.random.default_rng(0)
+    bench = _RefitBench(result, rng, micro=QUICK_POINTS, most=QUICK_POINTS)
+    likeness = [
+        bench.likeness(
+            fit_weighted(
+                bench.clusterer,
+                bench.crowd.points,
+                bench.crowd.bootstrap_weights(rng),
+                int(rng.integers(2**31)),
+            )
+        )
+        for _ in range(QUICK_RESAMPLES)
+    ]
+    return float(np.mean(likeness, axis=0).min())
 
 
 def in_words(jaccard: float) -> str:
@@ -197,20 +227,18 @@ def in_words(jaccard: float) -> str:
 class _RefitBench:
     """The customers of a segmentation, and how its clusterer is fitted to them again."""
 
-    def __init__(self, result: Segmentation, rng: np.random.Generator):
+    def __init__(self, result: Partition, rng: np.random.Generator, *, micro: int = MICRO, most: int = MOST):
         ordered = result.prepared.sort_index()
         self._preparer, clusterer = preparer_and_clusterer(result.model)
         weighs = isinstance(clusterer, KMeans)
         self._rows = np.arange(len(ordered))
-        if not weighs and len(ordered) > MOST:
-            self._rows = np.sort(rng.choice(len(ordered), MOST, replace=False))
+        if not weighs and len(ordered) > most:
+            self._rows = np.sort(rng.choice(len(ordered), most, replace=False))
         prepared = ordered.to_numpy()[self._rows]
         self._index = ordered.index[self._rows]
         self._customers = result.customers.loc[self._index]
         self.clusterer = clone(clusterer).set_params(n_init=3) if weighs else clone(clusterer)
-        self.crowd: Compressed = (
-            compress(prepared, rng) if weighs else compress(prepared, rng, most=len(prepared))
-        )
+        self.crowd: Compressed = compress(prepared, rng, most=micro if weighs else len(prepared))
         own = result.labels.loc[self._index].to_numpy()
         self._segments = result.segments
         self.labels = own if not weighs else _majority(own, self.crowd)
@@ -278,8 +306,8 @@ class _RefitBench:
         except ValueError:  # a rule for certain features, such as RFM scores, is nothing without one of them
             return None
 
-    def drawn_by_lot(self, rng: np.random.Generator) -> np.ndarray:
-        """Return points that are shown, in the order of segments."""
+    def points_at_random(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the points of the consensus matrix, in the order of segments."""
         known = np.flatnonzero(self.labels != OUTSIDE)
         shares = self.crowd.weights[known] / self.crowd.weights[known].sum()
         drawn = rng.choice(known, min(SHOWN, len(known)), replace=False, p=shares)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
+from segkit.core.parts import called
 from sklearn.cluster import HDBSCAN
 from tables import EVIL, ODD_NAMES, oddly_named, three_groups
 
 import segkit as sg
-from segkit.core.parts import called
 from segkit.show.plots.distributions import _decades
 from segkit.show.plots.theme import GREY, OKABE_ITO, TINTS, segment_colors
 from segkit.trust.assess import Trust

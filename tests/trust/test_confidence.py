@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 import segkit as sg
 from segkit.create.choice import structure_summary
-from segkit.methods.fitting import _by_differences, nearest
+from segkit.methods.assignment import _by_differences, nearest
 from segkit.trust.confidence import ensemble
 from segkit.trust.confidence.calibration import confidences
 from segkit.trust.confidence.voting import NOBODY, Panel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import part_of
 from segkit.show.plots.theme import GREY, check_table, themed
 
 BANDS = ("Decided", "Leaning", "Undecided")
@@ -42,7 +41,7 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
     """
     shares = _shares(placed, undecided_below)
     sure = (placed["confidence"] >= _DECIDED).mean()
-    names, part = list(dict.fromkeys(shares["name"])), part_of(placed)
+    names, part = list(dict.fromkeys(shares["name"])), "Segment"
     told = [
         f"{BANDS[0]}: 9 in 10 models of other customers agree, or more",
         f"{BANDS[2]}: fewer than {undecided_below:.0%} do",
@@ -96,7 +95,7 @@ def _names(placed: pd.DataFrame) -> dict[int, str]:
     decided = placed[placed["segment"] != "Undecided"]
     known = dict(zip(decided["segment_id"], decided["segment"], strict=True))
     known = placed.attrs.get("segkit", {}).get("names", {}) | known
-    unnamed = part_of(placed)
+    unnamed = "Segment"
     return {
         i: known.get(i, "Outside" if i == -1 else f"{unnamed} {i}") for i in placed["segment_id"].unique()
     }

@@ -8,8 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import part_of
-from segkit.show.plots.theme import INK, SHORT, drawable, said_of, segment_scale, themed, with_trust
+from segkit.show.plots.theme import INK, SHORT, drawable, said_of, segment_scale, themed, with_badge
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 WIDE = 10.0  # at which a long tail gets a logarithmic axis
@@ -55,7 +54,7 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     ]
     title = {
         "text": "How do they differ?",
-        "subtitle": with_trust(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
+        "subtitle": with_badge(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
     }
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
 
@@ -76,7 +75,7 @@ def _row(frame: pd.DataFrame, feature: str, title: str) -> alt.LayerChart:
     base = alt.Chart(summary).encode(
         alt.Y("segment:N", title=None, sort=names),
         alt.Color("segment:N", scale=segment_scale(names), legend=None),
-        tooltip=[alt.Tooltip("segment:N", title=part_of(frame))]
+        tooltip=[alt.Tooltip("segment:N", title="Segment")]
         + [
             alt.Tooltip(f"{q}:Q", title=f"{share:.0%} below", format=",.2~f")
             for q, share in QUANTILES.items()

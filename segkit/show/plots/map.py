@@ -5,8 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import part_of
-from segkit.show.plots.theme import drawable, one_line, segment_scale, themed, with_trust
+from segkit.show.plots.theme import drawable, one_line, segment_scale, themed, with_badge
 
 MOST_MARKS = 5_000
 
@@ -47,7 +46,7 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
     shown = _sample(frame, random_state)
     subtitle = f"{len(frame):,} customers; near means alike, axes have no unit."
     if len(shown) < len(frame):
-        share = f"the same share of each {part_of(frame).lower()}"
+        share = "the same share of each segment"
         subtitle = f"{len(shown):,} of {len(frame):,} customers, {share}. Axes have no unit."
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
@@ -55,9 +54,9 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
     marks["customer"] = shown.index.astype("str")
     marks["segment"], marks["value"] = shown["segment"].astype("str").array, shown[color].array
     called = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
-    tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title=part_of(frame))]
+    tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title="Segment")]
     if color == "segment":
-        hue = alt.Color("segment:N", title=part_of(frame), scale=segment_scale(names), sort=names)
+        hue = alt.Color("segment:N", title="Segment", scale=segment_scale(names), sort=names)
     elif pd.api.types.is_numeric_dtype(frame[color].dtype):
         skewed = frame[color].min() >= 0 and frame[color].skew() > 1
         scale = alt.Scale(scheme="viridis", type="symlog" if skewed else "linear")
@@ -76,7 +75,7 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
             hue,
             tooltip=tooltip,
         )
-        .properties(title={"text": "The map", "subtitle": with_trust(frame, subtitle)}, width=560, height=420)
+        .properties(title={"text": "The map", "subtitle": with_badge(frame, subtitle)}, width=560, height=420)
     )
 
 

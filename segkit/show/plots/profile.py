@@ -9,8 +9,7 @@ import altair as alt
 import pandas as pd
 
 from segkit.core.checks import check_count
-from segkit.core.parts import part_of
-from segkit.show.plots.theme import INK, check_table, drawable, themed, with_trust
+from segkit.show.plots.theme import INK, check_table, drawable, themed, with_badge
 
 COLUMNS = ("segment_id", "segment", "feature", "effect", "inside", "others", "unit")
 LETTERS = 13  # of a line above a cell
@@ -61,7 +60,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
                 interpolate="rgb",
             ),
             tooltip=[
-                alt.Tooltip("segment:N", title=part_of(profile)),
+                alt.Tooltip("segment:N", title="Segment"),
                 alt.Tooltip("feature:N", title="Feature"),
                 alt.Tooltip("here:N", title="Here"),
                 alt.Tooltip("elsewhere:N", title="All others"),
@@ -69,7 +68,7 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
             ],
         )
         .properties(
-            title={"text": "What sets them apart?", "subtitle": with_trust(profile, subtitle)},
+            title={"text": "What sets them apart?", "subtitle": with_badge(profile, subtitle)},
             width=max(86 * len(names), 260),
             height=24 * len(features),
         )

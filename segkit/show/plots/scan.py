@@ -7,19 +7,17 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import BANDS, noun_of, part_of
 from segkit.show.plots.theme import GREY, OKABE_ITO, themed
 
 PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("stability", "stability_spread", "Repeatable? Stability (adjusted Rand index)"),
-    ("prediction_strength", "prediction_spread", "Repeatable? Prediction strength (worst {part})"),
+    ("prediction_strength", "prediction_spread", "Repeatable? Prediction strength (weakest segment)"),
     ("silhouette", "silhouette_error", "Separate? Silhouette (−1 to 1)"),
-    ("smallest", None, "Large enough? Smallest {part} (share)"),
+    ("smallest", None, "Large enough? Smallest segment (share)"),
     ("inertia", None, "Tight? Inertia (squared prepared units)"),
     ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
 )
-NOT_REAL = "None says that segments exist."
-ONE_CONTINUUM = "Customers are one continuum: any number of bands serves."
+NOT_REAL = "No curve shows that distinct groups exist: structure_test does."
 MARKS = "Shaded: ± one standard deviation or error. Ring: a panel's favourite."
 LABELS = 34  # pixels that the labels beside each panel get, so that panels stand below each other
 NOTHING = pd.Series(dtype=float)
@@ -44,20 +42,16 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
     ConcatChart
         A panel for each measure, with its spread: stability, prediction strength, silhouette, the
         smallest segment, inertia, and the outcome where the scan has one. Where a measure has a favourite
-        it is ringed, and the subtitle names them: they seldom agree. The parts are called bands where the
-        scan says so, as that of :class:`segkit.ClusterTuner` and of the report does of a continuum.
+        it is ringed, and the subtitle names them: they seldom agree.
     """
-    noun, part = noun_of(scan), part_of(scan).lower()
     panels = [
-        _panel(scan, value, spread, title.format(part=part), chosen)
-        for value, spread, title in PANELS
-        if value in scan.columns
+        _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
     ]
     facts = scan.attrs.get("segkit", {})
-    subtitle = [_favourites(scan), f"{ONE_CONTINUUM if noun == BANDS else NOT_REAL} {MARKS}"]
+    subtitle = [_favourites(scan), f"{NOT_REAL} {MARKS}"]
     if facts.get("looked_at", 0) < facts.get("customers", 0):
         subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
-    title = {"text": f"How many {noun}?", "subtitle": subtitle}
+    title = {"text": "How many segments?", "subtitle": subtitle}
     return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
 
 
@@ -80,7 +74,7 @@ def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chose
     points = scan[[value]].rename(columns={value: "value"}).rename_axis("k").reset_index()
     wide = scan[spread].to_numpy() if spread else 0.0
     points["low"], points["high"] = points["value"] - wide, points["value"] + wide
-    x = alt.X("k:O", title=f"Number of {noun_of(scan)}", axis=alt.Axis(labelAngle=0, grid=False))
+    x = alt.X("k:O", title="Number of segments", axis=alt.Axis(labelAngle=0, grid=False))
     scale = alt.Scale(zero=value in ("smallest", "inertia"))
     axis = alt.Axis(
         format=".0%" if value in ("smallest", "outcome") else "~s" if value == "inertia" else ".2f",
@@ -118,7 +112,7 @@ def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chose
         .then(alt.value(OKABE_ITO[1]))
         .otherwise(alt.value(OKABE_ITO[0])),
         tooltip=[
-            alt.Tooltip("k:O", title=noun_of(scan).capitalize()),
+            alt.Tooltip("k:O", title="Segments"),
             alt.Tooltip("value:Q", title=value, format=",.3~f"),
         ],
     )

@@ -8,7 +8,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.core.parts import SEGMENTS, noun_of
 from segkit.show.plots.theme import GREY, OKABE_ITO, one_line, themed
 
 YARDSTICK = "the yardstick"  # the verdict of RFM quintiles in a board
@@ -31,7 +30,7 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     -------
     VConcatChart
         A panel for each outcome: the share explained, with its 95 % interval; a grey tick for the most
-        that groups of the same sizes explain when they are drawn by lot; a dashed line at RFM quintiles.
+        that groups of the same sizes explain when they are drawn at random; a dashed line at RFM quintiles.
 
     Examples
     --------
@@ -45,12 +44,14 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     >>> chart = sg.plot_scoreboard(board)
     """
     rows = board.reset_index()
-    # A board of one result calls it "segments", as a key; what is shown is what its parts are.
-    ours = noun_of(board)
-    rows["segmentation"] = [ours if name == SEGMENTS else one_line(name) for name in rows["segmentation"]]
+    ours = "segments"
+    rows["segmentation"] = [one_line(name) for name in rows["segmentation"]]
     rows["kind"] = [RIVAL if name in RIVALS else ours for name in rows["segmentation"]]
     # Where hardly anybody differs, as when nobody churns, intervals run off to nowhere: the page ends at −20 %.
-    low, high = float(min(rows["low"].min(), 0)), float(max(rows["high"].max(), rows["by_lot"].max(), 0.05))
+    low, high = (
+        float(min(rows["low"].min(), 0)),
+        float(max(rows["high"].max(), rows["at_random"].max(), 0.05)),
+    )
     limits = [max(low, LOWEST), min(high, 1.0)]
     rows["at"] = np.where(rows["explained"] < limits[0], BEYOND, WITHIN)
     outcomes = list(dict.fromkeys(rows["outcome"]))
@@ -97,7 +98,7 @@ def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], ours: str, *, 
     lot = base.mark_tick(color=GREY, opacity=0.8, size=16, thickness=4)
     yardstick = alt.Chart(known[known["verdict"] == YARDSTICK])
     layers = [
-        lot.encode(alt.X("by_lot:Q", **look), y),
+        lot.encode(alt.X("at_random:Q", **look), y),
         yardstick.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x),
         base.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q", **look), alt.X2("high:Q"), y, color),
         base.mark_point(size=90, filled=True, opacity=1).encode(
@@ -115,7 +116,7 @@ def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], ours: str, *, 
                 alt.Tooltip("explained:Q", title="Explained", format=".1%"),
                 alt.Tooltip("low:Q", title="from", format=".1%"),
                 alt.Tooltip("high:Q", title="to", format=".1%"),
-                alt.Tooltip("by_lot:Q", title="By lot, at most", format=".1%"),
+                alt.Tooltip("at_random:Q", title="By lot, at most", format=".1%"),
                 alt.Tooltip("gain:Q", title="Beyond RFM quintiles", format="+.1%"),
                 alt.Tooltip("verdict:N", title="In words"),
             ],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import part_of
-from segkit.show.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_trust
+from segkit.show.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_badge
 
 
 def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
@@ -37,7 +36,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart(bars).encode(
         alt.Y("segment:N", title=None, sort=names),
         tooltip=[
-            alt.Tooltip("segment:N", title=part_of(sizes)),
+            alt.Tooltip("segment:N", title="Segment"),
             alt.Tooltip("customers:Q", title="Customers", format=","),
             alt.Tooltip("share:Q", title="Share", format=".1%"),
         ],
@@ -48,7 +47,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     )
     text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))
     chart = (bar + text).properties(
-        title={"text": "How large are they?", "subtitle": with_trust(sizes)},
+        title={"text": "How large are they?", "subtitle": with_badge(sizes)},
         width=420,
         height=34 * len(names),
     )

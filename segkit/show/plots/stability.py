@@ -6,7 +6,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.core.parts import noun_of, part_of
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, one_line, themed
 from segkit.trust.stability import Stability
 
@@ -65,7 +64,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
             alt.Color("measure:N", title=None, scale=alt.Scale(domain=measures, range=list(OKABE_ITO[:2]))),
             alt.Shape("measure:N", title=None, scale=alt.Scale(domain=measures, range=["circle", "diamond"])),
             tooltip=[
-                alt.Tooltip("name:N", title=part_of(stability.segments)),
+                alt.Tooltip("name:N", title="Segment"),
                 alt.Tooltip("share:Q", title="Share of customers", format=".1%"),
                 alt.Tooltip("jaccard:Q", title="Mean Jaccard similarity", format=".2f"),
                 alt.Tooltip("low:Q", title="5 % of samples below", format=".2f"),
@@ -77,7 +76,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
         )
     )
     title = {
-        "text": f"Would the {noun_of(stability.segments)} come back?",
+        "text": "Would the segments come back?",
         "subtitle": [
             f"Made again on {stability.facts['resamples']} bootstrap samples; the bar holds 90 % of them.",
             NOT_REAL,
@@ -120,7 +119,7 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
         bootstrap samples two are together. Of more than 70 customers, neighbours within a segment are
         drawn as their mean.
     """
-    part = part_of(stability.segments)
+    part = "Segment"
     values, names, sizes = _binned(stability.consensus)
     n = len(values)
     row, column = np.indices(values.shape)
@@ -174,7 +173,7 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
         "text": "Who stays with whom?",
         "subtitle": [
             f"{shown}{means}.",
-            f"Dark blocks on the diagonal: {noun_of(stability.segments)} that hold together.",
+            "Dark blocks on the diagonal: segments that hold together.",
         ],
     }
     return themed(

@@ -111,10 +111,10 @@ def said_of(feature: str, unit: str = "", meaning: str = "") -> str:
     return one_line(f"{feature}{told}" if known else f"{feature}{told} ({unit})")
 
 
-def with_trust(table: pd.DataFrame, *lines: str) -> list[str]:
-    """Return the lines of a subtitle, and after them what is known of how far to trust the segments shown."""
-    told = table.attrs.get("segkit", {}).get("trust")
-    return [*lines, *([told] if told else [])]
+def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
+    """Return the lines of a subtitle, and after them the badge of the segmentation: its kind."""
+    badge = table.attrs.get("segkit", {}).get("badge")
+    return [*lines, *([badge] if badge else [])]
 
 
 def check_table(table: object, columns: Sequence[str], source: str) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from segkit.core.parts import part_of
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, drawable, themed
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
         ).axis(orient="top", labelAngle=0, labelFontSize=13, labelFontWeight=600),
         alt.Y("segment:N", title=None, sort=names, scale=alt.Scale(paddingInner=GAP)),
         tooltip=[
-            alt.Tooltip("segment:N", title=part_of(trust.segments)),
+            alt.Tooltip("segment:N", title="Segment"),
             alt.Tooltip("question:N", title="Question"),
             alt.Tooltip("word:N", title="Verdict"),
             alt.Tooltip("why:N", title="Because"),

@@ -20,12 +20,12 @@ from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events, read_events
-from segkit.core.parts import called
 from segkit.create.segment import segment
-from segkit.create.segmentation import BANDS, Segmentation
+from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import profile, segment_sizes
 from segkit.methods.fitting import METHODS
+from segkit.methods.partition import VALUE_BANDS
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
 from segkit.show.plots.profile import plot_profile
@@ -35,9 +35,9 @@ from segkit.show.plots.structure import plot_structure
 from segkit.show.plots.trust import plot_trust
 from segkit.trust.scan import scan_clusters, suggested_k
 
-FLAT = "For looking only: the {noun} were made in all dimensions, and this shows two."
+FLAT = "For looking only: the segments were made in all dimensions, and this shows two."
 FLAT_OF_TIERS = (
-    "For looking only: the bands are tiers of {by}, and this shows all features in two dimensions."
+    "For looking only: the segments are tiers of {by}, and this shows all features in two dimensions."
 )
 UNSAID = ("currency", "ratio", "factor", "share")  # units that a figure is read without
 STRONGEST = 5  # differences told of each segment
@@ -94,7 +94,7 @@ def report(
         From :func:`segkit.scan_clusters`; made for 2 to 10 segments if not given, and the result is no tiers
         of value, of which any number serves.
     title : str, optional
-        "Customer segments" if not said, and "Customer bands" of a continuum.
+        "Customer segments" by default.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def report(
         scan = scan_clusters(result.customers, k=k, method=method, random_state=0)
     if result.assessment is None:
         result = result.with_trust(result.trust)
-    path.write_text(_page(result, scan, title or f"Customer {result.noun}"), encoding="utf-8")
+    path.write_text(_page(result, scan, title or "Customer segments"), encoding="utf-8")
     return path
 
 
@@ -180,7 +180,7 @@ def report_orders(
     scan = scan_clusters(customers, k=_possible(customers, n_segments), random_state=random_state)
     chosen = n_segments or suggested_k(scan)
     result = segment(customers, n_segments=chosen, random_state=random_state)
-    return report(result, output, scan=scan, title=f"Customer {result.noun} of {Path(str(source)).name}")
+    return report(result, output, scan=scan, title=f"Customer segments of {Path(str(source)).name}")
 
 
 def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
@@ -208,8 +208,7 @@ def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
     numbers = list(result.customers.select_dtypes("number").columns)
     charts: dict[str, Any] = {"sizes": plot_sizes(sizes)}
     if scan is not None:
-        shown = scan if _are_tiers(result) else called(scan, result.noun)  # tiers are of no scan
-        charts |= {"scan": plot_scan(shown, chosen=_marked(result, scan))}
+        charts |= {"scan": plot_scan(scan, chosen=_marked(result, scan))}
     told, cards = [], ""
     if len(set(result.labels)) > 1:
         table = profile(result)
@@ -223,13 +222,13 @@ def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
     charts |= {"map": plot_map(frame)} | ({"distributions": plot_distributions(frame, told)} if told else {})
     as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
     sources = ", ".join(facts.get("sources", [])) or "a table of features"
-    flat = FLAT_OF_TIERS.format(by=facts["by"]) if _are_tiers(result) else FLAT.format(noun=result.noun)
-    lead = f"{len(frame):,} customers in {len(result.segments)} {result.noun}{as_of}, from {sources}."
+    flat = FLAT_OF_TIERS.format(by=facts["by"]) if _are_tiers(result) else FLAT
+    lead = f"{len(frame):,} customers in {len(result.segments)} segments{as_of}, from {sources}."
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><style>{STYLE}</style><script>{_vega()}</script></head><body>
 <h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>
-<p class="note">{html.escape(trust.summary)}</p>
+<p class="note"><b>{html.escape(result.badge)}.</b> {html.escape(result.kind_sentence)}</p>
 <div class="cards">{cards}</div>
 {_section("How large they are", "sizes", charts)}
 {_section("What sets them apart", "profile", charts)}
@@ -282,7 +281,7 @@ def _figure(value: float, unit: str) -> str:
 
 
 def _are_tiers(result: Segmentation) -> bool:
-    return result.provenance.get("method") == BANDS
+    return result.provenance.get("method") == VALUE_BANDS
 
 
 def _scanned_as(result: Segmentation) -> str | None:
@@ -298,27 +297,13 @@ def _marked(result: Segmentation, scan: pd.DataFrame | None) -> int | None:
 
 def _trust(result: Segmentation, scan: pd.DataFrame | None) -> str:
     k = _marked(result, scan)
-    said = (
-        "Whether segments are real is not said by curves: a single crowd can be cut into parts that are "
-        f"far apart, and at the same place every time. They say how well each number of {result.noun} holds."
-    )
-    if scan is None:
-        said = "Whether they come back, and whether they are worth having, are questions of their own."
-    found = (result.provenance.get("structure") or {}).get("verdict")
-    if _are_tiers(result) and found != "continuum":
-        said = f"These are tiers of {result.provenance['by']}, and no natural segments. {said}"
-    elif result.is_bands:
-        said = (
-            "These are bands of one continuum, not natural segments: customers shade into each other, and any number "
-            f"of bands serves as well. {said}"
-        )
     if scan is None or k is None:
-        return said
+        return result.kind_sentence
     row = scan.loc[k]
     return (
-        f"Made again on customers drawn anew with replacement, {k} {result.noun} agree with these by "
-        f"{row['stability']:.2f} (adjusted Rand index; 1 is always, 0 is chance). "
-        f"Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1. {said}"
+        f"{result.kind_sentence} Refitted on resampled customers, {k} segments agree with these by "
+        f"{row['stability']:.2f} (adjusted Rand index; 1 is the same, 0 is chance). Their silhouette is "
+        f"{row['silhouette']:.2f} on a scale from −1 to 1."
     )
 
 

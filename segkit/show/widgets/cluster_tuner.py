@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from typing import Any
 
 import altair as alt
 import ipywidgets as w
@@ -16,13 +15,12 @@ from sklearn.pipeline import make_pipeline
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
-from segkit.core.parts import BANDS, SEGMENTS, called
-from segkit.create.choice import structure_summary
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS, make_clusterer
 from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
+from segkit.trust.structure import remembered_test
 
 SAID = {
     "kmeans": "k-means: round groups",
@@ -76,15 +74,14 @@ class ClusterTuner(w.VBox):
         self._k = _possible(customers, k)
         self._scans: dict[str, pd.DataFrame] = {}
         scan = self._scan_with(method)
-        self._noun = BANDS if self._told["verdict"] == "continuum" else SEGMENTS
         start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
         self._slider = w.SelectionSlider(
-            options=self._k, value=start, description=self._noun.capitalize(),
+            options=self._k, value=start, description="Segments",
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
         self._chart = alt.JupyterChart(
-            plot_scan(called(scan, self._noun), chosen=self._slider.value),
+            plot_scan(scan, chosen=self._slider.value),
             embed_options={"renderer": "svg", "actions": False},
         )
         self._note, self._shown_code = w.HTML(), w.HTML()
@@ -125,7 +122,7 @@ class ClusterTuner(w.VBox):
         """Take over the method that was chosen in the list, or say in place why not, and put the list back."""
         if change["new"] == self.method:
             return
-        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} {self._noun} …")
+        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
         try:
             self.method = change["new"]
         except t.TraitError as error:
@@ -148,14 +145,14 @@ class ClusterTuner(w.VBox):
         return self._scans[method]
 
     def _draw(self) -> None:
-        self._chart.chart = plot_scan(called(self.scan, self._noun), chosen=self.n_segments)
+        self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
         at = self.scan.loc[self.n_segments]
         self._note.value = (
             f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
             if self.error
             else _grey(
-                f"With {self.n_segments} {self._noun}: made again on resampled customers, {at['stability']:.2f} "
-                f"agreement (adjusted Rand index); the smallest {self._noun[:-1]} holds {at['smallest']:.1%} "
+                f"With {self.n_segments} segments: refitted on resampled customers they agree by {at['stability']:.2f} "
+                f"(adjusted Rand index; 1 is the same); the smallest segment holds {at['smallest']:.1%} "
                 f"of the customers. {self._in_range()}"
             )
         )
@@ -169,12 +166,8 @@ class ClusterTuner(w.VBox):
         """Say which numbers can be defended, and whether there is anything to divide."""
         numbers = [str(k) for k in defensible_k(self.scan)]
         range_ = f"About as repeatable as the best: {', '.join(numbers)}."
-        return f"{range_} {self._told['sentence']}"
-
-    @property
-    def _told(self) -> dict[str, Any]:
-        """What the structure test says of these customers, asked once."""
-        return structure_summary(self._customers.sort_index())
+        test, _ = remembered_test(self._customers.sort_index())
+        return f"{range_} {test.sentence}"
 
     @property
     def model(self) -> BaseEstimator:

@@ -21,8 +21,8 @@ function render({ model, el }) {
   color.setAttribute("aria-label", "Colour by");
   const ramp = element("div", { className: "ramp" });
   const segments = element("div", { className: "segments" });
-  const called = element("span");
-  const trust = element("p", { className: "trust" });
+  const badge = element("span", { className: "badge" });
+  const kind = element("p", { className: "kind" });
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
   const heading = element("h4");
@@ -56,12 +56,6 @@ function render({ model, el }) {
     }
   };
 
-  const drawCalled = () => {
-    const bands = model.get("noun") === "bands";
-    called.textContent = bands ? "Bands" : "Segments";
-    const parts = [...color.options].find((option) => option.value === "segment");
-    if (parts) parts.textContent = bands ? "band" : "segment";
-  };
   const drawSegments = () => {
     const controls = () => [...segments.querySelectorAll("input, button")];
     const focused = controls().findIndex((control) => control.matches(":focus"));
@@ -116,14 +110,16 @@ function render({ model, el }) {
   };
 
   const drawWords = () => {
-    trust.textContent = model.get("trust");
+    badge.textContent = model.get("badge");
+    kind.textContent = model.get("kind_sentence");
     error.textContent = model.get("error");
     code.textContent = model.get("code");
   };
 
   const root = element("div", { className: "segkit panel" },
     element("h4", {}, "Colour by"), color, ramp,
-    element("h4", {}, called, ": write a name, press Enter"), segments, trust, error,
+    element("h4", {}, "Segments: write a name, press Enter"), segments,
+    element("div", {}, badge), kind, error,
     heading, hint, table,
     element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
@@ -131,10 +127,10 @@ function render({ model, el }) {
   const draws = {
     "change:color_by": drawColor, "change:ramp": drawColor, "change:segments": drawSegments,
     "change:wanted_names": drawHeard, "change:group": drawGroup, "change:error": drawWords, "change:code": drawWords,
-    "change:trust": drawWords, "change:noun": drawCalled,
+    "change:badge": drawWords, "change:kind_sentence": drawWords,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
-  [drawColor, drawCalled, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
+  [drawColor, drawSegments, drawGroup, drawWords].forEach((draw) => draw());
   const letGo = keepKeys(root);
   return () => {
     letGo();

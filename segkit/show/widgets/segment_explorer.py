@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
-from segkit.core.parts import PARTS
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import compare, segment_sizes
@@ -33,12 +32,12 @@ class SegmentPanel(anywidget.AnyWidget):
     color_by = t.Unicode("segment").tag(sync=True)
     ramp = t.Dict().tag(sync=True)
     segments = t.List(t.Dict()).tag(sync=True)
-    noun = t.Unicode("segments").tag(sync=True)
     wanted_names = t.Dict().tag(sync=True)
     focus = t.Int(None, allow_none=True).tag(sync=True)
     group = t.Dict().tag(sync=True)
     code = t.Unicode().tag(sync=True)
-    trust = t.Unicode().tag(sync=True)
+    badge = t.Unicode().tag(sync=True)
+    kind_sentence = t.Unicode().tag(sync=True)
     error = t.Unicode().tag(sync=True)
 
 
@@ -83,7 +82,7 @@ class SegmentExplorer(w.HBox):
             data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES,
             width="auto", height=height, axes=False, legend=False,
             background_color=(0.5, 0.5, 0.5, 0.06),
-            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=[_part(result)],
+            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
         )  # fmt: skip
         self._scatter.widget.layout.width = "100%"
         self._scatter.size(default=_point_size(len(self._index)))
@@ -190,7 +189,6 @@ class SegmentExplorer(w.HBox):
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result)
         colors = segment_colors(list(sizes["segment"]))
-        self.panel.noun = self.result.noun
         self.panel.segments = [
             {
                 "id": int(s),
@@ -201,14 +199,14 @@ class SegmentExplorer(w.HBox):
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
-        self.panel.trust = self.result.trust_line
+        self.panel.badge, self.panel.kind_sentence = self.result.badge, self.result.kind_sentence
         self._say_code()
 
     def _draw_colors(self) -> None:
         """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
         name = self.color_by
         column = self.result.named_labels if name == "segment" else self.result.customers[name]
-        self._shown[_part(self._given)] = self.result.named_labels.astype(str).to_numpy()
+        self._shown["segment"] = self.result.named_labels.astype(str).to_numpy()
         if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
             words = column.astype("str").fillna("unknown")
             order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
@@ -271,12 +269,7 @@ def _scatter_frame(result: Segmentation) -> pd.DataFrame:
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
     named = result.named_labels.astype(str).to_numpy()
-    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], _part(result): named})
-
-
-def _part(result: Segmentation) -> str:
-    """Return what the map says on hover that a customer is in: a segment or a band."""
-    return PARTS[result.noun].lower()
+    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "segment": named})
 
 
 def _viridis(steps: int) -> list[str]:

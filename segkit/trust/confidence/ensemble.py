@@ -44,7 +44,8 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import Preparer
-from segkit.methods.fitting import OUTSIDE, is_mixture, labels_of, neighbour_radius, preparer_and_clusterer
+from segkit.methods.assignment import OUTSIDE, is_mixture, neighbour_radius, preparer_and_clusterer
+from segkit.methods.fitting import labels_of
 from segkit.trust.confidence.calibration import confidences
 from segkit.trust.confidence.mixture import drawn, memberships
 from segkit.trust.confidence.voting import NOBODY, Arrays, Numbers, Panel, clusters_of, placed_by, prepared_by

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from segkit.methods.fitting import OUTSIDE, argmin_exact, costs_of_mixture, nearest, predicted
+from segkit.methods.assignment import OUTSIDE, argmin_exact, costs_of_mixture, nearest, predicted
 
 NOBODY = -2  # the segment of a cluster that is like none of them: a vote for no segment
 

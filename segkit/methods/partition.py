@@ -1,0 +1,169 @@
+"""Partition: customers divided by a fitted model, and all that is needed to assign another one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from segkit.core.messages import did_you_mean
+from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
+from segkit.methods.provenance import hash_of
+
+UNDECIDED = "Undecided"  # the name of customers between segments; no segment can have it
+VALUE_BANDS = "value_bands"  # the method of segkit.value_bands
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Customers divided into segments by a fitted model.
+
+    What functions of trust need; :class:`segkit.Segmentation` adds the map, the trust and the confidence.
+
+    Attributes
+    ----------
+    customers : DataFrame of shape (n_customers, n_features)
+        The features that the segments were made from, as given.
+    model : scikit-learn estimator
+        Fitted: the preparer and the clusterer, or what was passed as `model`.
+    labels : Series of int, shape (n_customers,)
+        Segment of each customer, on the index of `customers`; −1 is outside all segments.
+    ids : dict of int to int
+        Segment id of each label that the model gives.
+    names : dict of int to str
+        Names of the segments; those without one are "Segment 0", and so on.
+    provenance : dict
+        As-of, sources, features, parameters, versions, structure, kind, and the hash of the result.
+    """
+
+    customers: pd.DataFrame = field(repr=False)
+    model: BaseEstimator
+    labels: pd.Series = field(repr=False)
+    ids: dict[int, int] = field(repr=False)
+    names: dict[int, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def prepared(self) -> pd.DataFrame:
+        """The matrix that distances were measured in, no unit, on the index of `customers`."""
+        return self._prepared.copy(deep=False)
+
+    @functools.cached_property
+    def _prepared(self) -> pd.DataFrame:
+        preparer, _ = preparer_and_clusterer(self.model)
+        if preparer is None:
+            return self.customers.astype(float)
+        matrix = preparer.transform(self.customers)
+        try:
+            names = list(preparer.get_feature_names_out())
+        except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
+            names = [f"prepared {i}" for i in range(matrix.shape[1])]
+        return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
+
+    @property
+    def hash(self) -> str:
+        """A SHA-256 of customers and labels in the order of ids: equal segmentations have equal ones."""
+        return self.provenance.get("hash") or hash_of(self.customers.sort_index(), self.labels.sort_index())
+
+    @property
+    def segments(self) -> list[int]:
+        """The ids of the segments, without −1."""
+        return sorted(set(self.labels) - {OUTSIDE})
+
+    def name_of(self, segment: int) -> str:
+        """Return the name of a segment."""
+        return self.names.get(segment, "Outside" if segment == OUTSIDE else f"Segment {segment}")
+
+    @property
+    def named_labels(self) -> pd.Series:
+        """Each customer's segment by name, as an ordered category."""
+        order = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
+        kind = pd.CategoricalDtype([self.name_of(s) for s in order], ordered=True)
+        return self.labels.map(self.name_of).astype(kind).rename("segment")
+
+    @functools.cached_property
+    def _features(self) -> pd.Index:
+        return self.customers.columns
+
+    @functools.cached_property
+    def _assigner(self) -> Assigner:
+        return Assigner(self.model, self.prepared, self.labels, self.ids)
+
+    def assign(self, customers: pd.DataFrame) -> pd.Series:
+        """Assign customers to these segments with the frozen model.
+
+        Parameters
+        ----------
+        customers : DataFrame of shape (n, n_features)
+            The same features; further columns are ignored.
+
+        Returns
+        -------
+        Series of int, shape (n,)
+            Segment of each, on their index. A row's answer does not depend on the other rows.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing or not finite.
+        """
+        customers = self._features_of(customers)
+        if not len(customers):
+            return pd.Series([], index=customers.index, dtype="int64", name="segment")
+        with naming_customers():
+            labels = self._assigner(customers)
+        return pd.Series(labels, index=customers.index, name="segment")
+
+    def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns that the segments were made from, or say which is not there."""
+        if not isinstance(customers, pd.DataFrame):
+            raise TypeError(
+                f"customers is a {type(customers).__name__}. It should be a DataFrame with "
+                f"{', '.join(self._features)}."
+            )
+        if not customers.columns.equals(self._features):
+            features = list(self._features)
+            for name in features:
+                if name not in customers.columns:
+                    raise ValueError(
+                        f"These customers have no feature {name!r}."
+                        f"{did_you_mean(name, customers.columns)} The segments were "
+                        f"made from {', '.join(features)}; compute the same features for them."
+                    )
+            customers = customers[features]
+        return customers
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is computed when needed: its rules could not be sent to another process."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@contextlib.contextmanager
+def naming_customers() -> Iterator[None]:
+    """Name the customers as the cause of an error."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"These customers could not be assigned: {error} Each feature should be of the kind that the segments "
+            "were made from, and finite or, where the model has a rule for it, missing."
+        ) from error
+
+
+def checked_result(result: object, name: str = "result") -> None:
+    """Refuse an argument that is not a segmentation.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(result, Partition):
+        raise TypeError(
+            f"{name} is a {type(result).__name__}. It should be a Segmentation, as from segment(customers, …)."
+        )

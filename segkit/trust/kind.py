@@ -1,0 +1,80 @@
+"""Name the kind of a segmentation: natural, reproducible or constructive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from segkit.methods.partition import VALUE_BANDS, Partition
+from segkit.trust.stability import REPEATABLE, quick_stability
+from segkit.trust.structure import StructureTest, segment_table
+
+NATURAL, REPRODUCIBLE, CONSTRUCTIVE, UNCLEAR = "natural", "reproducible", "constructive", "unclear"
+MOST_OF_THEM = 0.5  # of the segments that are distinct groups, for the whole to be called natural
+
+BADGES = {
+    NATURAL: "Natural segments",
+    REPRODUCIBLE: "Reproducible segments",
+    CONSTRUCTIVE: "Constructive segments",
+    UNCLEAR: "Too little data to tell the kind",
+}
+FOLLOWED = "Your customers form distinct groups, and these segments follow them."
+PARTLY_FOLLOWED = "Your customers form distinct groups, and {real} of these {n} segments follow them."
+FEW_FOLLOWED = "Your customers form groups, but only {real} of these {n} segments follow them."
+ACROSS = "Your customers form groups, but these segments do not follow them."
+CONTINUUM = "Your customers form one continuum, without distinct groups."
+COME_BACK = "The same segments come back when they are made again from other customers like these."
+SLICES = "Use these segments as convenient slices: other divisions are as good."
+TIERS = "Tiers of {by}, from the highest to the lowest: a useful division, not groups."
+ONE = "There is only one segment, so nothing was divided."
+
+
+def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFrame) -> dict[str, Any]:
+    """Say whether segments are distinct groups, a division that comes back, or one of many as good [1]_.
+
+    Parameters
+    ----------
+    partition : Partition
+    test : StructureTest
+        Of its customers.
+    points : DataFrame of shape (n_looked_at, n_prepared)
+        The prepared customers that the test used.
+
+    Returns
+    -------
+    dict
+        `kind`: "natural" where at least half of the segments are distinct groups; else "reproducible" where each
+        comes back on bootstrap samples (mean Jaccard similarity of 0.75 or more), else "constructive"; "unclear"
+        where there is too little data. `sentence`: the same for a reader. `stability`: mean Jaccard similarity of
+        the least stable segment, where it was measured.
+
+    References
+    ----------
+    .. [1] Dolnicar & Leisch (2010), Evaluation of structure and reproducibility of cluster solutions using the
+       bootstrap, Marketing Letters 21.
+    """
+    n = len(partition.segments)
+    if partition.provenance.get("method") == VALUE_BANDS:
+        return _described(CONSTRUCTIVE, TIERS.format(by=partition.provenance.get("by", "value")))
+    if n < 2:
+        return _described(UNCLEAR, ONE)
+    if test.verdict == "too little":
+        return _described(UNCLEAR, test.sentence)
+    real = int((segment_table(partition, test, points)["verdict"] == "real").sum())
+    if real == n:
+        return _described(NATURAL, FOLLOWED)
+    if real >= MOST_OF_THEM * n:
+        return _described(NATURAL, PARTLY_FOLLOWED.format(real=real, n=n))
+    weakest = quick_stability(partition)
+    if test.verdict == "continuum":
+        start = CONTINUUM
+    else:
+        start = FEW_FOLLOWED.format(real=real, n=n) if real else ACROSS
+    if weakest >= REPEATABLE:
+        return _described(REPRODUCIBLE, f"{start} {COME_BACK}", weakest)
+    return _described(CONSTRUCTIVE, f"{start} {SLICES}", weakest)
+
+
+def _described(kind: str, sentence: str, stability: float | None = None) -> dict[str, Any]:
+    return {"kind": kind, "sentence": sentence, "stability": stability}
