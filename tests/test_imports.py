@@ -1,46 +1,58 @@
-"""Imports point one way, and nothing slow is loaded before it is needed."""
+"""Imports point one way, public names have one home, and nothing slow is loaded before it is needed."""
 
 import ast
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from shared_data import CHECKOUT
 
 import segkit
 
-LAYERS = (
-    {
-        "_arguments",
-        "_cache",
-        "_engine",
-        "_patience",
-        "_standard",
-        "_dialect",
-        "_portable",
-        "_times",
-        "_reading",
-        "_sentiment",
-        "_door",
-        "_sources",
-    }
-    | {"events", "attributes", "presets"},
-    {"features", "datasets", "quality"},
-    {"prepare", "bands", "cluster", "_customers", "_fit", "_parts", "_provenance"},
-    {"segmentation", "_storage", "_identity", "segmenting"}
-    | {"_one_population", "_other_models", "_panel", "_populations", "_votes"},
-    {"trust", "projection", "explain", "tailor", "monitor", "live", "privacy"},
-    {"plots"},
-    {"widgets", "reporting"},
-    {"_launch", "__main__"},
+ROOMS = (
+    ("core",),
+    ("collect",),
+    ("analyse", "datasets"),
+    ("methods",),
+    ("trust",),
+    ("create",),
+    ("tailor", "explain", "over_time"),
+    ("live", "privacy"),
+    ("show",),
+    ("cli",),
 )
-"""From left to right, as in DESIGN §3: a module imports from its own layer or from the left."""
+"""From left to right: a file imports from its own room, or from a room to the left."""
 
-ASKED = {("segmentation", "trust"), ("segmenting", "trust"), ("_storage", "trust")}
-"""The one look to the right, inside functions: segments say how far to trust them, and trust is computed from them."""
+PUBLIC = {
+    "collect": (
+        "Attributes EventCheck Events Region Scale bases check_events preset_catalogue read_attributes "
+        "read_events with_attributes"
+    ),
+    "analyse": (
+        "ADS BASKET CADENCE CONTEXT EMAIL FAMILIES FEEDBACK Feature PREFERENCE PUSH Preparer RFM SMS SOCIAL "
+        "TREND WEB customer_features distance_feature family feature_catalogue feature_sql make_preparer "
+        "path_feature select_features snapshots with_settings"
+    ),
+    "methods": "RFMSegmenter ValueBands",
+    "trust": (
+        "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
+        "stability structure_test"
+    ),
+    "create": "Segmentation segment value_bands",
+    "explain": "compare cross_segments effect_sizes profile project segment_sizes",
+    "over_time": "match_segments",
+    "show": (
+        "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
+        "plot_distributions plot_map plot_multiverse plot_profile plot_scan plot_scoreboard plot_sizes "
+        "plot_stability plot_structure plot_trust report"
+    ),
+}
+"""The public names of each room."""
 
-LAYER = {name: i for i, names in enumerate(LAYERS) for name in names}
+PLACE = {room: place for place, rooms in enumerate(ROOMS) for room in rooms}
 PACKAGE = CHECKOUT / "segkit"
+FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {
     "pandas",
     "sklearn",
@@ -57,47 +69,85 @@ HEAVY = {
 DRAWING = {"altair", "ipywidgets", "anywidget", "jscatter", "umap", "vl_convert"}
 
 
-def home(path):
-    """The part of the package that a file belongs to: a module's name, or its folder's."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_name(path):
+    """Return the dotted name of a file."""
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(node):
-    """The parts of segkit that an import statement names."""
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "imports are written out in full"
-        names = [f"{node.module}.{a.name}" for a in node.names] if node.module == "segkit" else [node.module]
-    else:
-        return set()
-    parts = [name.split(".") for name in names if name.split(".")[0] == "segkit"]
-    return {part[1] for part in parts if len(part) > 1 and part[1] != "__version__"}
+MODULES = {module_name(path): path for path in FILES}
 
 
-def for_types_only(tree):
-    """Every node under ``if TYPE_CHECKING:``, which no interpreter runs."""
-    tests = [
-        n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test).endswith("TYPE_CHECKING")
-    ]
-    return {inner for test in tests for inner in ast.walk(test)}
+@cache
+def imported(path):
+    """Return the files of segkit that a file imports, also in functions and for types only, each with its line."""
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: write imports out in full"
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else node.module for name in inside]
+        else:
+            continue
+        found |= {name: node.lineno for name in names if name in MODULES and name != "segkit"}
+    return found
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_from_left_to_right(path):
-    here = home(path)
-    if here == "__init__":
-        return  # the public names load whatever they are asked for
-    assert here in LAYER, f"{here} has no place among the layers: give it one"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = for_types_only(tree)
-    asked = {inner for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for inner in ast.walk(f)}
-    for node in ast.walk(tree):
-        if node not in skipped:
-            for part in imported(node):
-                if node in asked and (here, part) in ASKED:
-                    continue
-                assert LAYER[part] <= LAYER[here], f"line {node.lineno}: {here} imports {part}, to its right"
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_left(path):
+    room = path.relative_to(PACKAGE).parts[0]
+    if path.parent == PACKAGE:
+        return  # the public names, and the guard for an old Python
+    for name, line in imported(path).items():
+        other = name.split(".")[1]
+        allowed = other == room or PLACE[other] < PLACE[room]
+        assert allowed, f"line {line}: {room} imports {name}, which is not to its left"
+
+
+def test_no_import_circles():
+    def below(name, seen):
+        for other in imported(MODULES[name]):
+            if other not in seen:
+                seen.add(other)
+                below(other, seen)
+        return seen
+
+    assert [name for name in MODULES if name in below(name, set())] == []
+
+
+def test_rooms_are_listed():
+    top = {path.relative_to(PACKAGE).parts[0] for path in FILES} - {"__init__.py", "__main__.py"}
+    assert top <= set(PLACE) and len(top) + 2 <= 14
+
+
+def test_files_have_plain_names():
+    underscored = [p.name for p in FILES if p.stem.startswith("_") and not p.stem.startswith("__")]
+    assert underscored == []
+
+
+def test_folders_hand_nothing_on():
+    """Only segkit itself hands names on, and segkit.datasets, which people import from as from sklearn.datasets."""
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent in (PACKAGE, PACKAGE / "datasets"):
+            continue
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        assert len(body) == 1 and isinstance(body[0], ast.Expr), f"{path} holds more than a docstring"
+
+
+def test_import_module_stands_once():
+    users = [p for p in FILES if "import_module(" in p.read_text(encoding="utf-8")]
+    assert users == [PACKAGE / "__init__.py"]
+
+
+def test_public_names_by_room():
+    rooms = {}
+    for module, names in segkit._HOMES.items():
+        rooms.setdefault(module.split(".")[1], []).extend(names)
+    assert {room: sorted(names) for room, names in rooms.items()} == {
+        room: sorted(names.split()) for room, names in PUBLIC.items()
+    }
 
 
 def fresh(code):
@@ -114,7 +164,7 @@ def fresh(code):
     return set(run.stdout.rpartition("LOADED")[2].split())
 
 
-def test_importing_segkit_loads_nothing_slow():
+def test_importing_loads_nothing_slow():
     assert not HEAVY & fresh("import segkit; dir(segkit); segkit.__version__")
 
 
@@ -133,7 +183,7 @@ sg.Segmentation.load(result.save(tempfile.mkdtemp()))
 """
 
 
-def test_computing_never_loads_what_draws():
+def test_computing_loads_no_charts():
     assert not DRAWING & fresh(COMPUTE)
 
 
@@ -144,15 +194,15 @@ def test_drawing_loads_no_widgets():
 
 
 @pytest.mark.slow
-def test_umap_is_loaded_only_when_it_is_asked_for():
+def test_umap_loads_on_demand():
     assert "umap" in fresh(COMPUTE + "sg.project(result, 'umap')")
 
 
-def test_public_names_stay_what_they_are():
+def test_no_module_hides_a_name():
     """A submodule of the same name would take the place of a function once it is imported."""
     fresh(
         "import importlib, pkgutil, types, segkit as sg\n"
-        "parts = ('_launch', '__main__', 'datasets.__main__')\n"
+        "parts = ('cli', '__main__', 'datasets.__main__')\n"
         "for module in pkgutil.walk_packages(sg.__path__, 'segkit.'):\n"
         "    if not module.name.removeprefix('segkit.').startswith(parts): importlib.import_module(module.name)\n"
         "for name in set(sg.__all__) - {'datasets'}:\n"
