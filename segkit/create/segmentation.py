@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.analyse.prepare import Preparer
+from segkit.core.html import html_table, render
 from segkit.create import storage
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import UNDECIDED, Partition, naming_customers
@@ -23,6 +23,11 @@ from segkit.trust.confidence.voting import Panel
 from segkit.trust.kind import BADGES, UNCLEAR
 
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame that no feature may be called
+
+_SHOWN = """
+<p><b>Segmentation</b> of {{ customers }} customers in {{ segments }} segments. <b>{{ badge }}.</b> {{ sentence }}</p>
+{%- if why %}<p>{{ why }}</p>{% endif %}{{ table }}
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -415,19 +420,15 @@ class Segmentation(Partition):
     def _repr_html_(self) -> str:
         counts = self.labels.value_counts()
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
-        left = "style='text-align:left'"
-        rows = "".join(
-            f"<tr><td {left}>{html.escape(self.name_of(s))}</td><td>{counts[s]:,}</td>"
-            f"<td>{counts[s] / len(self.labels):.0%}</td></tr>"
-            for s in order
-        )
-        why = (self.provenance.get("choice") or {}).get("why", "")
-        return (
-            f"<p><b>Segmentation</b> of {len(self.labels):,} customers in {len(self.segments)} segments. "
-            f"<b>{html.escape(self.badge)}.</b> {html.escape(self.kind_sentence)}</p>"
-            f"{f'<p>{html.escape(why)}</p>' if why else ''}"
-            f"<table><thead><tr><th {left}>Segment</th><th>Customers</th><th>Share</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
+        rows = [(self.name_of(s), f"{counts[s]:,}", f"{counts[s] / len(self.labels):.0%}") for s in order]
+        return render(
+            _SHOWN,
+            customers=f"{len(self.labels):,}",
+            segments=len(self.segments),
+            badge=self.badge,
+            sentence=self.kind_sentence,
+            why=(self.provenance.get("choice") or {}).get("why", ""),
+            table=html_table(["Segment", "Customers", "Share"], rows),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +14,7 @@ from scipy.stats import false_discovery_control, norm
 
 from segkit.collect.events import Events
 from segkit.core.checks import check_count, check_seed
+from segkit.core.html import html_table, render
 from segkit.core.messages import joined
 from segkit.methods.partition import Partition, checked_result
 from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
@@ -34,6 +34,14 @@ WORDS = {
 }
 UNDIVIDED = {"structure": "several groups in one segment", "continuum": "the whole continuum"}
 TOO_FEW = "too little data to tell"
+
+_SHOWN = """
+<div>
+{%- for question, verdict, sentence, evidence in questions -%}
+<details><summary><b>{{ question }}</b> {{ verdict }}</summary>
+{%- if sentence %}<p>{{ sentence }}</p>{% endif %}{{ evidence }}</details>
+{%- endfor %}{{ table }}</div>
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +98,14 @@ class Trust:
 
     def _repr_html_(self) -> str:
         """Show the verdicts; the evidence for each opens by a click."""
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(row.name)}</td><td>{row.share:.0%}</td>"
-            f"<td style='text-align:left'>{html.escape(_line(row))}</td></tr>"
-            for row in self.segments.itertuples(index=False)
+        rows = [(row.name, f"{row.share:.0%}", _line(row)) for row in self.segments.itertuples(index=False)]
+        return render(
+            _SHOWN,
+            questions=self._questions(),
+            table=html_table(["Segment", "Share", "Verdict"], rows, text=(0, 2)),
         )
-        left = "<th style='text-align:left'>"
-        head = f"<tr>{left}Segment</th><th>Share</th>{left}Verdict</th></tr>"
-        parts = [_evidence(*question) for question in self._questions()]
-        return f"<div>{''.join(parts)}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
-    def _questions(self) -> list[tuple[str, str, str, pd.DataFrame | None]]:
+    def _questions(self) -> list[tuple[str, str, str, str]]:
         looked = self.segments.drop(columns=["verdict"])
         real = looked[["name", "real", "separation", "p_value"]]
         repeatable = looked[["name", "repeatable", "jaccard", "low", "high"]]
@@ -115,9 +120,9 @@ class Trust:
             else "How much of the next period's behaviour each segmentation explains."
         )
         return [
-            ("Real?", self.real, structure, real),
-            ("Repeatable?", self.repeatable, jaccard, repeatable),
-            ("Useful?", self.useful, board, self.scoreboard),
+            ("Real?", self.real, structure, _evidence(real)),
+            ("Repeatable?", self.repeatable, jaccard, _evidence(repeatable)),
+            ("Useful?", self.useful, board, _evidence(self.scoreboard)),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -363,7 +368,9 @@ def _line(row: Any) -> str:
     return verdict + (f"; next: {row.next_period}" if row.next_period else "")
 
 
-def _evidence(question: str, verdict: str, sentence: str, table: pd.DataFrame | None) -> str:
-    shown = "" if table is None else table.round(3).to_html(border=0, escape=True)
-    said = f"<p>{html.escape(sentence)}</p>" if sentence else ""
-    return f"<details><summary><b>{html.escape(question)}</b> {html.escape(verdict)}</summary>{said}{shown}</details>"
+def _evidence(table: pd.DataFrame | None) -> str:
+    """Return a table of evidence in HTML."""
+    if table is None:
+        return ""
+    shown = table.round(3).reset_index()
+    return html_table(list(shown.columns), shown.astype(object).where(shown.notna(), "").to_numpy())

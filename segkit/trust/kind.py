@@ -67,10 +67,8 @@ def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFram
     if real >= MOST_OF_THEM * n:
         return _described(NATURAL, PARTLY_FOLLOWED.format(real=real, n=n))
     weakest = quick_stability(partition)
-    if test.verdict == "continuum":
-        start = CONTINUUM
-    else:
-        start = FEW_FOLLOWED.format(real=real, n=n) if real else ACROSS
+    groups = FEW_FOLLOWED.format(real=real, n=n) if real else ACROSS
+    start = CONTINUUM if test.verdict == "continuum" else groups
     if weakest >= REPEATABLE:
         return _described(REPRODUCIBLE, f"{start} {COME_BACK}", weakest)
     return _described(CONSTRUCTIVE, f"{start} {SLICES}", weakest)

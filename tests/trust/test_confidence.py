@@ -13,6 +13,7 @@ import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
+from segkit.create.choice import structure_summary
 from shared_data import CHECKOUT
 from sklearn.cluster import (
     DBSCAN,
@@ -31,7 +32,6 @@ from tables import three_groups
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
-from segkit.create.choice import structure_summary
 from segkit.methods.assignment import _by_differences, nearest
 from segkit.trust.confidence import ensemble
 from segkit.trust.confidence.calibration import confidences

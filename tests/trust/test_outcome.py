@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from segkit.core.parts import noun_of
 from shared_data import shared
 from tables import purchases
 
 import segkit as sg
-from segkit.core.parts import noun_of
 from segkit.datasets import make_events
 from segkit.trust.outcome import RFM_CELLS, RFM_QUINTILES
 

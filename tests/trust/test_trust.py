@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from segkit.create.choice import structure_summary
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from tables import three_groups
 
 import segkit as sg
-from segkit.create.choice import structure_summary
 from segkit.datasets import make_events, one_population
 from segkit.trust.assess import Trust, _later_in_words, _repeats, _useful_in_words
 from segkit.trust.null_model import CopulaNull
