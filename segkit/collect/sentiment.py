@@ -19,7 +19,6 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from segkit.core.engine.connection import engine, materialise, table_of
-from segkit.core.engine.interrupts import allow_interrupts
 from segkit.core.messages import did_you_mean
 from segkit.core.schema import STANDARD
 
@@ -209,8 +208,7 @@ def _scores_of(texts: ir.Table, scorer: Scorer, source: str) -> Any:
             chunk = window.text.to_pyarrow().to_pylist()
             for first in range(0, len(chunk), BATCH):
                 batch = chunk[first : first + BATCH]
-                with allow_interrupts():
-                    scores = scorer.score(list(batch))
+                scores = scorer.score(list(batch))
                 parts.append(checked_scores(scores, batch, scorer.name))
                 bar.update(len(batch))
     values = np.concatenate([*parts, np.empty(0)])

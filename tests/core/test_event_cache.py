@@ -206,7 +206,7 @@ def test_who_inherits_a_log_does_not_delete_it(events, monkeypatch):
 
 def test_columns_of_the_codes_names_are_refused_and_unknown_ones_kept(events):
     t = events.table
-    with pytest.raises(ValueError, match="has a column 'Customer_Code', a name that its queries use"):
+    with pytest.raises(ValueError, match="has a column 'Customer_Code', a name that segkit uses itself"):
         replace(events, table=t.mutate(Customer_Code=t.kind)).cache()
     nothing = replace(events, table=t.mutate(category=ibis.null()))
     assert nothing.cache().table.category.isnull().all().to_pandas()

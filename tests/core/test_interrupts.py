@@ -1,4 +1,4 @@
-"""Long work of the engine shows how far it is, and ends where it is interrupted."""
+"""Long queries show their progress, and Ctrl-C ends them at once."""
 
 import _thread
 import contextlib
@@ -29,304 +29,255 @@ from segkit.core.engine.connection import drop_unused, engine, folder, gc_paused
 from segkit.core.engine.interrupts import run_interruptibly
 from segkit.datasets import make_events
 
-LONG = (
-    "SELECT count(*) FROM range(100_000_000) a, range(500) b WHERE a.range * b.range = 7"  # a minute and more
-)
+LONG = "SELECT count(*) FROM range(100_000_000) a, range(500) b WHERE a.range * b.range = 7"  # over a minute
+ONE = orders(("ada", "2024-01-01", 1.0))
 
 
 @pytest.fixture
-def interruptible():
-    """Hear SIGINT as Python does by itself: what a shell started in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
+def ctrl_c():
+    """Press Ctrl-C after some seconds; Python's own handler is set, since shells may ignore it in the background."""
+    before, timers = signal.signal(signal.SIGINT, signal.default_int_handler), []
+
+    def press(after):
+        timers.append(threading.Timer(after, _thread.interrupt_main))
+        timers[-1].start()
+
+    yield press
+    for timer in timers:
+        with contextlib.suppress(KeyboardInterrupt):  # one that came after the end of the work
+            timer.join()
+            time.sleep(0.01)
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """A bar is shown of whatever is not done at once."""
-    monkeypatch.setattr(interrupts, "SHORT", 0)
-    monkeypatch.setattr(interrupts, "LOOK", 0.01)
-    monkeypatch.setattr(interrupts, "DELAY", 0)
-
-
-def test_what_work_returns_or_raises_comes_through():
-    con = engine().con
-    assert run_interruptibly(con, lambda: run("SELECT 42"), "Asking") == [(42,)]
-    with pytest.raises(duckdb.CatalogException, match="nowhere"):
-        run_interruptibly(con, lambda: run("FROM nowhere"), "Asking")
-
-
-def test_a_bar_goes_from_left_to_right_and_away(impatient, monkeypatch, capsys):
+    """Show the bar of whatever is not done at once."""
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    told, rows, closed = [0.0], 40_000_000, []
+    for name, seconds in {"SHORT": 0, "LOOK": 0.01, "DELAY": 0}.items():
+        monkeypatch.setattr(interrupts, name, seconds)
+
+
+# --- the progress bar --------------------------------------------------------------------------------
+
+
+def test_results_and_errors_come_through():
+    assert run("SELECT 42", "Counting") == [(42,)]
+    with pytest.raises(duckdb.CatalogException, match="nowhere"):
+        run("FROM nowhere", "Counting")
+
+
+def test_a_bar_fills_and_goes(impatient, monkeypatch, capsys):
+    seen, closed = [0.0], []
 
     class Noted(tqdm.auto.tqdm):
-        """A bar, noting how full it was in the end."""
-
         def close(self):
             closed.append((self.n, self.total))
             super().close()
 
-    monkeypatch.setattr("tqdm.auto.tqdm", Noted)
-
-    class Told:
-        """The engine, noting how far it said that it was."""
-
+    class Engine:
         def query_progress(self):
-            told.append(engine().con.query_progress())
-            return told[-1]
+            seen.append(engine().con.query_progress())
+            return seen[-1]
 
-        def interrupt(self):
-            engine().con.interrupt()
-
-    counted = run_interruptibly(
-        Told(), lambda: run(f"SELECT sum(hash(range) % 2) >= 0 FROM range({rows})"), "Counting"
-    )
-    assert counted == [(True,)]
+    monkeypatch.setattr("tqdm.auto.tqdm", Noted)
+    query = "SELECT sum(hash(range) % 2) >= 0 FROM range(40_000_000)"
+    assert run_interruptibly(Engine(), lambda: run(query), "Counting") == [(True,)]
     shown = capsys.readouterr().err
     assert "Counting:" in shown and "%|" in shown
     assert shown.endswith("\r") and not shown.rpartition("\r")[0].rpartition("\r")[2].strip()
-    assert max(told) <= 100 and closed[-1] == (100, 100)
+    assert max(seen) <= 100 and closed[-1] == (100, 100)
 
 
-def test_what_is_soon_done_shows_nothing(capsys):
-    events = sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
-    sg.customer_features(events, sg.RFM, as_of="2024-02-01")
+def test_short_work_shows_nothing(capsys):
+    sg.customer_features(sg.read_events(ONE, kind="purchase"), sg.RFM, as_of="2024-02-01")
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("after", [0.2, 1.0])
-def test_who_interrupts_is_heard_at_once_and_the_engine_goes_on(after, interruptible):
-    begun = time.monotonic()
-    timer = threading.Timer(after, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_interruptibly(engine().con, lambda: run(LONG), "Counting")
-    timer.join()
-    assert time.monotonic() - begun < 30
-    events = sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
-    assert sg.customer_features(events, sg.RFM, as_of="2024-02-01")["frequency"].to_list() == [1]
-
-
-def test_reading_and_features_are_done_run_interruptibly(impatient, monkeypatch, tmp_path):
-    asked = []
-    real = run_interruptibly
-
-    def noted(connection, work, what):
-        asked.append(what)
-        return real(connection, work, what)
-
-    monkeypatch.setattr("segkit.core.engine.connection.patiently", noted)
-    pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "amount": [1.0]}).to_csv(
-        tmp_path / "orders.csv", index=False
-    )
-    events = sg.read_events(tmp_path / "orders.csv", kind="purchase")
-    assert asked and set(asked) == {"Reading orders.csv"}
-    sg.customer_features(events.cache(), sg.RFM, as_of="2024-02-01")
-    assert asked[-2:] == ["Keeping the log", "Computing features"]
-
-
-def _sigint(after):
-    timer = threading.Timer(after, _thread.interrupt_main)
-    timer.start()
-    return timer
-
-
-@pytest.fixture
-def orders_of_many(tmp_path):
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "customer_id": rng.integers(500, size=20_000).astype(str),
-            "timestamp": pd.Timestamp("2024-01-01")
-            + pd.to_timedelta(rng.integers(3_000_000, size=20_000), "s"),
-            "amount": rng.integers(1, 99, size=20_000) / 4,
-        }
-    )
-    path = tmp_path / "orders.parquet"
-    table.to_parquet(path)
-    return path
-
-
-def _left():
-    """Return the tables, attached logs and threads that there are, once those that nobody refers to are dropped."""
-    gc.collect()
-    drop_unused()
-    tables = run(
-        "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'segkit_%' OR table_name = 'events'"
-    )
-    logs = list(Path(folder()).glob(f"*_{os.getpid()}.duckdb*"))
-    return tables, logs, threading.active_count()
-
-
-def test_interrupted_at_any_moment_nothing_is_left_and_all_goes_on(interruptible, orders_of_many):
-    """Reading, keeping and features, forty times, each interrupted a little later than the one before."""
-
-    def all_of_it():
-        events = sg.read_events(orders_of_many, kind="purchase").cache()
-        events.describe()
-        return sg.customer_features(events, sg.RFM, as_of="2025-01-01")
-
-    expected = all_of_it()
-    begun = time.monotonic()
-    all_of_it()
-    lasts = time.monotonic() - begun
-    before = _left()
-    for i in range(40):
-        with contextlib.suppress(KeyboardInterrupt):
-            timer = _sigint(0.005 + lasts * i / 40)
-            all_of_it()
-            timer.join()
-            time.sleep(0.01)  # heard here, where it comes that late
-        timer.join()
-    assert _left() == before
-    pd.testing.assert_frame_equal(all_of_it(), expected)
-
-
-@pytest.mark.parametrize("further", [0.002, 0.05])
-def test_who_interrupts_twice_is_heard_once_and_the_engine_goes_on(further, interruptible):
-    timers = [_sigint(0.7), _sigint(0.7 + further)]
-    with pytest.raises(KeyboardInterrupt):
-        locked_engine(lambda: run_interruptibly(engine().con, lambda: run(LONG), "Counting"))()
-    for timer in timers:
-        with contextlib.suppress(KeyboardInterrupt):  # where the second comes after the end of the first
-            timer.join()
-    assert run("SELECT 1") == [(1,)]
-
-
-def test_a_statement_of_the_main_thread_is_interrupted_too(interruptible):
-    timer = _sigint(0.3)
-    begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        locked_engine(run)(LONG)
-    timer.join()
-    assert time.monotonic() - begun < 30
-
-
-def test_whoever_heard_interruptions_before_hears_them_after(interruptible):
-    sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_the_handler_of_somebody_else_stays(interruptible):
-    heard = []
-    signal.signal(signal.SIGINT, lambda *_: heard.append(1))
-    timer = _sigint(0.3)
-    assert run_interruptibly(engine().con, lambda: time.sleep(1) or run("SELECT 7"), "Asking") == [(7,)]
-    timer.join()
-    assert heard == [1]
-
-
-@pytest.mark.parametrize("broken", ["none", "pipe", "columns"])
-def test_where_no_bar_can_be_shown_the_work_is_done(broken, impatient, monkeypatch):
-    monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    if broken == "none":
-        monkeypatch.setattr(sys, "stderr", None)
-    elif broken == "pipe":
-        monkeypatch.setattr(sys, "stderr", _Broken())
-    else:
-        monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(int, "no number"))
-    rows = run_interruptibly(
-        engine().con, lambda: run("SELECT sum(hash(range) % 2) >= 0 FROM range(20000000)"), "Asking"
-    )
-    assert rows == [(True,)]
-
-
-class _Broken(io.StringIO):
+class Broken(io.StringIO):
     """A stream whose other end is closed."""
 
     def write(self, _):
         raise BrokenPipeError
 
 
-def test_threads_get_their_own_answers():
-    def asks(n):
-        return [run(f"SELECT {n}") for _ in range(300)]
-
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(asks, range(4)))
-    assert answers == [[[(n,)]] * 300 for n in range(4)]
-
-
-def test_generators_and_readers_may_run_beside_each_other():
-    def made(seed):
-        events, _ = make_events(20, kinds="purchase", random_state=seed)
-        return len(sg.customer_features(events, sg.RFM, as_of="2026-01-01"))
-
-    def read(_):
-        return len(sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase").kinds())
-
-    with ThreadPoolExecutor(4) as pool:
-        sizes = list(pool.map(lambda i: (made if i % 2 else read)(i), range(24)))
-    assert sizes[::2] == [1] * 12 and min(sizes[1::2]) > 10
+@pytest.mark.parametrize("broken", ["none", "pipe", "columns"])
+def test_work_needs_no_bar(broken, impatient, monkeypatch):
+    if broken == "columns":
+        monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(int, "no number"))
+    else:
+        monkeypatch.setattr(sys, "stderr", None if broken == "none" else Broken())
+    assert run("SELECT sum(hash(range) % 2) >= 0 FROM range(5_000_000)", "Counting") == [(True,)]
 
 
-@pytest.mark.parametrize(
-    "asks",
-    [
-        f"run_interruptibly(engine().con, lambda: run({LONG!r}), 'Counting')",
-        f"run({LONG!r})",
-        f"again(lambda: run({LONG!r}))",
-        "run_interruptibly(engine().con, lambda: time.sleep(60), 'Sleeping')",
-    ],
-)
-def test_what_is_still_asked_at_the_end_is_ended(asks):
-    """Python closes the engine while another thread waits for it, or asks again and again."""
+def test_reading_and_features_have_labels(monkeypatch, tmp_path):
+    labels = []
+
+    def noted(connection, work, what=""):
+        labels.append(what)
+        return run_interruptibly(connection, work, what)
+
+    monkeypatch.setattr("segkit.core.engine.connection.run_interruptibly", noted)
+    ONE.to_csv(tmp_path / "orders.csv", index=False)
+    events = sg.read_events(tmp_path / "orders.csv", kind="purchase")
+    assert set(labels) - {""} == {"Reading orders.csv"}
+    sg.customer_features(events.cache(), sg.RFM, as_of="2024-02-01")
+    assert [label for label in labels if label][-2:] == ["Keeping the log", "Computing features"]
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("presses", [(0.2,), (0.6, 0.602), (0.6, 0.65)], ids=["once", "twice", "later"])
+def test_ctrl_c_ends_a_query(presses, ctrl_c):
+    begun = time.monotonic()
+    for after in presses:
+        ctrl_c(after)
+    with pytest.raises(KeyboardInterrupt):
+        locked_engine(run)(LONG, "Counting")
+    assert time.monotonic() - begun < 30
+    with contextlib.suppress(KeyboardInterrupt):  # the second one, where it comes after the end of the query
+        time.sleep(0.1)
+    assert run("SELECT 1") == [(1,)] and not interrupts._running
+
+
+@pytest.fixture
+def many_orders(tmp_path):
+    rng = np.random.default_rng(0)
+    seconds = pd.to_timedelta(rng.integers(3_000_000, size=20_000), "s")
+    ids, amounts = rng.integers(500, size=20_000).astype(str), rng.integers(1, 99, size=20_000) / 4
+    table = pd.DataFrame(
+        {"customer_id": ids, "timestamp": pd.Timestamp("2024-01-01") + seconds, "amount": amounts}
+    )
+    table.to_parquet(tmp_path / "orders.parquet")
+    return tmp_path / "orders.parquet"
+
+
+def left():
+    """Return the tables, views, stored logs and threads that there are when unused ones are dropped."""
+    gc.collect()
+    drop_unused()
+    tables = run(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'segkit_%' OR table_name = 'events'"
+    )
+    views = run("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'segkit_%'")
+    logs = list(Path(folder()).glob(f"*_{os.getpid()}.duckdb*"))
+    return tables, views, logs, threading.active_count()
+
+
+def test_ctrl_c_leaves_nothing(ctrl_c, many_orders):
+    """Press it in twelve moments of reading, caching and computing features."""
+
+    def work():
+        events = sg.read_events(many_orders, kind="purchase").cache()
+        return sg.customer_features(events, sg.RFM, as_of="2025-01-01")
+
+    expected = work()
+    before, begun = left(), time.monotonic()
+    work()
+    lasts = time.monotonic() - begun
+    for moment in range(12):
+        with contextlib.suppress(KeyboardInterrupt):
+            ctrl_c(0.005 + lasts * moment / 12)
+            work()
+            time.sleep(lasts)
+    assert left() == before
+    pd.testing.assert_frame_equal(work(), expected)
+
+
+def test_ctrl_c_ends_a_scorer(ctrl_c):
+    reviews = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "text": ["good"]})
+
+    def slow(texts):
+        for _ in range(1_000):
+            time.sleep(0.01)
+        return [0.5] * len(texts)
+
+    ctrl_c(0.5)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        sg.read_events(reviews, kind="review", sentiment=slow, language="en")
+    assert time.monotonic() - begun < 8
+    read = sg.read_events(reviews, kind="review", sentiment=lambda texts: [0.5] * len(texts), language="en")
+    assert read.kinds().sum() == 1
+
+
+def test_an_interrupted_source_is_not_unreadable(monkeypatch):
+    monkeypatch.setattr("segkit.collect.row_reader.run_with_progress", interrupted)
+    with pytest.raises(duckdb.InterruptException):
+        sg.read_events(ONE, kind="purchase")
+
+
+def interrupted(*_, **__):
+    raise duckdb.InterruptException("interrupted")
+
+
+def test_python_ends_despite_queries():
+    """Other threads still run queries, one of them again and again."""
     script = (
         "import threading, time\n"
         "from segkit.core.engine.connection import engine, run\n"
-        "from segkit.core.engine.interrupts import run_interruptibly\n"
-        "def again(ask):\n"
+        "from segkit.core.engine.interrupts import _running\n"
+        "def again():\n"
         "    while True:\n"
-        "        try: ask()\n"
+        f"        try: run({LONG!r}, 'Counting')\n"
         "        except Exception: time.sleep(0.01)\n"
         "engine()\n"
-        f"threading.Thread(target=lambda: {asks}, daemon=True).start()\n"
-        "time.sleep(1)\n"
+        "for _ in range(2): threading.Thread(target=again, daemon=True).start()\n"
+        "while not _running: time.sleep(0.1)\n"
+        "time.sleep(0.5)\n"
     )
-    done = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=CHECKOUT
     )
-    assert done.returncode == 0, done.stderr
+    assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("collects", [True, False])
-def test_garbage_is_looked_for_after_a_query_is_written_as_before(collects):
-    switch = {True: gc.enable, False: gc.disable}
-    switch[collects]()
-    try:
-        with pytest.raises(ValueError, match="cannot be written"), gc_paused():
-            assert not gc.isenabled()
-            raise ValueError("cannot be written")
-        assert gc.isenabled() is collects
-    finally:
-        gc.enable()
+# --- threads, tables, garbage ------------------------------------------------------------------------
 
 
-def test_an_error_lets_go_of_its_tables():
-    class Held:
-        """Something that a failed work refers to."""
-
-    def asked_in_vain():
-        held = Held()
-
-        def fails():
-            raise ValueError(id(held))
-
-        with contextlib.suppress(ValueError):
-            run_interruptibly(engine().con, fails, "Asking")
-        return weakref.ref(held)
-
-    gc.collect()
-    gc.disable()
-    try:
-        assert asked_in_vain()() is None
-    finally:
-        gc.enable()
+def test_threads_get_their_own_rows():
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda n: [run(f"SELECT {n}") for _ in range(100)], range(4)))
+    assert rows == [[[(n,)]] * 100 for n in range(4)]
 
 
-def test_what_is_interrupted_while_it_is_dropped_is_dropped_later():
+def test_threads_read_and_compute_together():
+    def work(i):
+        if i % 2:
+            return len(make_events(20, kinds="purchase", random_state=i)[0].kinds())
+        read = sg.read_events(ONE, kind="purchase")
+        return len(sg.customer_features(read, sg.RFM, as_of="2026-01-01"))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(8))) == [1] * 8
+
+
+def test_a_table_without_user_is_dropped_on_error(monkeypatch, tmp_path, many_orders):
+    """DuckDB looks up the columns of a new table, which can be interrupted too."""
+    csv = tmp_path / "orders.csv"
+    pd.read_parquet(many_orders).to_csv(csv, index=False)
+    events = sg.read_events(many_orders, kind="purchase")
+    before = left()
+    for action in (events.cache, lambda: sg.read_events(csv, kind="purchase")):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(engine()), "table", interrupted)
+            with pytest.raises((duckdb.InterruptException, ValueError), match="interrupted"):
+                action()
+        assert left() == before
+
+
+def test_views_of_files_are_dropped(many_orders):
+    before = left()
+    events = sg.read_events(many_orders, kind="purchase")
+    held = events.table.filter(events.table.kind == "purchase")
+    del events
+    assert left() != before and held.count().to_pandas() == 20_000
+    del held
+    assert left() == before
+
+
+def test_an_interrupted_drop_is_tried_again():
     def hit():
         raise KeyboardInterrupt
 
@@ -339,76 +290,38 @@ def test_what_is_interrupted_while_it_is_dropped_is_dropped_later():
     assert tries == [1] and not connection._abandoned
 
 
-@pytest.mark.parametrize("error", [duckdb.InterruptException, duckdb.OutOfMemoryException])
-def test_only_a_full_disk_is_told_to_be_one(error, monkeypatch):
-    events = sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
-
-    def fails(*_, **__):
-        raise error("no")
-
-    monkeypatch.setattr("segkit.core.engine.event_cache.insert_into", fails)
-    with pytest.raises(error, match=r"^no$"):
-        events.cache()
-
-
-def test_a_source_that_somebody_interrupts_is_not_called_unreadable(monkeypatch):
-    def interrupted(*_):
-        raise duckdb.InterruptException("interrupted")
-
-    monkeypatch.setattr("segkit.collect.row_reader.run_with_progress", interrupted)
-    with pytest.raises(duckdb.InterruptException):
-        sg.read_events(orders(("ada", "2024-01-01", 1.0)), kind="purchase")
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_collection_goes_on_as_before(collects):
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="cannot be written"), gc_paused():
+            assert not gc.isenabled()
+            raise ValueError("cannot be written")
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
 
 
-def test_a_scorer_is_interrupted_while_it_scores(interruptible):
-    reviews = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "text": ["good"]})
+def test_an_error_keeps_no_table_alive():
+    class Table:
+        pass
 
-    def slow(texts):
-        for _ in range(1_000):
+    def failed():
+        table = Table()
+
+        def work():
+            raise ValueError(id(table))
+
+        with contextlib.suppress(ValueError):
+            run_interruptibly(engine().con, work)
+        return weakref.ref(table)
+
+    gc.collect()
+    gc.disable()
+    try:
+        table, until = failed(), time.monotonic() + 10
+        while table() is not None and time.monotonic() < until:  # until the thread has ended
             time.sleep(0.01)
-        return [0.5] * len(texts)
-
-    timer = _sigint(0.5)
-    begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        sg.read_events(reviews, kind="review", sentiment=slow, language="en")
-    timer.join()
-    assert time.monotonic() - begun < 8
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert (
-        len(sg.read_events(reviews, kind="review", sentiment=lambda t: [0.5] * len(t), language="en").kinds())
-        == 1
-    )
-
-
-def test_what_is_interrupted_while_its_table_is_looked_up_is_dropped(monkeypatch, tmp_path, orders_of_many):
-    """The engine is asked what columns a table has, which can be interrupted like another question."""
-    csv = tmp_path / "orders.csv"
-    pd.read_parquet(orders_of_many).to_csv(csv, index=False)
-    events = sg.read_events(orders_of_many, kind="purchase")
-    before = _left()
-    for action in (events.cache, lambda: sg.read_events(csv, kind="purchase")):
-        with monkeypatch.context() as patch:
-            patch.setattr(type(engine()), "table", _interrupted)
-            with pytest.raises((duckdb.InterruptException, ValueError), match="interrupted"):
-                action()
-        assert _left() == before
-
-
-def _interrupted(*_, **__):
-    raise duckdb.InterruptException("interrupted")
-
-
-def test_views_of_files_go_with_what_was_read(orders_of_many):
-    def views():
-        gc.collect()
-        drop_unused()
-        return run("SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'segkit_parquet%'")
-
-    before = views()
-    events = sg.read_events(orders_of_many, kind="purchase")
-    held = events.table.filter(events.table.kind == "purchase")
-    del events
-    assert views() != before and held.count().to_pandas() == 20_000
-    del held
-    assert views() == before
+        assert table() is None
+    finally:
+        gc.enable()

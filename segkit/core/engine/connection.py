@@ -1,4 +1,4 @@
-"""The embedded DuckDB that all events of this process share, and how segkit speaks to it."""
+"""Open the embedded DuckDB of this process and run queries in it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segkit.core.engine.interrupts import (
-    asking,
-    defer_interrupts,
-    raise_if_interrupted,
-    run_interruptibly,
-    stop_at_exit,
-)
+from segkit.core.engine.interrupts import run_interruptibly, stop_at_exit
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -30,16 +24,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _numbers = itertools.count()
 _turn = threading.RLock()
-_answer = threading.Lock()
+_rows = threading.Lock()
 _abandoned: list[Callable[[], object]] = []
 
 
 @functools.cache
 def engine() -> Backend:
-    """Return the process's own DuckDB, opened when first asked for.
+    """Return the DuckDB connection of this process, opened at the first call.
 
-    In memory, in UTC, and spilling to the system's temporary folder when a query outgrows its
-    memory. Settings are DuckDB's own: ``engine().raw_sql("SET memory_limit = '2GB'")``.
+    It is in memory and in UTC, and spills to the system's temporary folder when a query needs more memory
+    than there is. Change DuckDB's settings with ``engine().raw_sql("SET memory_limit = '2GB'")``.
 
     Returns
     -------
@@ -50,30 +44,27 @@ def engine() -> Backend:
 
     connection = ibis.duckdb.connect(temp_directory=folder())
     atexit.register(connection.disconnect)
-    atexit.register(stop_at_exit, connection.con)  # before it
+    atexit.register(stop_at_exit, connection.con)  # runs first: Python goes from the last to the first
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar_print = false")
-    connection.raw_sql("SET enable_progress_bar = true")  # it is asked, and shown by ours
+    connection.raw_sql("SET enable_progress_bar = true")  # measured by DuckDB, drawn by tqdm
     return connection
 
 
 @functools.cache
 def folder() -> str:
-    """Return this process's temporary folder, which nobody else can read; it goes when the process ends by itself."""
-    made = tempfile.mkdtemp(prefix="segkit-")
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+    """Return the temporary folder of this process, readable by its user only and deleted when the process ends."""
+    path = tempfile.mkdtemp(prefix="segkit-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
 
 
 def locked_engine(function: Callable[..., T]) -> Callable[..., T]:
-    """Let only one thread into the engine, and leave it in order: JupyterLab may answer widgets beside a running cell.
-
-    An interruption stops the engine, and is raised when what was begun is undone.
-    """
+    """Let one thread at a time use the engine: in JupyterLab a widget may run beside a cell."""
 
     @functools.wraps(function)
     def locked(*args: Any, **options: Any) -> T:
-        with _turn, unfused_selects(), defer_interrupts(engine().con.interrupt):
+        with _turn, unfused_selects():
             return function(*args, **options)
 
     return locked
@@ -81,10 +72,9 @@ def locked_engine(function: Callable[..., T]) -> Callable[..., T]:
 
 @contextlib.contextmanager
 def unfused_selects() -> Iterator[None]:
-    """Let Ibis write each step of a query as one.
+    """Let Ibis write each step of a query as a step of its own.
 
-    Fusing them takes it longer than all else that it does, and what is used twice is then written, and
-    computed, twice.
+    Merging the steps is the slowest part of writing a query, and a step that is used twice would be computed twice.
     """
     import ibis
 
@@ -98,50 +88,47 @@ def unfused_selects() -> Iterator[None]:
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """Let Python look for no garbage while a query is written: a fifth of the time, and none of its objects is."""
-    collects = gc.isenabled()
+    """Pause garbage collection while a query is written, which makes very many objects and no garbage."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collects:
+        if was_enabled:
             gc.enable()
 
 
-def run(sql: str) -> list[tuple]:
-    """Run a statement in the engine to its end and return its rows."""
-    import duckdb
+def run(sql: str, what: str = "") -> list[tuple]:
+    """Run a statement in the engine and return its rows; `what` labels the progress bar."""
 
-    try:
-        with _answer, asking():  # the connection holds one answer, whoever fetches it
+    def fetch() -> list[tuple]:
+        with _rows:  # the connection holds the rows of one statement, whichever thread fetches them
             return engine().raw_sql(sql).fetchall()
-    except duckdb.InterruptException:
-        raise_if_interrupted()
-        raise
+
+    return run_interruptibly(engine().con, fetch, what)
 
 
 @locked_engine
-def run_with_progress(query: ir.Table, answer: Callable[[], T], what: str) -> T:
-    """Return what a method of a query returns; say what it is beside a bar if its tables are here and it takes long."""
-    return run_interruptibly(engine().con, answer, what) if is_embedded(query) else answer()
+def run_with_progress(query: ir.Table, execute: Callable[[], T], what: str) -> T:
+    """Call a method of a query that executes it, with a progress bar where its tables are in this engine."""
+    return run_interruptibly(engine().con, execute, what) if is_embedded(query) else execute()
 
 
 def is_embedded(query: ir.Table) -> bool:
-    """Say whether a query asks tables of this engine only, or none."""
+    """Return whether a query uses tables of this engine only, or none."""
     return query._find_backends()[0] in ([], [engine()])
 
 
 def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
-    """Run a query of the engine's tables, and return its rows; say what it is beside a bar if it takes long.
+    """Run a query of the engine's tables and return its rows; `what` labels the progress bar.
 
-    Steps that only choose, rename or compare are read anew by each part that uses them, so that each reads no
-    more of a file than it needs, words as they are stored. The engine itself would read all once, and pass on to
-    each part everything that any of them needs.
+    Steps that only select, rename or compare are read again by each part of the query that uses them, so that a
+    part reads only the columns that it needs. DuckDB would compute them once, with all columns for all parts.
     """
     import pyarrow as pa
     from sqlglot import expressions as sql
 
-    dear = (
+    costly = (
         *(sql.AggFunc, sql.Window, sql.Join, sql.SetOperation, sql.Distinct, sql.UDTF),
         *(sql.Case, sql.If, sql.RegexpLike, sql.RegexpReplace, sql.Explode),
     )
@@ -149,7 +136,7 @@ def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
     with gc_paused():
         tree = backend.compiler.to_sqlglot(query)
         for step in tree.ctes:
-            if step.find(*dear) is None:
+            if step.find(*costly) is None:
                 step.set("materialized", False)
         text = tree.sql(dialect=backend.dialect, copy=False)
     rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
@@ -163,36 +150,38 @@ def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
 
 @locked_engine
 def table_of(data: pa.Table) -> ir.Table:
-    """Return an Arrow table as one of the engine's, without copying it."""
+    """Return an Arrow table as a table of the engine, without copying it."""
     drop_unused()
     name = unique_name("memory")
-    engine().con.register(name, data)
-    return drop_when_unused(engine().table(name), lambda: engine().con.unregister(name))
+
+    def drop() -> None:
+        engine().con.unregister(name)
+
+    with dropped_on_error(drop):
+        engine().con.register(name, data)
+        return drop_when_unused(engine().table(name), drop)
 
 
 @locked_engine
 def materialise(table: ir.Table, what: str = "Reading") -> ir.Table:
-    """Return a computed copy of a table, in the engine, which spills to disk when memory is short.
+    """Compute a table and store it in the engine, which spills to disk when memory is short.
 
-    What holds nothing but missing values, of no type, becomes text.
+    Columns without a type, which hold missing values only, become text.
     """
     drop_unused()
     untyped = {name: table[name].cast("string") for name in table.columns if table[name].type().is_null()}
     table = table.mutate(**untyped) if untyped else table
     name = unique_name("kept")
     drop = _dropping(name)
-    try:
+    with dropped_on_error(drop):
         insert_into(name, table, what, temporary=True)
         return drop_when_unused(engine().table(name), drop)
-    except BaseException:  # an interruption too: the table may be there, and empty
-        drop_unused(drop)
-        raise
 
 
 def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
-    """Make a table of the engine from the rows of another; say what that is beside a bar if it takes long.
+    """Create a table of the engine from the rows of another; `what` labels the progress bar.
 
-    As Ibis does, but that it copies the query over and over, a third of the time that a small file takes to be read.
+    Ibis' own ``create_table`` copies the query many times, which takes longer than reading a small file.
     """
     backend = engine()
     backend._run_pre_execute_hooks(table)
@@ -202,14 +191,21 @@ def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = Fals
     run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
     with gc_paused():
         insert = f"INSERT INTO {name} {backend.compile(table)}"
-    run_interruptibly(backend.con, lambda: run(insert), what)
+    run(insert, what)
 
 
 def own_table(name: str, kind: str = "TABLE") -> ir.Table:
-    """Return a temporary table, or view, that is dropped once nothing refers to it any longer."""
+    """Return a temporary table or view that is dropped when nothing refers to it any longer."""
     drop = _dropping(name, kind)
-    try:
+    with dropped_on_error(drop):
         return drop_when_unused(engine().table(name), drop)
+
+
+@contextlib.contextmanager
+def dropped_on_error(drop: Callable[[], object]) -> Iterator[None]:
+    """Drop a table again that could not be completed, after Ctrl-C too."""
+    try:
+        yield
     except BaseException:
         drop_unused(drop)
         raise
@@ -220,15 +216,15 @@ def _dropping(name: str, kind: str = "TABLE") -> Callable[[], object]:
 
 
 def drop_when_unused(table: ir.Table, drop: Callable[[], object]) -> ir.Table:
-    """Note how to drop a table when its last user is gone; done there and then, it might cut into a running query."""
+    """Let :func:`drop_unused` drop a table that nothing refers to; dropped at once, it might disturb a query."""
     weakref.finalize(table.op(), _abandoned.append, drop).atexit = False
     return table
 
 
 def drop_unused(*more: Callable[[], object]) -> None:
-    """Drop the tables that nothing refers to any longer, and more; what cannot be dropped now, the next time.
+    """Drop the tables that nothing refers to any longer, and `more`; keep for the next call what cannot be dropped now.
 
-    That a disk is full is of no concern to who reads other events.
+    Errors of DuckDB and the disk stay silent: a full disk must not stop the reading of other events.
     """
     import duckdb
 
@@ -244,10 +240,10 @@ def drop_unused(*more: Callable[[], object]) -> None:
 
 
 def unique_name(stem: str) -> str:
-    """Return a table name that nothing in this process bears yet."""
+    """Return a table name that is not used in this process yet."""
     return f"segkit_{stem}_{next(_numbers)}"
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` as an SQL string literal."""
+    """Return text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

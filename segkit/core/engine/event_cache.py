@@ -1,8 +1,7 @@
-"""A log that is computed once and kept, in the order in which it is read: that of its customers.
+"""Store a log in DuckDB, sorted by customer, so that many queries of it are quick.
 
-Codes of ids stand beside the ids, so that no query makes them again; columns are compressed, as they are in a file.
-Each log is a file of its own in the process's temporary folder, which is deleted with it. A table says by itself that
-it is a whole kept log, so that no list of them has to be kept.
+Codes of the ids stand beside the ids, and columns are compressed. Each log is a file of its own in the temporary folder
+of the process, deleted with its table. A table itself shows that it is a whole stored log, so no list of them is kept.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import ibis.expr.operations as ops
 from segkit.core.engine.connection import (
     drop_unused,
     drop_when_unused,
+    dropped_on_error,
     engine,
     folder,
     insert_into,
@@ -32,57 +32,57 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 CODES = {"customer_id": "customer_code", "product_id": "product_code"}
-"""Columns of a log that stand for its ids, where its engine groups by numbers: shorter, and sooner compared."""
-CATALOG = "log"  # what the names of the files' catalogues hold
+"""Columns of a stored log with numbers that stand for its ids, which are shorter and quicker to compare."""
+CATALOG = "log"  # in the names of the files
 
 
 def cached(table: ir.Table) -> ir.Table:
-    """Return a log that is computed: in a file of the embedded engine, or wherever its own engine keeps tables.
+    """Store a log in a file of the embedded engine, or where its own engine caches tables.
 
     Parameters
     ----------
     table : ibis Table
-        Under standard column names.
+        The log, under standard column names.
 
     Returns
     -------
     ibis Table
-        The same columns and rows. Dropped once nothing refers to it any longer.
+        The same columns and rows; dropped when nothing refers to it any longer.
 
     Raises
     ------
     ValueError
-        If it has a column of one of the codes' names.
+        If the log has a column that is named like a code.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
-    if _kept(table) is not None:
+    if _stored(table) is not None:
         return table
     if not has_codes(dialect_of(table)):
         return table.cache()
     taken = [name for name in table.columns if name.lower() in CODES.values()]
     if taken:
         raise ValueError(
-            f"The log has a column {taken[0]!r}, a name that its queries use themselves. Rename it, or leave it out: "
+            f"The log has a column {taken[0]!r}, a name that segkit uses itself. Rename the column, or leave it out: "
             f"dataclasses.replace(events, table=events.table.drop({taken[0]!r}))."
         )
     unknown = {
         n: table[n].cast(TYPE_OF[STANDARD.get(n, "text")]) for n in table.columns if table[n].type().is_null()
     }
     coded = with_codes(table.mutate(**unknown) if unknown else table)
-    return _stored(coded.order_by(coded.customer_code, coded.timestamp)).select(*table.columns)
+    return _store(coded.order_by(coded.customer_code, coded.timestamp)).select(*table.columns)
 
 
 def with_codes(table: ir.Table) -> ir.Table:
-    """Return a log with a further column for the codes of each of its ids, those that it was kept with if it was."""
-    kept = _kept(table)
-    if kept is not None:
-        return kept
+    """Add the codes of its ids to a log: the stored ones where it is a stored log."""
+    stored = _stored(table)
+    if stored is not None:
+        return stored
     return table.mutate(**{code: codes_of(table[ids]) for ids, code in CODES.items() if ids in table.columns})
 
 
-def _kept(table: ir.Table) -> ir.Table | None:
-    """Return the stored table that a log is all the rows of, or nothing where it is not."""
+def _stored(table: ir.Table) -> ir.Table | None:
+    """Return the stored table where a log is all the rows of one, else None."""
     chosen = table.op()
     if not isinstance(chosen, ops.Project) or not isinstance(chosen.parent, ops.DatabaseTable):
         return None
@@ -91,30 +91,28 @@ def _kept(table: ir.Table) -> ir.Table | None:
     return chosen.parent.to_expr() if as_stored and ours else None
 
 
-def _stored(table: ir.Table) -> ir.Table:
-    """Return a copy of a table in a file of its own, compressed and in its order; making it takes little memory."""
+def _store(table: ir.Table) -> ir.Table:
+    """Write a table into a file of its own, compressed and in its order."""
     drop_unused()
     catalog, owner = unique_name(CATALOG), os.getpid()
     file = Path(folder()) / f"{catalog}_{owner}.duckdb"
     drop = functools.partial(_drop, catalog, file, owner)
     try:
-        run(f"ATTACH {quoted(str(file))} AS {catalog}")
-        insert_into(f"{catalog}.main.events", table, "Keeping the log")
-        run(f"CHECKPOINT {catalog}")
-        return drop_when_unused(engine().table("events", database=(catalog, "main")), drop)
-    except BaseException as error:  # an interruption too: what was written so far is of no use
-        drop_unused(drop)
-        if isinstance(error, (duckdb.IOException, OSError)):
-            raise OSError(
-                f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "
-                "there, or name another folder in the environment variable TMPDIR before Python starts; or go on "
-                "without cache()."
-            ) from error
-        raise
+        with dropped_on_error(drop):
+            run(f"ATTACH {quoted(str(file))} AS {catalog}")
+            insert_into(f"{catalog}.main.events", table, "Keeping the log")
+            run(f"CHECKPOINT {catalog}")
+            return drop_when_unused(engine().table("events", database=(catalog, "main")), drop)
+    except (duckdb.IOException, OSError) as error:
+        raise OSError(
+            f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "
+            "there, or name another folder in the environment variable TMPDIR before Python starts; or go on "
+            "without cache()."
+        ) from error
 
 
 def _drop(catalog: str, file: Path, owner: int) -> None:
-    """Let go of a log and delete its file, unless this process only inherited it."""
+    """Detach a log and delete its file, except in a forked process, where the file is the parent's."""
     if os.getpid() == owner:
         run(f"DETACH DATABASE IF EXISTS {catalog}")
         for left in (file, file.with_name(f"{file.name}.wal")):
