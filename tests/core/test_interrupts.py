@@ -34,19 +34,26 @@ ONE = orders(("ada", "2024-01-01", 1.0))
 
 
 @pytest.fixture
-def ctrl_c():
-    """Press Ctrl-C after some seconds; Python's own handler is set, since shells may ignore it in the background."""
-    before, timers = signal.signal(signal.SIGINT, signal.default_int_handler), []
+def press_ctrl_c():
+    """Press Ctrl-C after some seconds of work, once or more often.
 
-    def press(after):
-        timers.append(threading.Timer(after, _thread.interrupt_main))
-        timers[-1].start()
+    With Python's own handler: shells may have programs in the background ignore Ctrl-C.
+    """
 
-    yield press
-    for timer in timers:
-        with contextlib.suppress(KeyboardInterrupt):  # one that came after the end of the work
-            timer.join()
-            time.sleep(0.01)
+    def press_ctrl_c(work, *after):
+        timers = [threading.Timer(seconds, _thread.interrupt_main) for seconds in after]
+        for timer in timers:
+            timer.start()
+        try:
+            return work()
+        finally:
+            with contextlib.suppress(KeyboardInterrupt):  # where the work ended before
+                for timer in timers:
+                    timer.join()
+                time.sleep(0.01)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield press_ctrl_c
     signal.signal(signal.SIGINT, before)
 
 
@@ -129,15 +136,11 @@ def test_reading_and_features_have_labels(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("presses", [(0.2,), (0.6, 0.602), (0.6, 0.65)], ids=["once", "twice", "later"])
-def test_ctrl_c_ends_a_query(presses, ctrl_c):
+def test_ctrl_c_ends_a_query(presses, press_ctrl_c):
     begun = time.monotonic()
-    for after in presses:
-        ctrl_c(after)
     with pytest.raises(KeyboardInterrupt):
-        locked_engine(run)(LONG, "Counting")
+        press_ctrl_c(lambda: locked_engine(run)(LONG, "Counting"), *presses)
     assert time.monotonic() - begun < 30
-    with contextlib.suppress(KeyboardInterrupt):  # the second one, where it comes after the end of the query
-        time.sleep(0.1)
     assert run("SELECT 1") == [(1,)] and not interrupts._running
 
 
@@ -165,7 +168,7 @@ def left():
     return tables, views, logs, threading.active_count()
 
 
-def test_ctrl_c_leaves_nothing(ctrl_c, many_orders):
+def test_ctrl_c_leaves_nothing(press_ctrl_c, many_orders):
     """Press it in twelve moments of reading, caching and computing features."""
 
     def work():
@@ -178,14 +181,12 @@ def test_ctrl_c_leaves_nothing(ctrl_c, many_orders):
     lasts = time.monotonic() - begun
     for moment in range(12):
         with contextlib.suppress(KeyboardInterrupt):
-            ctrl_c(0.005 + lasts * moment / 12)
-            work()
-            time.sleep(lasts)
+            press_ctrl_c(work, 0.005 + lasts * moment / 12)
     assert left() == before
     pd.testing.assert_frame_equal(work(), expected)
 
 
-def test_ctrl_c_ends_a_scorer(ctrl_c):
+def test_ctrl_c_ends_a_scorer(press_ctrl_c):
     reviews = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "text": ["good"]})
 
     def slow(texts):
@@ -193,10 +194,9 @@ def test_ctrl_c_ends_a_scorer(ctrl_c):
             time.sleep(0.01)
         return [0.5] * len(texts)
 
-    ctrl_c(0.5)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        sg.read_events(reviews, kind="review", sentiment=slow, language="en")
+        press_ctrl_c(lambda: sg.read_events(reviews, kind="review", sentiment=slow, language="en"), 0.5)
     assert time.monotonic() - begun < 8
     read = sg.read_events(reviews, kind="review", sentiment=lambda texts: [0.5] * len(texts), language="en")
     assert read.kinds().sum() == 1
