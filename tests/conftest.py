@@ -1,90 +1,83 @@
-"""How the tests run: hypothesis draws the same few examples each time, so that a failure is there again."""
+"""How the tests run: which are left out, in which order chance comes, and what is replaced."""
 
-import functools
 import gc
-import sys
-from collections import Counter
 
-import ibis.backends.duckdb
-import ibis.backends.sql
 import pytest
 from hypothesis import HealthCheck, settings
 
+# The same few examples each time, so that a failure can be repeated.
 settings.register_profile(
     "segkit", deadline=None, derandomize=True, max_examples=6, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("segkit")
 
-# Where nothing of segkit is called until they return, and half of the tests' time goes.
-WITHIN_IBIS = {
-    ibis.backends.duckdb.Backend: ("create_table", "execute", "to_pyarrow", "to_pyarrow_batches", "table"),
-    ibis.backends.sql.SQLBackend: ("compile", "execute"),
-}
-
-
-def untraced(function):
-    """Let coverage rest while this runs: each call and line that it is told of, and forgets, takes time."""
-
-    @functools.wraps(function)
-    def resting(*args, **options):
-        tracer = sys.gettrace()
-        if tracer is None:
-            return function(*args, **options)
-        sys.settrace(None)
-        try:
-            return function(*args, **options)
-        finally:
-            sys.settrace(tracer)
-            _call()
-
-    return resting
-
-
-def _call():
-    """Be called: coverage goes on in C at the next call, and else would not see `resting` return."""
-
-
-for backend, names in WITHIN_IBIS.items():
-    for name in names:
-        setattr(backend, name, untraced(getattr(backend, name)))
-
-
-# Ibis makes objects by the ten thousand for each query, and Python would look through all modules for garbage as often:
-# an eighth of the tests' time.
+# Ibis makes objects by the ten thousand for each query; Python would search all modules for garbage as often.
 gc.set_threshold(200_000, 100, 100)
 
-SLOW = 25  # quick tests that a slow one lasts as long as
+# What `segment()` calls to learn whether customers form groups: a processor second each time, so most tests do without.
+KIND_OF = "segkit.create.segment._kind_of"
+UNKNOWN = {
+    "structure": {"verdict": "too little", "p_value": None, "effect": None, "sentence": "Not tested."},
+    "kind": {"kind": "unclear", "sentence": "Not tested.", "stability": None},
+}
+SKIPPED = "segkit/skipped"
 
 
 def pytest_addoption(parser):
     parser.addoption("--simulations", action="store_true", help="run the large simulations too")
+    parser.addoption("--skipped", action="store_true", help="run only the tests that were skipped last time")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(SkippedTests(config))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with the files that last longest, so that of several processes none is left with one at the end."""
     if not config.getoption("--simulations"):
-        large = [item for item in items if item.get_closest_marker("simulation")]
-        config.hook.pytest_deselected(items=large)
-        items[:] = [item for item in items if not item.get_closest_marker("simulation")]
-    length = Counter()
+        select(config, items, lambda item: not item.get_closest_marker("simulation"))
+    if config.getoption("--skipped"):
+        skipped = config.cache.get(SKIPPED, [])
+        select(
+            config, items, lambda item: item.nodeid in skipped or item.nodeid.partition("::")[0] in skipped
+        )
     for item in items:
-        slow = any(item.iter_markers("slow")) or any(item.iter_markers("browser"))
-        length[item.path] += SLOW if slow else 1
-        if slow:  # it repeats what quick tests cover, and being traced makes it half as long again
-            item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: -length[item.path])
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.no_cover)  # it repeats what quick tests cover
 
 
-@pytest.fixture(scope="module")
-def structure_not_asked():
-    """Make segments without asking the structure test, a second each time, where it is not what is tested."""
-    unknown = {
-        "verdict": "too little",
-        "p_value": None,
-        "effect": None,
-        "sentence": "Not asked.",
-        "line": "Real? Not asked.",
-    }
+def select(config, items, wanted):
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+class SkippedTests:
+    """Remember the tests, and the files, that were skipped."""
+
+    def __init__(self, config):
+        self.config, self.names = config, set()
+
+    def pytest_runtest_logreport(self, report):
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.names.add(report.nodeid)
+
+    def pytest_collectreport(self, report):
+        if report.skipped:
+            self.names.add(report.nodeid)
+
+    def pytest_sessionfinish(self):
+        if not hasattr(self.config, "workerinput") and hasattr(self.config, "cache"):
+            self.config.cache.set(SKIPPED, sorted(self.names))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Let only the tests marked `structure` test structure when they make segments, and their fixtures too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segkit.create.segment._structure", lambda *_: dict(unknown))
-        yield
+        if not item.get_closest_marker("structure"):
+            patch.setattr(KIND_OF, lambda *_: {name: dict(value) for name, value in UNKNOWN.items()})
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def structure_not_asked():
+    """Do nothing: no test tests structure unless it is marked `structure`."""
