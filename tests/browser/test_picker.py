@@ -1,4 +1,4 @@
-"""The picker with many features on four bases, in a page without Jupyter: folding, searching, keys and colours."""
+"""The picker with many features on four bases, in a page without Jupyter."""
 
 import os
 from pathlib import Path
@@ -31,13 +31,13 @@ def visits(i):
 
 
 NOTHING = sg.Feature(
-    "nothing", lambda social: social.count(), "", "What nobody did.", empty=0, family="EMPTY"
+    "nothing", lambda social: social.count(), "", "Done by no customer.", empty=0, family="EMPTY"
 )
 
 
 @pytest.fixture(scope="module")
 def state():
-    """Of a picker with RFM, CADENCE, forty further features, and what is known of one customer of two."""
+    """The state of a picker with RFM, CADENCE, forty other features, and attributes of one customer of two."""
     events = purchases(("ada", "2024-01-01", 5.0), ("ada", "2024-01-05", 9.0), ("bob", "2024-01-02", 7.0))
     people = pd.DataFrame(
         {"customer_id": ["ada"], "age": [30], EVIL: [EVIL], "town": ["Rome"], "q1": [1], "q2": [2]}
@@ -56,8 +56,8 @@ def state():
 
 
 @pytest.fixture
-def page(chromium, state):
-    opened = chromium.new_page(viewport={"width": 1000, "height": 900})
+def page(new_page, state):
+    opened = new_page(1000, 900)
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("dialog", lambda dialog: errors.append(dialog.message) or dialog.dismiss())
@@ -80,7 +80,7 @@ def chosen(page):
     return page.evaluate("alone.saved.at(-1).value")
 
 
-def test_blocks_stand_in_their_order_and_families_without_a_tick_are_folded(page):
+def test_unticked_families_are_folded(page):
     titles = page.locator(".basis > .head .title")
     expect(titles).to_have_text(["Demographic", "Geographic", "Psychographic", "Behavioural"])
     expect(page.locator(".basis > .head .tally")).to_have_text(["0 of 2", "1 of 1", "0 of 1", "2 of 54"])
@@ -95,7 +95,7 @@ def test_blocks_stand_in_their_order_and_families_without_a_tick_are_folded(page
     expect(page.locator('[data-feature="nothing"]')).to_contain_text("The same for all.")
 
 
-def test_folding_by_mouse_and_by_key(page):
+def test_mouse_and_keys_fold(page):
     head = family(page, "WEB 1").get_by_role("button")
     head.click()
     expect(tick(page, "visits_12")).to_be_visible()
@@ -108,7 +108,7 @@ def test_folding_by_mouse_and_by_key(page):
     expect(tick(page, "recency")).to_be_visible()
 
 
-def test_what_is_sought_is_shown_wherever_it_is_folded(page):
+def test_search_unfolds_matches(page):
     search = page.get_by_label("Search the features")
     search.fill("CAFE 23th")
     expect(page.locator("[data-feature]:visible")).to_have_count(1)
@@ -125,7 +125,7 @@ def test_what_is_sought_is_shown_wherever_it_is_folded(page):
     expect(tick(page, "recency")).to_be_visible()
 
 
-def test_all_of_a_family_are_ticked_and_while_searching_only_those_found(page):
+def test_search_limits_ticking_a_family(page):
     page.get_by_label("All of WEB 2", exact=True).click()
     assert chosen(page)[-10:] == [f"visits_{i}" for i in range(20, 30)]
     expect(tick(page, "visits_25")).to_be_visible()
@@ -135,7 +135,7 @@ def test_all_of_a_family_are_ticked_and_while_searching_only_those_found(page):
     expect(family(page, "WEB 2").locator(".tally")).to_have_text("9 of 10")
 
 
-def test_arrows_walk_over_what_is_shown(page):
+def test_arrows_walk_over_visible_features(page):
     page.get_by_label("Search the features").focus()
     walk = (
         "document.activeElement.closest('[data-feature]')?.dataset.feature"
@@ -154,7 +154,7 @@ def test_arrows_walk_over_what_is_shown(page):
     assert page.evaluate(walk) == "Your DataFrame"
 
 
-def test_what_python_ticks_is_unfolded(page):
+def test_ticks_of_python_are_unfolded(page):
     page.evaluate("alone.model.set('value', ['visits_33', 'age'])")
     expect(tick(page, "visits_33")).to_be_checked()
     expect(tick(page, "visits_33")).to_be_visible()
@@ -165,7 +165,7 @@ def test_what_python_ticks_is_unfolded(page):
 
 @pytest.mark.parametrize("theme", LAB)
 @pytest.mark.parametrize("width", [1000, 420])
-def test_it_is_legible_and_nothing_runs_out_of_the_page(page, theme, width):
+def test_picker_is_legible_and_fits(page, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("said => { document.body.style = said }", LAB[theme])
     page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())

@@ -1,4 +1,4 @@
-"""The script of each widget alone, in a page without Jupyter: a stand-in takes the part of its model."""
+"""Each widget's script in a page without Jupyter, with a stand-in for its model."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import segkit as sg
 from segkit.show import widgets
 
 expect = pytest.importorskip("playwright.sync_api").expect
-# Jupyter-scatter's own, on import and at work: nothing that we call.
+# jupyter-scatter warns about its own code.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in")
 
 FOLDER = Path(widgets.__file__).parent
@@ -41,7 +41,7 @@ async ([source, state]) => {
 
 
 def picker():
-    """With a feature whose name, unit, meaning and family would be markup, and one that the events lack."""
+    """Return a picker with a feature full of markup, and one that needs a column that is missing."""
     evil = sg.Feature(EVIL, lambda orders: orders.count(), EVIL, EVIL, family=EVIL)
     events = purchases(("ada", "2024-01-01", 5.0), ("bob", "2024-01-02", 7.0), category=[EVIL, "Tea"])
     return sg.FeaturePicker(
@@ -50,7 +50,7 @@ def picker():
 
 
 def panel():
-    """Of segments, features and words whose names would be markup."""
+    """Return the panel of segments, features and words full of markup."""
     explorer = sg.SegmentExplorer(sg.segment(oddly_named(), n_segments=3).with_names({0: EVIL}))
     explorer.color_by, explorer.panel.error = "word", EVIL
     explorer.chosen = list(explorer.result.customers.index[:20])
@@ -61,11 +61,11 @@ SCRIPTS = {"feature_picker": picker, "segment_explorer": panel}
 
 
 @pytest.fixture(params=SCRIPTS)
-def alone(request, chromium):
+def alone(request, new_page):
     """A page with one widget's script, rendered with the state of a widget that Python made."""
     made = SCRIPTS[request.param]()
     state = {name: value for name, value in made.get_state().items() if name[0] != "_" and name != "layout"}
-    page = chromium.new_page()
+    page = new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("dialog", lambda dialog: page.errors.append(dialog.message) or dialog.dismiss())
@@ -79,7 +79,7 @@ def test_every_script_is_tested():
     assert {path.stem for path in FOLDER.glob("*.js")} == set(SCRIPTS)
 
 
-def test_what_rendering_returns_undoes_every_handler(alone):
+def test_render_can_be_undone(alone):
     assert alone.evaluate("alone.handlers()") >= 3
     alone.evaluate("alone.undo()")
     assert alone.evaluate("alone.handlers()") == 0
@@ -88,7 +88,7 @@ def test_what_rendering_returns_undoes_every_handler(alone):
     assert alone.content() == before
 
 
-def test_markup_in_names_stays_text(alone):
+def test_markup_stays_text(alone):
     assert EVIL in alone.evaluate(
         "document.body.innerText + [...document.querySelectorAll('input')].map(i => i.value)"
     )
@@ -96,7 +96,7 @@ def test_markup_in_names_stays_text(alone):
 
 
 def test_every_control_has_a_name(alone):
-    """A screen reader says it: from a label around the control, or its own."""
+    """From a label around the control or its own, for screen readers."""
     nameless = (
         "all => all.filter(c => !c.ariaLabel && !c.innerText && !c.labels?.length).map(c => c.outerHTML)"
     )
@@ -104,7 +104,7 @@ def test_every_control_has_a_name(alone):
 
 
 @pytest.mark.parametrize("alone", ["feature_picker"], indirect=True)
-def test_the_picker_sends_ticks_and_follows_python(alone):
+def test_picker_sends_and_follows_ticks(alone):
     tick = alone.locator('[data-feature="monetary"] input')
     tick.click()
     assert alone.evaluate("alone.saved.at(-1).value") == ["recency", "monetary", EVIL]
@@ -119,7 +119,7 @@ def test_the_picker_sends_ticks_and_follows_python(alone):
 
 
 @pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
-def test_the_panel_sends_one_name_and_shows_what_python_made_of_it(alone):
+def test_panel_sends_and_follows_names(alone):
     name = alone.get_by_label("Name of Segment 2")
     name.fill("Regulars")
     name.press("Enter")
@@ -130,13 +130,13 @@ def test_the_panel_sends_one_name_and_shows_what_python_made_of_it(alone):
 
 
 @pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
-def test_the_panel_sends_colours_and_which_segment_to_show(alone):
+def test_panel_sends_colour_and_segment(alone):
     alone.get_by_label("Colour by").select_option("spend")
     alone.get_by_role("button", name="Show Segment 1").click()
     assert alone.evaluate("[alone.saved.at(-1).color_by, alone.saved.at(-1).focus]") == ["spend", 1]
 
 
-def test_plain_keys_are_kept_from_jupyterlab_and_others_left_to_it(alone):
+def test_plain_keys_skip_jupyterlab(alone):
     kept = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
     alone.locator("input:enabled").first.focus()
     for key, ours in (("Enter", True), ("Shift+Enter", False), ("j", True), ("Control+s", False)):

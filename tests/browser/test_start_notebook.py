@@ -1,6 +1,6 @@
-"""The start notebook in real JupyterLab: what a reader clicks, types and draws is what Python then holds.
+"""The start notebook in JupyterLab: clicks, keys and lassos of a reader reach Python.
 
-The notebook is opened and run once; each test first sets its widget from Python, so that they can run in any order.
+The notebook is opened and run once. Each test first sets its widget from Python, so that they can run in any order.
 """
 
 import re
@@ -10,7 +10,7 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 START = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
-# What the map's own script says, as an error, when a busy machine draws more slowly than it is asked to.
+# An error that the map's own script reports where a busy machine draws slowly.
 REDRAWN = "Ignoring draw call as the previous draw call has not yet finished"
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
@@ -70,7 +70,7 @@ def tuner(nb):
 
 @pytest.fixture
 def explorer(nb):
-    """The explorer with nobody chosen, no names and the colours of segments."""
+    """The explorer without chosen customers or names, in the colours of segments."""
     nb.python(
         "setattr(explorer, 'result', result), setattr(explorer, 'chosen', []), "
         "setattr(explorer, 'color_by', 'segment'), setattr(explorer.panel, 'error', '')"
@@ -85,14 +85,14 @@ def tick(picker, name):
     return picker.locator(f'[data-feature="{name}"] input')
 
 
-def test_every_cell_ran_without_a_click(nb):
+def test_cells_run_without_a_click(nb):
     said = [o for cell in nb.cells() for o in cell.get("outputs", []) if o["output_type"] == "stream"]
     assert said == []
     expect(nb.page.locator(".vega-embed svg").first).to_be_visible()
     expect(nb.cell("sg.FeaturePicker(").get_by_text(" features chosen")).to_be_visible()
 
 
-def test_ticking_with_the_mouse_reaches_python(nb, picker):
+def test_mouse_ticks_reach_python(nb, picker):
     expect(tick(picker, "recency")).to_be_checked()
     tick(picker, "recency").click()
     nb.wait_python("picker.value == ['frequency', 'monetary']")
@@ -104,7 +104,7 @@ def test_ticking_with_the_mouse_reaches_python(nb, picker):
     expect(picker.locator("pre")).to_have_text(nb.python("picker.code"))
 
 
-def test_ticking_by_keyboard_reaches_python(nb, picker):
+def test_keyboard_ticks_reach_python(nb, picker):
     tick(picker, "recency").focus()
     nb.page.keyboard.press("Space")
     nb.wait_python("picker.value == ['frequency', 'monetary']")
@@ -116,7 +116,7 @@ def test_ticking_by_keyboard_reaches_python(nb, picker):
     nb.wait_python("[f.name for f in picker.features] == ['frequency', 'monetary']")
 
 
-def test_a_family_is_ticked_at_once(nb, picker):
+def test_family_is_ticked_at_once(nb, picker):
     family = picker.get_by_label("All of CADENCE")
     family.click()
     nb.wait_python("set(f.name for f in sg.CADENCE) <= set(picker.value)")
@@ -124,7 +124,7 @@ def test_a_family_is_ticked_at_once(nb, picker):
     nb.wait_python("picker.value == ['recency', 'frequency', 'monetary']")
 
 
-def test_the_last_feature_stays_and_says_why(nb, picker):
+def test_last_feature_stays_ticked(nb, picker):
     nb.python("setattr(picker, 'value', ['monetary'])")
     expect(tick(picker, "recency")).not_to_be_checked()
     tick(picker, "monetary").click()
@@ -137,8 +137,8 @@ def test_the_last_feature_stays_and_says_why(nb, picker):
     expect(picker.locator(".error")).to_be_empty()
 
 
-def test_lab_leaves_the_keys_to_the_widgets(nb, picker, explorer):
-    """Lab has shortcuts of its own on these keys, which would add cells, or move to the next one."""
+def test_widgets_keep_their_keys(nb, picker, explorer):
+    """JupyterLab's own shortcuts on these keys would add cells, or move to the next one."""
     active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     cells = len(nb.cells())
     nb.cell("sg.FeaturePicker(").locator(".jp-InputArea-prompt").click()
@@ -146,7 +146,7 @@ def test_lab_leaves_the_keys_to_the_widgets(nb, picker, explorer):
     tick(picker, "recency").focus()
     for key in ("a", "b", "ArrowDown", "j"):
         nb.page.keyboard.press(key)
-    show = explorer.get_by_role("button", name="Show Band 1")
+    show = explorer.get_by_role("button", name="Show Segment 1")
     show.focus()
     nb.page.keyboard.press("Enter")
     nb.wait_python("set(result.labels[explorer.chosen]) == {1}")
@@ -162,7 +162,7 @@ def marked(tuner):
     return tuner.locator('.vega-embed .mark-symbol.role-mark path[fill="#E69F00"]')
 
 
-def test_the_number_of_segments_changes_by_keyboard(nb, tuner):
+def test_keyboard_changes_number_of_segments(nb, tuner):
     slider, start = tuner.get_by_role("slider"), nb.python("tuner.n_segments")
     expect(tuner.locator(".widget-readout")).to_have_text(str(start))
     expect(marked(tuner)).to_have_count(5)  # one in each panel
@@ -173,14 +173,14 @@ def test_the_number_of_segments_changes_by_keyboard(nb, tuner):
     slider.press("ArrowRight")
     nb.wait_python(f"tuner.n_segments == {start + 2} and 'n_segments={start + 2}' in tuner.code")
     expect(tuner.locator("code")).to_have_text(nb.python("tuner.code"))
-    expect(tuner.get_by_text(f"With {start + 2} bands")).to_be_visible()
+    expect(tuner.get_by_text(f"With {start + 2} segments")).to_be_visible()
     expect(marked(tuner)).to_have_count(5)
     nb.until(
         lambda: marked(tuner).first.bounding_box()["x"] > before + 20, "the marked point moved to the right"
     )
 
 
-def test_the_method_changes(nb, tuner):
+def test_method_changes(nb, tuner):
     curve = tuner.locator(".vega-embed .mark-line path").first
     before = curve.get_attribute("d")
     tuner.get_by_label("Method").select_option("Ward: nested groups")
@@ -189,7 +189,7 @@ def test_the_method_changes(nb, tuner):
     expect(curve).not_to_have_attribute("d", before)
 
 
-def test_what_is_lassoed_is_what_python_holds(nb, explorer):
+def test_lasso_reaches_python(nb, explorer):
     nb.lasso(explorer.locator("canvas").first, 0.5, 0.5, 80)
     nb.wait_python("len(explorer.chosen)")
     chosen = nb.python("len(explorer.chosen)")
@@ -203,8 +203,8 @@ def test_what_is_lassoed_is_what_python_holds(nb, explorer):
     nb.shot("explorer_lasso_light", explorer)
 
 
-def test_show_chooses_a_segment_again_and_again(nb, explorer):
-    show = explorer.get_by_role("button", name="Show Band 1")
+def test_show_works_again_and_again(nb, explorer):
+    show = explorer.get_by_role("button", name="Show Segment 1")
     size = nb.python("int((result.labels == 1).sum())")
     for _ in range(2):
         show.click()
@@ -220,8 +220,8 @@ def rename(explorer, now, name):
     field.press("Enter")
 
 
-def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
-    rename(explorer, "Band 0", "Loyal families")
+def test_name_reaches_the_charts(nb, explorer):
+    rename(explorer, "Segment 0", "Loyal families")
     nb.wait_python("explorer.result.names == {0: 'Loyal families'}")
     expect(explorer.get_by_label("Name of Loyal families")).to_have_value("Loyal families")
     expect(explorer.get_by_label("Name of Loyal families")).to_be_focused()
@@ -232,23 +232,23 @@ def test_a_name_is_written_in_place_and_reaches_the_charts(nb, explorer):
     assert nb.python("result.names") == {}
 
 
-def test_a_name_that_is_taken_says_so_in_place_and_blocks_no_other(nb, explorer):
-    rename(explorer, "Band 0", "Loyal")
+def test_taken_name_is_refused_in_place(nb, explorer):
+    rename(explorer, "Segment 0", "Loyal")
     nb.wait_python("explorer.result.names == {0: 'Loyal'}")
-    rename(explorer, "Band 1", "Loyal")
+    rename(explorer, "Segment 1", "Loyal")
     expect(explorer.get_by_role("status")).to_have_text(
-        "Two bands would be called 'Loyal'. Give each its own name."
+        "Two segments would be called 'Loyal'. Give each its own name."
     )
-    expect(explorer.get_by_label("Name of Band 1")).to_have_value("Band 1")
+    expect(explorer.get_by_label("Name of Segment 1")).to_have_value("Segment 1")
     assert nb.python("explorer.result.names") == {0: "Loyal"}
     nb.shot("explorer_error_light", explorer)
-    rename(explorer, "Band 2", "Thrifty")
+    rename(explorer, "Segment 2", "Thrifty")
     nb.wait_python("explorer.result.names == {0: 'Loyal', 2: 'Thrifty'}")
     expect(explorer.locator(".error")).to_be_empty()
 
 
-def test_a_hostile_name_stays_text(nb, explorer):
-    rename(explorer, "Band 0", HOSTILE)
+def test_hostile_name_stays_text(nb, explorer):
+    rename(explorer, "Segment 0", HOSTILE)
     nb.wait_python(f"explorer.result.names == {{0: {HOSTILE!r}}}")
     place = nb.run_cell("sg.plot_profile(")
     expect(place.locator(".vega-embed svg")).to_be_visible()
@@ -256,7 +256,7 @@ def test_a_hostile_name_stays_text(nb, explorer):
     assert nb.page.locator("img[src=x]").count() == 0
 
 
-def test_the_map_is_coloured_by_a_feature(nb, explorer):
+def test_feature_colours_the_map(nb, explorer):
     explorer.get_by_label("Colour by").select_option("monetary")
     nb.wait_python("explorer.color_by == 'monetary'")
     ramp = explorer.locator(".ramp")
@@ -270,7 +270,7 @@ def test_the_map_is_coloured_by_a_feature(nb, explorer):
 def test_all_text_is_legible(nb, picker, tuner, explorer, theme):
     nb.command("apputils:change-theme", theme=f"JupyterLab {theme}")
     expect(nb.page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
-    explorer.get_by_role("button", name="Show Band 0").click()
+    explorer.get_by_role("button", name="Show Segment 0").click()
     expect(explorer.locator("tbody tr").first).to_be_visible()
     nb.page.set_viewport_size({"width": 1400, "height": 1700})
     ours = nb.page.locator(".segkit, .vega-embed, .widget-html").all()

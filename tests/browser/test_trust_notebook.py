@@ -1,4 +1,4 @@
-"""The notebook on trust in real JupyterLab: verdicts in sight, evidence one click away, nothing from elsewhere."""
+"""The notebook on trust in JupyterLab: verdicts are visible, evidence is one click away, no request leaves the machine."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def nb(open_notebook):
     assert notebook.outside == [] and notebook.errors == []
 
 
-def test_it_runs_and_every_chart_is_drawn(nb):
+def test_every_chart_is_drawn(nb):
     charts = nb.page.locator(".jp-OutputArea-output svg.marks")
     drawn = [cell for cell in nb.cells() if cell["cell_type"] == "code" and "sg.plot_" in cell["source"]]
     expect(charts).to_have_count(len(drawn))
@@ -28,13 +28,13 @@ def test_it_runs_and_every_chart_is_drawn(nb):
             nb.shot(f"trust-{i:02}", cell)
 
 
-def test_a_crowd_is_called_bands_on_its_map(nb):
+def test_map_shows_kind_of_segments(nb):
     place = nb.cell("sg.plot_map(four.to_frame())")
-    expect(place.get_by_text("one continuum cut into bands")).to_be_visible()
-    expect(place.get_by_text("Band 0", exact=True)).to_be_visible()
+    expect(place.get_by_text("Constructive segments")).to_be_visible()
+    expect(place.get_by_text("Segment 0", exact=True)).to_be_visible()
 
 
-def test_evidence_opens_by_a_click(nb):
+def test_click_opens_evidence(nb):
     place = nb.cell("four.trust")
     evidence = place.locator("details").first
     expect(evidence.locator("p")).to_be_hidden()
@@ -42,7 +42,7 @@ def test_evidence_opens_by_a_click(nb):
     expect(evidence.locator("p")).to_contain_text("One continuum")
 
 
-def test_what_the_page_shows_is_what_python_holds(nb):
+def test_page_shows_verdicts_of_python(nb):
     real = nb.python("[v.real for v in (four.trust, result.trust)]")
     assert real[0].startswith("no") and real[1].startswith("yes")
     expect(nb.cell("sg.plot_trust(result.trust)").get_by_text(f"Real? {real[1]}.")).to_be_visible()
