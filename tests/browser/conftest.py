@@ -21,7 +21,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
-import notebooks
+import notebook_runs
 import pytest
 
 WAIT = 120  # seconds at most, for a busy machine; nothing waits longer than it must
@@ -160,7 +160,7 @@ class Notebook:
             wrong = [o for o in cell["outputs"] if o["output_type"] == "error" or o.get("name") == "stderr"]
             assert not wrong, wrong
             assert cell["execution_count"], f"not run: {cell['source']}"
-        notebooks.check_cost(*self.python("cost", after=notebooks.COST))
+        notebook_runs.check_cost(*self.python("cost", after=notebook_runs.COST))
 
     def cell(self, source: str):
         """The place in the page of the one cell that holds these words."""
@@ -239,14 +239,14 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    if notebooks.BROWSER == "later":
+    if notebook_runs.BROWSER == "later":
         pytest.skip("left to a later run: SEGKIT_BROWSER=later")
-    lacks = pytest.fail if notebooks.BROWSER == "required" else pytest.skip
+    lacks = pytest.fail if notebook_runs.BROWSER == "required" else pytest.skip
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError:
         lacks("no playwright: install segkit[test]")
-    path = notebooks.find_chromium()
+    path = notebook_runs.find_chromium()
     if path is None:
         lacks("no Chromium: install one, or give its path in SEGKIT_CHROMIUM")
     expect.set_options(timeout=WAIT * 1000)

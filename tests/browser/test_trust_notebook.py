@@ -1,4 +1,4 @@
-"""The notebook on trust in JupyterLab: verdicts are visible, evidence is one click away, no request leaves the machine."""
+"""The notebook on trust in JupyterLab: verdicts are visible, and evidence is one click away."""
 
 import os
 from pathlib import Path
