@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from segkit.core.parts import called
 from sklearn.cluster import HDBSCAN
 from tables import EVIL, ODD_NAMES, oddly_named, three_groups
 

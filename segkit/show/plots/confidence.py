@@ -1,4 +1,4 @@
-"""How surely customers belong to their segments."""
+"""Draw how surely customers belong to their segments."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 from segkit.show.plots.theme import GREY, check_table, themed
 
-BANDS = ("Decided", "Leaning", "Undecided")
+LEVELS = ("Decided", "Leaning", "Undecided")
 _COLORS = ("#0072B2", "#9CC9E3", GREY)
 _DECIDED = 0.9  # of the models agree: nine in ten
 
 
 def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> alt.Chart:
-    """Draw which share of each segment is decided, leaning, or undecided.
+    """Draw the share of each segment that is decided, leaning, or undecided.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
     """
     shares = _shares(placed, undecided_below)
     sure = (placed["confidence"] >= _DECIDED).mean()
-    names, part = list(dict.fromkeys(shares["name"])), "Segment"
-    told = [
-        f"{BANDS[0]}: 9 in 10 models of other customers agree, or more",
-        f"{BANDS[2]}: fewer than {undecided_below:.0%} do",
+    names = list(dict.fromkeys(shares["name"]))
+    subtitle = [
+        f"{LEVELS[0]}: at least 90 % sure that models of other customers would agree",
+        f"{LEVELS[2]}: less than {undecided_below:.0%} sure",
     ]
     chart = (
         alt.Chart(shares)
@@ -53,20 +53,22 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
             alt.Y("name:N", title=None, sort=names),
             alt.X(
                 "share:Q",
-                title=f"Share of the {part.lower()}'s customers",
+                title="Share of the segment's customers",
                 axis=alt.Axis(format="%", tickCount=5),
             ).scale(domain=[0, 1]),
-            alt.Color("band:N", title=None, sort=list(BANDS)).scale(domain=list(BANDS), range=list(_COLORS)),
+            alt.Color("level:N", title=None, sort=list(LEVELS)).scale(
+                domain=list(LEVELS), range=list(_COLORS)
+            ),
             alt.Order("order:Q"),
             tooltip=[
-                alt.Tooltip("name:N", title=part),
-                alt.Tooltip("band:N", title="How surely"),
+                alt.Tooltip("name:N", title="Segment"),
+                alt.Tooltip("level:N", title="How surely"),
                 alt.Tooltip("customers:Q", title="Customers", format=","),
                 alt.Tooltip("share:Q", title="Share", format=".1%"),
             ],
         )
         .properties(
-            title=alt.Title(f"How surely do they belong? {sure:.0%} are decided", subtitle=told),
+            title=alt.Title(f"How surely do they belong? {sure:.0%} are decided", subtitle=subtitle),
             width=420,
             height=34 * len(names),
         )
@@ -75,27 +77,24 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
 
 
 def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Return how many customers of each segment are in each band; segments in the order of ids."""
+    """Return how many customers of each segment are at each level; segments in the order of ids."""
     check_table(placed, ("segment_id", "segment", "confidence"), "result.place(customers)")
     if not len(placed):
         raise ValueError("The table holds no customer, so there is nothing to draw.")
     if not 0 <= level <= _DECIDED:
         raise ValueError(f"undecided_below={level!r} should lie between 0 and {_DECIDED}.")
-    band = pd.cut(placed["confidence"], [-1, level, _DECIDED, 2], right=False, labels=BANDS[::-1])
-    counts = placed.groupby([placed["segment_id"], band.rename("band")], observed=True).size()
-    table = counts.rename("customers").reset_index().astype({"band": str})
+    at = pd.cut(placed["confidence"], [-1, level, _DECIDED, 2], right=False, labels=LEVELS[::-1])
+    counts = placed.groupby([placed["segment_id"], at.rename("level")], observed=True).size()
+    table = counts.rename("customers").reset_index().astype({"level": str})
     table["share"] = table["customers"] / table.groupby("segment_id")["customers"].transform("sum")
     table["name"] = table["segment_id"].map(_names(placed))
-    table["order"] = table["band"].map(BANDS.index)
+    table["order"] = table["level"].map(LEVELS.index)
     return table.sort_values(["segment_id", "order"], ignore_index=True)
 
 
 def _names(placed: pd.DataFrame) -> dict[int, str]:
-    """Return what each segment is called, also one of whom all are undecided."""
+    """Return the name of each segment, also where all its customers are undecided."""
     decided = placed[placed["segment"] != "Undecided"]
     known = dict(zip(decided["segment_id"], decided["segment"], strict=True))
     known = placed.attrs.get("segkit", {}).get("names", {}) | known
-    unnamed = "Segment"
-    return {
-        i: known.get(i, "Outside" if i == -1 else f"{unnamed} {i}") for i in placed["segment_id"].unique()
-    }
+    return {i: known.get(i, "Outside" if i == -1 else f"Segment {i}") for i in placed["segment_id"].unique()}

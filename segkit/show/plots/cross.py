@@ -1,4 +1,4 @@
-"""How two segmentations of the same customers go together."""
+"""Draw how two segmentations of the same customers overlap."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENOUGH = 5  # customers, there or expected, below which standard errors say litt
 
 
 def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
-    """Draw how two segmentations go together: orange where more customers are in both than by chance.
+    """Draw how two segmentations overlap: orange where more customers are in both than by chance.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
     cells = shown.assign(
         strength=np.log2(shown["lift"].clip(1 / FULL, FULL)),
         clear=(shown["residual"].abs() >= CHANCE) & (shown[["customers", "expected"]].max(axis=1) >= ENOUGH),
-        said=[_share(s) for s in shown["of_first"]],
+        label=[_share(s) for s in shown["of_first"]],
         times=[_times(lift) for lift in shown["lift"]],
     )
     rows, columns = (list(dict.fromkeys(cells[side])) for side in ("first", "second"))
@@ -74,13 +74,13 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
             alt.Tooltip("second:N", title=names[1]),
             alt.Tooltip("customers:Q", title="Customers", format=","),
             alt.Tooltip("expected:Q", title="Expected by chance", format=",.1f"),
-            alt.Tooltip("times:N", title="That is"),
-            alt.Tooltip("residual:Q", title="Standard errors from it", format="+.1f"),
+            alt.Tooltip("times:N", title="Against chance"),
+            alt.Tooltip("residual:Q", title="Standard errors from chance", format="+.1f"),
             alt.Tooltip("of_first:Q", title="Share of the row", format=".1%"),
             alt.Tooltip("of_second:Q", title="Share of the column", format=".1%"),
         ],
     )
-    title = {"text": "How do they go together?", "subtitle": _subtitle(facts, left_out)}
+    title = {"text": "How do the two segmentations overlap?", "subtitle": _subtitle(facts, left_out)}
     chart = alt.LayerChart(layer=[_tiles(base), _labels(base)])
     return themed(
         chart.properties(title=title, width=max(86 * len(columns), 260), height=max(34 * len(rows), 60))
@@ -104,7 +104,7 @@ def _tiles(base: alt.Chart) -> alt.Chart:
 
 def _labels(base: alt.Chart) -> alt.Chart:
     return base.mark_text(color=INK, fontSize=12).encode(
-        alt.Text("said:N"), opacity=alt.when("datum.clear").then(alt.value(1.0)).otherwise(alt.value(0.75))
+        alt.Text("label:N"), opacity=alt.when("datum.clear").then(alt.value(1.0)).otherwise(alt.value(0.75))
     )
 
 
@@ -112,7 +112,7 @@ def _subtitle(facts: dict, left_out: int) -> list[str]:
     lines = ["Share of each row. Orange: more than by chance. Blue: fewer. Grey: about as many."]
     association = facts.get("association", np.nan)
     if not pd.isna(association):
-        lines.append(f"Association {association:.2f} (Cramér's V: 0 is none, 1 is all).")
+        lines.append(f"Association {association:.2f} (Cramér's V: 0 = none, 1 = complete).")
     if left_out:
         lines.append(f"The {left_out} smallest groups are left out.")
     return lines

@@ -1,4 +1,4 @@
-"""How features are distributed in each segment."""
+"""Draw the distributions of features by segment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import INK, SHORT, drawable, said_of, segment_scale, themed, with_badge
+from segkit.show.plots.theme import INK, SHORT, axis_title, drawable, segment_scale, themed, with_badge
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 WIDE = 10.0  # at which a long tail gets a logarithmic axis
@@ -16,7 +16,7 @@ FEWEST_TICKS = 3
 
 
 def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VConcatChart:
-    """Draw where the values of each segment lie, feature by feature, in natural units.
+    """Draw the distribution of each feature by segment, in natural units.
 
     Parameters
     ----------
@@ -50,11 +50,13 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     units, meanings = facts.get("units", {}), facts.get("meanings", {})
     frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     rows = [
-        _row(frame, name, said_of(name, units.get(name, ""), meanings.get(name, ""))) for name in features
+        _row(frame, name, axis_title(name, units.get(name, ""), meanings.get(name, ""))) for name in features
     ]
     title = {
-        "text": "How do they differ?",
-        "subtitle": with_badge(frame, "Dot: median. Thick line: half of the customers. Thin: nine in ten."),
+        "text": "How do the segments differ?",
+        "subtitle": with_badge(
+            frame, "Dot: median. Thick line: the middle half of the customers. Thin line: nine in ten."
+        ),
     }
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
 

@@ -1,4 +1,4 @@
-"""The map of customers."""
+"""Draw the map of customers."""
 
 from __future__ import annotations
 
@@ -44,28 +44,27 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
         )
     frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     shown = _sample(frame, random_state)
-    subtitle = f"{len(frame):,} customers; near means alike, axes have no unit."
+    subtitle = f"{len(frame):,} customers. Close together = alike; the axes have no unit."
     if len(shown) < len(frame):
-        share = "the same share of each segment"
-        subtitle = f"{len(shown):,} of {len(frame):,} customers, {share}. Axes have no unit."
+        subtitle = f"{len(shown):,} of {len(frame):,} customers. Close together = alike; the axes have no unit."
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
     marks = shown[["x", "y"]].reset_index(drop=True)
     marks["customer"] = shown.index.astype("str")
     marks["segment"], marks["value"] = shown["segment"].astype("str").array, shown[color].array
-    called = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
+    title = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
     tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title="Segment")]
     if color == "segment":
         hue = alt.Color("segment:N", title="Segment", scale=segment_scale(names), sort=names)
     elif pd.api.types.is_numeric_dtype(frame[color].dtype):
         skewed = frame[color].min() >= 0 and frame[color].skew() > 1
         scale = alt.Scale(scheme="viridis", type="symlog" if skewed else "linear")
-        hue = alt.Color("value:Q", title=f"{called} ({unit})" if unit else called, scale=scale)
-        tooltip.append(alt.Tooltip("value:Q", title=called, format=",.2~f"))
+        hue = alt.Color("value:Q", title=f"{title} ({unit})" if unit else title, scale=scale)
+        tooltip.append(alt.Tooltip("value:Q", title=title, format=",.2~f"))
     else:
         marks["value"] = marks["value"].astype("str")
-        hue = alt.Color("value:N", title=called)
-        tooltip.append(alt.Tooltip("value:N", title=called))
+        hue = alt.Color("value:N", title=title)
+        tooltip.append(alt.Tooltip("value:N", title=title))
     return themed(
         alt.Chart(marks)
         .mark_circle(size=22 if len(shown) > 1500 else 40, opacity=0.75)
@@ -75,7 +74,11 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
             hue,
             tooltip=tooltip,
         )
-        .properties(title={"text": "The map", "subtitle": with_badge(frame, subtitle)}, width=560, height=420)
+        .properties(
+            title={"text": "The map of customers", "subtitle": with_badge(frame, subtitle)},
+            width=560,
+            height=420,
+        )
     )
 
 

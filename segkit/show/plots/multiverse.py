@@ -1,4 +1,4 @@
-"""What holds whichever choices are made: who travels together, and which choice matters."""
+"""Draw a multiverse: customers who stay together in all pipelines, and the choices that matter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = {
 
 
 def plot_multiverse(multiverse: Multiverse) -> alt.HConcatChart:
-    """Draw which customers travel together whatever is chosen, and which choice matters most.
+    """Draw which customers stay together in all pipelines, and which choice matters most.
 
     Parameters
     ----------
@@ -31,11 +31,10 @@ def plot_multiverse(multiverse: Multiverse) -> alt.HConcatChart:
     Returns
     -------
     HConcatChart
-        Left, the co-association of up to 70 customers drawn by lot, in the order of groups: dark blocks
-        travel together. Right, for each choice, how much agreement between pipelines is lost by
-        differing in it, ± one standard error.
+        Left, the co-association of up to 70 customers drawn at random, in the order of groups: dark blocks
+        stay together. Right, the agreement between pipelines that each choice costs, ± one standard error.
     """
-    title = {"text": "What holds whatever is chosen?", "subtitle": _subtitle(multiverse)}
+    title = {"text": "What stays the same whatever you choose?", "subtitle": _subtitle(multiverse)}
     both = alt.hconcat(_matrix(multiverse), _costs(multiverse.choices), spacing=40)
     return themed(both.properties(title=title))
 
@@ -92,7 +91,7 @@ def _matrix(multiverse: Multiverse) -> alt.LayerChart:
     return alt.LayerChart(layer=[tiles, *_group_marks(groups, side, down)]).properties(
         width=side_of(n, SIDE),
         height=side_of(n, SIDE),
-        title=alt.Title("Who is with whom? Customers, by group", fontSize=12, offset=6),
+        title=alt.Title("Which customers stay together?", fontSize=12, offset=6),
     )
 
 
@@ -101,11 +100,11 @@ def _group_marks(groups: list[int], side: alt.Scale, down: alt.Scale) -> list[al
     edges = [i for i in range(1, len(groups)) if groups[i] != groups[i - 1]]
     lines = alt.Chart(pd.DataFrame({"edge": edges}))
     middle = pd.DataFrame({"at": np.arange(len(groups)) + 0.5, "group": groups}).groupby("group")["at"].mean()
-    said = alt.Chart(pd.DataFrame({"at": middle, "name": [f"Group {g}" for g in middle.index]}))
+    names = alt.Chart(pd.DataFrame({"at": middle, "name": [f"Group {g}" for g in middle.index]}))
     return [
         lines.mark_rule(color=INK, strokeWidth=0.8).encode(alt.X("edge:Q", scale=side)),
         lines.mark_rule(color=INK, strokeWidth=0.8).encode(alt.Y("edge:Q", scale=down)),
-        said.mark_text(color=INK, align="right", dx=-8, fontSize=11).encode(
+        names.mark_text(color=INK, align="right", dx=-8, fontSize=11).encode(
             alt.Y("at:Q", scale=down), x=alt.value(0), text="name:N"
         ),
     ]
@@ -135,8 +134,8 @@ def _costs(choices: pd.DataFrame) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("choice:N", title="Choice"),
             alt.Tooltip("levels:Q", title="Levels tried"),
-            alt.Tooltip("same:Q", title="Agreement where the same", format=".2f"),
-            alt.Tooltip("different:Q", title="Agreement where not", format=".2f"),
+            alt.Tooltip("same:Q", title="Agreement with the same choice", format=".2f"),
+            alt.Tooltip("different:Q", title="Agreement with another choice", format=".2f"),
             alt.Tooltip("cost:Q", title="Lost by this choice alone", format="+.3f"),
         ],
     )
@@ -144,5 +143,5 @@ def _costs(choices: pd.DataFrame) -> alt.LayerChart:
     return alt.LayerChart(layer=[rects, whiskers]).properties(
         width=270,
         height=max(34 * len(order), 60),
-        title=alt.Title("Which choice, made otherwise, changes the answer?", fontSize=12, offset=6),
+        title=alt.Title("Which choice changes the answer most?", fontSize=12, offset=6),
     )

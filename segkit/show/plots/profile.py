@@ -1,4 +1,4 @@
-"""What sets each segment apart."""
+"""Draw the profile: what sets each segment apart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STRONG = 2.0  # standard deviations at which the colours are full
 
 
 def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
-    """Draw what sets segments apart: orange above everyone else, blue below.
+    """Draw what sets segments apart: orange above all other customers, blue below.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
     cells["effect"] = cells["effect"].clip(
         -99, 99
     )  # where neither group varies it is infinite, which JSON is not
-    cells["here"] = [_said(v, u) for v, u in zip(cells["inside"], cells["unit"], strict=True)]
-    cells["elsewhere"] = [_said(v, u) for v, u in zip(cells["others"], cells["unit"], strict=True)]
+    cells["here"] = [_figure(v, u) for v, u in zip(cells["inside"], cells["unit"], strict=True)]
+    cells["elsewhere"] = [_figure(v, u) for v, u in zip(cells["others"], cells["unit"], strict=True)]
     names = list(dict.fromkeys(cells.sort_values("segment_id")["segment"]))
     left_out = strength.size - len(features)
     subtitle = "Orange: above all other customers. Blue: below. Grey: like them. Hover for the numbers."
@@ -68,14 +68,14 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
             ],
         )
         .properties(
-            title={"text": "What sets them apart?", "subtitle": with_badge(profile, subtitle)},
+            title={"text": "What sets the segments apart?", "subtitle": with_badge(profile, subtitle)},
             width=max(86 * len(names), 260),
             height=24 * len(features),
         )
     )
 
 
-def _said(value: float, unit: str) -> str:
+def _figure(value: float, unit: str) -> str:
     if pd.isna(value):
         return "unknown"
     if unit == "share of customers":

@@ -1,4 +1,4 @@
-"""Which kinds of event there are in which months, and where a feed stood still."""
+"""Draw the coverage of a log: events of each kind by month, and gaps in the feeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROW = 22
 
 
 def plot_coverage(check: EventCheck) -> alt.LayerChart:
-    """Draw how full each month is for each kind of event, with the gaps that were found.
+    """Draw the events of each kind by month, with the gaps in the feeds.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def plot_coverage(check: EventCheck) -> alt.LayerChart:
     if len(still):
         layers.append(_still(still, y))
     layers.append(_totals(cells, y))
-    subtitle = ["Bluer: more events a day, against the busiest month of that kind."]
+    subtitle = ["Darker blue: more events a day than in other months of the same kind."]
     subtitle += [_about(still)]
     return themed(
         alt.layer(*layers)
         .resolve_scale(color="independent")
         .properties(
-            title={"text": "What is there, and when?", "subtitle": subtitle},
+            title={"text": "Which events are there, and when?", "subtitle": subtitle},
             width=560,
             height=ROW * len(kinds),
         )
@@ -131,7 +131,7 @@ def _still(gaps: pd.DataFrame, y: alt.Y) -> alt.Chart:
             alt.X2("end:T"),
             y,
             tooltip=[
-                alt.Tooltip("kind:N", title="Stood still"),
+                alt.Tooltip("kind:N", title="Gap in"),
                 alt.Tooltip("start:T", title="From", format="%Y-%m-%d"),
                 alt.Tooltip("last:T", title="To", format="%Y-%m-%d"),
                 alt.Tooltip("days:Q", title="Days"),
@@ -157,6 +157,6 @@ def _about(still: pd.DataFrame) -> str:
     days = int(still["days"].sum())
     feeds = still["kind"].nunique()
     return (
-        f"Orange: the feed stood still; {days:,} day{'' if days == 1 else 's'} in {feeds:,} "
+        f"Orange: gaps; {days:,} day{'' if days == 1 else 's'} in {feeds:,} "
         f"feed{'' if feeds == 1 else 's'}. Numbers: events in all."
     )

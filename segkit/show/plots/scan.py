@@ -1,4 +1,4 @@
-"""How many segments: the curves of a scan."""
+"""Draw a scan: what each number of segments would give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
 )
 NOT_REAL = "No curve shows that distinct groups exist: structure_test does."
-MARKS = "Shaded: ± one standard deviation or error. Ring: a panel's favourite."
+MARKS = "Shaded: ± one standard deviation or error. Ring: the number that this measure prefers."
 LABELS = 34  # pixels that the labels beside each panel get, so that panels stand below each other
 NOTHING = pd.Series(dtype=float)
 LIKES = {"stability": "stability", "prediction_strength": "prediction strength", "silhouette": "silhouette"}
@@ -41,24 +41,24 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
     -------
     ConcatChart
         A panel for each measure, with its spread: stability, prediction strength, silhouette, the
-        smallest segment, inertia, and the outcome where the scan has one. Where a measure has a favourite
-        it is ringed, and the subtitle names them: they seldom agree.
+        smallest segment, inertia, and the outcome where the scan has one. The number that a measure prefers is
+        ringed, and named in the subtitle: measures seldom agree.
     """
     panels = [
         _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
     ]
     facts = scan.attrs.get("segkit", {})
-    subtitle = [_favourites(scan), f"{NOT_REAL} {MARKS}"]
+    subtitle = [_preferred(scan), f"{NOT_REAL} {MARKS}"]
     if facts.get("looked_at", 0) < facts.get("customers", 0):
         subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
     title = {"text": "How many segments?", "subtitle": subtitle}
     return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
 
 
-def _favourites(scan: pd.DataFrame) -> str:
+def _preferred(scan: pd.DataFrame) -> str:
     best = {
-        said: int(scan[name].idxmax())
-        for name, said in LIKES.items()
+        measure: int(scan[name].idxmax())
+        for name, measure in LIKES.items()
         if scan.get(name, NOTHING).notna().any()
     }
     if not best:
@@ -66,8 +66,14 @@ def _favourites(scan: pd.DataFrame) -> str:
     if len(set(best.values())) == 1:
         *others, last = best
         names, k = f"{', '.join(others)} and {last}" if others else last, best[last]
-        return f"{names[0].upper()}{names[1:]} {'agree' if others else 'would settle'} on {k}."
-    return "They do not agree: " + ", ".join(f"{said} would choose {k}" for said, k in best.items()) + "."
+        return (
+            f"{names[0].upper()}{names[1:]} {'agree' if others else 'prefers'} {'on ' if others else ''}{k}."
+        )
+    return (
+        "The measures do not agree: "
+        + ", ".join(f"{measure} prefers {k}" for measure, k in best.items())
+        + "."
+    )
 
 
 def _panel(scan: pd.DataFrame, value: str, spread: str | None, title: str, chosen: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""Are they worth having: what each segmentation says about the next period."""
+"""Draw the scoreboard: how well each segmentation predicts the next period."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WITHIN, BEYOND = "within", "beyond"
 
 
 def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
-    """Draw how much of the next period each segmentation explains, beside RFM and beside chance.
+    """Draw how much of the next period each segmentation explains, beside RFM and chance.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     return themed(
         alt.vconcat(*panels, spacing=18).properties(
             title={
-                "text": "What do they say about the next period?",
+                "text": "How well do they predict the next period?",
                 "subtitle": _subtitle(board, beyond=(rows["at"] == BEYOND).any()),
             }
         )
@@ -71,9 +71,9 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
 
 def _subtitle(board: pd.DataFrame, *, beyond: bool) -> list[str]:
     facts = board.attrs.get("segkit", {})
-    lines = ["Line: 95 % interval. Grey tick: the most that chance explains. Dashes: RFM quintiles."]
+    lines = ["Line: 95 % interval. Grey tick: the most that random groups explain. Dashes: RFM quintiles."]
     if beyond:
-        lines.append(f"Arrow: {abs(LOWEST):.0%} and more worse than saying the mean of all to everyone.")
+        lines.append(f"Arrow: at least {abs(LOWEST):.0%} worse than predicting the mean for everyone.")
     if facts:
         days = pd.Timedelta(facts["horizon"]).days
         lines.insert(
@@ -116,9 +116,9 @@ def _panel(rows: pd.DataFrame, outcome: str, limits: list[float], ours: str, *, 
                 alt.Tooltip("explained:Q", title="Explained", format=".1%"),
                 alt.Tooltip("low:Q", title="from", format=".1%"),
                 alt.Tooltip("high:Q", title="to", format=".1%"),
-                alt.Tooltip("at_random:Q", title="By lot, at most", format=".1%"),
+                alt.Tooltip("at_random:Q", title="At random, at most", format=".1%"),
                 alt.Tooltip("gain:Q", title="Beyond RFM quintiles", format="+.1%"),
-                alt.Tooltip("verdict:N", title="In words"),
+                alt.Tooltip("verdict:N", title="Verdict"),
             ],
         ),
     ]

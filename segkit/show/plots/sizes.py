@@ -1,4 +1,4 @@
-"""How many customers each segment has."""
+"""Draw the sizes of segments."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     )
     text = base.mark_text(align="left", dx=6, color=INK).encode(alt.X("customers:Q"), alt.Text("label:N"))
     chart = (bar + text).properties(
-        title={"text": "How large are they?", "subtitle": with_badge(sizes)},
+        title={"text": "How large are the segments?", "subtitle": with_badge(sizes)},
         width=420,
         height=34 * len(names),
     )

@@ -1,4 +1,4 @@
-"""Would they come back: each segment's similarity to its like in bootstrap samples, and who stays with whom."""
+"""Draw stability: which segments come back in bootstrap samples, and which customers stay together."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from segkit.trust.stability import Stability
 HENNIG = ((0.6, "dissolves below 0.6"), (0.75, "stable: 0.75"), (0.85, "0.85: very stable"))
 SIDE = 320  # pixels of the consensus matrix, about: cells are of whole pixels, or seams would show
 MOST_CELLS = 70  # a side: more customers than that are drawn as means of neighbours
-NOT_REAL = "Repeatable is not real: a single crowd may be cut at the same place every time."
+NOT_REAL = "Repeatable is not real: a continuum may be cut at the same place every time."
 
 
 def plot_stability(stability: Stability) -> alt.LayerChart:
-    """Draw which segments come back when they are made again.
+    """Draw which segments come back on bootstrap samples.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": range(1, 41)}, index=[f"c{i:02}" for i in range(40)])
-    >>> told = sg.stability(sg.segment(customers, n_segments=2), resamples=5, progress=False)
-    >>> chart = sg.plot_stability(told)
+    >>> found = sg.stability(sg.segment(customers, n_segments=2), resamples=5, progress=False)
+    >>> chart = sg.plot_stability(found)
     """
     shown = ["name", "share", "jaccard", "low", "high", "recovered", "prediction_strength", "verdict"]
     rows = stability.segments[shown].assign(name=[one_line(n) for n in stability.segments["name"]])
@@ -69,16 +69,16 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
                 alt.Tooltip("jaccard:Q", title="Mean Jaccard similarity", format=".2f"),
                 alt.Tooltip("low:Q", title="5 % of samples below", format=".2f"),
                 alt.Tooltip("high:Q", title="5 % of samples above", format=".2f"),
-                alt.Tooltip("recovered:Q", title="Found again (0.75 or more)", format=".0%"),
+                alt.Tooltip("recovered:Q", title="Samples that find it again", format=".0%"),
                 alt.Tooltip("prediction_strength:Q", title="Prediction strength", format=".2f"),
-                alt.Tooltip("verdict:N", title="In words"),
+                alt.Tooltip("verdict:N", title="Verdict"),
             ],
         )
     )
     title = {
-        "text": "Would the segments come back?",
+        "text": "Do the segments come back?",
         "subtitle": [
-            f"Made again on {stability.facts['resamples']} bootstrap samples; the bar holds 90 % of them.",
+            f"Refitted on {stability.facts['resamples']} bootstrap samples; the bar holds 90 % of them.",
             NOT_REAL,
         ],
     }
@@ -93,7 +93,7 @@ def _thresholds(scale: alt.Scale) -> list[alt.Chart]:
     base = alt.Chart(marks).encode(alt.X("at:Q", scale=scale, axis=alt.Axis(grid=False)))
     rules = base.mark_rule(color=GREY, strokeDash=[3, 3], opacity=0.8)
     words = alt.Chart(marks).encode(alt.X("at:Q", scale=scale), y=alt.value(-3), text="word:N")
-    said = [
+    labels = [
         words.transform_filter("datum.at < 0.8").mark_text(
             color=INK, opacity=0.7, fontSize=10, baseline="bottom", align="right", dx=-2
         ),
@@ -101,11 +101,11 @@ def _thresholds(scale: alt.Scale) -> list[alt.Chart]:
             color=INK, opacity=0.7, fontSize=10, baseline="bottom", align="left", dx=2
         ),
     ]
-    return [rules, *said]
+    return [rules, *labels]
 
 
 def plot_consensus(stability: Stability) -> alt.LayerChart:
-    """Draw who stays with whom when the segments are made again.
+    """Draw which customers stay together on bootstrap samples.
 
     Parameters
     ----------
@@ -115,11 +115,10 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
     Returns
     -------
     LayerChart
-        The consensus matrix of customers drawn by lot, in the order of segments: in which share of the
+        The consensus matrix of customers drawn at random, in the order of segments: in which share of the
         bootstrap samples two are together. Of more than 70 customers, neighbours within a segment are
         drawn as their mean.
     """
-    part = "Segment"
     values, names, sizes = _binned(stability.consensus)
     n = len(values)
     row, column = np.indices(values.shape)
@@ -151,29 +150,29 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
                 legend=alt.Legend(format=".0%"),
             ),
             tooltip=[
-                alt.Tooltip("one:N", title=part),
-                alt.Tooltip("other:N", title=f"and {part.lower()}"),
+                alt.Tooltip("one:N", title="Segment"),
+                alt.Tooltip("other:N", title="and segment"),
                 alt.Tooltip("share:Q", title="Together in", format=".0%"),
             ],
         )
     )
     edges = pd.DataFrame({"edge": [i for i in range(1, n) if names[i] != names[i - 1]]})
     at = pd.Series(np.arange(n) + 0.5).groupby(pd.Series(names), sort=False).mean()
-    said = alt.Chart(pd.DataFrame({"at": at.to_numpy(), "name": at.index}))
+    labels = alt.Chart(pd.DataFrame({"at": at.to_numpy(), "name": at.index}))
     lines = [
         alt.Chart(edges).mark_rule(color=INK, strokeWidth=0.8).encode(alt.X("edge:Q", scale=side)),
         alt.Chart(edges).mark_rule(color=INK, strokeWidth=0.8).encode(alt.Y("edge:Q", scale=down)),
-        said.mark_text(color=INK, align="right", dx=-8, fontSize=11).encode(
+        labels.mark_text(color=INK, align="right", dx=-8, fontSize=11).encode(
             alt.Y("at:Q", scale=down), x=alt.value(0), text="name:N"
         ),
     ]
-    shown = f"{len(stability.consensus):,} customers drawn by lot"
+    shown = f"{len(stability.consensus):,} customers drawn at random"
     means = f"; a cell is the mean of about {sizes} by {sizes} of them" if sizes > 1 else ""
     title = {
-        "text": "Who stays with whom?",
+        "text": "Which customers stay together?",
         "subtitle": [
             f"{shown}{means}.",
-            "Dark blocks on the diagonal: segments that hold together.",
+            "Dark blocks on the diagonal: segments that stay together.",
         ],
     }
     return themed(

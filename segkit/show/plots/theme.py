@@ -1,4 +1,4 @@
-"""How charts look: calm, colour-blind safe, and legible on light and on dark pages."""
+"""Style charts: calm, colour-blind safe, legible on light and dark pages."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ def one_line(name: str) -> str:
     return " ".join(str(name).split())
 
 
-def said_of(feature: str, unit: str = "", meaning: str = "") -> str:
-    """Return an axis title: what the feature is called, the beginning of what it means, and its unit."""
+def axis_title(feature: str, unit: str = "", meaning: str = "") -> str:
+    """Return an axis title: the name of the feature, the beginning of its meaning, and its unit."""
     short = re.split(r"[.:;,(]", meaning, maxsplit=1)[0].strip()
     lower = short if short[1:2].isupper() else short[:1].lower() + short[1:]
-    told = f": {lower}" if 0 < len(short) <= MEANING else ""
-    known = not unit or (told and unit in short.split())  # "number of orders (orders)" would say it twice
-    return one_line(f"{feature}{told}" if known else f"{feature}{told} ({unit})")
+    meaning = f": {lower}" if 0 < len(short) <= MEANING else ""
+    known = not unit or (meaning and unit in short.split())  # not "number of orders (orders)"
+    return one_line(f"{feature}{meaning}" if known else f"{feature}{meaning} ({unit})")
 
 
 def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
@@ -118,27 +118,27 @@ def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
 
 
 def check_table(table: object, columns: Sequence[str], source: str) -> None:
-    """Refuse to draw what is not the table that a chart is of.
+    """Refuse a table that a chart cannot draw.
 
     Raises
     ------
     TypeError, ValueError
     """
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"The table is a {type(table).__name__}. Draw what {source} gives.")
+        raise TypeError(f"The table is a {type(table).__name__}. Pass the table from {source}.")
     for column in columns:
         if column not in table.columns:
             inside = " It is in the index: table.reset_index()." if column in table.index.names else ""
-            raise ValueError(f"The table has no column {column!r}.{inside} Draw what {source} gives.")
+            raise ValueError(f"The table has no column {column!r}.{inside} Pass the table from {source}.")
 
 
 def drawable(name: str) -> str:
-    """Return a name as Vega can sort by it: what every JavaScript object calls its own, it takes for no name."""
+    """Return a name that Vega can sort by: names of built-in JavaScript properties get an invisible mark."""
     return f"{name}\u200b" if name in OF_EVERY_OBJECT else name
 
 
 def draw_without_network() -> None:
-    """Let charts in Jupyter come from Altair's own bundle, unless a person chose another renderer.
+    """Draw charts in Jupyter from Altair's own bundle, unless another renderer was chosen.
 
     Altair's default fetches its scripts from a server, and JupyterLab's own Vega is older than Altair's.
     """

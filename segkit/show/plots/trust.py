@@ -1,4 +1,4 @@
-"""Real, repeatable, useful: three verdicts a segment, at a glance."""
+"""Draw the three verdicts on each segment: real, repeatable, useful."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHADES = {
     "real": GOOD, "arbitrary": BAD,
     "repeatable": GOOD, "in part": BETWEEN, "not repeatable": BAD,
     "useful": GOOD, "no different": BAD,
-    "too little": GREY, "not asked": GREY,
+    "too little": GREY, "not tested": GREY,
 }  # fmt: skip
 SIGNS = {GOOD: "✓", BETWEEN: "~", BAD: "✗", GREY: "?"}  # so that nobody needs to tell colours apart
 GAP = 0.06  # between cells, as a share of one
@@ -25,7 +25,7 @@ QUESTIONS = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
 def plot_trust(trust: Trust) -> alt.LayerChart:
-    """Draw the three verdicts on each segment: what holds is green, what does not is red, in words too.
+    """Draw the three verdicts on each segment, in colour and in words.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
         [
             {
                 "segment": row.name,
-                "question": said,
+                "question": question,
                 "word": getattr(row, column),
-                "said": f"{SIGNS[SHADES[getattr(row, column)]]} {getattr(row, column)}",
+                "label": f"{SIGNS[SHADES[getattr(row, column)]]} {getattr(row, column)}",
                 "why": _why(row, column),
             }
             for row in table.itertuples(index=False)
-            for column, said in QUESTIONS.items()
+            for column, question in QUESTIONS.items()
         ]
     )
     words = list(dict.fromkeys(cells["word"]))
@@ -68,22 +68,20 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     cell = base.mark_rect(cornerRadius=6, opacity=0.45, stroke=INK, strokeOpacity=0.15).encode(
         alt.Color("word:N", legend=None, scale=alt.Scale(domain=words, range=[SHADES[w] for w in words]))
     )
-    text = base.mark_text(fontSize=13, color=INK).encode(alt.Text("said:N"))
+    text = base.mark_text(fontSize=13, color=INK).encode(alt.Text("label:N"))
     verdicts = [f"Real? {trust.real}.", f"Repeatable? {trust.repeatable}.", f"Useful? {trust.useful}."]
-    title = {"text": "How far to trust them?", "subtitle": verdicts}
+    title = {"text": "How far can you trust these segments?", "subtitle": verdicts}
     return themed((cell + text).properties(title=title, width=420, height=max(40 * len(names), 60)))
 
 
 def _why(row: tuple, column: str) -> str:
-    told = row._asdict()  # type: ignore[attr-defined]
+    facts = row._asdict()  # type: ignore[attr-defined]
     if column == "real":
-        return (
-            "" if pd.isna(told["p_value"]) else f"p = {told['p_value']:.2g} against shops of one population"
-        )
+        return "" if pd.isna(facts["p_value"]) else f"p = {facts['p_value']:.2g} against null data sets"
     if column == "repeatable":
-        if pd.isna(told["jaccard"]):
+        if pd.isna(facts["jaccard"]):
             return ""
-        return f"Jaccard similarity {told['jaccard']:.2f} ({told['low']:.2f} to {told['high']:.2f})"
-    return told["next_period"] or (
-        "" if told["useful"] == "not asked" else "next period like everyone else's"
+        return f"Jaccard similarity {facts['jaccard']:.2f} ({facts['low']:.2f} to {facts['high']:.2f})"
+    return facts["next_period"] or (
+        "" if facts["useful"] == "not tested" else "next period like all other customers"
     )

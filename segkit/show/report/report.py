@@ -1,9 +1,8 @@
-"""The report: one HTML file that shows the segments to a colleague, and asks nothing of a network."""
+"""Write the report: one HTML file with all segments and charts inside, which loads nothing from a network."""
 
 from __future__ import annotations
 
 import functools
-import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from segkit.analyse.features.basket import BASKET
 from segkit.analyse.features.cadence import CADENCE
@@ -20,6 +20,7 @@ from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events, read_events
+from segkit.core.html import html_table, render
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
@@ -39,10 +40,12 @@ FLAT = "For looking only: the segments were made in all dimensions, and this sho
 FLAT_OF_TIERS = (
     "For looking only: the segments are tiers of {by}, and this shows all features in two dimensions."
 )
-UNSAID = ("currency", "ratio", "factor", "share")  # units that a figure is read without
-STRONGEST = 5  # differences told of each segment
-OF_ORDERS = RFM + CADENCE + BASKET + TREND  # what a log of orders tells
-MOST_MISSING = 0.5  # features unknown for more of the customers are left out of the automatic choice
+NO_UNIT = ("currency", "ratio", "factor", "share")  # units that are not written after a figure
+STRONGEST = 5  # differences on the card of a segment
+SMALL = 0.2  # Cohen's d: a difference below it is not worth a line
+OF_ORDERS = RFM + CADENCE + BASKET + TREND  # what orders alone can give
+FOLDER = Path(__file__).parent  # of the template and its style
+MOST_MISSING = 0.5  # features missing for more of the customers are left out
 
 HEADED = (
     "sizes",
@@ -50,29 +53,7 @@ HEADED = (
     "distributions",
     "map",
     "trust",
-)  # under a heading that says what their title does
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #212121; --soft: #5f5f5f; --line: #dddddd; --page: #ffffff; --card: #f6f6f4; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e8; --soft: #a8a8a8; --line: #3a3a3a; --page: #161616; --card: #202020; }
-}
-body { margin: 0 auto; max-width: 960px; padding: 40px 24px 80px; background: var(--page); color: var(--ink);
-       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
-h1 { font-size: 30px; line-height: 1.2; margin: 0 0 6px; } h2 { font-size: 21px; margin: 44px 0 8px; }
-p.lead { color: var(--soft); font-size: 17px; margin: 0 0 20px; } p.note { color: var(--soft); }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 14px; margin: 18px 0; }
-.card { background: var(--card); border-radius: 10px; padding: 14px 18px; }
-.card h3 { margin: 0 0 2px; font-size: 17px; } .card .size { color: var(--soft); }
-.card ul { margin: 8px 0 0; padding-left: 18px; }
-.chart { overflow-x: auto; margin: 14px 0; }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 5px 12px; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 500; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-details { margin: 20px 0; } summary { cursor: pointer; color: var(--soft); }
-pre { white-space: pre-wrap; font-size: 13px; }
-"""
+)  # charts under a heading that replaces their title
 
 
 def report(
@@ -82,25 +63,24 @@ def report(
     scan: pd.DataFrame | None = None,
     title: str | None = None,
 ) -> Path:
-    """Write the segments into one stand-alone HTML file.
+    """Write a report of the segments as one stand-alone HTML file.
 
     Parameters
     ----------
     result : Segmentation
-        What to show; placed on the map of its principal components if it has no embedding.
+        Drawn on the map of its principal components if it has no embedding.
     path : str or Path
         The file to write.
     scan : DataFrame, optional
-        From :func:`segkit.scan_clusters`; made for 2 to 10 segments if not given, and the result is no tiers
-        of value, of which any number serves.
+        From :func:`segkit.scan_clusters`; computed for 2 to 10 segments by default, except for value bands.
     title : str, optional
         "Customer segments" by default.
 
     Returns
     -------
     Path
-        The file. Charts, data and scripts are all inside; opening it asks nothing of a network. It holds
-        each drawn customer's id, so give it to those only who may see them.
+        The file. Charts, data and scripts are inside; it loads nothing from a network. It holds the ids of the drawn
+        customers: share it only with people who may see them.
 
     Raises
     ------
@@ -135,7 +115,7 @@ def report_orders(
     n_segments: int | None = None,
     random_state: int = 0,
 ) -> Path:
-    """Lead orders from a file to a report, without a notebook.
+    """Read orders from a file and write a report of their segments.
 
     Parameters
     ----------
@@ -148,9 +128,9 @@ def report_orders(
     timestamp_format, timezone
         As for :func:`segkit.read_events`.
     as_of : str, optional
-        The moment the customers are looked at; the day after the last event if not said.
+        The moment that features are computed for; by default the day after the last event.
     n_segments : int, optional
-        If not said, the most that still hold: see :func:`segkit.trust.suggested_k`.
+        By default the most that come back: see :func:`segkit.trust.scan.suggested_k`.
     random_state : int, default=0
 
     Returns
@@ -176,25 +156,25 @@ def report_orders(
     written: dict[str, Any] = {"timestamp_format": timestamp_format, "timezone": timezone, **columns}
     events = read_events(str(source), kind="purchase", **written)
     moment = as_of or events.last.normalize() + pd.Timedelta(days=1)
-    customers = _telling_features(events, moment)
+    customers = _useful_features(events, moment)
     scan = scan_clusters(customers, k=_possible(customers, n_segments), random_state=random_state)
     chosen = n_segments or suggested_k(scan)
     result = segment(customers, n_segments=chosen, random_state=random_state)
     return report(result, output, scan=scan, title=f"Customer segments of {Path(str(source)).name}")
 
 
-def _telling_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
-    """Compute all features that these orders can give, less those that are words, constant or mostly unknown."""
+def _useful_features(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
+    """Compute all features that these orders can give, without words, constants and those that are mostly missing."""
     needs = unavailable(events, OF_ORDERS)
     customers = customer_features(events, [f for f in OF_ORDERS if not needs[f.name]], as_of=as_of)
     numbers = customers.select_dtypes("number")
-    telling = [c for c in numbers if numbers[c].nunique() > 1 and numbers[c].isna().mean() <= MOST_MISSING]
-    if not telling:
+    useful = [c for c in numbers if numbers[c].nunique() > 1 and numbers[c].isna().mean() <= MOST_MISSING]
+    if not useful:
         raise ValueError(
             f"The {len(customers):,} customers do not differ in any feature, so there is nothing to segment by. "
             "Check that --customer-id names the customer, and bring more orders."
         )
-    return customers[telling]
+    return customers[useful]
 
 
 def _possible(customers: pd.DataFrame, n_segments: int | None) -> list[int]:
@@ -203,65 +183,72 @@ def _possible(customers: pd.DataFrame, n_segments: int | None) -> list[int]:
 
 
 def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
-    frame, sizes = result.to_frame(), segment_sizes(result)
     facts = result.provenance
-    numbers = list(result.customers.select_dtypes("number").columns)
-    charts: dict[str, Any] = {"sizes": plot_sizes(sizes)}
+    table = profile(result) if len(set(result.labels)) > 1 else None
+    as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
+    sources = ", ".join(facts.get("sources", [])) or "a table of features"
+    shown = {k: v for k, v in facts.items() if k not in ("units", "meanings", "features")}
+    return render(
+        (FOLDER / "report.html").read_text(encoding="utf-8"),
+        title=title,
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        vega=Markup(_vega()),
+        lead=f"{len(result.labels):,} customers in {len(result.segments)} segments{as_of}, from {sources}.",
+        badge=result.badge,
+        kind_sentence=result.kind_sentence,
+        cards=[] if table is None else _cards(result, table),
+        specs={
+            name: Markup(_script_safe(_spec(name, chart)))
+            for name, chart in _charts(result, scan, table).items()
+        },
+        map_note=FLAT_OF_TIERS.format(by=facts["by"]) if _are_tiers(result) else FLAT,
+        trust_words=_trust_in_words(result, scan),
+        features=_feature_table(result),
+        provenance=json.dumps(shown, indent=2, ensure_ascii=False),
+    )
+
+
+def _charts(result: Segmentation, scan: pd.DataFrame | None, table: pd.DataFrame | None) -> dict[str, Any]:
+    """Return the charts of the report by name."""
+    frame, trust = result.to_frame(), result.trust
+    charts: dict[str, Any] = {"sizes": plot_sizes(segment_sizes(result))}
     if scan is not None:
         charts |= {"scan": plot_scan(scan, chosen=_marked(result, scan))}
-    told, cards = [], ""
-    if len(set(result.labels)) > 1:
-        table = profile(result)
+    distributed: list[str] = []
+    if table is not None:
         charts |= {"profile": plot_profile(table)}
-        cards = "".join(_card(result, table, s, sizes.loc[s]) for s in result.segments)
-        told = list(dict.fromkeys(table.loc[table["feature"].isin(numbers), "feature"]))[:4]
-    trust = result.trust
+        numbers = result.customers.select_dtypes("number").columns
+        distributed = list(dict.fromkeys(table.loc[table["feature"].isin(numbers), "feature"]))[:4]
     charts |= {"trust": plot_trust(trust)}
     if trust.structure is not None and trust.structure.verdict != "too little":
         charts |= {"structure": plot_structure(trust.structure)}
-    charts |= {"map": plot_map(frame)} | ({"distributions": plot_distributions(frame, told)} if told else {})
-    as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
-    sources = ", ".join(facts.get("sources", [])) or "a table of features"
-    flat = FLAT_OF_TIERS.format(by=facts["by"]) if _are_tiers(result) else FLAT
-    lead = f"{len(frame):,} customers in {len(result.segments)} segments{as_of}, from {sources}."
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title><style>{STYLE}</style><script>{_vega()}</script></head><body>
-<h1>{html.escape(title)}</h1><p class="lead">{html.escape(lead)}</p>
-<p class="note"><b>{html.escape(result.badge)}.</b> {html.escape(result.kind_sentence)}</p>
-<div class="cards">{cards}</div>
-{_section("How large they are", "sizes", charts)}
-{_section("What sets them apart", "profile", charts)}
-{_section("How they differ, in natural units", "distributions", charts)}
-{_section("The map of customers", "map", charts, flat)}
-<h2>How far to trust them</h2><p>{html.escape(_trust(result, scan))}</p>
-{_chart("trust", charts)}
-{_chart("structure", charts)}
-{_chart("scan", charts)}
-<h2>Where they came from</h2>{_origin(result)}
-<script>
-{_embeds(charts)}
-</script></body></html>
-"""
+    charts |= {"map": plot_map(frame)}
+    return charts | ({"distributions": plot_distributions(frame, distributed)} if distributed else {})
 
 
-def _card(result: Segmentation, table: pd.DataFrame, segment_id: int, size: pd.Series) -> str:
-    ours = table[table["segment_id"] == segment_id]
-    flags = ours["feature"].str.endswith(
-        " missing"
-    )  # they tend to say the same thing many times over: one will do
-    rows = ours[~flags | ~ours["feature"].where(flags).notna().duplicated()].head(STRONGEST)
+def _cards(result: Segmentation, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a card for each segment: its name, its size, and its strongest differences."""
+    sizes = segment_sizes(result)
     meanings = result.provenance.get("meanings", {})
-    items = "".join(
-        f"<li title='{html.escape(meanings.get(row.feature, ''))}'>{html.escape(_difference(row))}</li>"
-        for row in rows.itertuples()
-        if not abs(row.effect) < 0.2
-    )
-    return (
-        f"<div class='card'><h3>{html.escape(result.name_of(segment_id))}</h3>"
-        f"<div class='size'>{size['customers']:,} customers, {size['share']:.0%}</div>"
-        f"<ul>{items or '<li>like everyone else</li>'}</ul></div>"
-    )
+    cards = []
+    for segment_id in result.segments:
+        rows = table[table["segment_id"] == segment_id]
+        # Missing flags tend to say the same many times over: one is enough.
+        flags = rows["feature"].str.endswith(" missing")
+        strongest = rows[~flags | ~rows["feature"].where(flags).notna().duplicated()].head(STRONGEST)
+        size = sizes.loc[segment_id]
+        cards.append(
+            {
+                "name": result.name_of(segment_id),
+                "size": f"{size['customers']:,} customers, {size['share']:.0%}",
+                "differences": [
+                    {"words": _difference(row), "meaning": meanings.get(row.feature, "")}
+                    for row in strongest.itertuples()
+                    if not abs(row.effect) < SMALL
+                ],
+            }
+        )
+    return cards
 
 
 def _difference(row: Any) -> str:
@@ -269,15 +256,15 @@ def _difference(row: Any) -> str:
         return f"{row.feature}: {row.inside:.0%} of them, {row.others:.0%} of others"
     way = "higher" if row.inside > row.others or (row.inside == row.others and row.effect > 0) else "lower"
     ours, theirs = (_figure(value, row.unit) for value in (row.inside, row.others))
-    unit = "" if row.unit in UNSAID else f" {row.unit}"
+    unit = "" if row.unit in NO_UNIT else f" {row.unit}"
     return f"{row.feature} {way}: {ours}{unit}, others {theirs}"
 
 
 def _figure(value: float, unit: str) -> str:
     if pd.isna(value):
         return "unknown"
-    said = f"{value:.0%}" if unit == "share" else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
-    return said.replace("-", "−")
+    figure = f"{value:.0%}" if unit == "share" else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    return figure.replace("-", "−")
 
 
 def _are_tiers(result: Segmentation) -> bool:
@@ -285,7 +272,7 @@ def _are_tiers(result: Segmentation) -> bool:
 
 
 def _scanned_as(result: Segmentation) -> str | None:
-    """Return the method by whose scan these parts can be judged: tiers and models of one's own have none."""
+    """Return the method whose scan fits these segments; value bands and models of one's own have none."""
     method = result.provenance.get("method")
     return method if method in METHODS else None
 
@@ -295,49 +282,25 @@ def _marked(result: Segmentation, scan: pd.DataFrame | None) -> int | None:
     return k if scan is not None and k in scan.index and _scanned_as(result) else None
 
 
-def _trust(result: Segmentation, scan: pd.DataFrame | None) -> str:
+def _trust_in_words(result: Segmentation, scan: pd.DataFrame | None) -> str:
     k = _marked(result, scan)
     if scan is None or k is None:
-        return result.kind_sentence
+        return result.trust.summary
     row = scan.loc[k]
     return (
-        f"{result.kind_sentence} Refitted on resampled customers, {k} segments agree with these by "
+        f"{result.trust.summary} Refitted on resampled customers, {k} segments agree with these by "
         f"{row['stability']:.2f} (adjusted Rand index; 1 is the same, 0 is chance). Their silhouette is "
         f"{row['silhouette']:.2f} on a scale from −1 to 1."
     )
 
 
-def _origin(result: Segmentation) -> str:
+def _feature_table(result: Segmentation) -> str:
     facts = result.provenance
-    rows = "".join(
-        f"<tr><td>{html.escape(c)}</td><td>{html.escape(facts.get('units', {}).get(c, ''))}</td>"
-        f"<td style='text-align:left'>{html.escape(facts.get('meanings', {}).get(c, ''))}</td></tr>"
+    rows = [
+        (c, facts.get("units", {}).get(c, ""), facts.get("meanings", {}).get(c, ""))
         for c in result.customers.columns
-    )
-    shown = {k: v for k, v in facts.items() if k not in ("units", "meanings", "features")}
-    return (
-        "<table><thead><tr><th>Feature</th><th>Unit</th><th style='text-align:left'>Meaning</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table><details><summary>Parameters and versions</summary>"
-        f"<pre>{html.escape(json.dumps(shown, indent=2, ensure_ascii=False))}</pre></details>"
-    )
-
-
-def _section(title: str, name: str, charts: Mapping[str, Any], note: str = "") -> str:
-    if name not in charts:
-        return ""
-    said = f"<p class='note'>{html.escape(note)}</p>" if note else ""
-    return f"<h2>{html.escape(title)}</h2>{said}{_chart(name, charts)}"
-
-
-def _chart(name: str, charts: Mapping[str, Any]) -> str:
-    return f"<div class='chart' id='chart-{name}'></div>" if name in charts else ""
-
-
-def _embeds(charts: Mapping[str, Any]) -> str:
-    return "\n".join(
-        f"vegaEmbed('#chart-{name}', {_script_safe(_spec(name, chart))}, {{actions: false, renderer: 'svg'}});"
-        for name, chart in charts.items()
-    )
+    ]
+    return html_table(["Feature", "Unit", "Meaning"], rows, text=(0, 2))
 
 
 def _spec(name: str, chart: Any) -> str:
