@@ -332,7 +332,7 @@ def _by_hand() -> pd.DataFrame:
 
 def main(names: list[str]) -> int:
     """Compare the features of these names, or all, and say what differs and how long it took."""
-    features = sg.select_features(*names) if names else sg.features.FAMILIES
+    features = sg.select_features(*names) if names else sg.FAMILIES
     engines = {**ANSWERS, "spark SQL": spark_sql_answers}
     engines = {name: engines[name] for name in os.environ.get("SEGKIT_ENGINE", ",".join(engines)).split(",")}
     table = varied_events()

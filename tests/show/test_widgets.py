@@ -73,7 +73,7 @@ def test_the_picker_reads_back_as_its_code(names, more):
     events, looked = full_shop(), {"as_of": AS_OF} | more
     picker = sg.FeaturePicker(events, **looked)
     picker.value = names
-    assert picker.value == [f.name for f in sg.features.FAMILIES if f.name in names]
+    assert picker.value == [f.name for f in sg.FAMILIES if f.name in names]
     expected = sg.customer_features(events, picker.features, **looked)
     for customers in (picker.customers, run(picker.code, events=events)["customers"]):
         assert_frame_equal(customers, expected)
@@ -110,7 +110,7 @@ def test_the_picker_refuses_what_cannot_be(value, said):
 def test_what_the_events_lack_is_shown_and_cannot_be_ticked():
     picker = sg.FeaturePicker(shop(), as_of=AS_OF)
     needs = {option["name"]: option["needs"] for option in picker.options}
-    by_basis = sorted(sg.features.FAMILIES, key=lambda f: sg.attributes.BASES.index(f.basis))
+    by_basis = sorted(sg.FAMILIES, key=lambda f: BASES.index(f.basis))
     assert list(needs) == [f.name for f in by_basis]
     assert (needs["variety"], needs["discount_share"], needs["recency"]) == ("product_id", "discount", "")
     assert not [name for name in picker.value if needs[name]]
@@ -156,7 +156,7 @@ def test_attributes_are_offered_by_basis_and_none_is_ticked():
     attributes = crm("ada", "bob", "cy", town=["P", "Q", "P"])
     picker = sg.FeaturePicker(full_shop(), as_of=AS_OF, attributes=attributes)
     order = [option["basis"] for option in picker.options]
-    assert order == sorted(order, key=sg.attributes.BASES.index)
+    assert order == sorted(order, key=BASES.index)
     options = {option["name"]: option for option in picker.options}
     assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "Your DataFrame")
     assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")

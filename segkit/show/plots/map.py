@@ -46,7 +46,9 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
     shown = _sample(frame, random_state)
     subtitle = f"{len(frame):,} customers. Close together = alike; the axes have no unit."
     if len(shown) < len(frame):
-        subtitle = f"{len(shown):,} of {len(frame):,} customers. Close together = alike; the axes have no unit."
+        subtitle = (
+            f"{len(shown):,} of {len(frame):,} customers. Close together = alike; the axes have no unit."
+        )
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
     marks = shown[["x", "y"]].reset_index(drop=True)

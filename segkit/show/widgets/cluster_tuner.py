@@ -1,4 +1,4 @@
-"""Choose how many segments, and by which method, looking at what each number would give."""
+"""Widget to choose the number of segments and the method."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
+from segkit.core.messages import joined
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS, make_clusterer
@@ -22,7 +23,7 @@ from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
 
-SAID = {
+LABELS = {
     "kmeans": "k-means: round groups",
     "gaussian_mixture": "Gaussian mixture: stretched groups",
     "ward": "Ward: nested groups",
@@ -30,16 +31,16 @@ SAID = {
 
 
 class ClusterTuner(w.VBox):
-    """Choose the number of segments and the method; read them back, or the ``model`` or ``result`` they give.
+    """Choose the number of segments and the method; read back ``n_segments``, ``method``, ``model`` or ``result``.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         As for :func:`segkit.segment`.
     k : iterable of int, default=range(2, 11)
-        Numbers to choose from. Those that these customers cannot be divided into are left out.
+        Numbers to choose from, without those that these customers cannot be divided into.
     n_segments : int, optional
-        The number at first; if not said, the most that still hold: see :func:`segkit.trust.suggested_k`.
+        The number at first; by default the most that come back: see :func:`segkit.trust.scan.suggested_k`.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
         The method at first.
     random_state : int, default=0
@@ -49,9 +50,9 @@ class ClusterTuner(w.VBox):
     n_segments : int
     method : str
     scan : DataFrame
-        What each number would give, from :func:`segkit.scan_clusters`.
+        The result of :func:`segkit.scan_clusters`.
     code : str
-        The line of Python that the choice stands for.
+        The same choice as Python.
     """
 
     n_segments = t.Int()
@@ -79,7 +80,9 @@ class ClusterTuner(w.VBox):
             options=self._k, value=start, description="Segments",
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
-        self._choice = w.Dropdown(options=[(SAID[m], m) for m in METHODS], value=method, description="Method")
+        self._choice = w.Dropdown(
+            options=[(LABELS[m], m) for m in METHODS], value=method, description="Method"
+        )
         self._chart = alt.JupyterChart(
             plot_scan(scan, chosen=self._slider.value),
             embed_options={"renderer": "svg", "actions": False},
@@ -98,7 +101,7 @@ class ClusterTuner(w.VBox):
         return self._offered(proposal["value"])
 
     @t.validate("method")
-    def _only_serving(self, proposal: t.Bunch) -> str:
+    def _only_usable(self, proposal: t.Bunch) -> str:
         try:
             self._scan_with(proposal["value"])
         except ValueError as error:
@@ -119,7 +122,7 @@ class ClusterTuner(w.VBox):
             self._draw()
 
     def _on_choice(self, change: t.Bunch) -> None:
-        """Take over the method that was chosen in the list, or say in place why not, and put the list back."""
+        """Take over the method chosen in the list, or show why it cannot be used and put the list back."""
         if change["new"] == self.method:
             return
         self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
@@ -137,7 +140,7 @@ class ClusterTuner(w.VBox):
 
     def _scan_with(self, method: str) -> pd.DataFrame:
         if method not in self._scans:
-            # The scan may look at a sample: whether the method serves everyone is asked first.
+            # The scan may use a sample: check first that the method can handle everyone.
             make_clusterer(method, self._k[0], len(self._customers), self._random_state)
             self._scans[method] = scan_clusters(
                 self._customers, k=self._k, method=method, random_state=self._random_state
@@ -163,28 +166,28 @@ class ClusterTuner(w.VBox):
         self._shown_code.value = _grey("The code: ") + f"<code>{html.escape(self.code)}</code>"
 
     def _in_range(self) -> str:
-        """Say which numbers can be defended, and whether there is anything to divide."""
+        """List the numbers that can be defended, and the answer of the structure test."""
         numbers = [str(k) for k in defensible_k(self.scan)]
-        range_ = f"About as repeatable as the best: {', '.join(numbers)}."
+        range_ = f"About as repeatable as the best: {joined(numbers)}."
         test, _ = remembered_test(self._customers.sort_index())
         return f"{range_} {test.sentence}"
 
     @property
     def model(self) -> BaseEstimator:
-        """The pipeline that the choice stands for, not fitted: preparer and clusterer."""
+        """The chosen pipeline, not fitted: preparer and clusterer."""
         clusterer = make_clusterer(self.method, self.n_segments, len(self._customers), self._random_state)
         return make_pipeline(make_preparer(), clusterer)
 
     @property
     def result(self) -> Segmentation:
-        """The segments that the choice stands for, as from :func:`segkit.segment`."""
+        """The chosen segmentation, from :func:`segkit.segment`."""
         return segment(
             self._customers, n_segments=self.n_segments, method=self.method, random_state=self._random_state
         )
 
 
 def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
-    """Keep the numbers of segments that there are enough different customers for."""
+    """Return the numbers of segments for which there are enough different customers."""
     wanted = sorted({int(n) for n in k})
     different = len(np.unique(make_preparer().fit_transform(checked_customers(customers)), axis=0))
     possible = tuple(n for n in wanted if 2 <= n <= different)

@@ -1,4 +1,4 @@
-"""Choose features by ticking them."""
+"""Widget to choose features by ticking them."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ GOOD_START = (
     "email_open_rate",
     "negative_share",
 )
-"""Ticked at first, where the events have them: each says something that the others do not."""
-PER_COLUMN = {"units", "meanings", "bases", "settings"}  # what a table's notes say of each of its columns
+"""Ticked at first, where the events have them: each adds something that the others do not."""
+PER_COLUMN = {"units", "meanings", "bases", "settings"}  # notes of a table by column
 
 
 class FeaturePicker(anywidget.AnyWidget):
@@ -49,26 +49,26 @@ class FeaturePicker(anywidget.AnyWidget):
     Parameters
     ----------
     events : Events
-        What customers did. All offered features are computed once, to show how they are distributed.
+        The log. All offered features are computed once, to show their distributions.
     as_of : str or Timestamp
-        The moment the customers are looked at.
+        The moment that features are computed for.
     window : str or timedelta, optional
-        How far back to look.
+        How far back the features reach.
     offered : iterable of Feature, default=FAMILIES
-        What to choose from. Features that the events cannot give are shown, and cannot be ticked.
+        Features to choose from. Those that the events cannot give are shown greyed out.
     attributes : Attributes, optional
-        What is known of the customers besides, to choose from too. None of it is ticked at first.
+        Attributes to choose from too. None is ticked at first.
     chosen : iterable of str, optional
-        Names of the features and attributes ticked at first; a good start if not said.
+        Names of the features and attributes ticked at first; by default a good start.
 
     Attributes
     ----------
     value : list of str
         Names of the ticked features, and after them of the ticked attributes.
     code : str
-        The lines of Python that the ticks stand for; `events` and `attributes` are what was passed.
+        The same choice as Python; `events` and `attributes` are the arguments.
     note : str
-        How many of the customers the attributes are known of, where they are not known of all.
+        How many customers have attributes, where some have none.
 
     Raises
     ------
@@ -130,7 +130,7 @@ class FeaturePicker(anywidget.AnyWidget):
         return [name for name in offered if name in proposal["value"]]
 
     @t.observe("value")
-    def _say_code(self, _change: t.Bunch) -> None:
+    def _write_code(self, _change: t.Bunch) -> None:
         when = "".join(
             f", {name}={str(value)!r}" for name, value in self._looked.items() if value is not None
         )
@@ -142,12 +142,12 @@ class FeaturePicker(anywidget.AnyWidget):
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The ticked features; attributes are none."""
+        """The ticked features, without attributes."""
         return tuple(self._offered[name] for name in self.value if name in self._offered)
 
     @property
     def _computed(self) -> tuple[Feature, ...]:
-        """The features to compute: some feature must say who the customers are."""
+        """The features to compute: at least one, since it lists the customers."""
         return self.features or tuple(self._offered.values())[:1]
 
     @property
@@ -157,18 +157,18 @@ class FeaturePicker(anywidget.AnyWidget):
 
     @property
     def customers(self) -> pd.DataFrame:
-        """What is ticked of each customer, as the code would compute it; already computed."""
+        """The ticked features and attributes of each customer: what `code` computes, already computed."""
         known = self._known
         table = (self._all if known else self._of_events)[list(self.value)].copy()
         facts = table.attrs["segkit"]
         names = {*known, *(f.name for f in self._computed)}
         for key in PER_COLUMN & set(facts):
-            facts[key] = {name: said for name, said in facts[key].items() if name in names}
+            facts[key] = {name: note for name, note in facts[key].items() if name in names}
         return table
 
 
 def _computed(events: Events, features: tuple[Feature, ...], looked: dict[str, Any]) -> pd.DataFrame:
-    """Compute features a family at a time: all at once would hold the partial sums of all in memory."""
+    """Compute features by family: all at once would hold all partial sums in memory."""
     families = list(dict.fromkeys(f.family for f in features))
     bar = tqdm(families, desc="Computing features", unit="family", leave=False, disable=len(families) < 4)
     parts = [customer_features(events, [f for f in features if f.family == name], **looked) for name in bar]
@@ -210,11 +210,11 @@ def _note(customers: pd.DataFrame) -> str:
     if not counts["unknown"]:
         return ""
     everyone = counted(counts["known"] + counts["unknown"], "customer")
-    return f"Attributes are known of {counts['known']:,} of {everyone}; of the others they are missing."
+    return f"Attributes are known for {counts['known']:,} of {everyone}; for the others they are missing."
 
 
 def _distribution(column: pd.Series) -> dict:
-    """Say how a column is distributed, how much of it is missing, and whether it is the same for all."""
+    """Describe a column: its distribution, its missing share, and whether it is constant."""
     shown = _of_numbers(column) if pd.api.types.is_numeric_dtype(column.dtype) else _of_words(column)
     same = len(column) > 1 and column.notna().all() and column.nunique() == 1
     return shown | {"missing": float(column.isna().mean()), "same": bool(same)}
@@ -241,5 +241,5 @@ def _of_numbers(column: pd.Series) -> dict:
     low, high = known.min(), known.max()
     long_tail = low >= 0 and pd.Series(known).skew() > 1
     counts, _ = np.histogram(np.log1p(known) if long_tail else known, bins=BINS)
-    said = f"{low:,.4g} to {high:,.4g}, median {np.median(known):,.4g}{', logarithmic' if long_tail else ''}"
-    return {"bars": (counts / counts.max()).tolist(), "range": said}
+    words = f"{low:,.4g} to {high:,.4g}, median {np.median(known):,.4g}{', logarithmic' if long_tail else ''}"
+    return {"bars": (counts / counts.max()).tolist(), "range": words}

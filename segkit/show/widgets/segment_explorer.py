@@ -1,4 +1,4 @@
-"""See everyone on the map, lasso some, see what sets them apart, and name the segments."""
+"""Widget to explore segments: a map with a lasso, what sets the chosen customers apart, names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS = 256  # colours of the ramp: the first two grey, for unknown, and the sha
 
 
 class SegmentPanel(anywidget.AnyWidget):
-    """The view beside the map: what to colour by, the segments and their names, what sets a group apart."""
+    """The panel beside the map: colour, segments and their names, what sets a group apart."""
 
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_name("widgets.css")
@@ -42,28 +42,28 @@ class SegmentPanel(anywidget.AnyWidget):
 
 
 class SegmentExplorer(w.HBox):
-    """Explore segments on a map of all customers; read back ``result`` with its names, and who is ``selected``.
+    """Explore segments on a map of all customers; read back ``result`` with its names, and ``selected`` customers.
 
-    Drag on the map with the lasso, or press a segment's button, to choose customers; beside the map
-    stands what sets them apart from all others. Names are written into the list of segments.
+    Draw a lasso on the map, or press a segment's button, to choose customers; the panel shows what sets them apart
+    from all others. Write names into the list of segments.
 
     Parameters
     ----------
     result : Segmentation
-        With an embedding, or it is shown by its two principal components.
+        Drawn by its two principal components if it has no embedding.
     height : int, default=560
-        Of the map, in pixels.
+        Height of the map, in pixels.
 
     Attributes
     ----------
     result : Segmentation
-        Under the names given here.
+        With the names written here.
     chosen : list
-        Ids of the chosen customers; set it to choose them from Python.
+        Ids of the chosen customers; set it to choose from Python.
     color_by : str
         "segment", or the feature that colours the map.
     code : str
-        The lines of Python that the choices stand for.
+        The same choices as Python.
     """
 
     result = t.Instance(Segmentation)
@@ -112,7 +112,7 @@ class SegmentExplorer(w.HBox):
 
     @property
     def comparison(self) -> pd.DataFrame | None:
-        """What sets the chosen customers apart, as from :func:`segkit.compare`; None if none, or all, are chosen."""
+        """The result of :func:`segkit.compare` for the chosen customers; None if none, or all, are chosen."""
         if not 0 < len(self.chosen) < len(self._index):
             return None
         return compare(self.result, self.chosen)
@@ -123,7 +123,7 @@ class SegmentExplorer(w.HBox):
         unknown = ids[~ids.isin(self._index)]
         if len(unknown):
             raise t.TraitError(
-                f"{unknown[0]!r} is no customer of this segmentation. Choose ids of its index."
+                f"{unknown[0]!r} is not a customer of this segmentation. Choose ids of its index."
             )
         return self._index[self._index.isin(ids)].tolist()
 
@@ -131,7 +131,7 @@ class SegmentExplorer(w.HBox):
     def _only_these_customers(self, proposal: t.Bunch) -> Segmentation:
         if not proposal["value"].customers.index.equals(self._index):
             raise t.TraitError(
-                "result holds other customers than the map shows. Explore it anew: SegmentExplorer(result)."
+                "result holds other customers than the map shows. Make a new explorer: SegmentExplorer(result)."
             )
         return proposal["value"]
 
@@ -162,7 +162,7 @@ class SegmentExplorer(w.HBox):
             self._draw_group()
 
     def _on_lasso(self, change: t.Bunch) -> None:
-        """Take over what the map selected, without sending it back there."""
+        """Take over the selection of the map, without sending it back."""
         at = np.asarray(change["new"] if change["new"] is not None else [], dtype=int)
         self._quiet = True
         try:
@@ -184,7 +184,7 @@ class SegmentExplorer(w.HBox):
             self.panel.error = ""
         except ValueError as error:
             self.panel.error = str(error)
-        self.panel.wanted_names = {}  # heard: the same wish can come again, and the view shows what is
+        self.panel.wanted_names = {}  # done: the same name can be written again, and the view is up to date
 
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result)
@@ -200,7 +200,7 @@ class SegmentExplorer(w.HBox):
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
         self.panel.badge, self.panel.kind_sentence = self.result.badge, self.result.kind_sentence
-        self._say_code()
+        self._write_code()
 
     def _draw_colors(self) -> None:
         """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
@@ -220,7 +220,7 @@ class SegmentExplorer(w.HBox):
             values, colors = pd.Series(scaled), [GREY, GREY, *_viridis(STEPS - 2)]
             self.panel.ramp = {"ends": ends, "colors": VIRIDIS} | _unknown(column)
         self._scatter.color(by=values, map=colors, norm=(0, 1))
-        self._say_code()
+        self._write_code()
 
     def _draw_group(self) -> None:
         table = self.comparison
@@ -231,16 +231,16 @@ class SegmentExplorer(w.HBox):
                 {
                     "feature": f,
                     "effect": _bounded(r.effect),
-                    "inside": _said(r.inside, r.unit),
-                    "others": _said(r.others, r.unit),
+                    "inside": _figure(r.inside, r.unit),
+                    "others": _figure(r.others, r.unit),
                     "unit": r.unit,
                 }
                 for f, r in table.head(ROWS).iterrows()
             ]
             self.panel.group = {"count": len(self.chosen), "rows": rows}
-        self._say_code()
+        self._write_code()
 
-    def _say_code(self) -> None:
+    def _write_code(self) -> None:
         placed = self._given.embedding is not None
         lines = [] if placed else ["result = result.with_embedding(sg.project(result))"]
         before, now = self._given.names, self.result.names
@@ -273,7 +273,7 @@ def _scatter_frame(result: Segmentation) -> pd.DataFrame:
 
 
 def _viridis(steps: int) -> list[str]:
-    """Return so many colours between the anchors of the ramp."""
+    """Return colours between the anchors of the ramp."""
     anchors = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in VIRIDIS])
     at = np.linspace(0, len(anchors) - 1, steps)
     channels = [np.interp(at, range(len(anchors)), anchors[:, i]).round().astype(int) for i in range(3)]
@@ -281,7 +281,7 @@ def _viridis(steps: int) -> list[str]:
 
 
 def _unknown(column: pd.Series) -> dict:
-    """Say in the legend that customers of whom the feature is unknown are grey, where there are any."""
+    """Return a legend entry for customers without a value, who are grey, where there are any."""
     n = int(column.isna().sum())
     return {"words": [[f"unknown ({n:,})", GREY]]} if n else {}
 
@@ -299,8 +299,8 @@ def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     # The map rounds a colour's number down: the lowest known value lies within its own, not on the edge to grey.
     shades = (2.5 + between * (STEPS - 3)) / STEPS
     return np.where(np.isnan(between), 0, shades), [
-        _said(low, ""),
-        _said(high, "") + (" (logarithmic)" if long_tail else ""),
+        _figure(low, ""),
+        _figure(high, "") + (" (logarithmic)" if long_tail else ""),
     ]
 
 
@@ -308,7 +308,7 @@ def _bounded(effect: float) -> float:
     return 0.0 if pd.isna(effect) else float(np.clip(effect, -9.99, 9.99))
 
 
-def _said(value: Any, unit: str) -> str:
+def _figure(value: Any, unit: str) -> str:
     if pd.isna(value):
         return "unknown"
     if unit == "share of customers":
