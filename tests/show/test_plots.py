@@ -245,10 +245,7 @@ def test_a_map_of_many_is_a_stratified_sample_that_says_so(n):
     chart = sg.plot_map(crowd(n, small=n // 10))
     shown = pd.DataFrame(marks(chart))
     assert 4900 <= len(shown) <= 5000
-    assert (
-        said(chart)
-        == f"{len(shown):,} of {n:,} customers, the same share of each segment. Axes have no unit."
-    )
+    assert said(chart) == f"{len(shown):,} of {n:,} customers. Close together = alike; the axes have no unit."
     assert (shown["segment"] == "Small").mean() == pytest.approx(0.1, abs=0.001)
     assert shown["customer"].is_unique
 
@@ -383,15 +380,7 @@ def test_a_scan_is_a_panel_for_each_measure_with_its_spread():
         row for row in marks(chart) if row["value"] == table.loc[2, "stability"] and row["k"] == 2
     )
     assert stability["high"] - stability["low"] == pytest.approx(2 * table.loc[2, "stability_spread"])
-    assert "says that segments exist" in said(chart)
-    drawn(chart)
-
-
-def test_a_scan_of_a_continuum_is_of_bands():
-    chart = sg.plot_scan(called(scan(), "bands"))
-    assert chart.to_dict()["title"]["text"] == "How many bands?" and "one continuum" in said(chart)
-    assert titles(chart, "x") == {"Number of bands"}
-    assert "segment" not in str([p["title"] for p in chart.to_dict()["concat"]])
+    assert "No curve shows that distinct groups exist" in said(chart)
     drawn(chart)
 
 
@@ -428,14 +417,14 @@ def test_confidence_by_hand():
         }
     )
     chart = sg.plot_confidence(placed)
-    rows = {(r["name"], r["band"]): (r["customers"], round(r["share"], 3)) for r in marks(chart)}
+    rows = {(r["name"], r["level"]): (r["customers"], round(r["share"], 3)) for r in marks(chart)}
     assert rows == {
         ("A", "Decided"): (1, 0.333),
         ("A", "Leaning"): (1, 0.333),
         ("A", "Undecided"): (1, 0.333),
         ("B", "Decided"): (2, 1.0),
     }
-    assert "60% are decided" in chart.to_dict()["title"]["text"] and "fewer than 60%" in said(chart)
+    assert "60% are decided" in chart.to_dict()["title"]["text"] and "less than 60% sure" in said(chart)
     assert colors(chart)["Undecided"] == GREY and len(set(colors(chart).values())) == 3
     assert titles(chart, "x") == {"Share of the segment's customers"}
     assert "Leaning" in drawn(chart)
@@ -449,7 +438,7 @@ def test_a_segment_of_undecided_customers_keeps_a_name():
 @pytest.mark.parametrize(
     ("placed", "level", "message"),
     [
-        (pd.DataFrame({"segment_id": [0]}), 0.6, "no column 'segment'. Draw what result.place"),
+        (pd.DataFrame({"segment_id": [0]}), 0.6, "no column 'segment'. Pass the table from result.place"),
         (pd.DataFrame({"segment_id": [], "segment": [], "confidence": []}), 0.6, "holds no customer"),
         (pd.DataFrame({"segment_id": [0], "segment": ["A"], "confidence": [1.0]}), 0.95, "between 0 and 0.9"),
     ],
@@ -482,21 +471,26 @@ def every_chart_of_parts(result):
     }
 
 
-def test_parts_of_a_continuum_are_called_bands_in_every_chart():
+def test_every_chart_says_segments():
     customers = with_units(three_groups())
     bands = sg.value_bands(customers, by="spend", n_bands=2)
-    for result, part, other in ((bands, "band", "segment"), (mapped(customers), "segment", "band")):
+    for result in (bands, mapped(customers)):
         for name, chart in every_chart_of_parts(result.with_embedding(sg.project(result))).items():
             encodings = [s["encoding"] for s in specs(chart) if "encoding" in s]
             words = str([s.get("title") for e in encodings for s in specs_in(e)]).lower()
-            assert part in words and other not in words, (name, words)
-            assert other not in said(chart).lower() or name == "trust", name
+            assert "segment" in words and "band" not in words, (name, words)
 
 
-def test_the_table_of_trust_is_headed_by_the_word_for_its_parts():
-    bands = sg.value_bands(three_groups(), by="spend", n_bands=2)
-    told = sg.assess(bands, resamples=3, progress=False)._repr_html_()
-    assert ">Band</th>" in told and ">Segment</th>" not in told
+def test_subtitles_carry_the_badge():
+    result = mapped(three_groups())
+    frame = result.to_frame()
+    for chart in (
+        sg.plot_sizes(sg.segment_sizes(result)),
+        sg.plot_profile(sg.profile(result)),
+        sg.plot_map(frame),
+        sg.plot_distributions(frame, ["spend"]),
+    ):
+        assert result.badge in chart.to_dict()["title"]["subtitle"]
 
 
 def test_a_part_of_whom_all_are_undecided_keeps_its_name():
@@ -516,7 +510,7 @@ def test_a_part_of_whom_all_are_undecided_keeps_its_name():
 )
 def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
     result = sg.segment(three_groups(), n_segments=2)
-    with pytest.raises(ValueError, match=rf"The table has no column '.*'\. Draw what {made}\("):
+    with pytest.raises(ValueError, match=rf"The table has no column '.*'\. Pass the table from {made}\("):
         draw(result.customers)
-    with pytest.raises(TypeError, match=rf"The table is a Segmentation. Draw what {made}\("):
+    with pytest.raises(TypeError, match=rf"The table is a Segmentation. Pass the table from {made}\("):
         draw(result)

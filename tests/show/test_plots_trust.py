@@ -51,7 +51,7 @@ def board():
         ("churn", "mine"): (4, np.nan, np.nan, np.nan, np.nan, np.nan, "nothing to explain"),
         ("churn", "RFM quintiles"): (5, np.nan, np.nan, np.nan, np.nan, np.nan, "the yardstick"),
     }
-    columns = ["segments", "explained", "low", "high", "by_lot", "gain", "verdict"]
+    columns = ["segments", "explained", "low", "high", "at_random", "gain", "verdict"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     table.index = pd.MultiIndex.from_tuples(table.index, names=["outcome", "segmentation"])
     table.attrs["segkit"] = {"as_of": "2024-10-01T00:00:00", "horizon": "91 days", "customers": 1234}
@@ -81,7 +81,7 @@ def test_consensus_of_many_is_means_within_segments(stable):
     chart = sg.plot_consensus(stable)
     cells = rows_with(chart, "share", "row")
     assert len(stable.consensus) == 200 and len(cells) <= MOST_CELLS**2 <= 5_000
-    assert "200 customers drawn by lot; a cell is the mean of about" in said(chart)
+    assert "200 customers drawn at random; a cell is the mean of about" in said(chart)
     by_cell = {(row["row"], row["column"]): row["share"] for row in cells}
     expected = np.nanmean(stable.consensus.to_numpy()[:3, :3])
     assert by_cell[0, 0] == pytest.approx(expected, abs=0.001)
@@ -112,23 +112,22 @@ def test_a_scoreboard_is_a_panel_for_each_outcome(board):
     chart = sg.plot_scoreboard(board)
     panels = chart.to_dict()["vconcat"]
     assert [p["title"]["text"] for p in panels] == ["Spend", "Churn: nothing to explain"]
-    shown = rows_with(chart, "explained", "by_lot", "kind")
+    shown = rows_with(chart, "explained", "at_random", "kind")
     assert [(row["explained"], row["kind"]) for row in shown] == [(0.4, "segments"), (0.3, "RFM alone")]
     assert said(chart).split("? ")[1].startswith("1,234 customers as of 2024-10-01, and the 91 days after.")
     drawn(chart)
 
 
-def test_a_scoreboard_of_bands_says_bands_and_points_to_what_lies_beyond(board):
-    told = board.rename(index={"mine": "segments"})
-    told.attrs = {"segkit": {**board.attrs["segkit"], "noun": "bands"}}
-    told.loc[("spend", "RFM quintiles"), ["explained", "low", "high"]] = [-3.0, -9.0, 9.0]
-    chart = sg.plot_scoreboard(told)
-    shown = rows_with(chart, "explained", "by_lot", "kind")
+def test_an_arrow_marks_values_beyond_the_chart(board):
+    ours = board.rename(index={"mine": "segments"})
+    ours.loc[("spend", "RFM quintiles"), ["explained", "low", "high"]] = [-3.0, -9.0, 9.0]
+    chart = sg.plot_scoreboard(ours)
+    shown = rows_with(chart, "explained", "at_random", "kind")
     assert [(r["segmentation"], r["kind"], r["at"]) for r in shown] == [
-        ("bands", "bands", "within"),
+        ("segments", "segments", "within"),
         ("RFM quintiles", "RFM alone", "beyond"),
     ]
-    assert "Arrow: 20% and more worse" in said(chart) and "Arrow" not in said(sg.plot_scoreboard(board))
+    assert "Arrow: at least 20% worse" in said(chart) and "Arrow" not in said(sg.plot_scoreboard(board))
     drawn(chart)
 
 
@@ -148,7 +147,9 @@ def test_a_multiverse_is_a_matrix_by_group_and_what_each_choice_costs(many):
     assert [row["high"] - row["low"] for row in costs] == pytest.approx((2 * tried["error"]).to_list())
     assert "features left out" in {row["choice"] for row in costs}
     words = " ".join(said(chart).split())
-    assert many.verdict in words and words.startswith("What holds whatever is chosen? 10 pipelines.")
+    assert many.verdict in words and words.startswith(
+        "What stays the same whatever you choose? 10 pipelines."
+    )
     drawn(chart)
 
 

@@ -115,7 +115,7 @@ def test_charts_keep_names_as_they_are(evil):
 
 def test_each_chart_has_its_place(evil):
     for name in Page(evil).charts:
-        assert evil.count(f"id='chart-{name}'") == 1
+        assert evil.count(f'id="chart-{name}"') == 1
 
 
 def test_it_says_what_the_segments_are(tmp_path):
@@ -135,15 +135,16 @@ def test_it_says_what_the_segments_are(tmp_path):
     assert result.provenance["hash"] in text
 
 
-def test_tiers_of_value_are_called_bands_and_need_no_scan(tmp_path):
+@pytest.mark.structure
+def test_value_bands_need_no_scan(tmp_path):
     customers = three_groups()
     customers.attrs["segkit"] = {"units": {"spend": "share"}, "meanings": {"spend": "Part of <all>."}}
     result = sg.value_bands(customers.assign(spend=customers["spend"] / 1000), by="spend", n_bands=2)
     page = report(result, tmp_path)
-    assert "Customer bands" in page.text and "Customer segments" not in page.text
+    assert "Customer segments" in page.text and "Constructive segments" in page.text
     assert "scan" not in page.charts and "agree with these" not in page.text
-    assert "the bands are tiers of spend" in page.text
-    assert "tiers of spend, and no natural segments" in page.text and "of one continuum" not in page.text
+    assert "the segments are tiers of spend" in page.text
+    assert "Tiers of spend, from the highest to the lowest" in page.text
     assert re.search(r"spend higher: \d+%, others \d+%", page.text)
 
 

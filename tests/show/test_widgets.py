@@ -11,6 +11,7 @@ from sklearn.cluster import HDBSCAN, KMeans
 from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
+from segkit.core.schema import BASES
 from segkit.show.widgets.segment_explorer import _ramp
 from segkit.trust.scan import suggested_k
 
@@ -185,7 +186,7 @@ def test_what_is_ticked_of_both_reads_back_as_its_code(names):
 def test_the_picker_says_of_how_many_attributes_are_known():
     attributes = crm("ada", "bob")
     picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, attributes=attributes, chosen=["age"])
-    assert picker.note == "Attributes are known of 2 of 3 customers; of the others they are missing."
+    assert picker.note == "Attributes are known for 2 of 3 customers; for the others they are missing."
     assert {o["name"]: o["missing"] for o in picker.options}["age"] == pytest.approx(1 / 3)
     assert picker.features == () and list(picker.customers) == ["age"] and len(picker.customers) == 3
 
@@ -210,15 +211,14 @@ def test_ordered_words_are_shown_in_their_order():
 # ClusterTuner
 
 
-def test_the_tuner_of_a_continuum_says_bands():
+def test_tuner_reports_the_structure():
     rng = np.random.default_rng(0)
-    crowd = pd.DataFrame(
+    continuum = pd.DataFrame(
         rng.normal(size=(120, 3)), columns=list("abc"), index=[f"c{i:03}" for i in range(120)]
     )
-    tuner = sg.ClusterTuner(crowd, k=[2, 3])
-    assert tuner._slider.description == "Bands" and "segment" not in tuner._note.value.lower()
-    assert tuner._chart.chart.to_dict()["title"]["text"] == "How many bands?"
-    assert tuner.result.noun == "bands"
+    tuner = sg.ClusterTuner(continuum, k=[2, 3])
+    assert "One continuum: " in tuner._note.value
+    assert tuner._chart.chart.to_dict()["title"]["text"] == "How many segments?"
 
 
 @pytest.fixture(scope="module")
@@ -368,7 +368,9 @@ def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
 @pytest.mark.parametrize("unknown", ["nobody", 3, EVIL])
 def test_only_customers_can_be_chosen(result, unknown):
     explorer = sg.SegmentExplorer(result)
-    with pytest.raises(t.TraitError, match=r"is no customer of this segmentation\. Choose ids of its index"):
+    with pytest.raises(
+        t.TraitError, match=r"is not a customer of this segmentation\. Choose ids of its index"
+    ):
         explorer.chosen = ["c000", unknown]
     assert explorer.chosen == []
 
@@ -561,12 +563,16 @@ def test_a_result_of_other_customers_is_refused(result):
     assert len(explorer.result.labels) == 60
 
 
-def test_the_explorer_of_bands_says_bands(result):
+@pytest.mark.structure
+def test_explorer_shows_the_kind(result):
     bands = sg.value_bands(result.customers, by="spend", n_bands=2)
     explorer = sg.SegmentExplorer(bands)
-    assert explorer.panel.noun == "bands" and explorer._scatter.widget.tooltip_properties == ["band"]
+    assert explorer.panel.badge == "Constructive segments"
+    assert explorer.panel.kind_sentence.startswith("Tiers of spend")
+    assert explorer._scatter.widget.tooltip_properties == ["segment"]
     explorer.panel.wanted_names = {"0": "Twice", "1": "Twice"}
-    assert explorer.panel.error.startswith("Two bands would be called")
-    assert sg.SegmentExplorer(result).panel.noun == "segments"
+    assert explorer.panel.error.startswith("Two segments would be called")
+    explorer.result = result
+    assert explorer.panel.badge == result.badge
     view = (Path(sg.__file__).parent / "show" / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
-    assert 'model.get("noun")' in view and '"change:noun"' in view
+    assert 'model.get("badge")' in view and '"change:badge"' in view

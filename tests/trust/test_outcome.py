@@ -147,7 +147,7 @@ def test_what_it_says_of_grocery_elog():
     for outcome in ("repeat purchase", "spend"):
         rows = told.loc[outcome]
         assert 0.4 < rows.loc[RFM_QUINTILES, "explained"] < 0.55
-        assert (rows["low"] > rows["by_lot"] + 0.2).all()  # all of them say much
+        assert (rows["low"] > rows["at_random"] + 0.2).all()  # all of them say much
         assert (rows.loc[list(results), "gain_low"] < 0).all()  # and none clearly more than RFM
     assert told.loc[("repeat purchase", "recency, frequency, tenure"), "verdict"] == "less than RFM quintiles"
     assert told.loc[("spend", RFM_CELLS), "verdict"] == "more than RFM quintiles"
