@@ -18,8 +18,8 @@ from segkit.create import storage
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import UNDECIDED, Partition, naming_customers
 from segkit.trust.assess import Trust, assess
-from segkit.trust.confidence.ensemble import make_panel
-from segkit.trust.confidence.voting import Panel
+from segkit.trust.confidence.ensemble import fit_ensemble
+from segkit.trust.confidence.voting import Ensemble
 from segkit.trust.kind import BADGES, UNCLEAR
 
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame that no feature may be called
@@ -128,54 +128,36 @@ class Segmentation(Partition):
         return frame
 
     @functools.cached_property
-    def _panel(self) -> Panel:
+    def _ensemble(self) -> Ensemble:
         ordered = self.customers.sort_index()
         seed = self.provenance.get("random_state")
-        return make_panel(
+        return fit_ensemble(
             self.model,
             ordered,
             self.prepared.loc[ordered.index].to_numpy(),
             self.labels.loc[ordered.index].to_numpy(),
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
-            continuum=self.kind != "natural",
         )
 
     def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
         """Return the confidence and the runner-up of customers whose labels are known."""
         preparer, _ = preparer_and_clusterer(self.model)
         values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
-        confidence, runner_up = self._panel.judge(self._panel.votes(values, prepared), labels)
+        confidence, runner_up = self._ensemble.score(values, prepared, labels)
         return pd.DataFrame({"confidence": confidence, "runner_up": runner_up.array}, index=customers.index)
 
     @property
     def confidence(self) -> pd.Series:
         """How sure each customer's segment is: float in [0, 1], on the index of `customers`.
 
-        The probability that a model made from other customers of the same population would put this one
-        into the same segment. Fifty models vote, and the share that agrees is taken without the luck that so few votes
-        have [2]_. They are made from customers drawn afresh, of as many populations as these seem to come from; some of
-        those of k-means and mixtures from half as many customers each, drawn with replacement [1]_: these differ from
-        the frozen model as much as one made from fresh customers does. So are all models of k-means of more than 4,000
-        customers, of other methods of more than 2,000 who are of several populations, and those with a preparer that
-        is not ours. Asked for the first time, it makes the models, which takes 1 to 12 seconds.
-
-        It says whether the segment would be the same, not whether it is real.
+        The estimated probability that a model of other customers like these puts this one into the same segment: the
+        share of 50 refits that agree, each on half as many customers drawn with replacement, corrected for the chance
+        error of so few votes. The first use takes 1 to 10 seconds. It says whether the segment would be the same, not
+        whether it is real.
 
         Notes
         -----
-        Measured against models of fresh customers (``benchmarks/confidence.py``), in simulated shops that each have a
-        population of their own, drawn by lot, as is the number of segments. At each level of confidence it is off by
-        at most 5 points: k-means by 3 to 5 with 300, 1,000, 2,000 and 3,000 customers (60, 40, 30 and 60 shops), with
-        6,000 by 6 at one level, where the standard error is 4 (46); Ward's method by 4 with 300 and by 3 with 1,000
-        (40 and 24), Gaussian mixtures by 5 with 300 and 1,000 and by 3 with 3,000 (60, 30 and 40). Over shops of one
-        single population it may be off by 10 and more, as there most samples find the same partition, or few do, and
-        no sample tells which: too sure where more segments were asked for than there are groups, say; not sure enough
-        where fewer were, or where values are missing for a reason (by 33 in one such case).
-
-        References
-        ----------
-        .. [1] Bickel, Götze & van Zwet (1997), Resampling fewer than n observations, Statistica Sinica 7.
-        .. [2] Kelley (1927), Interpretation of Educational Measurements.
+        How far it is off is measured in `benchmarks/README.md`, under "Confidence".
         """
         return self._confidence.copy()
 
@@ -198,8 +180,8 @@ class Segmentation(Partition):
         -------
         DataFrame of shape (n, 4)
             On their index: `segment_id`, which is what :meth:`assign` says; `segment`, the name, or
-            "Undecided"; `confidence`, see :attr:`confidence`; `runner_up`, the segment that most of the models
-            that disagree would choose, missing where there is none. A row does not depend on the others.
+            "Undecided"; `confidence`, see :attr:`confidence`; `runner_up`, the segment that most of the refits
+            that disagree vote for, missing where there is none. A row does not depend on the others.
 
         Raises
         ------
@@ -257,9 +239,9 @@ class Segmentation(Partition):
         return (self.confidence < below).rename("undecided")
 
     def _with(self, **changed: Any) -> Segmentation:
-        """Return a copy in which something is changed that no model depends on: the panel stays."""
+        """Return a copy in which something is changed that the ensemble does not depend on."""
         other = dataclasses.replace(self, **changed)
-        vars(other).update({k: v for k, v in vars(self).items() if k in ("_panel", "_confidence")})
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence")})
         return other
 
     def with_names(self, names: Mapping[int, str]) -> Segmentation:
@@ -378,7 +360,7 @@ class Segmentation(Partition):
             Path(path),
             embedding=self.embedding,
             assessment=self.assessment,
-            panel=vars(self).get("_panel"),
+            ensemble=vars(self).get("_ensemble"),
             overwrite=overwrite,
         )
 
@@ -404,10 +386,10 @@ class Segmentation(Partition):
         ValueError
             If the model holds a type that is not trusted, or the files do not belong together.
         """
-        fields, panel = storage.load(Path(path), trusted)
+        fields, ensemble = storage.load(Path(path), trusted)
         result = cls(**fields)
-        if panel is not None:
-            vars(result)["_panel"] = panel
+        if ensemble is not None:
+            vars(result)["_ensemble"] = ensemble
         return result
 
     def __repr__(self) -> str:

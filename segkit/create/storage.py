@@ -17,11 +17,12 @@ from sklearn.base import BaseEstimator
 
 from segkit.methods.partition import Partition
 from segkit.trust.assess import Trust
-from segkit.trust.confidence.voting import Panel, from_table, to_table
+from segkit.trust.confidence.voting import Ensemble, from_table, to_table
 
 FORMAT = 1
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
-PANEL, PANEL_MODELS = "panel.parquet", "panel.skops"  # there where confidence was asked for
+ENSEMBLE, CLUSTERERS = "ensemble.parquet", "ensemble.skops"  # there if confidence was computed
+EARLIER = ("panel.parquet", "panel.skops")  # the same by an earlier segkit, whose refits are not used
 OURS = (
     "segkit.methods.value_bands.ValueBands",
     "segkit.methods.rfm.RFMSegmenter",
@@ -35,7 +36,7 @@ def save(
     *,
     embedding: pd.DataFrame | None,
     assessment: Trust | None,
-    panel: Panel | None,
+    ensemble: Ensemble | None,
     overwrite: bool,
 ) -> Path:
     """Write a segmentation, its map, its trust and the models of its confidence into a folder."""
@@ -56,11 +57,11 @@ def save(
             f"This model cannot be saved without pickle: {error} Use another clusterer."
         ) from error
     held[TABLE] = _table_of(result, embedding)
-    held |= {} if panel is None else _panel_of(panel)
+    held |= {} if ensemble is None else _ensemble_files(ensemble)
     words = {
         "format": FORMAT,
         "files": {name: _sha256(content) for name, content in held.items()},
-        "panel": None if panel is None else {"kind": panel.kind, "confidences": panel.confidences.tolist()},
+        "ensemble": ensemble and {"kind": ensemble.kind, "calibrated": ensemble.calibrated.tolist()},
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
         "ids": {str(k): v for k, v in result.ids.items()},
@@ -75,7 +76,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in held.items():
         (folder / name).write_bytes(content)
-    for name in {PANEL, PANEL_MODELS} - set(held):
+    for name in {ENSEMBLE, CLUSTERERS, *EARLIER} - set(held):
         (folder / name).unlink(missing_ok=True)
     return folder
 
@@ -134,15 +135,15 @@ def _categories(customers: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _panel_of(panel: Panel) -> dict[str, bytes]:
+def _ensemble_files(ensemble: Ensemble) -> dict[str, bytes]:
     """Return the files of the models that give confidence."""
     import skops.io
 
-    models = {PANEL_MODELS: skops.io.dumps(panel.clusterers)} if panel.clusterers else {}
-    return {PANEL: _parquet(to_table(panel)), **models}
+    models = {CLUSTERERS: skops.io.dumps(ensemble.clusterers)} if ensemble.clusterers else {}
+    return {ENSEMBLE: _parquet(to_table(ensemble)), **models}
 
 
-def load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel | None]:
+def load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensemble | None]:
     """Read the fields of a segmentation, and the models of its confidence; run no code that the folder holds."""
     try:
         return _load(folder, trusted)
@@ -152,7 +153,7 @@ def load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel 
         ) from error
 
 
-def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel | None]:
+def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensemble | None]:
     words = _checked_words(folder)
     model = _trusted_model(folder, trusted)
     table = _read_table(folder / TABLE, words.get("arrow", []))
@@ -176,10 +177,10 @@ def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Panel
         "provenance": words["provenance"],
         "assessment": None if words.get("trust") is None else Trust.from_dict(words["trust"]),
     }
-    if "confidences" not in (words.get("panel") or {}):
+    if not words.get("ensemble"):
         return fields, None
     n_prepared = Partition(customers, model, labels, fields["ids"]).prepared.shape[1]
-    return fields, _load_panel(words["panel"], folder, n_prepared, trusted)
+    return fields, _load_ensemble(words["ensemble"], folder, n_prepared, trusted)
 
 
 def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
@@ -192,12 +193,14 @@ def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
     return table
 
 
-def _load_panel(said: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]) -> Panel:
-    clusterers = _trusted(folder, PANEL_MODELS, trusted) if said["kind"] == "own" else []
+def _load_ensemble(
+    facts: dict[str, Any], folder: Path, n_prepared: int, trusted: tuple[str, ...]
+) -> Ensemble:
+    clusterers = _trusted(folder, CLUSTERERS, trusted) if facts["kind"] == "own" else []
     return from_table(
-        pd.read_parquet(folder / PANEL),
-        said["kind"],
-        np.array(said["confidences"]),
+        pd.read_parquet(folder / ENSEMBLE),
+        facts["kind"],
+        np.array(facts["calibrated"]),
         n_prepared,
         list(clusterers),
     )
@@ -225,7 +228,7 @@ def _checked_words(folder: Path) -> dict[str, Any]:
             f"that wrote it: version {words.get('provenance', {}).get('versions', {}).get('segkit', 'unknown')}."
         )
     for name in {MODEL: 0, TABLE: 0, **words.get("files", {})}:
-        if name not in (MODEL, TABLE, PANEL, PANEL_MODELS):
+        if name not in (MODEL, TABLE, ENSEMBLE, CLUSTERERS, *EARLIER):
             raise ValueError(
                 f"{WORDS} in {folder} names {name!r}, which is no file of a segmentation. Save it again."
             )

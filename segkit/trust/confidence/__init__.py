@@ -1,1 +1,1 @@
-"""Say how sure each customer's segment is."""
+"""Measure how sure each customer's segment is, by the votes of refitted models."""

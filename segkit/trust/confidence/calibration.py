@@ -1,19 +1,8 @@
-"""From how many models agree to how sure that is.
+"""Turn the number of refits that agree into a confidence, corrected for the chance error of so few votes.
 
-Of 50 models whose errors are chance, the share that agrees has itself a standard error of up to 7 points. Customers
-with a high share have it by good luck too, and those with a low one by bad luck: taken at its word, the share is too
-sure at the top and not sure enough at the bottom. How much of the spread among customers is luck is known from the
-number of models, and the rest is how they differ. So each count of votes stands for the mean of what infinitely many
-models would say of customers who got that many: a beta-binomial model by moments [1]_, whose answer is Kelley's, the
-share drawn to the mean of all by what is luck [2]_.
-
-How customers differ who are all sure says nothing of a newcomer whom the models are split on. So of one customer more
-it is not known how he differs: he may have any share. He counts for one among the others, and that tells only where
-votes are such as hardly any of them would get.
-
-Where models err by another variance than one that stands for the segments, each such mean is taken of shares that are
-corrected for it, as if errors were normal: a border that x lies from, in standard errors, is passed with probability
-Φ(−x).
+The share of 50 votes has a standard error of up to 7 points, so that very high and very low shares are partly luck.
+A beta-binomial model fitted by moments [1]_ separates this luck from how customers differ, and shrinks each share
+towards the mean of all customers [2]_.
 
 References
 ----------
@@ -26,68 +15,57 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
-from scipy.stats import betabinom, binom
+from scipy.stats import betabinom
 
-POINTS = 200  # of a distribution, whose mean is taken
+QUANTILES = 200  # of a posterior distribution, to average over it
+LEAST, MOST = (
+    1e-9,
+    1e7,
+)  # strength of the prior, in votes: where no votes are split, and where customers do not differ
 
 
-def confidences(agreeing: np.ndarray, n_models: int, sharpen: float) -> np.ndarray:
+def calibrated(agreeing: np.ndarray, n_models: int, error_ratio: float) -> np.ndarray:
     """Return the confidence that each number of agreeing models stands for.
 
     Parameters
     ----------
     agreeing : ndarray of int, shape (n,)
-        How many models agree on each of the customers whom the segments were made from.
+        Number of models that agree with the label of each fitted customer.
     n_models : int
-    sharpen : float
-        How many times less than these a model errs that stands for the segments; under 1, it errs more.
+    error_ratio : float
+        Sampling error of these models over that of a model of as many customers as the frozen one stands for.
 
     Returns
     -------
     ndarray of float, shape (n_models + 1,)
-        In [0, 1] and never falling: for none that agrees, for one, and so on to all of them.
+        In [0, 1] and never falling: for 0 agreeing models, for 1, and so on to all of them.
     """
-    counts = np.arange(n_models + 1)
-    for_it, against = _prior(agreeing, n_models)
-    if for_it + against == 0:  # nobody whom the models are split on: there is no luck
-        return _told(0.0, 0.0, n_models, sharpen)
-    if np.isinf(for_it + against):  # customers do not differ: what is seen is luck alone
-        share = agreeing.mean() / n_models
-        told = np.full(n_models + 1, share if sharpen == 1 else _sharper(share, sharpen))
-        customers = len(agreeing) * binom.pmf(counts, n_models, share)
-    else:
-        told = _told(for_it, against, n_models, sharpen)
-        customers = len(agreeing) * betabinom.pmf(counts, n_models, for_it, against)
-    other = 1 / (n_models + 1)  # of whom every count is as likely
-    return (customers * told + other * _told(1.0, 1.0, n_models, sharpen)) / (customers + other)
+    prior = _fitted_prior(agreeing / n_models, n_models)
+    known = len(agreeing) * betabinom.pmf(np.arange(n_models + 1), n_models, *prior)
+    # A new customer may be unlike all fitted ones, who may all be sure: one customer of any share is added.
+    unlike = 1 / (n_models + 1)
+    confidence = known * _posterior_mean(*prior, n_models, error_ratio)
+    return (confidence + unlike * _posterior_mean(1.0, 1.0, n_models, error_ratio)) / (known + unlike)
 
 
-def _told(for_it: float, against: float, n_models: int, sharpen: float) -> np.ndarray:
-    """Return the confidence that each count stands for among customers whose shares have a beta distribution."""
-    counts = np.arange(n_models + 1)
-    a, b = for_it + counts, against + n_models - counts
-    if sharpen == 1:
-        return a / (a + b)
-    found = counts / n_models
-    open_ = (a > 0) & (b > 0)
-    at = (np.arange(POINTS) + 0.5) / POINTS
-    shares = betaincinv(a[open_, None], b[open_, None], at)
-    found[open_] = _sharper(shares, sharpen).mean(axis=1)
-    return found
-
-
-def _prior(agreeing: np.ndarray, n_models: int) -> tuple[float, float]:
-    """Return the two numbers of the beta distribution of what infinitely many models would say."""
-    share = agreeing / n_models
-    mean = float(share.mean())
+def _fitted_prior(share: np.ndarray, n_models: int) -> tuple[float, float]:
+    """Return the parameters of the beta distribution of the customers' true shares."""
     chance = float((share * (1 - share)).mean()) * n_models / max(n_models - 1, 1)
-    differ = mean * (1 - mean) - chance
-    if chance <= 0:
-        return 0.0, 0.0
-    if differ <= 1e-12:
-        return np.inf, np.inf
-    return mean * chance / differ, (1 - mean) * chance / differ
+    mean = float(np.clip(share.mean(), 1e-9, 1 - 1e-9))
+    variance = mean * (1 - mean) - chance
+    strength = float(np.clip(chance / max(variance, 1e-12), LEAST, MOST))
+    return mean * strength, (1 - mean) * strength
 
 
-def _sharper(share: np.ndarray, sharpen: float) -> np.ndarray:
-    return ndtr(ndtri(share) * sharpen)
+def _posterior_mean(a: float, b: float, n_models: int, error_ratio: float) -> np.ndarray:
+    """Return the mean share of customers with each count of votes, corrected for models with larger errors.
+
+    Errors are taken as normal: models agree with probability Φ(x) on a customer who is x standard errors from the
+    border between two segments.
+    """
+    votes = np.arange(n_models + 1)
+    in_favour, against = a + votes, b + n_models - votes
+    if error_ratio == 1:
+        return in_favour / (in_favour + against)
+    shares = betaincinv(in_favour[:, None], against[:, None], (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    return ndtr(ndtri(shares) * error_ratio).mean(axis=1)

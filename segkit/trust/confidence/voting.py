@@ -1,7 +1,4 @@
-"""Models that vote on where a customer belongs: what each of them holds, and how it places a row.
-
-How they are made is told in `_other_models.py`.
-"""
+"""Let refitted models vote on the segment of each customer."""
 
 from __future__ import annotations
 
@@ -13,27 +10,23 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from segkit.methods.assignment import OUTSIDE, argmin_exact, costs_of_mixture, nearest, predicted
+from segkit.methods.assignment import BLOCK, OUTSIDE, argmin_exact, costs_of_mixture, nearest, predicted
 
-NOBODY = -2  # the segment of a cluster that is like none of them: a vote for no segment
+NO_MATCH = -2  # a vote for a cluster that matches no segment
 
 Arrays = dict[str, np.ndarray]
 
 
 class Numbers:
-    """The numeric features of customers as they are, and logged, since each model takes one or the other."""
+    """Numeric features as they are and logged, since each model uses one or the other."""
 
-    def __init__(self, values: np.ndarray, logged: np.ndarray | None = None):
+    def __init__(self, values: np.ndarray):
         self.values, self.missing = values, np.isnan(values)
-        self.logged = np.sign(values) * np.log1p(np.abs(values)) if logged is None else logged
-
-    def of(self, rows: np.ndarray) -> Numbers:
-        """Return the numbers of some of the customers."""
-        return Numbers(self.values[rows], self.logged[rows])
+        self.logged = np.sign(values) * np.log1p(np.abs(values))
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class Ensemble:
     """Models that vote.
 
     Attributes
@@ -42,24 +35,24 @@ class Panel:
         How they place a row.
     models : list of dict of ndarray
         What each needs for it, and the segment that each of its clusters is matched to.
+    calibrated : ndarray of float, shape (n_models + 1,)
+        The confidence that 0 agreeing models stand for, 1, and so on to all.
     clusterers : list of estimator
-        Where they place rows by their own rule: the fitted clusterers.
-    confidences : ndarray of float, shape (n_models + 1,)
-        What it means that none of them agrees, or one, and so on to all.
+        The fitted clusterers, where `kind` is "own".
     """
 
     kind: str
     models: list[Arrays]
-    confidences: np.ndarray
+    calibrated: np.ndarray
     clusterers: list[BaseEstimator] = field(default_factory=list)
 
-    def votes(self, values: np.ndarray | None, prepared: np.ndarray) -> np.ndarray:
+    def votes(self, numbers: Numbers | None, prepared: np.ndarray) -> np.ndarray:
         """Return the segment that each model puts each customer in, −2 where it is none of them.
 
         Parameters
         ----------
-        values : ndarray of shape (n, n_numbers) or None
-            The numeric features as they are, where the models have preparers of their own.
+        numbers : Numbers of n customers, or None
+            Where the models have preparers of their own.
         prepared : ndarray of shape (n, n_prepared)
             By the frozen preparer.
 
@@ -67,51 +60,66 @@ class Panel:
         -------
         ndarray of int, shape (n, n_models)
         """
-        found = np.empty((len(prepared), len(self.models)), dtype=np.int64)
-        numbers = None if values is None else Numbers(values)
+        votes = np.empty((len(prepared), len(self.models)), dtype=np.int64)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # some clusterers say it again at each row
+            warnings.simplefilter("ignore", ConvergenceWarning)  # some clusterers repeat it at each row
             for i, model in enumerate(self.models):
                 clusterer = self.clusterers[i] if self.clusterers else None
-                found[:, i] = placed_by(self.kind, model, clusterer, prepared_by(model, numbers, prepared))
-        return found
+                votes[:, i] = placed_by(self.kind, model, clusterer, prepared_by(model, numbers, prepared))
+        return votes
 
-    def judge(self, votes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, pd.Series]:
-        """Return the confidence in each label, and the segment that most of the others vote for.
+    def score(
+        self, values: np.ndarray | None, prepared: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, pd.Series]:
+        """Return the confidence in each label, and the segment that most of the other models vote for.
 
         Parameters
         ----------
-        votes : ndarray of int, shape (n, n_models)
+        values : ndarray of shape (n, n_numbers) or None
+            The numeric features as they are, where the models have preparers of their own.
+        prepared : ndarray of shape (n, n_prepared)
+            By the frozen preparer.
         labels : ndarray of int, shape (n,)
 
         Returns
         -------
         confidence : ndarray of float, shape (n,)
         runner_up : Series of Int64, shape (n,)
-            Missing where nobody votes for another segment; of equals the lowest id.
+            Missing where no model votes for another segment; of equals the lowest id.
         """
-        confidence = self.confidences[(votes == labels[:, None]).sum(axis=1)]
-        others = np.unique(votes[votes != NOBODY])
-        most, second = np.zeros(len(labels), dtype=np.int64), np.full(len(labels), NOBODY)
-        for segment in others:
-            count = np.where(labels == segment, 0, (votes == segment).sum(axis=1))
-            second[count > most] = segment
-            most = np.maximum(most, count)
-        return confidence, pd.Series(second, dtype="Int64").mask(most == 0)
+        agreeing, second = np.empty(len(labels), dtype=np.int64), np.empty(len(labels), dtype=np.int64)
+        for start in range(0, len(labels), BLOCK):  # small enough to stay in the processor's cache
+            rows = slice(start, start + BLOCK)
+            votes = self.votes(None if values is None else Numbers(values[rows]), prepared[rows])
+            agreeing[rows], second[rows] = count_votes(votes, labels[rows])
+        return self.calibrated[agreeing], pd.Series(second, dtype="Int64").mask(second == NO_MATCH)
 
 
-def to_table(panel: Panel) -> pd.DataFrame:
-    """Return what the models hold as a table that Parquet can keep: a row for each, lists of numbers in it."""
-    names = sorted({name for model in panel.models for name in model})
+def count_votes(votes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many models agree with each label, and the segment that most others vote for, or −2."""
+    most, second = np.zeros(len(labels), dtype=np.int64), np.full(len(labels), NO_MATCH)
+    for segment in np.unique(votes[votes != NO_MATCH]):
+        count = np.where(labels == segment, 0, (votes == segment).sum(axis=1))
+        second[count > most] = segment
+        most = np.maximum(most, count)
+    return (votes == labels[:, None]).sum(axis=1), second
+
+
+def to_table(ensemble: Ensemble) -> pd.DataFrame:
+    """Return what the models hold as a table for Parquet: a row for each model, lists of numbers in it."""
+    names = sorted({name for model in ensemble.models for name in model})
     return pd.DataFrame(
-        {name: [None if name not in m else m[name].ravel().tolist() for m in panel.models] for name in names}
+        {
+            name: [None if name not in m else m[name].ravel().tolist() for m in ensemble.models]
+            for name in names
+        }
     )
 
 
 def from_table(
-    table: pd.DataFrame, kind: str, confidences: np.ndarray, n_prepared: int, clusterers: list[BaseEstimator]
-) -> Panel:
-    """Return the panel that was made into a table, number for number."""
+    table: pd.DataFrame, kind: str, calibrated: np.ndarray, n_prepared: int, clusterers: list[BaseEstimator]
+) -> Ensemble:
+    """Return the ensemble that :func:`to_table` made a table of, number for number."""
     shapes = {
         "centers": (-1, n_prepared),
         "points": (-1, n_prepared),
@@ -127,30 +135,30 @@ def from_table(
         }
         for row in table.to_dict("records")
     ]
-    return Panel(kind, models, confidences, clusterers)
+    return Ensemble(kind, models, calibrated, clusterers)
 
 
-def clusters_of(kind: str, found: Arrays) -> np.ndarray:
-    """Return the model's own name of each cluster, or that of each point."""
+def clusters_of(kind: str, model: Arrays) -> np.ndarray:
+    """Return the model's own label of each cluster, or that of each point."""
     if kind in ("own", "neighbours"):
-        return found["labels"]
-    return np.arange(len(found["centers" if kind == "centers" else "means"]))
+        return model["labels"]
+    return np.arange(len(model["centers" if kind == "centers" else "means"]))
 
 
 def placed_by(kind: str, model: Arrays, clusterer: BaseEstimator | None, rows: np.ndarray) -> np.ndarray:
     """Return the segment that a model puts each row in."""
     segments = model["segments"]
     if not len(segments):
-        return np.full(len(rows), NOBODY)
+        return np.full(len(rows), NO_MATCH)
     if kind == "centers":
         return segments[nearest(rows, model["centers"])]
     if kind == "mixture":
         costs = costs_of_mixture(model["means"], model["cholesky"], model["log_weights"])
         return segments[argmin_exact(costs, rows)]
     if kind == "own":
-        found, labels = predicted(clusterer, rows), model["labels"]
-        at = np.minimum(np.searchsorted(labels, found), len(labels) - 1)
-        return np.where(labels[at] == found, segments[at], NOBODY)
+        predictions, labels = predicted(clusterer, rows), model["labels"]
+        at = np.minimum(np.searchsorted(labels, predictions), len(labels) - 1)
+        return np.where(labels[at] == predictions, segments[at], NO_MATCH)
     known = np.isfinite(rows).all(axis=1)
     placed = np.full(len(rows), OUTSIDE)
     at = nearest(rows[known], model["points"])
@@ -160,16 +168,16 @@ def placed_by(kind: str, model: Arrays, clusterer: BaseEstimator | None, rows: n
     return placed
 
 
-def prepared_by(model: Arrays, values: Numbers | None, prepared: np.ndarray) -> np.ndarray:
-    """Return rows as a model's own preparer would have prepared them: its numbers, and the frozen flags and words."""
-    if values is None or "center" not in model:
+def prepared_by(model: Arrays, numbers: Numbers | None, prepared: np.ndarray) -> np.ndarray:
+    """Return rows as the model's own preparer scales their numbers; flags and words stay as they are."""
+    if numbers is None or "center" not in model:
         return prepared
-    scaled = np.where(model["logged"], values.logged, values.values)
+    scaled = np.where(model["logged"], numbers.logged, numbers.values)
     scaled -= model["center"]
     scaled /= model["scale"]
     np.clip(scaled, -model["clip"], model["clip"], out=scaled)
     scaled /= model["spread"]
-    scaled[values.missing] = 0.0
+    scaled[numbers.missing] = 0.0
     rows = prepared.copy()
     rows[:, : scaled.shape[1]] = scaled
     return rows
