@@ -1,12 +1,11 @@
-"""Shops of one population: every margin and the rank correlations of the real one kept, and nothing else.
+"""A null model: a Gaussian copula with the same margins and rank correlations as the customers, and no other structure.
 
-A Gaussian copula, whose draws are matched to the real values by rank. The correlations of the copula are
-moved until the simulated rank correlations are the observed ones: ties, zeros and missing values bend the
-relation between the two, so that no formula gives them.
+Drawn values are matched to the real ones by rank. Ties, zeros and missing values bend the relation between the
+correlations of the copula and the rank correlations that result, so that no formula gives the former: they are adjusted
+until simulated rank correlations equal the observed ones.
 
-Who misses which features is known without a test, and tells how the others stand together: of who ordered once there
-is no gap between orders, and recency is tenure. So it stays as it is, and customers who miss the same features are
-drawn by themselves.
+Missing values follow rules, as customers with one order have no gap between orders. So the pattern of missing values
+is kept, and customers with the same pattern are drawn separately.
 """
 
 from __future__ import annotations
@@ -20,24 +19,23 @@ from scipy.stats import norm, rankdata
 
 from segkit.analyse.prepare import MISSING, Preparer
 
-ROUNDS = 12  # of moving the correlations of the copula
-DRAWS = (
-    500,
-    3_000,
-)  # customers simulated to see the rank correlations that they give: 4 times as many as there are, within
-STEP = 0.9  # of the difference that a round makes up for
+ROUNDS = 12  # of adjusting the correlations of the copula
+DRAWS = (500, 3_000)  # least and most customers simulated for it; between them 4 times as many as there are
+STEP = 0.9  # share of the difference that a round corrects
 NEAR_ONE = 0.9995
-KIND = 30  # customers who miss the same features, to be drawn by themselves; fewer are drawn with all others like them
+SMALLEST_PATTERN = (
+    30  # customers with a pattern of missing values, to be drawn separately; rarer ones are pooled
+)
 
 
 @dataclass(frozen=True)
 class Marginal:
-    """One latent variable, and what becomes of its ranks.
+    """The observed values of one latent variable.
 
     Attributes
     ----------
     codes : ndarray of float, shape (n,)
-        Values in their order: a number's own, 0/1 for missing or not, or a word's place in the order of words.
+        The values as numbers: a number itself, 0/1 for missing or not, or a word's position in the order of words.
         NaN where the value is missing.
     flag : int, optional
         Position of the margin that says where this one is missing.
@@ -48,23 +46,18 @@ class Marginal:
 
 
 class CopulaNull:
-    """Draws shops in which the same values stand together only as rank correlations make them.
-
-    Customers who miss the same features are a kind, and each kind is drawn by itself; so is each of several
-    populations, where the customers are said to be of several.
+    """A null model: copula with the same margins and rank correlations.
 
     Parameters
     ----------
     customers : DataFrame of shape (n, n_features)
         In the order of ids.
     preparer : Preparer
-        Fitted to them. What it learnt depends on margins alone, so that it is the same for every drawn shop:
-        prepared values are drawn instead of natural ones.
+        Fitted to them. It learns from margins alone, so that it is the same for every null data set, and prepared
+        values can be drawn directly.
     rng : Generator
     one_mode : sequence of int
-        Prepared columns of numbers that are to have one mode: normal scores, not values of their own.
-    population : ndarray of int, shape (n,), optional
-        Which population each customer is of; of one, if not said.
+        Prepared columns of numbers that get one mode: normal scores in place of their own values.
     """
 
     def __init__(
@@ -73,31 +66,27 @@ class CopulaNull:
         preparer: Preparer,
         rng: np.random.Generator,
         one_mode: Sequence[int] = (),
-        population: np.ndarray | None = None,
     ):
         self._prepared, self._customers = preparer.transform(customers), customers
         for column in one_mode:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
-        self._kinds = [
-            (at, _PatternGroup(customers.iloc[at], preparer, self._prepared[at], rng))
-            for at in _missingness_patterns(customers, population)
+        self._groups = [
+            (rows, _PatternGroup(customers.iloc[rows], preparer, self._prepared[rows], rng))
+            for rows in _missingness_patterns(customers)
         ]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the prepared customers of a shop of one population, shape (n, n_prepared)."""
+        """Return a null data set as prepared customers, shape (n, n_prepared)."""
         drawn = np.empty_like(self._prepared)
-        for at, kind in self._kinds:
-            drawn[at] = kind.draw(rng)
+        for rows, group in self._groups:
+            drawn[rows] = group.draw(rng)
         return drawn
 
-    def draw_customers(self, rng: np.random.Generator, *, values_again: bool = False) -> pd.DataFrame:
-        """Return such a shop's customers in natural units, of the same types, under ids 0, 1, 2 …
-
-        `values_again` draws each feature's values with replacement from the real ones, instead of taking each once.
-        """
-        sources = np.tile(np.arange(len(self._customers))[:, None], (1, self._customers.shape[1]))
-        for at, kind in self._kinds:
-            sources[at] = at[kind.sources(rng, values_again)]
+    def draw_customers(self, rng: np.random.Generator) -> pd.DataFrame:
+        """Return a null data set as customers in natural units, of the same types, with ids 0, 1, 2 …"""
+        sources = np.empty(self._customers.shape, dtype=np.int64)
+        for rows, group in self._groups:
+            sources[rows] = rows[group.sources(rng)]
         return pd.DataFrame(
             {
                 name: self._customers[name].array.take(sources[:, i])
@@ -106,20 +95,19 @@ class CopulaNull:
         )
 
 
-def _missingness_patterns(customers: pd.DataFrame, population: np.ndarray | None) -> list[np.ndarray]:
-    """Return where the customers of each kind stand: who miss the same features, and last all of rare kinds."""
-    if population is not None:
-        members = [np.flatnonzero(population == one) for one in np.unique(population)]
-        return [who[at] for who in members for at in _missingness_patterns(customers.iloc[who], None)]
-    _, kind, count = np.unique(customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True)
-    kind = kind.ravel()
-    kinds = [np.flatnonzero(kind == i) for i in np.flatnonzero(count >= KIND)]
-    rare = np.flatnonzero(count[kind] < KIND)
-    return [*kinds, rare] if len(rare) else kinds
+def _missingness_patterns(customers: pd.DataFrame) -> list[np.ndarray]:
+    """Return the positions of customers with the same missing values, and last of all with rare patterns."""
+    _, pattern, count = np.unique(
+        customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True
+    )
+    pattern = pattern.ravel()
+    patterns = [np.flatnonzero(pattern == i) for i in np.flatnonzero(count >= SMALLEST_PATTERN)]
+    rare = np.flatnonzero(count[pattern] < SMALLEST_PATTERN)
+    return [*patterns, rare] if len(rare) else patterns
 
 
 class _PatternGroup:
-    """Draws customers of one kind, as :class:`CopulaNull` does."""
+    """Draws customers with one pattern of missing values, as :class:`CopulaNull` does."""
 
     def __init__(
         self, customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator
@@ -132,44 +120,38 @@ class _PatternGroup:
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Return the prepared customers, shape (n, n_prepared)."""
-        drawn, rows = self._prepared.copy(), self._rows(rng)  # what is the same for all is not drawn
-        for source, columns in self._columns:
-            drawn[:, columns] = self._prepared[rows[source]][:, columns]
+        drawn, rows = self._prepared.copy(), self._rows(rng)  # constant columns stay
+        for margin, columns in self._columns:
+            drawn[:, columns] = self._prepared[rows[margin]][:, columns]
         return drawn
 
-    def sources(self, rng: np.random.Generator, values_again: bool) -> np.ndarray:
-        """Return whose value each drawn customer gets of each feature, shape (n, n_features)."""
-        found = np.tile(np.arange(self._n)[:, None], (1, self._n_features))
-        rows = self._rows(rng, values_again)
+    def sources(self, rng: np.random.Generator) -> np.ndarray:
+        """Return which customer's value each drawn customer gets of each feature, shape (n, n_features)."""
+        sources = np.tile(np.arange(self._n)[:, None], (1, self._n_features))
+        rows = self._rows(rng)
         for feature, margin in self._features.items():
-            found[:, feature] = rows[margin]
-        return found
+            sources[:, feature] = rows[margin]
+        return sources
 
-    def _rows(self, rng: np.random.Generator, values_again: bool = False) -> list[np.ndarray]:
+    def _rows(self, rng: np.random.Generator) -> list[np.ndarray]:
         noise = rng.standard_normal((self._n, len(self._margins)))
-        latent = self._latent(noise, np.arange(self._n), self._onto, self._root)
-        return self._matched(latent, rng if values_again else None)
+        return self._matched(self._latent(noise, np.arange(self._n), self._onto, self._root))
 
-    def _latent(self, noise: np.ndarray, who: np.ndarray, onto: np.ndarray, root: np.ndarray) -> np.ndarray:
-        """Return latent values of customers who miss what `who` of the real ones miss, and are chance else."""
+    def _latent(self, noise: np.ndarray, real: np.ndarray, onto: np.ndarray, root: np.ndarray) -> np.ndarray:
+        """Return latent values of random customers with the missing values of the customers `real`."""
         missing = np.empty((len(noise), self._flags))
         for i in range(self._flags):
-            order = np.lexsort((noise[:, i], self._margins[i].codes[who]))
+            order = np.lexsort((noise[:, i], self._margins[i].codes[real]))
             missing[order, i] = np.sort(noise[:, i])
         return np.hstack([missing, missing @ onto.T + noise[:, self._flags :] @ root.T])
 
-    def _matched(self, latent: np.ndarray, again: np.random.Generator | None = None) -> list[np.ndarray]:
-        """Return for each margin which real customer's value each drawn customer gets: by rank, flags first.
-
-        With a generator, the values of numbers and words are drawn again, with replacement.
-        """
+    def _matched(self, latent: np.ndarray) -> list[np.ndarray]:
+        """Return for each margin which real customer's value each drawn customer gets: by rank, flags first."""
         n = len(latent)
         rows: list[np.ndarray] = []
         for i, margin in enumerate(self._margins):
             known = ~np.isnan(margin.codes)
             order = np.flatnonzero(known)[np.argsort(margin.codes[known], kind="stable")]
-            if again is not None and i >= self._flags and len(order):
-                order = order[np.sort(again.integers(len(order), size=len(order)))]
             if margin.flag is None:
                 taken = np.empty(n, dtype=np.int64)
                 taken[np.argsort(latent[:, i], kind="stable")] = _stretched(order, n)
@@ -183,25 +165,25 @@ class _PatternGroup:
         return rows
 
     def _fitted(self, observed: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return the copula under which the drawn rank correlations are the observed, given who misses what."""
+        """Return the copula whose rank correlations are the observed ones, given which values are missing."""
         if not self._margins:
             return np.empty((0, 0)), np.empty((0, 0))
         draws = max(self._n, int(np.clip(4 * self._n, *DRAWS)))
         noise = rng.standard_normal((draws, len(self._margins)))
-        who = _stretched(np.arange(self._n), draws)
+        real = _stretched(np.arange(self._n), draws)
         wanted = 2 * np.sin(np.pi * observed / 6)
         for _ in range(ROUNDS):
-            correlations = _possible(wanted)
-            rows = self._matched(self._latent(noise, who, *_given(correlations, self._flags)))
+            correlations = _nearest_correlations(wanted)
+            rows = self._matched(self._latent(noise, real, *_conditional(correlations, self._flags)))
             drawn = [m.codes[r] for m, r in zip(self._margins, rows, strict=True)]
             off = np.where(np.isnan(observed), 0.0, observed - _rank_correlations(drawn))
             wanted = np.clip(correlations + STEP * off, -NEAR_ONE, NEAR_ONE)
             np.fill_diagonal(wanted, 1.0)
-        return _given(_possible(wanted), self._flags)
+        return _conditional(_nearest_correlations(wanted), self._flags)
 
 
-def _given(correlations: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return how normal variables depend on the first of them, and a root of what is left of their covariance."""
+def _conditional(correlations: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the regression of normal variables on the first of them, and a root of the residual covariance."""
     known, cross = correlations[:first, :first], correlations[first:, :first]
     onto = cross @ np.linalg.pinv(known, rcond=1e-3, hermitian=True) if first else cross
     values, vectors = np.linalg.eigh(correlations[first:, first:] - onto @ cross.T)
@@ -209,19 +191,19 @@ def _given(correlations: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _normal_scores(values: np.ndarray) -> np.ndarray:
-    """Return values in the same order, with the same mean and spread, as of a normal distribution."""
+    """Return values of a normal distribution with the same order, mean and standard deviation."""
     return values.mean() + values.std() * norm.ppf((rankdata(values) - 0.5) / len(values))
 
 
 def _stretched(order: np.ndarray, n: int) -> np.ndarray:
-    """Return n of them, evenly spread: the order itself where there are as many."""
+    """Return n entries of `order`, evenly spread."""
     return order if n == len(order) else order[(np.arange(n) * len(order)) // n]
 
 
 def _margins(
     customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray
 ) -> tuple[list[Marginal], list[tuple[int, list[int]]], dict[int, int]]:
-    """Return the latent variables, flags first, the prepared columns that each fills, and that of each feature."""
+    """Return the latent variables, flags first, the prepared columns that each fills, and each feature's variable."""
     margins: list[Marginal] = []
     features: dict[int, int] = {}
     columns: list[tuple[int, list[int]]] = []
@@ -236,12 +218,12 @@ def _margins(
     for at, column in enumerate(values):
         unknown = np.isnan(column)
         if unknown.all() or (np.nanmin(column) == np.nanmax(column) and not unknown.any()):
-            continue  # the same for all: nothing to draw, and 0 once prepared
+            continue  # constant: nothing to draw, and 0 once prepared
         columns.append((len(margins), [at]))
         features[numbers[at]] = len(margins)
         margins.append(Marginal(column, flag_of[np.packbits(unknown).tobytes()] if unknown.any() else None))
     first = len(numbers) + len(preparer.flagged_)
-    lead = _lead(prepared[:, :first])
+    lead = _first_component(prepared[:, :first])
     for position, levels in preparer.levels_.items():
         if len(levels) > 1:
             columns.append((len(margins), list(range(first, first + len(levels)))))
@@ -251,8 +233,8 @@ def _margins(
     return margins, columns, features
 
 
-def _lead(numbers: np.ndarray) -> np.ndarray:
-    """Return where customers lie on the first principal direction of their numbers."""
+def _first_component(numbers: np.ndarray) -> np.ndarray:
+    """Return the first principal component of the numeric features."""
     if not numbers.shape[1] or not numbers.std(axis=0).any():
         return np.zeros(len(numbers))
     centred = numbers - numbers.mean(axis=0)
@@ -262,7 +244,7 @@ def _lead(numbers: np.ndarray) -> np.ndarray:
 
 
 def _ordered_words(column: pd.Series, lead: np.ndarray) -> np.ndarray:
-    """Return each word's place among the words: in their own order, else as they lie along the numbers."""
+    """Return each word's position: in the order of its categories, else by the mean of `lead` among its customers."""
     words = column.astype("str").where(column.notna(), MISSING)
     if isinstance(column.dtype, pd.CategoricalDtype) and column.dtype.ordered:
         order = [str(c) for c in column.dtype.categories] + [MISSING]
@@ -272,7 +254,7 @@ def _ordered_words(column: pd.Series, lead: np.ndarray) -> np.ndarray:
 
 
 def _rank_correlations(codes: list[np.ndarray]) -> np.ndarray:
-    """Return Spearman's correlations, of each pair over those who have both; 0 where one of the two is constant."""
+    """Return Spearman's correlations over the customers who have both values; 0 where one is constant."""
     if not codes:
         return np.empty((0, 0))
     ranks = np.column_stack([rankdata(c, nan_policy="omit") for c in codes])
@@ -280,19 +262,20 @@ def _rank_correlations(codes: list[np.ndarray]) -> np.ndarray:
     if known.all():
         centred = ranks - ranks.mean(axis=0)
         spread = np.sqrt((centred**2).sum(axis=0))
-        found = np.divide(
+        correlations = np.divide(
             centred.T @ centred,
             np.outer(spread, spread),
             out=np.zeros((len(codes),) * 2),
             where=np.outer(spread, spread) > 0,
         )
     else:
-        found = _pairwise(np.where(known, ranks, 0.0), known.astype(float))
-    np.fill_diagonal(found, 1.0)
-    return found
+        correlations = _pairwise(np.where(known, ranks, 0.0), known.astype(float))
+    np.fill_diagonal(correlations, 1.0)
+    return correlations
 
 
 def _pairwise(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlations over the rows that have both values; missing ones are 0 in both arguments."""
     n = known.T @ known
     sums, products = values.T @ known, values.T @ values
     squares = (values**2).T @ known
@@ -300,12 +283,12 @@ def _pairwise(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         covariance = products - sums * sums.T / n
         variance = squares - sums**2 / n
         spread = np.sqrt(np.maximum(variance, 0) * np.maximum(variance.T, 0))
-        found = covariance / spread
-    return np.where((n > 2) & (spread > 1e-9 * np.maximum(n, 1)), np.nan_to_num(found), 0.0)
+        correlations = covariance / spread
+    return np.where((n > 2) & (spread > 1e-9 * np.maximum(n, 1)), np.nan_to_num(correlations), 0.0)
 
 
-def _possible(correlations: np.ndarray) -> np.ndarray:
-    """Return the nearest correlations that can be: no negative eigenvalue."""
+def _nearest_correlations(correlations: np.ndarray) -> np.ndarray:
+    """Return the nearest correlation matrix: without negative eigenvalues."""
     values, vectors = np.linalg.eigh((correlations + correlations.T) / 2)
     root = vectors * np.sqrt(np.maximum(values, 1e-9))
     root /= np.linalg.norm(root, axis=1, keepdims=True)
