@@ -176,7 +176,7 @@ customers = sg.customer_features(events, sg.RFM, as_of="2025-01-01")
 result = sg.segment(customers, n_segments=3)
 result = result.with_embedding(sg.project(result))
 sg.scan_clusters(customers, k=[2, 3], resamples=2, progress=False)
-sg.multiverse(customers, n_segments=2, pipelines=4, crowds=1, progress=False)
+sg.multiverse(customers, n_segments=2, pipelines=4, null_sets=1, progress=False)
 sg.profile(result), sg.segment_sizes(result), result.assign(customers)
 import tempfile
 sg.Segmentation.load(result.save(tempfile.mkdtemp()))

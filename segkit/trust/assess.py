@@ -21,8 +21,8 @@ from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_
 from segkit.trust.stability import REPEATABLE, Stability, stability
 from segkit.trust.structure import REFERENCES, StructureTest, test_partition
 
-PARTLY = 0.6  # mean Jaccard similarity, after Hennig (2007)
-FDR = 0.05
+PARTLY = 0.6  # mean Jaccard similarity (Hennig 2007)
+FDR = 0.05  # false discovery rate
 NOT_TESTED = "not tested"
 WORDS = {
     ("real", "repeatable"): "real and repeatable",
@@ -46,7 +46,7 @@ _SHOWN = """
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """How far to trust a segmentation and each segment, with the evidence; made by :func:`assess` or ``result.trust``.
+    """Verdicts on a segmentation and each segment, with the evidence; made by :func:`assess` or ``result.trust``.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class Trust:
         Indexed by segment id:
 
         * `name`, and `share` of the customers;
-        * `verdict`: real and repeatable in one phrase. "repeatable but arbitrary": a part of a continuum that is cut at
-          the same place each time;
+        * `verdict`: real and repeatable in one phrase. "repeatable but arbitrary": a part of a continuum with the same
+          borders each time;
         * `real`: "real", "arbitrary" or "too little", with `separation` and `p_value`;
         * `repeatable`: "repeatable", "in part" or "not repeatable", by `jaccard` and its interval `low`, `high`;
         * `useful`: "useful", "no different" or "not tested", and `next_period` in words.
@@ -89,8 +89,8 @@ class Trust:
         """Return the same under other names of the segments."""
         repeated = self.stability
         if repeated is not None:
-            repeated = dataclasses.replace(repeated, segments=_called(repeated.segments, names))
-        return dataclasses.replace(self, segments=_called(self.segments, names), stability=repeated)
+            repeated = dataclasses.replace(repeated, segments=_renamed(repeated.segments, names))
+        return dataclasses.replace(self, segments=_renamed(self.segments, names), stability=repeated)
 
     def __repr__(self) -> str:
         lines = [f"{row.name}: {_line(row)}" for row in self.segments.itertuples(index=False)]
@@ -106,9 +106,8 @@ class Trust:
         )
 
     def _questions(self) -> list[tuple[str, str, str, str]]:
-        looked = self.segments.drop(columns=["verdict"])
-        real = looked[["name", "real", "separation", "p_value"]]
-        repeatable = looked[["name", "repeatable", "jaccard", "low", "high"]]
+        real = self.segments[["name", "real", "separation", "p_value"]]
+        repeatable = self.segments[["name", "repeatable", "jaccard", "low", "high"]]
         structure = self.structure.sentence if self.structure is not None else ""
         jaccard = (
             "Refitted on resampled customers: Jaccard similarity of each segment to itself (1 = the same, 0.75 or more "
@@ -179,17 +178,17 @@ def assess(
     Raises
     ------
     ValueError
-        If `events` came without `horizon`, the horizon is no span of time or longer than the events run, or the
-        segments do not know their `as_of`. This is checked before the long work begins.
+        If `events` comes without `horizon`, the horizon is no span of time or reaches beyond the events, or the
+        segments have no `as_of`.
 
     Notes
     -----
     Real: :func:`segkit.structure_test`, and for each segment :func:`segkit.segment_structure`. Repeatable:
-    :func:`segkit.stability`. Useful: :func:`segkit.outcome_scoreboard`; a segment is useful if its customers did
-    something else in the next period than everyone else, at a false discovery rate of 5 % over all segments and
-    outcomes [1]_. P-values are valid only there, since the next period did not make the segments.
+    :func:`segkit.stability`. Useful: :func:`segkit.outcome_scoreboard`; a segment is useful if its customers'
+    next period differs from that of all others, at a false discovery rate of 5 % over all segments and
+    outcomes [1]_. These p-values are valid, since the segments were not made from the next period.
 
-    Interrupted while null data sets are drawn, it keeps their answer and skips the rest.
+    When interrupted while null data sets are drawn, it keeps their test and skips the rest.
 
     References
     ----------
@@ -212,14 +211,14 @@ def assess(
     check_seed(random_state)
     if (events is None) != (horizon is None):
         raise ValueError(
-            "Whether segments are useful needs both the events and how far to look ahead. "
+            "Usefulness needs both the events and how far to look ahead. "
             "Say assess(result, events=events, horizon='90 days')."
         )
     when: dict[str, Any] = {}
     if events is not None and horizon is not None:
         check_events(events)
         when = {"as_of": _moment(result), "horizon": horizon}
-        checked_times(events, {"segments": result}, **when)  # before the long work, and not after it
+        checked_times(events, {"segments": result}, **when)  # before the long work
     structure, apart = test_partition(result, random_state=random_state, progress=progress)
     stopped = structure.facts.get("references", REFERENCES) < REFERENCES
     repeated = None
@@ -231,7 +230,7 @@ def assess(
         later = segment_outcomes(events, result, **when)
     segments = _of_segments(result, structure, apart, repeated, later)
     return Trust(
-        _these_in_words(structure, segments),
+        _real_in_words(structure, segments),
         _repeatable_in_words(segments),
         NOT_TESTED if board is None else _useful_in_words(board),
         segments,
@@ -246,30 +245,26 @@ def _moment(result: Partition) -> str:
     as_of = result.provenance.get("as_of")
     if as_of is None:
         raise ValueError(
-            "These segments do not know their as_of, so there is no next period. Make them from "
+            "These segments do not know their as_of, so their next period is unknown. Make them from "
             "customer_features(…, as_of=…)."
         )
     return str(as_of)
 
 
-def _called(segments: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
-    called = pd.Series([names.get(s, n) for s, n in segments["name"].items()], segments.index)
-    return segments.assign(name=called.astype("str"))
+def _renamed(segments: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+    column = pd.Series([names.get(s, n) for s, n in segments["name"].items()], segments.index)
+    return segments.assign(name=column.astype("str"))
 
 
-def real_in_words(test: StructureTest) -> str:
-    """Say what the structure test found, in a few words."""
+def _real_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
+    """Put into words whether these segments are distinct groups."""
     if test.verdict == "too little":
         return TOO_FEW
-    p = f"p = {test.p_value:.2g}"
-    return f"yes ({p})" if test.verdict == "structure" else f"no, one continuum ({p})"
-
-
-def _these_in_words(test: StructureTest, segments: pd.DataFrame) -> str:
-    """Say whether these segments are the groups that there are."""
-    if test.verdict != "structure" or len(segments) < 2:
-        return real_in_words(test)
+    if test.verdict == "continuum":
+        return f"no, one continuum (p = {test.p_value:.2g})"
     n, real = len(segments), int((segments["real"] == "real").sum())
+    if n < 2:
+        return f"yes (p = {test.p_value:.2g})"
     if not real:
         return f"no: there are groups (p = {test.p_value:.2g}), but these segments do not follow them"
     return f"{'yes' if real == n else f'{real} of {n}'} (p = {test.p_value:.2g})"
@@ -297,10 +292,10 @@ def _of_segments(
     table[numbers] = np.nan if repeated is None else repeated.segments[numbers].reindex(ids)
     table["repeatable"] = [_repeats(j) for j in table["jaccard"]]
     table["useful"], table["next_period"] = _later_in_words(later, ids)
-    found = [_verdict(*pair) for pair in zip(table["real"], table["repeatable"], strict=True)]
+    verdicts = [_verdict(*pair) for pair in zip(table["real"], table["repeatable"], strict=True)]
     if len(ids) == 1:
-        found = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
-    table.insert(2, "verdict", found)
+        verdicts = [UNDIVIDED.get(structure.verdict, TOO_FEW)]
+    table.insert(2, "verdict", verdicts)
     return table
 
 
@@ -319,15 +314,14 @@ def _repeats(jaccard: float) -> str:
 def _repeatable_in_words(segments: pd.DataFrame) -> str:
     if segments["jaccard"].isna().all():
         return NOT_TESTED
-    n, holding = len(segments), int((segments["repeatable"] == "repeatable").sum())
+    n, stable = len(segments), int((segments["repeatable"] == "repeatable").sum())
     weakest = f"weakest {segments['jaccard'].min():.2f}"
-    return (
-        f"yes ({weakest})" if holding == n else f"{'no' if not holding else f'{holding} of {n}'} ({weakest})"
-    )
+    answer = "yes" if stable == n else f"{stable} of {n}" if stable else "no"
+    return f"{answer} ({weakest})"
 
 
 def _later_in_words(later: pd.DataFrame | None, ids: pd.Index) -> tuple[list[str], list[str]]:
-    """Say in which outcomes each segment differs from everyone else, at a false discovery rate of 5 %."""
+    """Return whether each segment is useful, and the outcomes in which it differs from all others."""
     if later is None:
         return [NOT_TESTED] * len(ids), [""] * len(ids)
     rows = later[later.index.get_level_values("segment").isin(ids)]
@@ -351,16 +345,14 @@ def _difference(outcome: str, row: pd.Series) -> str:
 def _useful_in_words(board: pd.DataFrame) -> str:
     verdicts = board["verdict"].xs("segments", level="segmentation")
     of = {word: [o for o in OUTCOMES if verdicts[o].startswith(word)] for word in ("more", "as much", "less")}
-    less = f"RFM quintiles predict {joined(of['less'])} better"
+    parts = []
     if of["more"]:
-        return f"yes, better than RFM quintiles at predicting {joined(of['more'])}" + (
-            f"; {less}" if of["less"] else ""
-        )
-    if of["as much"]:
-        return f"as good as RFM quintiles at predicting {joined(of['as much'])}" + (
-            f"; {less}" if of["less"] else ""
-        )
-    return f"{less}" if of["less"] else "no better than chance"
+        parts.append(f"yes, better than RFM quintiles at predicting {joined(of['more'])}")
+    elif of["as much"]:
+        parts.append(f"as good as RFM quintiles at predicting {joined(of['as much'])}")
+    if of["less"]:
+        parts.append(f"RFM quintiles predict {joined(of['less'])} better")
+    return "; ".join(parts) or "no better than chance"
 
 
 def _line(row: Any) -> str:

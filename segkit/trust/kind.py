@@ -11,7 +11,7 @@ from segkit.trust.stability import REPEATABLE, quick_stability
 from segkit.trust.structure import StructureTest, segment_table
 
 NATURAL, REPRODUCIBLE, CONSTRUCTIVE, UNCLEAR = "natural", "reproducible", "constructive", "unclear"
-MOST_OF_THEM = 0.5  # of the segments that are distinct groups, for the whole to be called natural
+MOSTLY = 0.5  # least share of segments that are distinct groups, for the whole to be called natural
 
 BADGES = {
     NATURAL: "Natural segments",
@@ -24,14 +24,14 @@ PARTLY_FOLLOWED = "Your customers form distinct groups, and {real} of these {n} 
 FEW_FOLLOWED = "Your customers form groups, but only {real} of these {n} segments follow them."
 ACROSS = "Your customers form groups, but these segments do not follow them."
 CONTINUUM = "Your customers form one continuum, without distinct groups."
-COME_BACK = "The same segments come back when they are made again from other customers like these."
+COME_BACK = "The same segments come back when they are refitted to other customers like these."
 SLICES = "Use these segments as convenient slices: other divisions are as good."
 TIERS = "Tiers of {by}, from the highest to the lowest: a useful division, not groups."
 ONE = "There is only one segment, so nothing was divided."
 
 
 def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFrame) -> dict[str, Any]:
-    """Say whether segments are distinct groups, a division that comes back, or one of many as good [1]_.
+    """Name the kind of a segmentation: distinct groups, a division that comes back, or one of many as good [1]_.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFram
     test : StructureTest
         Of its customers.
     points : DataFrame of shape (n_looked_at, n_prepared)
-        The prepared customers that the test used.
+        Prepared customers of the test.
 
     Returns
     -------
     dict
         `kind`: "natural" where at least half of the segments are distinct groups; else "reproducible" where each
         comes back on bootstrap samples (mean Jaccard similarity of 0.75 or more), else "constructive"; "unclear"
-        where there is too little data. `sentence`: the same for a reader. `stability`: mean Jaccard similarity of
-        the least stable segment, where it was measured.
+        with too little data. `sentence`: the same in words. `stability`: mean Jaccard similarity of the least stable
+        segment, where it was measured.
 
     References
     ----------
@@ -64,11 +64,11 @@ def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFram
     real = int((segment_table(partition, test, points)["verdict"] == "real").sum())
     if real == n:
         return _described(NATURAL, FOLLOWED)
-    if real >= MOST_OF_THEM * n:
+    if real >= MOSTLY * n:
         return _described(NATURAL, PARTLY_FOLLOWED.format(real=real, n=n))
     weakest = quick_stability(partition)
-    groups = FEW_FOLLOWED.format(real=real, n=n) if real else ACROSS
-    start = CONTINUUM if test.verdict == "continuum" else groups
+    crossed = FEW_FOLLOWED.format(real=real, n=n) if real else ACROSS
+    start = CONTINUUM if test.verdict == "continuum" else crossed
     if weakest >= REPEATABLE:
         return _described(REPRODUCIBLE, f"{start} {COME_BACK}", weakest)
     return _described(CONSTRUCTIVE, f"{start} {SLICES}", weakest)

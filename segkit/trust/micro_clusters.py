@@ -1,8 +1,7 @@
-"""Customers as a few thousand weighted micro-clusters, on which segments can be made again cheaply.
+"""Compress customers into weighted micro-clusters, and refit and compare segments on them.
 
-Segments of a hundred thousand customers are settled by where the crowds are, not by single customers:
-k-means on 3,000 weighted micro-clusters finds what k-means on everyone finds, as closely as two runs on
-everyone agree with each other (``benchmarks/trust.py`` measures it). Fewer are not faithful.
+k-means on 3,000 weighted micro-clusters agrees with k-means on all customers as closely as two runs of the latter
+agree with each other (``benchmarks/trust.py``).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from segkit.methods.assignment import nearest, rule_of
 from segkit.methods.fitting import labels_of
 
 MICRO = 3_000  # micro-clusters
-LEARN = 60_000  # customers from whom they are learnt; everyone is then put into the nearest
-PASSES = 3  # of Lloyd's algorithm, after which they hardly move
+LEARN = 60_000  # customers whose micro-clusters are learnt; everyone is then put into the nearest
+PASSES = 3  # of Lloyd's algorithm, after which centres hardly move
 BLOCK = 4_096  # rows measured at once; fixed, so that no answer depends on the number of threads
 
 
@@ -35,7 +34,7 @@ class Compressed:
     points : ndarray of shape (n_points, n_prepared)
         Mean of each micro-cluster; the customers themselves where they are few.
     weights : ndarray of int, shape (n_points,)
-        How many customers each stands for.
+        Number of customers that each stands for.
     member_of : ndarray of int, shape (n_customers,)
         The point of each customer.
     within : float
@@ -49,7 +48,7 @@ class Compressed:
 
     @property
     def n_customers(self) -> int:
-        """How many customers the points stand for."""
+        """Number of customers that the points stand for."""
         return int(self.weights.sum())
 
     def bootstrap_weights(self, rng: np.random.Generator) -> np.ndarray:
@@ -63,7 +62,7 @@ class Compressed:
 
 
 def compress(prepared: np.ndarray, rng: np.random.Generator, *, most: int = MICRO) -> Compressed:
-    """Put customers into micro-clusters.
+    """Compress customers into micro-clusters.
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def compress(prepared: np.ndarray, rng: np.random.Generator, *, most: int = MICR
         Scaled features.
     rng : Generator
     most : int, default=3000
-        How many micro-clusters; where there are no more customers, each is one.
+        Number of micro-clusters; where there are no more customers than that, each is one.
 
     Returns
     -------
@@ -93,8 +92,13 @@ def compress(prepared: np.ndarray, rng: np.random.Generator, *, most: int = MICR
     return Compressed(points, np.bincount(member_of), member_of, within)
 
 
+def means_of(rows: np.ndarray, compressed: Compressed) -> np.ndarray:
+    """Return the mean of each point's customers."""
+    return _means(rows, compressed.member_of, len(compressed.points))[0]
+
+
 def _means(rows: np.ndarray, group: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of each group that has members, and which have."""
+    """Return the mean of each group that has members, and which groups have."""
     counts = np.bincount(group, minlength=n)
     kept = counts > 0
     sums = np.stack([np.bincount(group, weights=column, minlength=n) for column in rows.T], axis=1)
@@ -102,18 +106,18 @@ def _means(rows: np.ndarray, group: np.ndarray, n: int) -> tuple[np.ndarray, np.
 
 
 def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Return the nearest centre by a matrix product, in blocks that threads share out."""
-    turned = np.ascontiguousarray(-2 * centers.T, dtype=np.float32)
+    """Return the nearest centre by a matrix product, in blocks that are shared out over threads."""
+    transposed = np.ascontiguousarray(-2 * centers.T, dtype=np.float32)
     squares = np.einsum("ij,ij->i", centers, centers).astype(np.float32)
-    found = np.empty(len(rows), dtype=np.int64)
+    labels = np.empty(len(rows), dtype=np.int64)
 
-    def settle(start: int) -> None:
+    def label_block(start: int) -> None:
         block = rows[start : start + BLOCK].astype(np.float32)
-        found[start : start + BLOCK] = (block @ turned + squares).argmin(axis=1)
+        labels[start : start + BLOCK] = (block @ transposed + squares).argmin(axis=1)
 
     with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(settle, range(0, len(rows), BLOCK)))
-    return found
+        list(pool.map(label_block, range(0, len(rows), BLOCK)))
+    return labels
 
 
 def fit_weighted(
@@ -121,33 +125,33 @@ def fit_weighted(
 ) -> np.ndarray:
     """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
 
-    k-means takes weights; any other clusterer sees each point as often as it weighs. Segments that are made
-    again want a seed of their own: from the same seed, k-means starts at about the same customers each time.
+    k-means takes weights; any other clusterer sees each point as often as it weighs. Give each refit another seed: from
+    the same one, k-means starts at about the same customers.
     """
-    again, drawn = clone(clusterer), np.flatnonzero(weights)
-    if seed is not None and "random_state" in again.get_params():
-        again.set_params(random_state=seed)
-    size = next((p for p in ("n_clusters", "n_components") if p in again.get_params()), None)
+    refit, drawn = clone(clusterer), np.flatnonzero(weights)
+    if seed is not None and "random_state" in refit.get_params():
+        refit.set_params(random_state=seed)
+    size = next((p for p in ("n_clusters", "n_components") if p in refit.get_params()), None)
     if size is not None:
         different = len(np.unique(points[drawn], axis=0))
-        again.set_params(**{size: min(again.get_params()[size], different)})
+        refit.set_params(**{size: min(refit.get_params()[size], different)})
     with _threads().limit(limits=1):
-        if isinstance(again, KMeans):
-            again.fit(points[drawn], sample_weight=weights[drawn])
-            return nearest(points, again.cluster_centers_)
+        if isinstance(refit, KMeans):
+            refit.fit(points[drawn], sample_weight=weights[drawn])
+            return nearest(points, refit.cluster_centers_)
         rows = np.repeat(points, weights, axis=0)
-        again.fit(rows)
-        return rule_of(again, rows, labels_of(again, rows))(points)
+        refit.fit(rows)
+        return rule_of(refit, rows, labels_of(refit, rows))(points)
 
 
 @functools.cache
 def _threads() -> ThreadpoolController:
-    """Return the libraries that run threads, looked for once: it takes as long as a small fit."""
+    """Return the controller of threads; finding the libraries takes as long as a small fit, so it is done once."""
     return ThreadpoolController()
 
 
 def contingency(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return how many customers have each pair of labels; rows and columns in the order of labels."""
+    """Count the customers of each pair of labels; rows and columns in the order of labels."""
     _, a = np.unique(one, return_inverse=True)
     _, b = np.unique(other, return_inverse=True)
     n = b.max() + 1
@@ -164,13 +168,13 @@ def adjusted_rand(table: np.ndarray) -> float:
 
 
 def jaccards(table: np.ndarray) -> np.ndarray:
-    """Return, for each row's segment, the Jaccard similarity to the column's segment that is most like it."""
+    """Return the Jaccard similarity of each row's segment to the most similar column's segment."""
     union = table.sum(axis=1, keepdims=True) + table.sum(axis=0, keepdims=True) - table
     return (table / np.maximum(union, 1)).max(axis=1)
 
 
 def pair_recall(table: np.ndarray) -> np.ndarray:
-    """Return, for each column's segment, the share of its pairs of customers that share a row's segment too."""
+    """Return the share of each column's pairs of customers that share a row's segment as well."""
     size = table.sum(axis=0)
     return np.where(size > 1, _pairs(table).sum(axis=0) / np.maximum(_pairs(size), 1), 1.0)
 

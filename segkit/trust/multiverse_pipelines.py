@@ -1,4 +1,4 @@
-"""Pipelines that could each be defended: how they are drawn in balance, prepared and fitted."""
+"""Draw defensible pipelines in a balanced design, and fit them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from threadpoolctl import threadpool_limits
 from segkit.analyse.prepare import Preparer
 from segkit.methods.assignment import rule_of
 from segkit.methods.fitting import labels_of
-from segkit.trust.micro_clusters import Compressed, fit_weighted
+from segkit.trust.micro_clusters import Compressed, fit_weighted, means_of
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"
 TRANSFORMS = (SKEWED, HEAVY)
 SCALINGS = ("robust", "standard")
 METHODS = ("kmeans", "bisecting_kmeans", "gaussian_mixture", "ward")
 CHOICES = ("transform", "scaling", "left_out", "method", "k")
-BEYOND = 0.05  # of customers clipped: a feature with more of them cannot be left without its logarithm
-PROPOSALS = 100  # drawn by lot for each place among the pipelines; the one that balances best is taken
-ENUMERATED = 4_000  # possible pipelines up to which all of them are looked at
+BEYOND = 0.05  # share of clipped customers above which a feature needs its logarithm
+PROPOSALS = 100  # random candidates for each pipeline, of which the one that balances best is taken
+ENUMERATED = 4_000  # grids up to this size are enumerated
 SAMPLE = 2_000  # customers that methods without weights are fitted to
 
 
@@ -44,7 +44,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class ChoiceGrid:
-    """The levels that each choice may take."""
+    """The levels of each choice."""
 
     transforms: tuple[str, ...]
     features: tuple[str, ...]
@@ -52,23 +52,23 @@ class ChoiceGrid:
 
     @property
     def most_left_out(self) -> int:
-        """How many features may be left out: never more than a third of them."""
+        """Most features to leave out: two, and never more than a third of them."""
         return min(len(self.features) // 3, 2)
 
     @property
     def size(self) -> int:
-        """How many different pipelines there are."""
+        """Number of different pipelines."""
         d = len(self.features)
         subsets = sum((1, d, d * (d - 1) // 2)[: self.most_left_out + 1])
         return len(self.transforms) * len(SCALINGS) * subsets * len(METHODS) * len(self.ks)
 
     def every(self) -> list[Pipeline]:
-        """Return all of them."""
+        """Return all pipelines."""
         left = [s for n in range(self.most_left_out + 1) for s in itertools.combinations(self.features, n)]
         return [Pipeline(*p) for p in itertools.product(self.transforms, SCALINGS, left, METHODS, self.ks)]
 
-    def drawn(self, rng: np.random.Generator) -> Pipeline:
-        """Return one drawn by lot; none, one and two features left out are equally likely."""
+    def draw(self, rng: np.random.Generator) -> Pipeline:
+        """Draw a pipeline at random; leaving out none, one or two features is equally likely."""
         d = len(self.features)
         left = rng.choice(d, int(rng.integers(self.most_left_out + 1)), replace=False)
         return Pipeline(
@@ -80,33 +80,32 @@ class ChoiceGrid:
         )
 
 
-def balanced_design(space: ChoiceGrid, n: int, rng: np.random.Generator) -> list[Pipeline]:
-    """Return n different pipelines in which each level of each choice, and each pair of levels, is as frequent.
+def balanced_design(grid: ChoiceGrid, n: int, rng: np.random.Generator) -> list[Pipeline]:
+    """Draw n different pipelines in which all levels of a choice, and all pairs of levels, are about as frequent.
 
-    They are taken one at a time: of some drawn by lot, the one whose levels and pairs of levels were seen
-    least so far, as the columns of a Latin hypercube are filled.
+    They are taken one at a time, as a Latin hypercube is filled: of some random candidates, the one whose levels and
+    pairs of levels are the rarest so far.
     """
-    if space.size <= n:
-        return space.every()
-    every = space.every() if space.size <= ENUMERATED else None
+    if grid.size <= n:
+        return grid.every()
+    every = grid.every() if grid.size <= ENUMERATED else None
     seen: Counter = Counter()
     taken: dict[Pipeline, None] = {}
     while len(taken) < n:
         if every is None:
-            offered = [space.drawn(rng) for _ in range(PROPOSALS)]
+            candidates = [grid.draw(rng) for _ in range(PROPOSALS)]
         else:
-            offered = [
-                every[i] for i in rng.choice(len(every), min(len(every), 10 * PROPOSALS), replace=False)
-            ]
-        fresh = [p for p in offered if p not in taken]
+            rows = rng.choice(len(every), min(len(every), 10 * PROPOSALS), replace=False)
+            candidates = [every[i] for i in rows]
+        fresh = [p for p in candidates if p not in taken]
         if fresh:
-            best = min(fresh, key=lambda p: _crowded(p, seen))
+            best = min(fresh, key=lambda p: _times_seen(p, seen))
             taken[best] = None
-            seen.update(_marks(best))
+            seen.update(_levels_and_pairs(best))
     return list(taken)
 
 
-def _marks(pipeline: Pipeline) -> list[tuple]:
+def _levels_and_pairs(pipeline: Pipeline) -> list[tuple]:
     levels = [
         ("transform", pipeline.transform),
         ("scaling", pipeline.scaling),
@@ -117,88 +116,79 @@ def _marks(pipeline: Pipeline) -> list[tuple]:
     return [*levels, *itertools.combinations(levels, 2), *(("feature", f) for f in pipeline.left_out)]
 
 
-def _crowded(pipeline: Pipeline, seen: Counter) -> float:
-    """Return how often what this pipeline is made of was taken before: levels first, then pairs and features."""
-    marks = _marks(pipeline)
-    single = sum(seen[m] for m in marks[: len(CHOICES)])
-    rest = marks[len(CHOICES) :]
-    return single + sum(seen[m] for m in rest) / 2
+def _times_seen(pipeline: Pipeline, seen: Counter) -> float:
+    """Count how often the levels of a pipeline were taken before; pairs and features count half."""
+    counts = [seen[item] for item in _levels_and_pairs(pipeline)]
+    return sum(counts[: len(CHOICES)]) + sum(counts[len(CHOICES) :]) / 2
 
 
 class PreparedVariants:
-    """Customers, as points, under every transform and scaling: matrices from which features can be left out.
+    """Customers as points under every transform and scaling: matrices from which features can be left out.
 
     Parameters
     ----------
     customers : DataFrame
         In the order of ids.
-    crowd : Compressed
+    compressed : Compressed
         The points that stand for them.
     transforms : mapping of transform to the features that it takes logarithms of
     rng : Generator
-        Draws the customers whom methods without weights see.
+        Draws the customers for methods without weights.
     """
 
     def __init__(
         self,
         customers: pd.DataFrame,
-        crowd: Compressed,
+        compressed: Compressed,
         transforms: dict[str, list[str]],
         rng: np.random.Generator,
     ):
-        self.crowd = crowd
+        self.compressed = compressed
         n = len(customers)
         self._rows = np.sort(rng.choice(n, min(n, SAMPLE), replace=False))
-        self._alike = len(crowd.points) == n
-        self._made: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, list[set[str]]]] = {}
+        self._uncompressed = len(compressed.points) == n
+        self._prepared: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, list[set[str]]]] = {}
         for (transform, logged), scaling in itertools.product(transforms.items(), SCALINGS):
             preparer = Preparer(log=logged or "none", scale=scaling).fit(customers)
             prepared = preparer.transform(customers)
-            points = prepared if self._alike else means_of(prepared, crowd)
+            points = prepared if self._uncompressed else means_of(prepared, compressed)
             owners = _owners(preparer, customers)
-            self._made[transform, scaling] = points, prepared[self._rows], owners
+            self._prepared[transform, scaling] = points, prepared[self._rows], owners
 
     def labels(self, pipeline: Pipeline, seed: int) -> np.ndarray:
         """Return the segment of each point under a pipeline, from 0 on."""
-        points, rows, owners = self._made[pipeline.transform, pipeline.scaling]
+        points, rows, owners = self._prepared[pipeline.transform, pipeline.scaling]
         kept = [i for i, own in enumerate(owners) if own - set(pipeline.left_out)]
         points, rows = points[:, kept], rows[:, kept]
         with threadpool_limits(limits=1), warnings.catch_warnings():
-            # A mixture that is still moving after its steps is one more answer that a person would have got.
+            # A mixture that has not converged is an answer that an analyst would have used as well.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            found = self._fitted(pipeline, seed, points, rows)
-        return np.unique(found, return_inverse=True)[1]
+            labels = self._fit(pipeline, seed, points, rows)
+        return np.unique(labels, return_inverse=True)[1]
 
-    def _fitted(self, pipeline: Pipeline, seed: int, points: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        weighs = pipeline.method in ("kmeans", "bisecting_kmeans")
-        k = min(pipeline.k, len(np.unique(points if weighs else rows, axis=0)))
+    def _fit(self, pipeline: Pipeline, seed: int, points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        weighted = pipeline.method in ("kmeans", "bisecting_kmeans")
+        k = min(pipeline.k, len(np.unique(points if weighted else rows, axis=0)))
         if pipeline.method == "kmeans":
-            return fit_weighted(KMeans(k, n_init=3, random_state=seed), points, self.crowd.weights)
+            return fit_weighted(KMeans(k, n_init=3, random_state=seed), points, self.compressed.weights)
         if pipeline.method == "bisecting_kmeans":
-            halving = BisectingKMeans(k, n_init=3, random_state=seed)
-            return halving.fit(points, sample_weight=self.crowd.weights.astype(float)).labels_
+            bisecting = BisectingKMeans(k, n_init=3, random_state=seed)
+            return bisecting.fit(points, sample_weight=self.compressed.weights.astype(float)).labels_
         if pipeline.method == "gaussian_mixture":
             clusterer = GaussianMixture(k, reg_covar=1e-4, random_state=seed)
         else:
             clusterer = AgglomerativeClustering(k, linkage="ward")
         clusterer.fit(rows)
         labels = labels_of(clusterer, rows)
-        if self._alike and len(rows) == len(points):
+        if self._uncompressed and len(rows) == len(points):
             return labels
         if pipeline.method == "ward":
             return labels[pairwise_distances_argmin(points, rows)]
         return rule_of(clusterer, rows, labels)(points)
 
 
-def means_of(prepared: np.ndarray, crowd: Compressed) -> np.ndarray:
-    """Return the mean of each point's customers."""
-    n = len(crowd.points)
-    sums = [np.bincount(crowd.member_of, weights=column, minlength=n) for column in prepared.T]
-    return np.stack(sums, axis=1) / crowd.weights[:, None]
-
-
 def _owners(preparer: Preparer, customers: pd.DataFrame) -> list[set[str]]:
-    """Return, for each prepared column, the features that it tells of; a flag of several that miss together."""
+    """Return the features that each prepared column comes from; a flag may stand for several that miss together."""
     names = list(customers.columns)
     numbers = [i for i in range(len(names)) if i not in preparer.levels_]
     missing = {i: customers.iloc[:, i].isna().to_numpy() for i in numbers}
@@ -213,9 +203,8 @@ def _owners(preparer: Preparer, customers: pd.DataFrame) -> list[set[str]]:
 def log_variants(customers: pd.DataFrame) -> dict[str, list[str]]:
     """Return the features that each transform takes logarithms of; one transform where both are the same.
 
-    "log where skewed" is the default preparer's. "log where heavy" leaves a skewed feature as it is, unless
-    more than 5 % of the customers would then lie beyond where scaled values are clipped: there, the clipping
-    would decide, and such a pipeline could not be defended.
+    "log where skewed" is the default preparer's. "log where heavy" leaves a skewed feature as it is, unless more than
+    5 % of the customers would then be clipped, which no analyst would defend.
     """
     preparer = Preparer().fit(customers)
     names = [c for i, c in enumerate(customers.columns) if i not in preparer.levels_]

@@ -1,4 +1,4 @@
-"""Are the segments worth having: what they say about the next period, against RFM and against chance."""
+"""Measure usefulness: how much of the next period segments explain, against RFM and against random groups."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def outcome_scoreboard(
     horizon: str | timedelta,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Measure how much of what customers do next each segmentation explains.
+    """Measure how much of customers' next period each segmentation explains.
 
     Parameters
     ----------
     events : Events
-        The log, running past ``as_of + horizon``.
+        The log, up to ``as_of + horizon`` or later.
     results : Segmentation, Series, or mapping of name to those
         Segments of customers as they stood at `as_of`. A Series holds labels by customer.
     as_of : str or Timestamp
@@ -48,33 +48,33 @@ def outcome_scoreboard(
     Returns
     -------
     DataFrame
-        A row for each outcome and segmentation, and for two rivals, `RFM quintiles` (five equal groups
-        by the mean rank of recency, frequency and monetary) and `RFM cells` (their quintiles crossed):
+        A row for each outcome and segmentation, and for two benchmarks, `RFM quintiles` (five equal groups by the mean
+        rank of recency, frequency and monetary) and `RFM cells` (their quintiles crossed):
 
         * `segments`: number of groups.
-        * `explained`, `low`, `high`: share of the outcome's variance that the group explains, for
-          customers left out of their group's mean, with its 95 % interval. At 0 it says nothing.
-        * `at_random`: the 95 % quantile of what groups of the same sizes, drawn at random, explain.
+        * `explained`, `low`, `high`: share of the outcome's variance that the groups explain, for customers left out of
+          their group's mean, with its 95 % interval. At 0 they explain nothing.
+        * `at_random`: the 95 % quantile of what random groups of the same sizes explain.
         * `gain`, `gain_low`, `gain_high`: explained beyond RFM quintiles, with its 95 % interval.
         * `verdict` in words.
 
         Outcomes: `repeat purchase` (any order within the horizon), `spend` (logarithm of 1 + spend),
         `churn` (no order within the horizon, of customers who had one in as long before `as_of`).
-        Of a log without amounts, `spend` is the logarithm of 1 + orders, and the rivals are made of recency and
-        frequency alone.
+        In a log without amounts, `spend` is the logarithm of 1 + orders, and the benchmarks use recency and frequency
+        alone.
 
     Raises
     ------
     ValueError
-        If a segmentation saw what came after `as_of`, the horizon is no span of time, the events end before it
-        does, or fewer than ten customers are in all of the segmentations.
+        If a segmentation is of a later moment than `as_of`, the horizon is no span of time or reaches beyond the
+        events, or fewer than ten customers are in all of the segmentations.
     TypeError
         If `events` did not come from :func:`segkit.read_events`.
 
     Notes
     -----
-    Out of time: segments know only what was before `as_of`, outcomes only what came after. A customer is
-    predicted by the *others* in the group, so many small groups gain nothing by being many.
+    Segments use only events before `as_of`, outcomes only later ones. Each customer is predicted by the *others* in the
+    group, so that many small groups have no advantage.
 
     Examples
     --------
@@ -90,18 +90,9 @@ def outcome_scoreboard(
     named = results if isinstance(results, Mapping) else {"segments": results}
     _check_names(named)
     moment, ahead = checked_times(events, named, as_of, horizon)
-    labels = {name: _labels(name, result) for name, result in named.items()}
-    rivals = _rivals(events, moment)
-    common = rivals.index
-    for series in labels.values():
-        common = common.intersection(series.index)
-    if len(common) < 10:
-        raise ValueError(
-            f"Only {len(common)} customers are in all of these segmentations and bought before {moment}. "
-            "Make them of the same customers, as of the same moment."
-        )
-    groups = {n: s.loc[common] for n, s in labels.items()} | {n: rivals.loc[common, n] for n in rivals}
-    later = _outcomes(events, moment, ahead, common)
+    groups = _compared_groups(events, {n: _labels(n, result) for n, result in named.items()}, moment)
+    customers = groups[RFM_QUINTILES].index
+    later = _outcomes(events, moment, ahead, customers)
     rng = np.random.default_rng(random_state)
     rows = {
         (outcome, name): _row(groups[name], groups[RFM_QUINTILES], later[outcome], rng)
@@ -114,30 +105,46 @@ def outcome_scoreboard(
         "the yardstick" if name == RFM_QUINTILES else _verdict(row)
         for (_, name), row in zip(board.index, board.to_dict("records"), strict=True)
     ]
-    left_out = max(len(s) for s in labels.values()) - len(common)
+    most = max(len(result.labels if isinstance(result, Partition) else result) for result in named.values())
     board.attrs["segkit"] = {
         "as_of": moment.isoformat(),
         "horizon": str(ahead),
-        "customers": len(common),
-        "left_out": left_out,
+        "customers": len(customers),
+        "left_out": most - len(customers),
     }
     return board
 
 
 def _check_names(results: Mapping[str, Partition | pd.Series]) -> None:
     if not results:
-        raise ValueError("results holds no segmentation. Bring one, or several by name: {'ours': result}.")
+        raise ValueError("results holds no segmentation. Pass one, or several by name: {'ours': result}.")
     taken = [name for name in results if name in (RFM_QUINTILES, RFM_CELLS)]
     if taken:
         raise ValueError(
-            f"A segmentation is called {taken[0]!r}, as is a rival that is made here. Call it another way."
+            f"A segmentation is called {taken[0]!r}, which is the name of a benchmark. Give it another name."
         )
+
+
+def _compared_groups(
+    events: Events, labels: Mapping[str, pd.Series], moment: pd.Timestamp
+) -> dict[str, pd.Series]:
+    """Return the groups of each segmentation and benchmark, of the customers who are in all of them."""
+    benchmarks = _benchmarks(events, moment)
+    common = benchmarks.index
+    for series in labels.values():
+        common = common.intersection(series.index)
+    if len(common) < 10:
+        raise ValueError(
+            f"Only {len(common)} customers are in all of these segmentations and bought before {moment}. "
+            "Make them of the same customers, as of the same moment."
+        )
+    return {n: s.loc[common] for n, s in labels.items()} | {n: benchmarks.loc[common, n] for n in benchmarks}
 
 
 def segment_outcomes(
     events: Events, result: Partition | pd.Series, *, as_of: str | pd.Timestamp, horizon: str | timedelta
 ) -> pd.DataFrame:
-    """Say what each segment did next, beside everyone else.
+    """Compare each segment's next period with that of all other customers.
 
     Parameters
     ----------
@@ -147,8 +154,8 @@ def segment_outcomes(
     Returns
     -------
     DataFrame
-        Indexed by `outcome` and `segment`: `mean` of the segment's customers, `others` (mean of everyone
-        else), and their `difference` with its 95 % interval `low`, `high` (Welch). Spend is in currency.
+        Indexed by `outcome` and `segment`: `mean` of the segment's customers, `others` (mean of all other customers),
+        and their `difference` with its 95 % interval `low`, `high` (Welch). Spend is in currency.
     """
     moment, ahead = checked_times(events, {"segments": result}, as_of, horizon)
     labels = _labels("segments", result)
@@ -166,16 +173,14 @@ def segment_outcomes(
 
 
 def _welch(own: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    nothing = float("nan")
-    mean, rest = (float(v.mean()) if len(v) else nothing for v in (own, others))
-    parts = [v.var(ddof=1) / len(v) if len(v) > 1 else nothing for v in (own, others)]
-    wide = NORMAL * float(np.sqrt(sum(parts)))
-    apart = mean - rest
-    return {"mean": mean, "others": rest, "difference": apart, "low": apart - wide, "high": apart + wide}
+    mean, rest = (float(v.mean()) if len(v) else float("nan") for v in (own, others))
+    variance = sum(v.var(ddof=1) / len(v) if len(v) > 1 else float("nan") for v in (own, others))
+    half, apart = NORMAL * float(np.sqrt(variance)), mean - rest
+    return {"mean": mean, "others": rest, "difference": apart, "low": apart - half, "high": apart + half}
 
 
 def check_events(events: object) -> None:
-    """Refuse what is no log."""
+    """Check that events came from read_events."""
     if not isinstance(events, Events):
         raise TypeError(f"events is a {type(events).__name__}. It should come from read_events.")
 
@@ -186,15 +191,15 @@ def checked_times(
     as_of: str | pd.Timestamp,
     horizon: str | timedelta,
 ) -> tuple[pd.Timestamp, pd.Timedelta]:
-    """Return when to look and how far ahead, if no segments saw what came after and the events run so far."""
+    """Return the moment and the horizon, or explain why segments cannot be compared over them."""
     check_events(events)
     moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     for name, result in named.items():
         seen = result.provenance.get("as_of") if isinstance(result, Partition) else None
         if seen is not None and pd.Timestamp(seen) > moment:
             raise ValueError(
-                f"The segmentation {name!r} was made as of {seen}, after as_of={moment}: it has seen what it should "
-                f"foretell. Make it from customer_features(…, as_of='{moment}')."
+                f"The segmentation {name!r} was made as of {seen}, after as_of={moment}, so it knows the period that "
+                f"it should predict. Make it from customer_features(…, as_of='{moment}')."
             )
     if events.last < moment + ahead - pd.Timedelta(days=1):
         raise ValueError(
@@ -209,19 +214,20 @@ def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
     if not isinstance(labels, pd.Series):
         raise TypeError(f"{name!r} is a {type(result).__name__}. Pass a Segmentation, or a Series of labels.")
     if labels.isna().any():
-        raise ValueError(f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each one.")
+        raise ValueError(
+            f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each customer one."
+        )
     if not labels.index.is_unique:
         example = labels.index[labels.index.duplicated()][0]
         raise ValueError(f"{name!r} has two labels for {example!r}. Give each customer one.")
     return labels.set_axis(labels.index.astype("str")) if labels.index.dtype != "str" else labels
 
 
-def _rivals(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
-    """Group the customers who bought before by RFM alone; of a log without amounts, by recency and frequency."""
-    known = [
-        f for f in RFM if f.name in RFM_WORDS and (f.name != "monetary" or "amount" in events.table.columns)
-    ]
-    rfm = customer_features(events, known, as_of=moment)
+def _benchmarks(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
+    """Group customers who bought before by RFM alone; in a log without amounts, by recency and frequency."""
+    amounts = "amount" in events.table.columns
+    features = [f for f in RFM if f.name in RFM_WORDS and (f.name != "monetary" or amounts)]
+    rfm = customer_features(events, features, as_of=moment)
     rfm = rfm[rfm["frequency"] > 0]
     ranks = pd.DataFrame({c: rfm[c].rank(ascending=c != "recency") for c in RFM_WORDS if c in rfm})
     fifths = np.ceil(5 * ranks / len(ranks)).clip(1, 5).astype(int)
@@ -235,21 +241,21 @@ def _rivals(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
 
 
 def _outcomes(events: Events, moment: pd.Timestamp, ahead: pd.Timedelta, customers: pd.Index) -> pd.DataFrame:
-    """Return what each customer did next; churn is missing of those who were not active before."""
+    """Return each customer's outcomes; churn is missing for customers who were not active before."""
     t = events.table.filter(events.table.kind == "purchase")
     after = t.filter((t.timestamp >= moment) & (t.timestamp < moment + ahead))
     before = t.filter((t.timestamp < moment) & (t.timestamp >= moment - ahead))
     spend = after.amount.sum() if "amount" in t.columns else after.count()
     by_customer = after.group_by("customer_id").agg(orders=after.count(), spend=spend)
-    told = run_with_progress(by_customer, by_customer.to_pandas, "Counting what came next")
-    told = told.set_index("customer_id").reindex(customers)
-    once = before.select("customer_id").distinct()
-    active = set(run_with_progress(once, once.to_pandas, "Counting what came before")["customer_id"])
-    bought = told["orders"].notna().astype(float)
+    orders = run_with_progress(by_customer, by_customer.to_pandas, "Counting later orders")
+    orders = orders.set_index("customer_id").reindex(customers)
+    earlier = before.select("customer_id").distinct()
+    active = set(run_with_progress(earlier, earlier.to_pandas, "Counting earlier orders")["customer_id"])
+    bought = orders["orders"].notna().astype(float)
     return pd.DataFrame(
         {
             "repeat purchase": bought,
-            "spend": np.log1p(told["spend"].astype(float).fillna(0).clip(lower=0)),
+            "spend": np.log1p(orders["spend"].astype(float).fillna(0).clip(lower=0)),
             "churn": (1 - bought).where(np.array([c in active for c in customers], dtype=bool)),
         },
         index=customers,
@@ -260,39 +266,42 @@ def _row(groups: pd.Series, yardstick: pd.Series, later: pd.Series, rng: np.rand
     known = later.dropna()
     values = known.to_numpy()
     group, rival = (pd.factorize(g.loc[known.index])[0] for g in (groups, yardstick))
-    nothing = {"segments": len(np.unique(group)), "explained": np.nan, "low": np.nan, "high": np.nan}
-    nothing |= {"at_random": np.nan, "gain": np.nan, "gain_low": np.nan, "gain_high": np.nan}
+    row = dict.fromkeys(["explained", "low", "high", "at_random", "gain", "gain_low", "gain_high"], np.nan)
+    row = {"segments": len(np.unique(group))} | row
     if len(values) < 10 or values.std() == 0:
-        return nothing
-    none = _errors(values, np.zeros(len(values), dtype=int))
-    own, rfm = _errors(values, group), _errors(values, rival)
-    explained, wide = _share(none - own, none)
-    gain, gain_wide = _share(rfm - own, none)
-    lot = [_share(none - _errors(values, rng.permutation(group)), none)[0] for _ in range(RANDOM)]
-    return nothing | {
+        return row
+    base = leave_one_out_errors(values, np.zeros(len(values), dtype=int))
+    own, rfm = leave_one_out_errors(values, group), leave_one_out_errors(values, rival)
+    explained, error = share_explained(base - own, base)
+    gain, gain_error = share_explained(rfm - own, base)
+    random = [
+        share_explained(base - leave_one_out_errors(values, rng.permutation(group)), base)[0]
+        for _ in range(RANDOM)
+    ]
+    return row | {
         "explained": explained,
-        "low": explained - wide,
-        "high": explained + wide,
-        "at_random": float(np.quantile(lot, 0.95)),
+        "low": explained - NORMAL * error,
+        "high": explained + NORMAL * error,
+        "at_random": float(np.quantile(random, 0.95)),
         "gain": gain,
-        "gain_low": gain - gain_wide,
-        "gain_high": gain + gain_wide,
+        "gain_low": gain - NORMAL * gain_error,
+        "gain_high": gain + NORMAL * gain_error,
     }
 
 
-def _errors(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return the squared error of predicting each by the mean of the others in the group."""
+def leave_one_out_errors(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Return the squared error of predicting each value by the mean of the others in its group."""
     size, total = np.bincount(group), np.bincount(group, weights=values)
-    overall = (values.sum() - values) / (len(values) - 1)
+    overall = (values.sum() - values) / max(len(values) - 1, 1)
     others = (total[group] - values) / np.maximum(size[group] - 1, 1)
     return (values - np.where(size[group] > 1, others, overall)) ** 2
 
 
-def _share(saved: np.ndarray, none: np.ndarray) -> tuple[float, float]:
-    """Return saved over none, and half the width of its 95 % interval (ratio of means, delta method)."""
-    share = saved.sum() / none.sum()
-    residual = saved - share * none
-    return float(share), float(NORMAL * residual.std() / np.sqrt(len(none)) / none.mean())
+def share_explained(saved: np.ndarray, base: np.ndarray) -> tuple[float, float]:
+    """Return the saved share of the base error, and its standard error (ratio of means, delta method)."""
+    share = saved.sum() / base.sum()
+    residual = saved - share * base
+    return float(share), float(residual.std() / np.sqrt(len(base)) / base.mean())
 
 
 def _verdict(row: dict) -> str:

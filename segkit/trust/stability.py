@@ -1,4 +1,4 @@
-"""Measure whether segments come back: from other customers, another seed, one feature less."""
+"""Measure whether segments come back: on resampled customers, with another seed, without a feature."""
 
 from __future__ import annotations
 
@@ -22,22 +22,28 @@ from segkit.trust.micro_clusters import (
     contingency,
     fit_weighted,
     jaccards,
+    means_of,
     pair_recall,
 )
 
-MOST = 5_000  # customers that methods without weights are fitted to again
+MOST = 5_000  # customers that methods without weights are refitted to
 SHOWN = 200  # customers in the consensus matrix
 SEEDS = 10
 REPEATABLE = 0.75  # mean Jaccard similarity (Hennig 2007)
 QUICK_RESAMPLES = 10
 QUICK_POINTS = 1_000  # micro-clusters, or customers of methods without weights, of the quick check
-LEVELS = ((0.85, "very stable"), (0.75, "stable"), (0.6, "a pattern, its edges are not"), (0.0, "dissolves"))
-"""What Hennig says of the mean Jaccard similarity: under 0.6, a cluster should not be trusted."""
+LEVELS = (
+    (0.85, "very stable"),
+    (REPEATABLE, "stable"),
+    (0.6, "stable core, moving edges"),
+    (0.0, "dissolves"),
+)
+"""Hennig's reading of the mean Jaccard similarity: a cluster below 0.6 should not be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """How repeatable each segment is, with the evidence; made by :func:`stability`.
+    """Repeatability of each segment, with the evidence; made by :func:`stability`.
 
     Attributes
     ----------
@@ -45,19 +51,19 @@ class Stability:
         Indexed by segment id:
 
         * `name`, `share` of the customers;
-        * `jaccard`, `low`, `high`: mean Jaccard similarity to its like in the bootstrap samples, and the
-          5 % and 95 % quantiles over them;
-        * `recovered`: in which share of the samples it was found again (0.75 or more);
-        * `prediction_strength`: which share of its pairs another half of the customers keeps together;
+        * `jaccard`, `low`, `high`: mean Jaccard similarity to the most similar segment of each bootstrap sample, and
+          the 5 % and 95 % quantiles over the samples;
+        * `recovered`: share of the samples with a similarity of 0.75 or more;
+        * `prediction_strength`: share of its pairs that segments of the other half of the customers keep together;
         * `other_seeds`: mean Jaccard similarity with other seeds;
-        * `without_feature`, `most_needed`: the lowest similarity when one feature is left out, and which, of those
-          that can be: missing, and empty, where the segments are nothing without any;
+        * `without_feature`, `most_needed`: lowest similarity when one feature is left out, and that feature; missing
+          and empty where no feature can be left out;
         * `verdict` in words.
     consensus : DataFrame of shape (n_shown, n_shown)
-        For customers drawn at random, in the order of segments: the share of samples that hold both in which
-        two of them are together.
+        For customers drawn at random, in the order of segments: the share of samples that put two of them into one
+        segment, of the samples that hold both.
     facts : dict
-        Resamples, customers that were refitted, seed.
+        Resamples, customers looked at, seed.
     """
 
     segments: pd.DataFrame
@@ -74,9 +80,8 @@ class Stability:
             f"{row.name}: {row.jaccard:.2f} ({row.low:.2f} to {row.high:.2f}), {row.verdict}"
             for row in self.segments.itertuples(index=False)
         ]
-        return "Stability over {} bootstrap samples (mean Jaccard similarity)\n".format(
-            self.facts["resamples"]
-        ) + "\n".join(lines)
+        title = f"Stability over {self.facts['resamples']} bootstrap samples (mean Jaccard similarity)"
+        return "\n".join([title, *lines])
 
 
 def stability(
@@ -86,7 +91,7 @@ def stability(
     random_state: int = 0,
     progress: bool = True,
 ) -> Stability:
-    """Refit the segments on bootstrap samples, and measure which come back.
+    """Refit the segments on bootstrap samples and measure which come back.
 
     Parameters
     ----------
@@ -131,163 +136,152 @@ def stability(
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": range(1, 41)}, index=[f"c{i:02}" for i in range(40)])
     >>> customers["frequency"] += 100 * (customers["frequency"] > 20)
-    >>> found = sg.stability(sg.segment(customers, n_segments=2), resamples=10, progress=False)
-    >>> found.segments["jaccard"].to_list()
+    >>> stable = sg.stability(sg.segment(customers, n_segments=2), resamples=10, progress=False)
+    >>> stable.segments["jaccard"].to_list()
     [1.0, 1.0]
     """
     checked_result(result)
     if len(result.segments) < 2:
         raise ValueError(
-            f"There are {len(result.segments)} segments, and 2 or more can be compared. Ask for more."
+            f"There are {len(result.segments)} segments, and stability compares 2 or more. Ask for more segments."
         )
     check_count("resamples", resamples, 1)
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
-    bench = _RefitBench(result, rng)
-    shown = bench.points_at_random(rng)
-    likeness, together, met = [], np.zeros((len(shown),) * 2), np.zeros((len(shown),) * 2)
-    done = 0
-    bar = tqdm(range(resamples), desc="Refitting the segments", disable=not progress, leave=False)
-    try:
-        for _ in bar:
-            weights = bench.crowd.bootstrap_weights(rng)
-            refit = fit_weighted(bench.clusterer, bench.crowd.points, weights, int(rng.integers(2**31)))
-            likeness.append(bench.likeness(refit))
-            here = (weights > 0)[shown]
-            both = np.outer(here, here)
-            met += both
-            together += both & (refit[shown][:, None] == refit[shown][None, :])
-            done += 1
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        tqdm.write(f"Stopped after {done} of {resamples} bootstrap samples; these are kept.")
-    strength = np.mean(
-        [
-            bench.strength(*bench.crowd.split_half_weights(rng), int(rng.integers(2**31)))
-            for _ in range(max(done // 5, 1))
-        ],
-        axis=0,
-    )
-    seeds = np.mean([bench.with_seed(int(s)) for s in rng.integers(2**31, size=SEEDS)], axis=0)
-    without, needed = bench.without_each_feature()
-    mean, (low, high) = np.mean(likeness, axis=0), np.quantile(likeness, [0.05, 0.95], axis=0)
+    bench = RefitBench(result, rng)
+    jaccard, consensus = _resampled(bench, resamples, rng, progress)
+    done = len(jaccard)
+    halves = [bench.prediction_strength(rng) for _ in range(max(done // 5, 1))]
+    seeds = [bench.with_seed(int(s)) for s in rng.integers(2**31, size=SEEDS)]
+    without, most_needed = bench.without_each_feature()
+    mean, (low, high) = jaccard.mean(axis=0), np.quantile(jaccard, [0.05, 0.95], axis=0)
     segments = pd.DataFrame(
         {
             "name": [result.name_of(s) for s in result.segments],
-            "share": bench.shares,
+            "share": [float((result.labels == s).mean()) for s in result.segments],
             "jaccard": mean,
             "low": low,
             "high": high,
-            "recovered": (np.array(likeness) >= 0.75).mean(axis=0),
-            "prediction_strength": strength,
-            "other_seeds": seeds,
+            "recovered": (jaccard >= REPEATABLE).mean(axis=0),
+            "prediction_strength": np.mean(halves, axis=0),
+            "other_seeds": np.mean(seeds, axis=0),
             "without_feature": without,
-            "most_needed": needed,
+            "most_needed": most_needed,
             "verdict": [in_words(j) for j in mean],
         },
         index=pd.Index(result.segments, name="segment"),
     )
-    ids = bench.ids_of(shown)
-    consensus = pd.DataFrame(
-        np.divide(together, met, out=np.full(met.shape, np.nan), where=met > 0), ids, ids
-    )
-    consensus.attrs["segments"] = [result.name_of(int(s)) for s in bench.labels[shown]]
-    facts = {"resamples": done, "looked_at": bench.crowd.n_customers, "random_state": random_state}
+    consensus.attrs["segments"] = [result.name_of(int(s)) for s in consensus.attrs["segments"]]
+    facts = {"resamples": done, "looked_at": bench.compressed.n_customers, "random_state": random_state}
     return Stability(segments, consensus, facts)
+
+
+def _resampled(
+    bench: RefitBench, resamples: int, rng: np.random.Generator, progress: bool
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return each segment's similarity in each bootstrap sample, and the consensus matrix of some customers."""
+    shown = bench.points_at_random(rng)
+    jaccard = []
+    together, both_drawn = np.zeros((len(shown),) * 2), np.zeros((len(shown),) * 2)
+    bar = tqdm(range(resamples), desc="Refitting the segments", disable=not progress, leave=False)
+    try:
+        for _ in bar:
+            weights, labels = bench.refit(rng)
+            jaccard.append(bench.similarity(labels))
+            drawn = (weights > 0)[shown]
+            both = np.outer(drawn, drawn)
+            both_drawn += both
+            together += both & (labels[shown][:, None] == labels[shown][None, :])
+    except KeyboardInterrupt:
+        if not jaccard:
+            raise
+        tqdm.write(f"Stopped after {len(jaccard)} of {resamples} bootstrap samples; these are kept.")
+    ids = bench.ids_of(shown)
+    share = np.divide(together, both_drawn, out=np.full(together.shape, np.nan), where=both_drawn > 0)
+    consensus = pd.DataFrame(share, ids, ids)
+    consensus.attrs["segments"] = bench.labels[shown]
+    return np.array(jaccard), consensus
 
 
 def quick_stability(result: Partition) -> float:
     """Return the mean Jaccard similarity of the least stable segment, over ten refits.
 
-    k-means is refitted on 1,000 weighted micro-clusters of everyone, other methods on at most 1,000 customers; it
-    takes under a second of 100,000 customers.
+    k-means is refitted on 1,000 weighted micro-clusters of all customers, other methods on at most 1,000 customers.
     """
     rng = np.random.default_rng(0)
-    bench = _RefitBench(result, rng, micro=QUICK_POINTS, most=QUICK_POINTS)
-    likeness = [
-        bench.likeness(
-            fit_weighted(
-                bench.clusterer,
-                bench.crowd.points,
-                bench.crowd.bootstrap_weights(rng),
-                int(rng.integers(2**31)),
-            )
-        )
-        for _ in range(QUICK_RESAMPLES)
-    ]
-    return float(np.mean(likeness, axis=0).min())
+    bench = RefitBench(result, rng, micro=QUICK_POINTS, most=QUICK_POINTS)
+    jaccard = [bench.similarity(bench.refit(rng)[1]) for _ in range(QUICK_RESAMPLES)]
+    return float(np.mean(jaccard, axis=0).min())
 
 
 def in_words(jaccard: float) -> str:
-    """Say what a mean Jaccard similarity means."""
+    """Put a mean Jaccard similarity into words."""
     return next(word for least, word in LEVELS if jaccard >= least)
 
 
-class _RefitBench:
-    """The customers of a segmentation, and how its clusterer is fitted to them again."""
+class RefitBench:
+    """The customers of a segmentation as points, and refits of its clusterer on them."""
 
     def __init__(self, result: Partition, rng: np.random.Generator, *, micro: int = MICRO, most: int = MOST):
         ordered = result.prepared.sort_index()
         self._preparer, clusterer = preparer_and_clusterer(result.model)
-        weighs = isinstance(clusterer, KMeans)
-        self._rows = np.arange(len(ordered))
-        if not weighs and len(ordered) > most:
-            self._rows = np.sort(rng.choice(len(ordered), most, replace=False))
-        prepared = ordered.to_numpy()[self._rows]
-        self._index = ordered.index[self._rows]
+        weighted = isinstance(clusterer, KMeans)
+        if not weighted and len(ordered) > most:
+            ordered = ordered.iloc[np.sort(rng.choice(len(ordered), most, replace=False))]
+        self._index = ordered.index
         self._customers = result.customers.loc[self._index]
-        self.clusterer = clone(clusterer).set_params(n_init=3) if weighs else clone(clusterer)
-        self.crowd: Compressed = compress(prepared, rng, most=micro if weighs else len(prepared))
-        own = result.labels.loc[self._index].to_numpy()
         self._segments = result.segments
-        self.labels = own if not weighs else _majority(own, self.crowd)
-        self.shares = [float((result.labels == s).mean()) for s in result.segments]
+        self.clusterer = clone(clusterer).set_params(n_init=3) if weighted else clone(clusterer)
+        self.compressed = compress(ordered.to_numpy(), rng, most=micro if weighted else len(ordered))
+        own = result.labels.loc[self._index].to_numpy()
+        self.labels = _majority(own, self.compressed) if weighted else own
 
-    def likeness(self, again: np.ndarray) -> np.ndarray:
-        """Return each segment's Jaccard similarity to its like."""
-        return self._of_segments(jaccards(self._against(again)))
+    def refit(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights of a bootstrap sample, and the label of each point when refitted to it."""
+        weights = self.compressed.bootstrap_weights(rng)
+        return weights, self._fit(weights, int(rng.integers(2**31)))
 
-    def _against(self, again: np.ndarray) -> np.ndarray:
-        inside = again != OUTSIDE  # noise is no segment: nothing is like it
-        table = contingency(self.labels, np.where(inside, again, again.max() + 1), self.crowd.weights)
+    def _fit(self, weights: np.ndarray, seed: int) -> np.ndarray:
+        return fit_weighted(self.clusterer, self.compressed.points, weights, seed)
+
+    def similarity(self, labels: np.ndarray) -> np.ndarray:
+        """Return each segment's Jaccard similarity to the most similar segment among other labels."""
+        inside = labels != OUTSIDE  # noise is no segment, so it is similar to none
+        table = contingency(self.labels, np.where(inside, labels, labels.max() + 1), self.compressed.weights)
         if not inside.all():
             table[:, -1] = 0
-        return table
+        return self._by_segment(jaccards(table), np.unique(self.labels), 0.0)
 
-    def _of_segments(self, values: np.ndarray) -> np.ndarray:
-        held = np.unique(self.labels)
-        return np.array([values[held == s][0] if (held == s).any() else 0.0 for s in self._segments])
+    def _by_segment(self, values: np.ndarray, labels: np.ndarray, absent: float) -> np.ndarray:
+        """Return the values of labels in the order of segments."""
+        return pd.Series(values, labels).reindex(self._segments).fillna(absent).to_numpy()
 
-    def strength(self, train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-        """Return, for each segment, the share of its pairs in one half that segments of the other keep."""
-        learnt = fit_weighted(self.clusterer, self.crowd.points, train, seed)
-        here = test > 0
-        held = np.unique(self.labels[here])
-        kept = pair_recall(contingency(learnt[here], self.labels[here], test[here]))
-        return np.array([kept[held == s][0] if (held == s).any() else np.nan for s in self._segments])
+    def prediction_strength(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the share of each segment's pairs in one half that segments of the other half keep together."""
+        train, test = self.compressed.split_half_weights(rng)
+        labels, tested = self._fit(train, int(rng.integers(2**31))), test > 0
+        own = self.labels[tested]
+        recall = pair_recall(contingency(labels[tested], own, test[tested]))
+        return self._by_segment(recall, np.unique(own), np.nan)
 
     def with_seed(self, seed: int) -> np.ndarray:
-        """Return each segment's similarity to its like when made with another seed."""
-        again = clone(self.clusterer)
-        if "random_state" not in again.get_params():
+        """Return each segment's similarity when refitted with another seed; 1 for methods without seeds."""
+        if "random_state" not in self.clusterer.get_params():
             return np.ones(len(self._segments))
-        again.set_params(random_state=seed)
-        return self.likeness(fit_weighted(again, self.crowd.points, self.crowd.weights))
+        return self.similarity(self._fit(self.compressed.weights, seed))
 
     def without_each_feature(self) -> tuple[np.ndarray, list[str]]:
-        """Return each segment's lowest similarity when one feature is left out, and which feature that is."""
+        """Return each segment's lowest similarity when one feature is left out, and that feature."""
         features = list(self._customers.columns)
-        if len(features) < 2:
+        refits = {f: self._without(f) for f in features} if len(features) > 1 else {}
+        rows = {f: self.similarity(labels) for f, labels in refits.items() if labels is not None}
+        if not rows:
             return np.full(len(self._segments), np.nan), [""] * len(self._segments)
-        made = {f: again for f in features if (again := self._made_without(f)) is not None}
-        if not made:
-            return np.full(len(self._segments), np.nan), [""] * len(self._segments)
-        left = np.array([self.likeness(again) for again in made.values()])
-        return left.min(axis=0), [list(made)[i] for i in left.argmin(axis=0)]
+        table = np.array(list(rows.values()))
+        return table.min(axis=0), [list(rows)[i] for i in table.argmin(axis=0)]
 
-    def _made_without(self, feature: str) -> np.ndarray | None:
-        """Return the labels of segments made without a feature; None where the model is nothing without it."""
+    def _without(self, feature: str) -> np.ndarray | None:
+        """Return the labels of a refit without a feature; None where the model needs it."""
         fewer, clusterer = self._customers.drop(columns=feature), self.clusterer
         if self._preparer is None:
             prepared = fewer.to_numpy(dtype=float)
@@ -299,30 +293,27 @@ class _RefitBench:
                 if by == feature:
                     return None
                 clusterer = bands_of(preparer, fewer, by, clusterer.n_bands)
-        groups = np.zeros((len(self.crowd.points), prepared.shape[1]))
-        np.add.at(groups, self.crowd.member_of, prepared)
         try:
-            return fit_weighted(clusterer, groups / self.crowd.weights[:, None], self.crowd.weights)
-        except ValueError:  # a rule for certain features, such as RFM scores, is nothing without one of them
+            return fit_weighted(clusterer, means_of(prepared, self.compressed), self.compressed.weights)
+        except ValueError:  # RFM scores, for instance, need all three features
             return None
 
     def points_at_random(self, rng: np.random.Generator) -> np.ndarray:
-        """Return the points of the consensus matrix, in the order of segments."""
-        known = np.flatnonzero(self.labels != OUTSIDE)
-        shares = self.crowd.weights[known] / self.crowd.weights[known].sum()
-        drawn = rng.choice(known, min(SHOWN, len(known)), replace=False, p=shares)
+        """Draw the points of the consensus matrix, in the order of segments."""
+        inside = np.flatnonzero(self.labels != OUTSIDE)
+        shares = self.compressed.weights[inside] / self.compressed.weights[inside].sum()
+        drawn = rng.choice(inside, min(SHOWN, len(inside)), replace=False, p=shares)
         return drawn[np.lexsort((drawn, self.labels[drawn]))]
 
     def ids_of(self, points: np.ndarray) -> pd.Index:
-        """Return a customer of each point."""
-        first = np.full(len(self.crowd.points), -1)
-        first[self.crowd.member_of[::-1]] = np.arange(len(self._index))[::-1]
+        """Return the first customer of each point."""
+        first = np.unique(self.compressed.member_of, return_index=True)[1]
         return self._index[first[points]]
 
 
-def _majority(labels: np.ndarray, crowd: Compressed) -> np.ndarray:
-    """Return the label that most customers of each point have; of equals the lower."""
-    found, at = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(crowd.points), len(found)))
-    np.add.at(counts, (crowd.member_of, at), 1)
-    return found[counts.argmax(axis=1)]
+def _majority(labels: np.ndarray, compressed: Compressed) -> np.ndarray:
+    """Return the most frequent label of each point's customers; of equally frequent ones the lower."""
+    different, at = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(compressed.points), len(different)))
+    np.add.at(counts, (compressed.member_of, at), 1)
+    return different[counts.argmax(axis=1)]

@@ -21,16 +21,18 @@ from segkit.trust.density_valleys import deepest_valleys, separations
 from segkit.trust.null_model import CopulaNull
 from segkit.trust.unimodality import ENOUGH, features_in_groups
 
-LOOKED = 1_000  # customers looked at, of more a sample; what a thousand do not show is no segment to act on
-FEWEST = 50  # customers, without whom nothing can be said
-DIFFERENT = 10  # different customers, likewise
-GROUPS = 10  # tried, at the most
-ALPHA = 0.02  # for groups at all; not 5 %, since a copula is only near where features follow from each other
-HINT = 0.05  # above it, not even a hint
-OF_SEGMENTS = 0.05  # for each segment, once there are groups
+LOOKED = 1_000  # customers tested; of more a sample, since groups that a thousand do not show are too small to act on
+FEWEST = 50  # customers
+DIFFERENT = 10  # fewest different customers
+GROUPS = 10  # most groups tried
+ALPHA = (
+    0.02  # level of the test; not 5 %, since a copula only approximates features that follow from each other
+)
+HINT = 0.05  # p-values up to it are a hint of groups
+OF_SEGMENTS = 0.05  # level for each segment, once there are groups
 REFERENCES = 99  # null data sets
-FEWEST_REFERENCES = 62  # with fewer, no p-value of four fifths of the level could be small enough
-BY_ITSELF = 0.2  # of this level is spent on single features, the rest on how they stand together
+FEWEST_REFERENCES = 62  # with fewer, no p-value could reach four fifths of the level
+BY_ITSELF = 0.2  # share of the level for groups in single features; the rest is for all features together
 SENTENCES = {
     "structure": (
         "Your customers form distinct groups: the gap between them is deeper than in {less} of {n} null data sets, "
@@ -52,14 +54,14 @@ BY_THEMSELVES = (
 FEW_CUSTOMERS = "Only {n:,} customers: fewer than {least} cannot tell groups from chance."
 FEW_DIFFERENT = "Only {n:,} different customers: fewer than {least} cannot tell groups from chance."
 ONE_FEATURE = "Only one feature varies, with too few values to show groups by itself."
-REMEMBERED = 16  # tables of customers whose test is kept
+REMEMBERED = 16  # tests that are kept
 
 _remembered: dict[str, tuple[StructureTest, pd.DataFrame]] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class StructureTest:
-    """Whether customers form distinct groups, with the evidence; made by :func:`structure_test`.
+    """Test of whether customers form distinct groups, with the evidence; made by :func:`structure_test`.
 
     Attributes
     ----------
@@ -68,7 +70,7 @@ class StructureTest:
         features with gaps as deep as a single feature has, over 0.2, where that is less (Bonferroni's correction
         with weights). Missing where there is too little data.
     effect : float
-        How far the deepest gap lies above those of the null data sets, in their standard deviations.
+        Distance of the deepest gap above those of the null data sets, in their standard deviations.
     verdict : {"structure", "continuum", "too little"}
         At a level of 2 %; a p-value between that and 5 % is a continuum with a hint of groups.
     sentence : str
@@ -78,7 +80,7 @@ class StructureTest:
     references : DataFrame of shape (n_references, n_groups)
         The same of each null data set.
     facts : dict
-        Customers, how many were tested, references, level, seed, and which features fall into groups
+        Customers, customers looked at, references, level, seed, and the features that fall into groups
         `by_themselves`.
     """
 
@@ -200,7 +202,7 @@ def test_partition(
 
 
 def test_settings(model: BaseEstimator | None, n_segments: int) -> tuple[Preparer, int]:
-    """Return how customers divided by a model are prepared for the test, and how many groups are asked for."""
+    """Return the preparer of the test for customers divided by a model, and the most groups to try."""
     preparer = None if model is None else preparer_and_clusterer(model)[0]
     return preparer if isinstance(preparer, Preparer) else make_preparer(), max(GROUPS, n_segments)
 
@@ -208,16 +210,16 @@ def test_settings(model: BaseEstimator | None, n_segments: int) -> tuple[Prepare
 def remembered_test(
     customers: pd.DataFrame, model: BaseEstimator | None = None, n_segments: int = 0
 ) -> tuple[StructureTest, pd.DataFrame]:
-    """Return the test by default settings, and the prepared customers that it used; of the same customers, test once.
+    """Return the test by default settings and the prepared customers that it used; the same customers are tested once.
 
     Parameters
     ----------
     customers : DataFrame
         In the order of ids.
     model : estimator, optional
-        Model that made segments of them; its preparer is used where it is segkit's.
+        Model of their segments; its preparer is used where it is segkit's.
     n_segments : int, default=0
-        Groups to look for, 10 at the least.
+        Number of groups to try; at least 10 are tried.
     """
     preparer, most = test_settings(model, n_segments)
     same = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
@@ -225,7 +227,7 @@ def remembered_test(
     if key not in _remembered:
         test, points = _run_test(customers, preparer, most, REFERENCES, 0, False)
         if test.facts.get("references", REFERENCES) < REFERENCES:
-            raise KeyboardInterrupt  # an interrupted test is no answer to remember
+            raise KeyboardInterrupt  # an interrupted test is not remembered
         while len(_remembered) >= REMEMBERED:
             _remembered.pop(next(iter(_remembered)))
         _remembered[key] = test, points
@@ -233,7 +235,7 @@ def remembered_test(
 
 
 def structure_summary(test: StructureTest) -> dict[str, Any]:
-    """Return the answer of a test as JSON can hold it: `verdict`, `p_value`, `effect`, `sentence`."""
+    """Return the result of a test as JSON can hold it: `verdict`, `p_value`, `effect`, `sentence`."""
     return {
         "verdict": test.verdict,
         "p_value": None if np.isnan(test.p_value) else float(test.p_value),
@@ -245,7 +247,7 @@ def structure_summary(test: StructureTest) -> dict[str, Any]:
 def _run_test(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
-    """Return the test, and the prepared customers that were looked at."""
+    """Return the test, and the prepared customers that it used."""
     check_count("references", references, FEWEST_REFERENCES, ": with fewer no p-value can be below 2 %")
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
@@ -270,8 +272,8 @@ def _run_test(
         numbers = [c for i, c in enumerate(looked.columns) if i not in fitted.levels_]
         facts["by_themselves"] = [numbers[i] for i in alone]
         null = CopulaNull(looked, fitted, rng, alone)
-        found = _compared(null, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
-    return _judged(*found, p_alone if alone else 1.0, facts), points
+        valleys = _compared(null, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
+    return _verdict(*valleys, p_alone if alone else 1.0, facts), points
 
 
 def _known_numbers(customers: pd.DataFrame, preparer: Preparer, points: pd.DataFrame) -> list[np.ndarray]:
@@ -321,38 +323,29 @@ def _compared(
     return observed, np.array(drawn)
 
 
-def _judged(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict[str, Any]) -> StructureTest:
+def _verdict(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dict[str, Any]) -> StructureTest:
     groups = pd.Index(range(2, len(observed) + 2), name="groups")
-    unjudged = StructureTest(
-        np.nan, np.nan, "", "", pd.Series(observed, groups), pd.DataFrame(drawn, columns=groups), facts
-    )
-    ours, theirs = unjudged.scores
-    p_together = (1 + int((theirs >= ours - 1e-12).sum())) / (len(theirs) + 1)
+    valleys = pd.Series(observed, groups), pd.DataFrame(drawn, columns=groups)
+    ours, theirs = StructureTest(np.nan, np.nan, "", "", *valleys, facts).scores
+    deeper = int((theirs >= ours - 1e-12).sum())
+    p_together = (1 + deeper) / (len(theirs) + 1)
     p = min(1.0, p_alone / BY_ITSELF, p_together / (1 - BY_ITSELF))  # Bonferroni, with weights
     verdict = "structure" if p <= ALPHA + 1e-12 else "continuum"
     wording = "hint" if verdict == "continuum" and p <= HINT + 1e-12 else verdict
     effect = float((ours - theirs.mean()) / max(theirs.std(), 1e-9))
-    deeper = int((theirs >= ours - 1e-12).sum())
     sentence = SENTENCES[wording].format(
         less=len(theirs) - deeper if deeper else "any", deeper=deeper, n=len(theirs), p=p, alpha=ALPHA
     )
     features = facts["by_themselves"]
     if features:
-        many = len(features) > 1
-        sentence = BY_THEMSELVES.format(
-            features=_named_features(features),
-            falls="fall" if many else "falls",
-            p=p,
-        )
-    return StructureTest(p, effect, verdict, sentence, unjudged.observed, unjudged.references, facts)
-
-
-def _named_features(words: list[str]) -> str:
-    return joined(words if len(words) <= 4 else [*words[:3], f"{len(words) - 3} other features"])
+        shown = features if len(features) <= 4 else [*features[:3], f"{len(features) - 3} other features"]
+        falls = "fall" if len(features) > 1 else "falls"
+        sentence = BY_THEMSELVES.format(features=joined(shown), falls=falls, p=p)
+    return StructureTest(p, effect, verdict, sentence, *valleys, facts)
 
 
 def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) -> pd.DataFrame:
-    """Return how well each segment is separated, measured as the groups of the null data sets are."""
+    """Return the separation of each segment, compared with the best separated groups of the null data sets."""
     ids = result.segments
     table = pd.DataFrame(
         {"name": [result.name_of(s) for s in ids], "nearest": pd.array([pd.NA] * len(ids), "Int64")},
@@ -360,19 +353,19 @@ def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) 
     )
     table["separation"], table["p_value"], table["verdict"] = np.nan, np.nan, "too little"
     labels = result.labels.loc[points.index]
-    held = [s for s in ids if (labels == s).sum() > 0]
-    if test.verdict == "too little" or len(held) < 2 or len(ids) not in test.observed.index:
+    sampled = [s for s in ids if (labels == s).any()]
+    if test.verdict == "too little" or len(sampled) < 2 or len(ids) not in test.observed.index:
         return table
-    inside = labels.isin(held).to_numpy()
-    rows, own = points.to_numpy()[inside], labels[inside].map({s: i for i, s in enumerate(held)}).to_numpy()
-    centers = np.array([rows[own == i].mean(axis=0) for i in range(len(held))])
+    inside = labels.isin(sampled).to_numpy()
+    rows, own = points.to_numpy()[inside], np.searchsorted(sampled, labels[inside])
+    centers = np.array([rows[own == i].mean(axis=0) for i in range(len(sampled))])
     with threadpool_limits(limits=1):
         depth, nearest = separations(rows, own, centers)
     best = test.references[len(ids)].to_numpy()
-    for i, segment in enumerate(held):
+    for i, segment in enumerate(sampled):
         p = (1 + int((best >= depth[i] - 1e-12).sum())) / (len(best) + 1)
         table.loc[segment, ["separation", "p_value"]] = depth[i], p
-        table.loc[segment, "nearest"] = held[int(nearest[i])]
+        table.loc[segment, "nearest"] = sampled[int(nearest[i])]
         real = test.verdict == "structure" and p <= OF_SEGMENTS + 1e-12
         table.loc[segment, "verdict"] = "real" if real else "arbitrary"
     return table

@@ -60,7 +60,7 @@ def board():
 
 @pytest.fixture(scope="module")
 def many():
-    return sg.multiverse(crowd(), n_segments=3, pipelines=10, crowds=1, progress=False)
+    return sg.multiverse(crowd(), n_segments=3, pipelines=10, null_sets=1, progress=False)
 
 
 def test_stability_shows_each_segment_with_its_range_and_hennigs_levels(stable):
