@@ -29,6 +29,14 @@ def three_groups(n=20, **more):
     return pd.DataFrame(values, index=index, columns=["visits", "spend"]).assign(**more)
 
 
+def continuum(n=300, seed=0):
+    """Customers without groups: log-normal, correlated."""
+    rng = np.random.default_rng(seed)
+    root = np.linalg.cholesky(0.6 * np.eye(4) + 0.4)
+    ids = pd.Index([f"c{i:04}" for i in range(n)], name="customer_id", dtype="str")
+    return pd.DataFrame(np.exp(rng.normal(size=(n, 4)) @ root.T), ids, columns=["monetary", "b", "c", "d"])
+
+
 def oddly_named(n=20):
     """Three groups of customers whose ids, features and words are all made to break a page."""
     customers = three_groups(n)

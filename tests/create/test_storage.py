@@ -1,4 +1,4 @@
-"""A saved segmentation comes back as it was, and runs nothing that came with it."""
+"""A saved segmentation comes back as it was, and loading runs no foreign code."""
 
 import decimal
 import json
@@ -39,18 +39,18 @@ def assert_same(left, right):
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
-def test_a_round_trip_changes_nothing(method, tmp_path):
+def test_round_trip_changes_nothing(method, tmp_path):
     result = sg.segment(three_groups(), n_segments=3, method=method).with_names({1: f"Ünï {EVIL}"})
     assert_same(round_trip(result, tmp_path), result)
 
 
-def test_the_map_is_saved_too(tmp_path):
+def test_map_is_saved(tmp_path):
     result = sg.segment(three_groups(), n_segments=3)
     result = result.with_embedding(sg.project(result))
     assert_frame_equal(round_trip(result, tmp_path).embedding, result.embedding)
 
 
-def test_features_of_events_keep_their_units(tmp_path):
+def test_units_are_saved(tmp_path):
     events, _ = make_events(60, kinds="purchase")
     customers = sg.customer_features(events, sg.RFM + sg.select_features("top_category"), as_of="2025-01-01")
     result = sg.segment(customers, n_segments=3)
@@ -80,7 +80,7 @@ def test_any_customers_come_back(customers, tmp_path):
     assert_series_equal(again.assign(customers), result.labels)
 
 
-def test_a_model_of_ones_own_comes_back(tmp_path):
+def test_passed_model_is_saved(tmp_path):
     result = sg.segment(three_groups(), model=make_pipeline(sg.make_preparer(), HDBSCAN(copy=True)))
     assert_same(round_trip(result, tmp_path), result)
 
@@ -100,7 +100,7 @@ class Bomb:
         return (ran.append, ("a pickle",))
 
 
-def test_a_foreign_type_is_refused_until_it_is_trusted(tmp_path):
+def test_foreign_types_need_trust(tmp_path):
     model = make_pipeline(FunctionTransformer(spy), KMeans(3, n_init=1, random_state=0))
     folder = sg.segment(three_groups(), model=model).save(tmp_path / "segments")
     ran.clear()
@@ -114,7 +114,7 @@ def test_a_foreign_type_is_refused_until_it_is_trusted(tmp_path):
 
 
 def rewritten(folder, name):
-    """Make the file's new content the one that was saved: as someone would who means harm."""
+    """Update the hash of a file that was replaced, as an attacker would."""
     words = json.loads((folder / "segmentation.json").read_text())
     from segkit.create.storage import _digest
 
@@ -122,7 +122,7 @@ def rewritten(folder, name):
     (folder / "segmentation.json").write_text(json.dumps(words))
 
 
-def test_a_pickle_in_the_place_of_the_model_is_not_run(saved):
+def test_pickle_is_not_run(saved):
     (saved / "model.skops").write_bytes(pickle.dumps(Bomb()))
     rewritten(saved, "model.skops")
     ran.clear()
@@ -131,7 +131,7 @@ def test_a_pickle_in_the_place_of_the_model_is_not_run(saved):
     assert not ran
 
 
-def test_a_model_that_names_a_foreign_function_is_not_run(saved):
+def test_foreign_function_is_not_run(saved):
     """The schema inside is altered to call os.system."""
     path = saved / "model.skops"
     with zipfile.ZipFile(path) as archive:
@@ -147,7 +147,7 @@ def test_a_model_that_names_a_foreign_function_is_not_run(saved):
         sg.Segmentation.load(saved)
 
 
-def test_there_is_no_pickle_in_the_folder(saved):
+def test_folder_holds_no_pickle(saved):
     assert {p.name for p in saved.iterdir()} == {"segmentation.json", "model.skops", "customers.parquet"}
     assert skops.io.get_untrusted_types(file=saved / "model.skops") == ["segkit.analyse.prepare.Preparer"]
 
@@ -155,7 +155,7 @@ def test_there_is_no_pickle_in_the_folder(saved):
 # --- damage ------------------------------------------------------------------------------------------
 
 
-def test_another_model_in_its_place_is_noticed(saved, tmp_path):
+def test_exchanged_model_is_noticed(saved, tmp_path):
     other = sg.segment(three_groups(), n_segments=2).save(tmp_path / "other")
     (saved / "model.skops").write_bytes((other / "model.skops").read_bytes())
     with pytest.raises(ValueError, match=r"model.skops .*is not the file that was saved"):
@@ -170,7 +170,7 @@ def test_changed_labels_are_noticed(saved):
 
 
 @pytest.mark.parametrize("name", ["model.skops", "customers.parquet", "segmentation.json"])
-def test_a_damaged_file_is_explained(saved, name):
+def test_damaged_files_are_explained(saved, name):
     content = (saved / name).read_bytes()
     (saved / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=rf"{name} .*Save it again"):
@@ -178,13 +178,13 @@ def test_a_damaged_file_is_explained(saved, name):
 
 
 @pytest.mark.parametrize("name", ["model.skops", "customers.parquet", "segmentation.json"])
-def test_a_missing_file_is_explained(saved, name):
+def test_missing_files_are_explained(saved, name):
     (saved / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"holds no {name}"):
         sg.Segmentation.load(saved)
 
 
-def test_another_format_is_explained(saved):
+def test_other_formats_are_explained(saved):
     words = json.loads((saved / "segmentation.json").read_text()) | {"format": 99}
     (saved / "segmentation.json").write_text(json.dumps(words))
     with pytest.raises(
@@ -193,7 +193,7 @@ def test_another_format_is_explained(saved):
         sg.Segmentation.load(saved)
 
 
-def test_nothing_is_overwritten_unasked(saved, tmp_path):
+def test_overwrite_needs_to_be_set(saved, tmp_path):
     result = sg.segment(three_groups(), n_segments=2)
     with pytest.raises(FileExistsError, match="overwrite=True"):
         result.save(saved)
@@ -205,13 +205,13 @@ def test_nothing_is_overwritten_unasked(saved, tmp_path):
     assert result.save(tmp_path / "deep" / "er").is_dir()
 
 
-def test_a_model_that_cannot_be_saved_is_explained(tmp_path):
+def test_unsavable_model_is_explained(tmp_path):
     result = sg.segment(three_groups(), model=Birch(n_clusters=3))
     with pytest.raises(ValueError, match=r"cannot be saved without pickle: .*Birch"):
         result.save(tmp_path / "segments")
 
 
-def test_categories_that_are_numbers_stay_categories(tmp_path):
+def test_numeric_categories_are_saved(tmp_path):
     table = pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef"))
     table["tier"] = pd.Categorical([1, 2, 1, 3, 3, 1], categories=[3, 1, 2], ordered=True)
     table["word"] = pd.Categorical(list("xyxzzx"))
@@ -221,7 +221,7 @@ def test_categories_that_are_numbers_stay_categories(tmp_path):
     assert sg.segment(again.customers, n_segments=2).hash == kept.hash
 
 
-def test_attributes_of_ones_own_can_be_saved(tmp_path):
+def test_attributes_are_saved(tmp_path):
     table = pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef"))
     table.attrs["segkit"] = {"as_of": pd.Timestamp("2024-01-01"), "units": None}
     kept = sg.segment(table, n_segments=2)
@@ -229,7 +229,7 @@ def test_attributes_of_ones_own_can_be_saved(tmp_path):
 
 
 def beside(values):
-    """Six customers with a feature of a kind of its own."""
+    """Six customers with a further feature."""
     return pd.DataFrame({"visits": [1.0, 2, 3, 31, 32, 33]}, index=list("abcdef")).assign(kind=values)
 
 
@@ -249,7 +249,7 @@ DECIMALS = [None, *(decimal.Decimal(n) / 4 for n in range(5))]
     ],
     ids=lambda values: str(values.dtype),
 )
-def test_columns_of_other_kinds_come_back_as_they_were(values, tmp_path):
+def test_column_types_are_saved(values, tmp_path):
     table = beside(values)
     kept = sg.segment(table, n_segments=2)
     again = sg.Segmentation.load(kept.save(tmp_path / "kept"))
@@ -262,7 +262,7 @@ def test_columns_of_other_kinds_come_back_as_they_were(values, tmp_path):
 @pytest.mark.parametrize(
     "kind", [pd.cut(range(6), 3), pd.Categorical(pd.period_range("2024-01", periods=6, freq="M"))]
 )
-def test_a_feature_that_cannot_be_saved_is_named_and_nothing_is_written(kind, tmp_path):
+def test_unsavable_feature_is_named(kind, tmp_path):
     result = sg.segment(beside(kind), n_segments=2)
     with pytest.raises(ValueError, match=r"The feature 'kind' is of type .* Nothing was written"):
         result.save(tmp_path / "segments")
@@ -272,7 +272,7 @@ def test_a_feature_that_cannot_be_saved_is_named_and_nothing_is_written(kind, tm
     assert sg.Segmentation.load(mended.save(tmp_path / "segments")).hash == mended.hash
 
 
-def test_what_cannot_be_saved_leaves_what_was_saved_before(saved):
+def test_failed_save_keeps_the_former(saved):
     with pytest.raises(ValueError, match="Nothing was written"):
         sg.segment(beside(pd.cut(range(6), 3)), n_segments=2).save(saved, overwrite=True)
     with pytest.raises(ValueError, match="cannot be saved without pickle"):

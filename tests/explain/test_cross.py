@@ -22,7 +22,7 @@ def facts(table):
     return table.attrs["segkit"]
 
 
-def test_counts_shares_and_lift_by_hand():
+def test_cells_by_hand():
     """Ten customers: of six A, four are x; of four B, one is. Of x are five, so three A are expected."""
     table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy")).set_index(["first", "second"])
     row = table.loc[("A", "x")]
@@ -39,7 +39,7 @@ def test_counts_shares_and_lift_by_hand():
     assert table["customers"].to_list() == [4, 2, 1, 3] and table["share"].sum() == pytest.approx(1)
 
 
-def test_residuals_of_a_two_by_two_table_are_its_chi_square():
+def test_residuals_match_chi_square():
     table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy"))
     chi2 = stats.chi2_contingency([[4, 2], [1, 3]], correction=False).statistic
     assert (table["residual"] ** 2).to_list() == pytest.approx([chi2] * 4)
@@ -61,10 +61,10 @@ def test_association_is_none_or_all(second, expected):
     assert facts(sg.cross_segments(first, groups(second)))["association"] == pytest.approx(expected, abs=0.01)
 
 
-def test_association_by_chance_is_near_none():
+def test_association_by_chance_is_small():
     """Without correction it would be 0.21 on average here: 8 × 8 groups of 160 customers."""
     rng = np.random.default_rng(0)
-    found = [
+    tables = [
         facts(
             sg.cross_segments(
                 groups(rng.choice(list("ABCDEFGH"), 160)), groups(rng.choice(list("STUVWXYZ"), 160))
@@ -72,11 +72,11 @@ def test_association_by_chance_is_near_none():
         )
         for _ in range(20)
     ]
-    assert np.mean([f["association"] for f in found]) < 0.06
+    assert np.mean([f["association"] for f in tables]) < 0.06
 
 
 @pytest.mark.parametrize(("first", "second"), [("A", "x"), ("AAAA", "xyxy"), ("ABCD", "wxyz")])
-def test_association_is_missing_where_nothing_can_be_told(first, second):
+def test_association_may_be_missing(first, second):
     """One customer; one group only; as many groups as customers."""
     table = sg.cross_segments(groups(first), groups(second))
     assert np.isnan(facts(table)["association"])
@@ -84,7 +84,7 @@ def test_association_is_missing_where_nothing_can_be_told(first, second):
     assert sg.plot_cross(table).to_dict()
 
 
-def test_customers_in_only_one_are_counted():
+def test_customers_of_one_are_counted():
     first = pd.Series(["A", "A", "B", None], index=list("abcd"))
     second = pd.Series(["x", "y", "x"], index=list("cbz"))
     table = sg.cross_segments(first, second)
@@ -94,7 +94,7 @@ def test_customers_in_only_one_are_counted():
     assert table["customers"].sum() == 2
 
 
-def test_the_order_of_customers_does_not_matter():
+def test_row_order_changes_nothing():
     first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
     assert_frame_equal(
         sg.cross_segments(first, second),
@@ -102,7 +102,7 @@ def test_the_order_of_customers_does_not_matter():
     )
 
 
-def test_turned_round_it_says_the_same():
+def test_swapped_tables_agree():
     first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
     one, other = sg.cross_segments(first, second), sg.cross_segments(second, first)
     merged = one.merge(other, left_on=["first", "second"], right_on=["second", "first"])
@@ -111,7 +111,7 @@ def test_turned_round_it_says_the_same():
     assert facts(one)["association"] == pytest.approx(facts(other)["association"])
 
 
-def test_segmentations_cross_under_their_names():
+def test_segmentations_cross_by_name():
     customers = three_groups()
     one = sg.segment(customers[["visits"]], n_segments=2).with_names({1: "Many visits"})
     other = sg.segment(customers, n_segments=3)
@@ -123,8 +123,8 @@ def test_segmentations_cross_under_their_names():
     assert lone["of_first"].to_list() == [1.0]
 
 
-def test_segmentations_on_two_bases_cross():
-    """Attitude follows behaviour as strongly as the simulated shop was told, and the survey is noisy."""
+def test_two_bases_cross():
+    """Attitude follows behaviour as strongly as simulated, with a noisy survey."""
     from segkit.datasets import BATTERY, make_attributes, make_events
 
     events, truth = make_events(300, kinds="purchase")
@@ -138,7 +138,7 @@ def test_segmentations_on_two_bases_cross():
     assert facts(table)["customers"] == 300 and 0.2 < facts(table)["association"] < 0.9
 
 
-def test_groups_that_are_no_words_are_ordered_as_what_they_are():
+def test_groups_keep_their_order():
     numbers = sg.cross_segments(groups([10, 9, 10]), groups([True, False, True]))
     assert numbers["first"].to_list() == ["9", "9", "10", "10"]
     assert numbers["second"].to_list() == ["False", "True"] * 2
@@ -148,7 +148,7 @@ def test_groups_that_are_no_words_are_ordered_as_what_they_are():
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "how", "said"),
+    ("first", "second", "arguments", "message"),
     [
         (
             groups("AB"),
@@ -171,9 +171,9 @@ def test_groups_that_are_no_words_are_ordered_as_what_they_are():
         (groups("AB"), groups([1, "1"], dtype=pd.CategoricalDtype([1, "1"])), {}, "would both be called '1'"),
     ],
 )
-def test_what_cannot_be_crossed_is_said(first, second, how, said):
-    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
-        sg.cross_segments(first, second, **how)
+def test_wrong_arguments_are_explained(first, second, arguments, message):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        sg.cross_segments(first, second, **arguments)
 
 
 # The chart
@@ -184,7 +184,7 @@ def cells(chart):
     return next(iter(spec["datasets"].values())), spec
 
 
-def test_the_chart_colours_what_chance_does_not_explain():
+def test_chart_colours_clear_cells():
     first, second = groups("A" * 40 + "B" * 40), groups("x" * 30 + "y" * 10 + "x" * 10 + "y" * 30)
     drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, second, names=("Attitude", "Behaviour"))))
     assert [cell["clear"] for cell in drawn] == [True] * 4
@@ -197,19 +197,19 @@ def test_the_chart_colours_what_chance_does_not_explain():
     assert [cell["clear"] for cell in drawn] == [False] * 4
 
 
-def test_the_chart_leaves_cells_of_a_few_customers_without_colour():
+def test_chart_leaves_small_cells_plain():
     first, second = groups("A" * 2 + "B" * 98), groups("x" * 2 + "y" * 98)
     drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, second)))
     assert [cell["clear"] for cell in drawn] == [False, False, False, True]
 
 
-def test_the_chart_shows_the_largest_groups_and_says_what_is_left_out():
+def test_chart_shows_largest_groups():
     first = groups([f"group {i % 30}" for i in range(900)])
     drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, groups("xyz" * 300)), most=5))
     assert len(drawn) == 15 and "The 25 smallest groups are left out." in spec["title"]["subtitle"]
 
 
-def test_markup_in_names_stays_data():
+def test_markup_stays_data():
     table = sg.cross_segments(groups([EVIL, "b"]), groups([EVIL, "line\nbreak"]), names=(EVIL, "a.b[0]"))
     drawn, _ = cells(sg.plot_cross(table))
     assert {cell["first"] for cell in drawn} == {EVIL, "b"}
@@ -222,7 +222,7 @@ def test_a_thousand_groups():
 
 
 @pytest.mark.parametrize(
-    ("shown", "how", "said"),
+    ("shown", "arguments", "message"),
     [
         (
             lambda t: t.set_index(["first", "second"]),
@@ -243,13 +243,13 @@ def test_a_thousand_groups():
         (lambda t: t, {"most": 2.5}, "most=2.5 should be a whole number, 1 or more"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(shown, how, said):
+def test_wrong_tables_are_explained(shown, arguments, message):
     table = sg.cross_segments(groups("AB"), groups("xy"))
-    with pytest.raises((ValueError, TypeError), match=re.escape(said)):
-        sg.plot_cross(shown(table), **how)
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        sg.plot_cross(shown(table), **arguments)
 
 
-def test_bands_cross_with_segments_that_are_called_alike():
+def test_equal_names_may_cross():
     customers = three_groups()
     bands = sg.value_bands(customers, by="spend", n_bands=3)
     table = sg.cross_segments(bands, sg.segment(customers, n_segments=3).with_names({0: "Band 2"}))

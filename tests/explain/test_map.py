@@ -14,7 +14,7 @@ def segments(customers=None, k=3):
     return sg.segment(three_groups() if customers is None else customers, n_segments=k)
 
 
-def test_pca_keeps_distances_of_two_features():
+def test_pca_keeps_distances():
     """With two prepared features the map is a rotation, and shows all there is."""
     result = segments()
     places = sg.project(result)
@@ -24,7 +24,7 @@ def test_pca_keeps_distances_of_two_features():
     assert places.attrs["segkit"]["variance_shown"] == pytest.approx(1)
 
 
-def test_the_order_of_rows_changes_nothing():
+def test_row_order_changes_nothing():
     customers = three_groups()
     mixed = customers.sample(frac=1, random_state=0)
     assert_frame_equal(sg.project(segments(mixed)).loc[customers.index], sg.project(segments(customers)))
@@ -35,7 +35,7 @@ def test_one_feature_lies_on_a_line():
     assert (places["y"] == 0).all() and places["x"].std() > 0
 
 
-def test_customers_all_alike_lie_on_one_point():
+def test_identical_customers_share_a_point():
     alike = pd.DataFrame({"a": [1.0, 1, 1], "b": [2.0, 2, 2]})
     places = sg.project(sg.segment(alike, model=KMeans(1, n_init=1)))
     assert (places == 0).all(axis=None) and places.attrs["segkit"]["variance_shown"] == 0
@@ -44,7 +44,7 @@ def test_customers_all_alike_lie_on_one_point():
 @pytest.mark.parametrize(
     ("method", "message"), [("tsne", "method='tsne' is neither"), ("umap", "UMAP needs 5 customers")]
 )
-def test_what_cannot_be_drawn_is_explained(method, message):
+def test_wrong_arguments_are_explained(method, message):
     with pytest.raises(ValueError, match=message):
         sg.project(segments(three_groups().iloc[[0, 20, 40]]), method)
 
@@ -60,7 +60,7 @@ def test_missing_values_have_no_place():
 @pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ImportWarning"
 )  # of numba and umap
-def test_umap_keeps_groups_together_and_repeats_itself():
+def test_umap_keeps_groups_together():
     result = segments()
     places = sg.project(result, "umap", n_neighbors=10)
     centers = places.groupby(result.labels).mean()

@@ -32,7 +32,7 @@ def test_sizes_by_hand():
     assert (sizes.index.name, sizes.index.to_list()) == ("segment_id", [0, 1])
 
 
-def test_customers_outside_come_last():
+def test_outside_comes_last():
     sizes = sg.segment_sizes(with_outsider())
     assert sizes.index[-1] == -1 and sizes["segment"].iloc[-1] == "Outside" and sizes["customers"].sum() == 61
 
@@ -50,12 +50,12 @@ def test_noise_is_among_the_others():
     assert effects.index.to_list() == [0] and effects["a"][0] == pytest.approx(-10 / np.sqrt(2))
 
 
-def test_where_neither_group_varies_the_effect_is_infinite():
+def test_effect_may_be_infinite():
     effects = sg.effect_sizes(pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0]}), pd.Series([0, 0, 1, 1]))
     assert effects["a"].to_list() == [-np.inf, np.inf]
 
 
-def test_one_group_has_nothing_to_be_compared_with():
+def test_one_group_is_refused():
     with pytest.raises(ValueError, match=r"holds 1 segment\(s\) and nobody else"):
         sg.effect_sizes(pd.DataFrame({"a": [1.0, 2.0]}), pd.Series([0, 0]))
 
@@ -66,7 +66,7 @@ def test_compare_by_hand():
     assert table[["inside", "others"]].to_dict("index") == {"frequency": {"inside": 2, "others": 29}}
 
 
-def test_a_group_may_be_said_in_several_ways():
+def test_group_as_ids_or_mask():
     result = six()
     chosen = [
         ["d", "e", "f"],
@@ -78,7 +78,7 @@ def test_a_group_may_be_said_in_several_ways():
     assert all(table.equals(tables[0]) for table in tables)
 
 
-def test_words_and_gaps_are_told_as_shares():
+def test_words_and_gaps_are_shares():
     customers = three_groups(word=pd.Categorical(["x", "y"] * 30), gap=[np.nan] * 20 + list(range(40)))
     table = sg.compare(sg.segment(customers, n_segments=3), customers.index[:20])
     assert table.loc["word = x", ["inside", "others", "unit"]].to_list() == [0.5, 0.5, "share of customers"]
@@ -87,7 +87,7 @@ def test_words_and_gaps_are_told_as_shares():
     assert table.index[0] == "gap missing"
 
 
-def test_the_strongest_difference_comes_first():
+def test_strongest_difference_comes_first():
     profile = sg.profile(sg.segment(three_groups(noise=np.arange(60) % 7), n_segments=3))
     for _, rows in profile.groupby("segment_id"):
         assert rows["effect"].abs().is_monotonic_decreasing
@@ -95,7 +95,7 @@ def test_the_strongest_difference_comes_first():
     assert len(profile) == 9
 
 
-def test_a_profile_has_no_row_for_those_outside():
+def test_profile_leaves_out_outside():
     profile = sg.profile(with_outsider())
     assert set(profile["segment_id"]) == set(with_outsider().segments)
 
@@ -117,7 +117,7 @@ def test_units_come_from_the_features():
         [5.0] * 60,
     ],
 )
-def test_columns_of_every_type_can_be_compared(column):
+def test_columns_of_every_type(column):
     table = sg.profile(sg.segment(three_groups(extra=column), n_segments=3))
     plain = sg.profile(
         sg.segment(three_groups(extra=pd.Series(column).astype(float).to_numpy()), n_segments=3)
@@ -138,7 +138,7 @@ def test_odd_names_are_only_names():
         (["a", "z"], "1 of the customers, such as 'z', are not in this segmentation"),
     ],
 )
-def test_a_group_that_cannot_be_compared_is_explained(chosen, message):
+def test_wrong_groups_are_explained(chosen, message):
     with pytest.raises(ValueError, match=message):
         sg.compare(six(), chosen)
 
@@ -148,6 +148,6 @@ def test_one_segment_has_no_profile():
         sg.profile(sg.segment(SIX, model=KMeans(1, n_init=1)))
 
 
-def test_a_feature_may_be_called_as_a_flag_would_be():
+def test_feature_named_like_a_flag():
     customers = three_groups(gap=[np.nan, 1.0] * 30, **{"gap missing": np.arange(60)})
     assert sg.profile(sg.segment(customers, n_segments=3))["effect"].notna().any()

@@ -1,4 +1,4 @@
-"""RFM scores and segments: those of the R package rfm, and what is to be done with everyone else."""
+"""RFM scores and segments: those of the R package rfm, and new customers."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ SCORES = [f"{name}_score" for name in RFM_COLUMNS]
 
 
 @parametrize_with_checks([RFMSegmenter(limits=None), RFMSegmenter(bins=3, limits=None, offset=0)])
-def test_scikit_learn_holds_it_to_its_contract(estimator, check):
+def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
@@ -34,12 +34,12 @@ def reference(name, customers):
     return table.loc[customers.index]
 
 
-def test_what_is_scored_is_what_the_package_scores(customers):
+def test_features_match_the_r_package(customers):
     theirs = reference("quintiles", customers)[["recency_days", "transaction_count", "amount"]]
     assert (customers[list(RFM_COLUMNS)].to_numpy() == theirs.to_numpy()).all()
 
 
-def test_quintile_scores_are_those_of_the_package(customers):
+def test_quintile_scores_match_r(customers):
     rfm = RFMSegmenter().fit(customers)
     expected = [[115, 181, 297.4, 482], [4, 5, 6, 8], [255.8, 382, 506.4, 666]]
     assert [cuts.round(9).tolist() for cuts in rfm.cuts_] == expected
@@ -54,13 +54,13 @@ def test_quintile_scores_are_those_of_the_package(customers):
     assert (scores.loc[list(printed)] @ [100, 10, 1]).to_dict() == printed
 
 
-def test_scores_by_given_cuts_are_those_of_the_package(customers):
+def test_scores_by_cuts_match_r(customers):
     cuts = {"recency": [115, 181, 297, 482], "frequency": [4, 5, 6, 8], "monetary": [256, 382, 506, 666]}
     scores = RFMSegmenter(bins=cuts).fit_transform(customers)
     assert (scores == reference("custom_bins", customers)[SCORES].to_numpy()).all()
 
 
-def test_segments_are_those_of_the_package(customers):
+def test_segments_match_r(customers):
     rfm = RFMSegmenter().fit(customers)
     named = pd.Series(rfm.labels_, customers.index).map(rfm.names_)
     assert (named == reference("segments", customers)["segment"]).all()
@@ -75,7 +75,7 @@ FIVE = pd.DataFrame(
 )
 
 
-def test_a_value_at_a_cut_lies_above_it():
+def test_value_at_cut_lies_above():
     """Quintiles of 1 … 5 are 1.8, 2.6, 3.4, 4.2; the package adds 1, so 4 is between 3.6 and 4.4."""
     rfm = RFMSegmenter().fit(FIVE)
     assert rfm.transform(FIVE)[:, 1].tolist() == [1, 1, 2, 3, 4]
@@ -84,7 +84,7 @@ def test_a_value_at_a_cut_lies_above_it():
     assert cut.transform(FIVE)[:, 1].tolist() == [1, 2, 4, 4, 5]
 
 
-def test_newcomers_are_scored_by_the_same_cuts_in_any_batch():
+def test_new_customers_use_same_cuts():
     rfm = RFMSegmenter(offset=0).fit(FIVE)
     newcomers = pd.DataFrame(
         {"recency": [0, 99], "frequency": [99, 0], "monetary": [1e6, -5]}, index=["y", "z"]
@@ -94,7 +94,7 @@ def test_newcomers_are_scored_by_the_same_cuts_in_any_batch():
     assert rfm.predict(newcomers.iloc[[1]]).tolist() == rfm.predict(newcomers)[[1]].tolist()
 
 
-def test_who_never_ordered_has_no_segment():
+def test_no_order_means_no_segment():
     never = pd.DataFrame({"recency": [np.nan], "frequency": [0.0], "monetary": [0.0]}, index=["f"])
     rfm = RFMSegmenter().fit(pd.concat([FIVE, never]))
     assert (rfm.cuts_[0] == RFMSegmenter().fit(FIVE).cuts_[0]).all()
@@ -102,7 +102,7 @@ def test_who_never_ordered_has_no_segment():
     assert np.isnan(rfm.transform(never)).tolist() == [[True, False, False]]
 
 
-def test_other_columns_are_left_alone():
+def test_other_columns_are_ignored():
     more = FIVE.assign(word=pd.Categorical(list("vwxyz")), tenure=9.0)[
         ["word", "monetary", "tenure", "frequency", "recency"]
     ]
@@ -110,24 +110,24 @@ def test_other_columns_are_left_alone():
     assert list(RFMSegmenter().fit(more).get_feature_names_out()) == SCORES
 
 
-def test_an_array_begins_with_recency():
+def test_array_begins_with_recency():
     assert (RFMSegmenter().fit_transform(FIVE.to_numpy()) == RFMSegmenter().fit_transform(FIVE)).all()
 
 
-def test_the_first_limits_that_fit_are_taken():
+def test_first_fitting_limits_apply():
     limits = {"new": ((4, 5), (1, 5), (1, 5)), "often": ((1, 5), (4, 5), (1, 5))}
     rfm = RFMSegmenter(limits=limits, offset=0).fit(FIVE)  # scores 5 1 1, 4 2 2, 3 3 3, 2 4 4, 1 5 5
     assert rfm.labels_.tolist() == [0, 0, 2, 1, 1]
     assert rfm.names_ == {0: "new", 1: "often", 2: OTHERS}
 
 
-def test_without_limits_segments_are_the_sums_of_scores():
+def test_segments_by_sums_of_scores():
     rfm = RFMSegmenter(limits=None, offset=0).fit(FIVE)
     assert rfm.labels_.tolist() == [4, 5, 6, 7, 8]  # sums 7 … 11, less the lowest possible 3
     assert rfm.names_[4] == "Scores sum to 7" and len(rfm.names_) == 13
 
 
-def test_it_is_a_model_that_segments_and_is_kept(tmp_path):
+def test_model_of_segment_is_saved(tmp_path):
     result = sg.segment(FIVE, model=RFMSegmenter(offset=0))
     names = {i: name for i, name in result.model.names_.items() if i in result.segments}
     assert [names[label] for label in result.labels] == [
@@ -143,7 +143,7 @@ def test_it_is_a_model_that_segments_and_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("arguments", "message"),
     [
         ({"bins": 1}, "bins=1 should be 2 or more for recency"),
         ({"bins": "five"}, "neither a number of bins nor ascending cuts"),
@@ -155,6 +155,6 @@ def test_it_is_a_model_that_segments_and_is_kept(tmp_path):
         ({"limits": {"a": ((1, 5), (1, 5), (2, 6))}}, "spans scores 2 to 6, and there are 1 to 5"),
     ],
 )
-def test_what_makes_no_sense_is_explained(said, message):
+def test_wrong_arguments_are_explained(arguments, message):
     with pytest.raises(ValueError, match=message):
-        RFMSegmenter(**said).fit(FIVE)
+        RFMSegmenter(**arguments).fit(FIVE)

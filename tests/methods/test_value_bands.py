@@ -1,4 +1,4 @@
-"""Tiers of value: equal in size, cut where values differ, and the same for whoever comes later."""
+"""Value bands: tiers of equal size, cut where values differ, the same for new customers."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from segkit.methods.value_bands import value_feature
 
 
 @parametrize_with_checks([sg.ValueBands(2)])
-def test_scikit_learn_finds_an_estimator(estimator, check):
+def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
@@ -27,8 +27,8 @@ def test_bands_by_hand():
     assert bands.assign(later).to_list() == [2, 2, 1, 1, 0]
 
 
-def test_a_band_is_not_cut_through_equals():
-    """Seven of ten never bought: one band of them, and what is left for the others."""
+def test_equal_values_share_a_band():
+    """Seven of ten never bought: they are one band, and the others share the rest."""
     bands = sg.value_bands(customers(monetary=[0.0] * 7 + [5, 6, 7]), n_bands=5)
     zeros = bands.labels[:7]
     assert zeros.nunique() == 1 and zeros.iloc[0] == max(bands.segments)
@@ -36,15 +36,15 @@ def test_a_band_is_not_cut_through_equals():
 
 
 @pytest.mark.parametrize("beside", [[1.0] * 8, [np.nan, np.nan, 1, 2, 3, 4, 5, 6.0]])
-def test_who_has_no_value_is_outside(beside):
-    """Also where another feature misses the same customers, and the two share a flag."""
+def test_missing_values_are_outside(beside):
+    """Also where another feature is missing for the same customers, so that the two share a flag."""
     table = customers(a=beside, monetary=[np.nan, np.nan, 1, 2, 3, 4, 5, 6])
     bands = sg.value_bands(table, n_bands=2)
     assert bands.labels.to_list() == [-1, -1, 1, 1, 1, 0, 0, 0]
     assert bands.assign(table.iloc[[0, 7]]).to_list() == [-1, 0]
 
 
-def test_value_is_said_or_money_or_what_goes_with_the_rest():
+def test_value_feature_by_default():
     table = customers(age=[3.0, 1, 2, 5], a=[1.0, 2, 3, 4], b=[2.0, 4, 6, 9], word=list("xyzx"))
     assert value_feature(table, "age") == "age"
     assert value_feature(table, None) in ("a", "b")
@@ -53,7 +53,7 @@ def test_value_is_said_or_money_or_what_goes_with_the_rest():
     assert value_feature(table.assign(monetary=[1.0, 2, 3, 3]), None) == "monetary"
 
 
-def test_no_value_is_explained():
+def test_wrong_arguments_are_explained():
     with pytest.raises(ValueError, match=r"by='monetry' is no numeric feature.*monetary"):
         sg.value_bands(customers(monetary=[1.0, 2, 3]), by="monetry")
     with pytest.raises(ValueError, match="no value to make bands of"):
@@ -65,17 +65,17 @@ def test_no_value_is_explained():
 
 
 @pytest.mark.parametrize("wrong", [2.5, "3", True, None])
-def test_bands_are_counted_in_whole_numbers(wrong):
+def test_n_bands_is_whole(wrong):
     with pytest.raises(ValueError, match="should be a whole number, 2 or more"):
         sg.value_bands(customers(monetary=[1.0, 2, 3]), n_bands=wrong)
 
 
-def test_a_constant_value_has_no_tiers():
+def test_constant_value_is_refused():
     with pytest.raises(ValueError, match="by='same' is the same for all 3 customers"):
         sg.value_bands(customers(monetary=[1.0, 2, 3], same=[7.0, 7, 7]), by="same")
 
 
-def test_who_spent_nothing_is_a_band_of_its_own():
+def test_zero_spend_is_one_band():
     spend = [0.0] * 12 + [1, 2, 3, 4, 5, 6, 7, 8]
     bands = sg.value_bands(customers(monetary=spend), n_bands=5)
     assert bands.labels.value_counts().sort_index().to_list() == [2, 2, 2, 2, 12]
@@ -88,22 +88,22 @@ def test_who_spent_nothing_is_a_band_of_its_own():
     }
 
 
-def test_more_bands_than_customers_put_each_into_one():
+def test_more_bands_than_customers():
     assert sg.value_bands(customers(monetary=[3.0, 1])).labels.to_list() == [0, 1]
     assert sg.value_bands(customers(monetary=np.arange(20.0)), n_bands=1000).labels.nunique() == 20
 
 
-def test_most_of_the_same_high_value_still_leaves_two_bands():
+def test_shared_high_value_leaves_two():
     bands = sg.value_bands(customers(rating=[1.0, 2] + [5.0] * 18))
     assert len(bands.segments) == 2 and (bands.labels == 0).sum() == 18
 
 
-def test_bands_can_be_asked_for_trust_wherever_their_value_stands():
+def test_stability_in_any_column_order():
     rng = np.random.default_rng(1)
     for order in (["recency", "frequency", "monetary"], ["monetary", "recency", "frequency"]):
         table = customers(**{c: rng.lognormal(size=120) for c in order})
-        told = sg.stability(sg.value_bands(table), resamples=3, progress=False).segments
-        assert (told["without_feature"] == 1).all() and "monetary" not in set(told["most_needed"])
+        rows = sg.stability(sg.value_bands(table), resamples=3, progress=False).segments
+        assert (rows["without_feature"] == 1).all() and "monetary" not in set(rows["most_needed"])
     alone = sg.value_bands(table[["monetary", "recency"]])
     assert sg.stability(alone, resamples=3, progress=False).segments["most_needed"].eq("recency").all()
 
@@ -114,40 +114,40 @@ def test_segments_do_not_continue_bands():
     with pytest.raises(ValueError, match="numbered by value, so segments cannot continue them"):
         sg.segment(bands.customers, n_segments=3, previous=bands)
     apart = bands.customers.add(100.0 * (np.arange(60)[:, None] % 3))
-    found = sg.segment(apart, n_segments="auto", previous=bands)
-    assert not found.names and "bands are not continued" in found.provenance["choice"]["why"]
+    segments = sg.segment(apart, n_segments="auto", previous=bands)
+    assert not segments.names and "bands are not continued" in segments.provenance["choice"]["why"]
 
 
 def test_auto_keeps_bands_to_the_smallest_share():
     rng = np.random.default_rng(3)
-    crowd = customers(monetary=rng.lognormal(size=200), visits=rng.lognormal(size=200))
-    assert len(sg.segment(crowd, n_segments="auto", min_share=0.3).segments) == 3
+    ungrouped = customers(monetary=rng.lognormal(size=200), visits=rng.lognormal(size=200))
+    assert len(sg.segment(ungrouped, n_segments="auto", min_share=0.3).segments) == 3
     with pytest.raises(ValueError, match="min_share asks for 40%: many customers share"):
         sg.segment(
-            crowd.assign(monetary=np.where(np.arange(200) < 140, 0, crowd["monetary"])),
+            ungrouped.assign(monetary=np.where(np.arange(200) < 140, 0, ungrouped["monetary"])),
             n_segments="auto",
             min_share=0.4,
         )
     with pytest.raises(ValueError, match="method='hdbscan' is none of"):
-        sg.segment(crowd, n_segments="auto", method="hdbscan")
+        sg.segment(ungrouped, n_segments="auto", method="hdbscan")
 
 
-def test_bands_are_saved_and_shown(tmp_path):
+def test_bands_are_saved(tmp_path):
     table = customers(monetary=np.arange(1.0, 61), visits=np.arange(60.0)[::-1])
     bands = sg.value_bands(table)
     again = sg.Segmentation.load(bands.save(tmp_path / "bands"))
-    assert again.labels.equals(bands.labels) and again.is_bands and "5 bands" in repr(again)
+    assert again.labels.equals(bands.labels) and "5 segments" in repr(again)
     assert set(sg.profile(bands)["feature"]) == {"monetary", "visits"}
 
 
-def test_order_of_rows_changes_nothing():
+def test_row_order_changes_nothing():
     table = customers(monetary=np.random.default_rng(0).lognormal(size=50))
     mixed = sg.value_bands(table.sample(frac=1, random_state=1))
     assert mixed.hash == sg.value_bands(table).hash
 
 
-def test_bands_say_which_feature_they_are_of_so_that_it_can_be_kept():
-    """Two samples of one shop, in which another feature goes most with the others."""
+def test_value_feature_can_be_kept():
+    """Two samples of one shop, in which different features correlate most with the others."""
     first = customers(a=[1.0, 2, 3, 4, 5, 6], b=[1.0, 2, 3, 4, 6, 5], c=[2.0, 1, 3, 4, 5, 6])
     second = first.rename(columns={"a": "b", "b": "a"})[["a", "b", "c"]]
     earlier, later = sg.value_bands(first, n_bands=2), sg.value_bands(second, n_bands=2)

@@ -1,4 +1,4 @@
-"""What each number of segments would give."""
+"""What each number of segments gives."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from segkit.trust.micro_clusters import (
     jaccards,
     pair_recall,
 )
-from segkit.trust.scan import _Shown, defensible_k, explained_outcome, scan_clusters, suggested_k
+from segkit.trust.scan import _Silhouettes, defensible_k, explained_outcome, scan_clusters, suggested_k
 
 COLUMNS = [
     "inertia",
@@ -33,8 +33,8 @@ COLUMNS = [
 ]
 
 
-def scan(customers, **said):
-    return scan_clusters(customers, **({"k": [2, 3, 4], "resamples": 4, "progress": False} | said))
+def scan(customers, **arguments):
+    return scan_clusters(customers, **({"k": [2, 3, 4], "resamples": 4, "progress": False} | arguments))
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
@@ -48,8 +48,8 @@ def test_three_groups_stand_out(method):
     assert table["inertia"].is_monotonic_decreasing
 
 
-def test_each_number_is_what_its_name_says():
-    """Inertia and silhouette, computed again from the segments themselves."""
+def test_inertia_and_silhouette_by_scikit_learn():
+    """Inertia and silhouette, recomputed from the segments."""
     customers = three_groups()
     row = scan(customers).loc[3]
     result = sg.segment(customers, n_segments=3)
@@ -60,24 +60,24 @@ def test_each_number_is_what_its_name_says():
     assert row["silhouette_error"] == 0
 
 
-def test_as_many_segments_as_customers_have_no_silhouette():
+def test_single_customers_have_no_silhouette():
     table = scan(three_groups(2), k=[6], resamples=1)
     assert table.loc[6, "inertia"] == 0 and np.isnan(table.loc[6, "silhouette"])
 
 
-def test_segments_are_made_again_on_bootstrap_samples_and_halves(monkeypatch):
+def test_refits_use_samples_and_halves(monkeypatch):
     drawn, seeds = [], []
 
-    def noted(clusterer, points, weights, seed=None):
+    def recorded(clusterer, points, weights, seed=None):
         drawn.append(weights)
         seeds.append(seed)
         return fit_weighted(clusterer, points, weights, seed)
 
-    monkeypatch.setattr("segkit.trust.scan.labels_with", noted)
+    monkeypatch.setattr("segkit.trust.scan.fit_weighted", recorded)
     scan(three_groups(), k=3, resamples=4)
     everyone, *again, train, test = drawn
     assert (everyone == 1).all() and len(again) == 4
-    assert seeds[0] is None and len(set(seeds)) == len(seeds)  # each time from elsewhere
+    assert seeds[0] is None and len(set(seeds)) == len(seeds)  # a seed of its own for each refit
     assert all(weights.sum() == 60 and weights.max() > 1 for weights in again)
     assert train.sum() == test.sum() == 30 and (train + test == 1).all()
 
@@ -100,44 +100,43 @@ def test_weights_count_customers():
     )
 
 
-def test_few_customers_are_not_compressed_and_many_are_the_same_for_any_threads(monkeypatch):
+def test_threads_change_no_micro_cluster(monkeypatch):
     rng = np.random.default_rng(0)
-    crowd = rng.normal(size=(5_000, 3))
-    few = compress(crowd[:100], np.random.default_rng(0))
+    customers = rng.normal(size=(5_000, 3))
+    few = compress(customers[:100], np.random.default_rng(0))
     assert few.points is not None and (few.weights == 1).all() and few.within == 0
     answers = []
     for threads in (1, 2, 4):
         monkeypatch.setattr("os.cpu_count", lambda n=threads: n)
-        answers.append(compress(crowd, np.random.default_rng(0)))
+        answers.append(compress(customers, np.random.default_rng(0)))
     assert all((a.points == answers[0].points).all() for a in answers)
     many = answers[0]
     assert many.n_customers == 5_000 and len(many.points) <= 3_000 == compress.__kwdefaults__["most"]
-    centers = np.array([crowd[many.member_of == i].mean(axis=0) for i in range(20)])
+    centers = np.array([customers[many.member_of == i].mean(axis=0) for i in range(20)])
     assert centers == pytest.approx(many.points[:20])
-    assert many.within == pytest.approx(((crowd - many.points[many.member_of]) ** 2).sum())
+    assert many.within == pytest.approx(((customers - many.points[many.member_of]) ** 2).sum())
 
 
-def test_an_outcome_that_segments_explain():
-    """Three segments who later spend 0, 10 and 20, and an outcome drawn by lot."""
+def test_segments_explain_an_outcome():
+    """Three segments that later spend 0, 10 and 20, and a random outcome."""
     customers = three_groups()
     later = pd.Series(np.repeat([0.0, 10.0, 20.0], 20), index=customers.index)
-    lot = pd.Series(np.random.default_rng(0).normal(size=60), index=customers.index)
-    told = scan(customers, outcome=later)
-    assert told.loc[3, "outcome"] == pytest.approx(1) and told.loc[2, "outcome"] < 0.9
-    by_lot = scan(customers, outcome=lot, k=3).loc[3]
-    assert abs(by_lot["outcome"]) < 3 * by_lot["outcome_error"]
-    with pytest.raises(ValueError, match="says nothing of 1 customers"):
+    noise = pd.Series(np.random.default_rng(0).normal(size=60), index=customers.index)
+    table = scan(customers, outcome=later)
+    assert table.loc[3, "outcome"] == pytest.approx(1) and table.loc[2, "outcome"] < 0.9
+    random = scan(customers, outcome=noise, k=3).loc[3]
+    assert abs(random["outcome"]) < 3 * random["outcome_error"]
+    with pytest.raises(ValueError, match="outcome lacks 1 customers"):
         scan(customers, outcome=later.iloc[1:])
     with pytest.raises(ValueError, match="missing or infinite"):
         scan(customers, outcome=later.where(later > 0))
 
 
-def test_customers_alone_in_their_segment_are_not_predicted_by_themselves():
-    told = explained_outcome(np.arange(4), np.array([1.0, 2.0, 3.0, 4.0]))
-    assert told["outcome"] == 0
+def test_single_customers_explain_nothing():
+    assert explained_outcome(np.arange(4), np.array([1.0, 2.0, 3.0, 4.0]))["outcome"] == 0
 
 
-def test_what_is_done_is_kept_when_it_is_stopped(monkeypatch):
+def test_interrupted_scan_keeps_rows(monkeypatch):
     import segkit.trust.scan as module
 
     separation, calls = module._separation, []
@@ -154,30 +153,30 @@ def test_what_is_done_is_kept_when_it_is_stopped(monkeypatch):
         scan(three_groups())
 
 
-def test_the_order_of_rows_changes_nothing():
+def test_row_order_changes_nothing():
     customers = three_groups()
     assert_frame_equal(scan(customers), scan(customers.sample(frac=1, random_state=0)))
 
 
-def test_another_seed_resamples_others():
+def test_seed_changes_the_resamples():
     customers = sg.customer_features(make_events(80, kinds="purchase")[0], sg.RFM, as_of="2025-01-01")
     assert not scan(customers)["stability"].equals(scan(customers, random_state=1)["stability"])
 
 
-def test_a_sample_is_stated(monkeypatch):
+def test_sample_size_is_stated(monkeypatch):
     monkeypatch.setattr("segkit.trust.scan.MOST", 30)
     facts = scan(three_groups(), resamples=2, method="ward").attrs["segkit"]
     assert facts == {"customers": 60, "looked_at": 30, "resamples": 2, "micro_clusters": 30}
 
 
-def test_a_sampled_silhouette_has_an_error(monkeypatch):
+def test_sampled_silhouette_has_an_error(monkeypatch):
     monkeypatch.setattr("segkit.trust.scan.SILHOUETTE_SAMPLE", 15)
     row = scan(three_groups(), k=3).loc[3]
     assert 0 < row["silhouette_error"] < 0.05 and row["silhouette"] == pytest.approx(0.9, abs=0.1)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
-def test_a_shop_without_structure_is_scanned_too(method):
+def test_continuum_is_scanned_too(method):
     events, _ = make_events(80, segments=one_population(), kinds=["purchase", "return"])
     customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
     table = scan(customers, method=method, k=range(2, 6))
@@ -185,19 +184,19 @@ def test_a_shop_without_structure_is_scanned_too(method):
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
-def test_a_handful_of_customers_is_scanned_too(method):
-    """Half of four customers are two: less than the segments that are asked for."""
+def test_four_customers_are_scanned_too(method):
+    """Half of four customers are two, fewer than the segments."""
     table = scan(three_groups(2).iloc[:4], method=method)
     assert table["stability"].notna().all()
 
 
-def test_one_number_may_be_said_alone():
+def test_k_may_be_one_number():
     assert scan(three_groups(), k=3).index.to_list() == [3]
     assert scan(three_groups(), k=[3, 2, 3]).index.to_list() == [2, 3]
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("arguments", "message"),
     [
         ({"k": []}, "k names no number of segments"),
         ({"k": [1, 2]}, "n_segments=1 should be a whole number, 2 or more"),
@@ -209,23 +208,23 @@ def test_one_number_may_be_said_alone():
         ({"method": "x"}, "method='x' is none of"),
     ],
 )
-def test_what_was_asked_wrongly_is_explained(said, message):
+def test_wrong_arguments_are_explained(arguments, message):
     with pytest.raises(ValueError, match=message):
-        scan(three_groups(), **said)
+        scan(three_groups(), **arguments)
 
 
-def test_an_outcome_is_a_number_a_customer():
+def test_wrong_outcomes_are_explained():
     customers = three_groups()
     with pytest.raises(TypeError, match="outcome is a list"):
         scan(customers, outcome=[1.0] * 60)
     with pytest.raises(TypeError, match="outcome is of type str"):
         scan(customers, outcome=pd.Series("much", customers.index))
-    with pytest.raises(ValueError, match="outcome says two things of"):
+    with pytest.raises(ValueError, match="outcome has two values for"):
         scan(customers, outcome=pd.Series(1.0, customers.index.append(customers.index[:1])))
 
 
 @pytest.mark.parametrize("customers", [three_groups() * 0, three_groups() * np.nan, three_groups().iloc[:1]])
-def test_customers_who_do_not_differ_are_explained(customers):
+def test_identical_customers_are_explained(customers):
     with pytest.raises(ValueError, match="only 1 customers differ"):
         scan(customers)
 
@@ -237,20 +236,24 @@ def curves(**columns):
 @pytest.mark.parametrize(
     ("stability", "smallest", "k"),
     [
-        ([1.0, 0.9, 0.85, 0.5], [0.4, 0.3, 0.2, 0.1], 4),  # the most that still hold
-        ([1.0, 0.9, 0.85, 0.9], [0.4, 0.3, 0.2, 0.01], 4),  # five would leave a crumb
-        ([1.0, 0.5, 0.6, 0.4], [0.4, 0.3, 0.2, 0.1], 4),  # none hold: the most stable of three and more
+        ([1.0, 0.9, 0.85, 0.5], [0.4, 0.3, 0.2, 0.1], 4),  # the largest that is still stable
+        ([1.0, 0.9, 0.85, 0.9], [0.4, 0.3, 0.2, 0.01], 4),  # five would leave a tiny segment
+        (
+            [1.0, 0.5, 0.6, 0.4],
+            [0.4, 0.3, 0.2, 0.1],
+            4,
+        ),  # none is stable enough: the most stable of three and more
     ],
 )
-def test_a_number_to_begin_with(stability, smallest, k):
+def test_suggested_k_by_hand(stability, smallest, k):
     assert suggested_k(curves(stability=stability, smallest=smallest)) == k
 
 
-def test_two_segments_are_suggested_only_where_there_is_nothing_else():
+def test_two_segments_as_last_resort():
     assert suggested_k(curves(stability=[0.9] * 4, smallest=[0.2] * 4).loc[[2]]) == 2
 
 
-def test_what_can_be_defended_is_a_range():
+def test_defensible_k_is_a_range():
     steady = {"stability_spread": [0.02] * 4, "prediction_spread": [0.02] * 4}
     table = curves(
         stability=[0.99, 0.97, 0.95, 0.6],
@@ -263,18 +266,18 @@ def test_what_can_be_defended_is_a_range():
     assert defensible_k(table, smallest=0.9) == [2]
 
 
-@pytest.mark.slow
-def test_the_error_of_a_sampled_silhouette_covers_the_exact_one(monkeypatch):
-    """Of 40 samples in two structureless shops, about 95 % should lie within two standard errors."""
+@pytest.mark.simulation
+def test_silhouette_error_covers(monkeypatch):
+    """Of 40 samples in two continua, about 95 % should lie within two standard errors."""
     rng = np.random.default_rng(0)
     inside = 0
     monkeypatch.setattr("segkit.trust.scan.SILHOUETTE_SAMPLE", 1_000)
     for _ in range(2):
-        crowd = np.log(rng.lognormal(size=(4_000, 4)))
-        everyone = compress(crowd, rng, most=4_000)
-        labels = KMeans(6, n_init=1, random_state=0).fit_predict(crowd)
-        exact = silhouette_score(crowd, labels)
+        customers = np.log(rng.lognormal(size=(4_000, 4)))
+        everyone = compress(customers, rng, most=4_000)
+        labels = KMeans(6, n_init=1, random_state=0).fit_predict(customers)
+        exact = silhouette_score(customers, labels)
         for _ in range(20):
-            told, error = _Shown(crowd, everyone, rng).silhouette(labels)
-            inside += abs(told - exact) <= 2 * error
+            mean, error = _Silhouettes(customers, everyone, rng).mean(labels)
+            inside += abs(mean - exact) <= 2 * error
     assert inside >= 35  # fewer by chance in 1 of 200 runs, were the coverage 95 %

@@ -1,4 +1,4 @@
-"""Is anything there: false alarms and power over simulated shops, what is kept of them, and odd tables."""
+"""The structure test: false alarms and power over simulated customers, null data sets, odd tables."""
 
 import os
 
@@ -19,93 +19,109 @@ from threadpoolctl import threadpool_limits
 import segkit as sg
 from segkit.trust.density_valleys import separations
 from segkit.trust.null_model import CopulaNull
-from segkit.trust.structure import _judged
+from segkit.trust.structure import _verdict
 from segkit.trust.unimodality import own_valleys
+
+pytestmark = pytest.mark.structure
 
 SHOPS = int(os.environ.get("SEGKIT_SHOPS", "20"))
 REFERENCES = 79
 
 
-def asked(customers, **said):
-    return sg.structure_test(customers, **({"references": 62, "progress": False} | said))
+def run(customers, **arguments):
+    return sg.structure_test(customers, **({"references": 62, "progress": False} | arguments))
 
 
 def rate(shop, shops=SHOPS, n=400):
-    """How many shops are said to have groups."""
-    found = 0
+    """Count the shops with the verdict that there are groups."""
+    alarms = 0
     for seed in range(shops):
         made = shop(n, np.random.default_rng(seed))
         customers = made[0] if isinstance(made, tuple) else made
-        found += asked(customers, references=REFERENCES, random_state=seed).verdict == "structure"
-    return found
+        alarms += run(customers, references=REFERENCES, random_state=seed).verdict == "structure"
+    return alarms
 
 
-@pytest.mark.slow
-def test_false_alarms_are_as_few_as_stated():
+@pytest.mark.parametrize("shop", ONE_POPULATION.values(), ids=ONE_POPULATION)
+def test_continua_have_no_groups(shop):
+    assert not rate(shop, shops=1)
+
+
+@pytest.mark.simulation
+def test_false_alarms_are_rare():
     """Over all shops, no more than a test at 5 % would give in 99 of 100 runs; of no case, in 999 of 1,000."""
     alarms = {name: rate(shop) for name, shop in ONE_POPULATION.items()}
     assert sum(alarms.values()) <= binom.ppf(0.99, SHOPS * len(alarms), 0.05), alarms
     assert max(alarms.values()) <= binom.ppf(0.999, SHOPS, 0.05), alarms
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize(("name", "power"), [("four_groups", 0.9), ("unequal_groups", 0.8)])
-def test_groups_are_found(name, power):
+def test_power_is_as_stated(name, power):
     """No fewer than a test of that power would find in 999 of 1,000 runs."""
     assert rate(GROUPED[name], n=600) >= binom.ppf(0.001, SHOPS, power)
 
 
-@pytest.mark.slow
-def test_a_segment_of_a_crowd_is_seldom_called_real_and_of_groups_mostly():
-    crowds, segments = 0, 0
+@pytest.mark.parametrize("name", GROUPED)
+def test_planted_groups_are_found(name):
+    assert rate(GROUPED[name], shops=1, n=600)
+
+
+@pytest.mark.simulation
+def test_only_groups_are_real():
+    alarms, segments = 0, 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        of_crowd = sg.segment(log_normal(400, rng), n_segments=4)
-        crowds += (sg.segment_structure(of_crowd, progress=False)["verdict"] == "real").any()
+        of_continuum = sg.segment(log_normal(400, rng), n_segments=4)
+        alarms += (sg.segment_structure(of_continuum, progress=False)["verdict"] == "real").any()
         of_groups = sg.segment(four_groups(600, rng)[0], n_segments=4)
         segments += (sg.segment_structure(of_groups, progress=False)["verdict"] == "real").sum()
-    assert crowds <= 2 and segments >= 28
+    assert alarms <= 2 and segments >= 28
 
 
-def test_one_planted_group_in_a_crowd_is_the_real_one():
+def test_one_planted_group_is_real():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(latent(600, 5, rng), columns=list("abcde"))
     table.iloc[:80] = rng.normal(0, 0.4, (80, 5)) + np.array([4, -4, 4, -4, 4])
     result = sg.segment(table, n_segments=3)
-    told = sg.segment_structure(result, progress=False)
+    table = sg.segment_structure(result, progress=False)
     planted = result.labels.iloc[:80].mode()[0]
-    assert told.loc[planted, "verdict"] == "real" and told.loc[planted, "p_value"] <= 0.02
-    assert (told.drop(index=planted)["verdict"] == "arbitrary").all()
-    assert set(told.drop(index=planted)["nearest"]).isdisjoint({planted})
+    assert table.loc[planted, "verdict"] == "real" and table.loc[planted, "p_value"] <= 0.02
+    assert (table.drop(index=planted)["verdict"] == "arbitrary").all()
+    assert set(table.drop(index=planted)["nearest"]).isdisjoint({planted})
 
 
-def test_the_sentence_says_what_was_found():
-    crowd = asked(log_normal(300, np.random.default_rng(0)))
-    assert crowd.verdict == "continuum" and crowd.p_value > 0.05 and repr(crowd) == crowd.sentence
-    assert "of 62 made-up shops of one population" in crowd.sentence
-    groups = asked(three_groups(40))
+def test_sentence_gives_the_verdict():
+    ungrouped = run(log_normal(300, np.random.default_rng(0)))
+    assert (
+        ungrouped.verdict == "continuum"
+        and ungrouped.p_value > 0.05
+        and repr(ungrouped) == ungrouped.sentence
+    )
+    assert "of 62 null data sets" in ungrouped.sentence
+    groups = run(three_groups(40))
     assert groups.verdict == "structure" and groups.facts["by_themselves"] == ["visits", "spend"]
-    assert groups.sentence.startswith("There are groups: visits and spend show them by themselves")
+    assert groups.sentence.startswith("Your customers form distinct groups: visits and spend fall into")
     assert groups.effect > 3 and groups.references.shape == (62, 9)
     assert list(groups.observed.index) == list(range(2, 11))
 
 
 @pytest.mark.parametrize("change", ["order", "ids"])
-def test_order_of_rows_changes_nothing(change):
+def test_row_order_changes_nothing(change):
     customers = mixed_types(200, np.random.default_rng(1))
     customers.index = [f"c{i:03}" for i in range(200)]
-    one = asked(customers)
-    again = asked(customers.sample(frac=1, random_state=3) if change == "order" else customers.copy())
+    one = run(customers)
+    again = run(customers.sample(frac=1, random_state=3) if change == "order" else customers.copy())
     assert one.p_value == again.p_value and one.observed.equals(again.observed)
     assert one.references.equals(again.references)
 
 
-def test_a_sample_is_stated():
-    test = asked(log_normal(1_500, np.random.default_rng(0)), references=62)
+def test_sample_size_is_stated():
+    test = run(log_normal(1_500, np.random.default_rng(0)), references=62)
     assert (test.facts["customers"], test.facts["looked_at"]) == (1_500, 1_000)
 
 
-# --- what a reference shop keeps ---------------------------------------------------------------------
+# --- what a null data set keeps ----------------------------------------------------------------------
 
 
 def population(customers, seed=0):
@@ -114,7 +130,7 @@ def population(customers, seed=0):
 
 
 @pytest.mark.parametrize("shop", [mixed_types, missing_values, ONE_POPULATION["zero_inflated"]])
-def test_every_margin_is_kept_value_by_value(shop):
+def test_null_keeps_every_value(shop):
     customers = shop(300, np.random.default_rng(0))
     made, rng = population(customers)
     drawn = made.draw_customers(rng)
@@ -126,7 +142,7 @@ def test_every_margin_is_kept_value_by_value(shop):
     np.testing.assert_allclose(np.sort(made.draw(rng), axis=0), np.sort(prepared, axis=0))
 
 
-def test_features_that_are_unknown_together_stay_so():
+def test_null_keeps_joint_gaps():
     customers = missing_values(400, np.random.default_rng(0))
     made, rng = population(customers)
     drawn = made.draw_customers(rng)
@@ -135,7 +151,7 @@ def test_features_that_are_unknown_together_stay_so():
     assert (drawn["b"].isna() == low).mean() > 0.9  # unknown where another feature is low, as in the real one
 
 
-def test_rank_correlations_are_kept():
+def test_null_keeps_rank_correlations():
     customers = ONE_POPULATION["zero_inflated"](800, np.random.default_rng(0))
     made, rng = population(customers)
     wanted = spearmanr(customers).statistic
@@ -146,8 +162,8 @@ def test_rank_correlations_are_kept():
 # --- valleys, by hand --------------------------------------------------------------------------------
 
 
-def test_a_valley_by_hand():
-    """Two crowds 10 apart have an empty middle; one crowd cut at its densest place has none."""
+def test_valley_by_hand():
+    """Two groups 10 apart have an empty middle; a continuum cut where it is densest has none."""
     rng = np.random.default_rng(0)
     two = np.vstack([rng.normal(0, 1, (200, 2)), rng.normal(10, 1, (200, 2))])
     labels = np.repeat([0, 1], 200)
@@ -159,13 +175,13 @@ def test_a_valley_by_hand():
     assert (depth < 1.5).all()
 
 
-def test_groups_too_small_for_a_density_are_not_separate():
+def test_tiny_groups_have_no_valley():
     points = np.vstack([np.zeros((3, 2)), np.ones((50, 2))])
     depth, _ = separations(points, np.repeat([0, 1], [3, 50]), np.array([[0.0, 0], [1, 1]]))
     assert depth.tolist() == [0.0, 0.0]
 
 
-def test_counts_and_shared_values_show_no_groups_by_themselves():
+def test_counts_are_no_groups():
     rng = np.random.default_rng(0)
     assert own_valleys(np.concatenate([rng.normal(0, 1, 200), rng.normal(9, 1, 200)]))[0] > 5
     assert np.isnan(own_valleys(np.log1p(rng.poisson(3, 400).astype(float)))[0])
@@ -199,7 +215,7 @@ def odd(n=120):
 
 @pytest.mark.parametrize(("customers"), [t for _, t in odd()], ids=[name for name, _ in odd()])
 def test_odd_tables_get_an_answer(customers):
-    test = asked(customers, references=62)
+    test = run(customers, references=62)
     assert test.verdict in ("continuum", "too little"), test.sentence
     assert test.sentence
 
@@ -209,48 +225,48 @@ def test_odd_tables_get_an_answer(customers):
     [
         (log_normal(30, np.random.default_rng(0)), "Only 30 customers"),
         (pd.DataFrame({"a": [1.0, 2] * 40, "b": [5.0, 1] * 40}), "Only 2 different customers"),
-        (pd.DataFrame({"a": [1.0] * 80, "b": [5.0] * 80}), "Fewer than two features vary"),
-        (pd.DataFrame({"a": np.arange(80.0) % 12, "b": 1.0}), "Fewer than two features vary"),
+        (pd.DataFrame({"a": [1.0] * 80, "b": [5.0] * 80}), "Only one feature varies"),
+        (pd.DataFrame({"a": np.arange(80.0) % 12, "b": 1.0}), "Only one feature varies"),
     ],
 )
-def test_too_little_is_said(customers, why):
-    test = asked(customers)
+def test_too_little_data_is_reported(customers, why):
+    test = run(customers)
     assert test.verdict == "too little" and np.isnan(test.p_value) and test.sentence.startswith(why)
     with pytest.raises(ValueError, match="There is nothing to draw"):
         sg.plot_structure(test)
 
 
-def test_one_feature_alone_may_show_groups():
+def test_one_feature_may_show_groups():
     groups = three_groups(60)[["visits"]]
-    assert asked(groups).verdict == "structure"
-    assert asked(log_normal(200, np.random.default_rng(0))[["a"]]).verdict == "continuum"
+    assert run(groups).verdict == "structure"
+    assert run(log_normal(200, np.random.default_rng(0))[["a"]]).verdict == "continuum"
 
 
-def test_too_few_references_are_refused():
+def test_few_references_are_refused():
     with pytest.raises(ValueError, match="references=20 should be a whole number, 62 or more"):
-        asked(three_groups(), references=20)
+        run(three_groups(), references=20)
 
 
-def test_more_segments_than_a_sample_holds_and_who_is_outside():
+def test_many_segments_and_outliers():
     customers = log_normal(60, np.random.default_rng(0))
-    told = sg.segment_structure(sg.segment(customers, n_segments=20), references=62, progress=False)
-    assert len(told) == 20 and set(told["verdict"]) <= {"too little", "arbitrary"}
+    table = sg.segment_structure(sg.segment(customers, n_segments=20), references=62, progress=False)
+    assert len(table) == 20 and set(table["verdict"]) <= {"too little", "arbitrary"}
     outliers = pd.concat([three_groups(40), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["x"])])
     noisy = sg.segment(
         outliers, model=make_pipeline(StandardScaler(), HDBSCAN(min_cluster_size=20, copy=True))
     )
-    told = sg.segment_structure(noisy, references=62, progress=False)
-    assert (noisy.labels == -1).any() and list(told.index) == noisy.segments
-    assert (told["verdict"] == "real").all()
+    table = sg.segment_structure(noisy, references=62, progress=False)
+    assert (noisy.labels == -1).any() and list(table.index) == noisy.segments
+    assert (table["verdict"] == "real").all()
 
 
-def test_other_preparers_are_looked_at_with_the_default_one():
+def test_other_preparers_are_replaced():
     model = make_pipeline(StandardScaler(), PCA(2), KMeans(3, n_init=3, random_state=0))
-    told = sg.segment_structure(sg.segment(three_groups(40), model=model), references=62, progress=False)
-    assert (told["verdict"] == "real").all()
+    table = sg.segment_structure(sg.segment(three_groups(40), model=model), references=62, progress=False)
+    assert (table["verdict"] == "real").all()
 
 
-def test_stopped_half_way_it_keeps_what_is_done(monkeypatch):
+def test_interrupted_test_keeps_references(monkeypatch):
     drawn, calls = CopulaNull.draw, []
 
     def stopped(self, rng):
@@ -261,26 +277,29 @@ def test_stopped_half_way_it_keeps_what_is_done(monkeypatch):
 
     monkeypatch.setattr(CopulaNull, "draw", stopped)
     limit = 70
-    test = asked(log_normal(100, np.random.default_rng(0)), references=99)
+    test = run(log_normal(100, np.random.default_rng(0)), references=99)
     assert test.facts["references"] == len(test.references) == 69
     calls.clear()
     limit = 5
     with pytest.raises(KeyboardInterrupt):
-        asked(log_normal(100, np.random.default_rng(0)))
+        run(log_normal(100, np.random.default_rng(0)))
 
 
-def test_the_picture_has_the_shops_and_these_customers():
-    test = asked(three_groups(40))
-    drawn = test.plot().to_dict()
+def test_chart_counts_null_data_sets():
+    test = run(three_groups(40))
+    drawn = sg.plot_structure(test).to_dict()
     bars, line, _ = drawn["layer"]
-    rows = drawn["datasets"][bars["data"]["name"]]
-    assert sum(row["shops"] for row in rows) == 62
+    counts = [
+        sum(v for k, v in row.items() if k not in ("low", "high"))
+        for row in drawn["datasets"][bars["data"]["name"]]
+    ]
+    assert sum(counts) == 62
     assert drawn["datasets"][line["data"]["name"]][0]["low"] == pytest.approx(test.scores[0])
     assert " ".join(drawn["title"]["subtitle"]) == test.sentence
 
 
-class Lots(ClusterMixin, BaseEstimator):
-    """Labels by lot, whatever the customers are."""
+class RandomLabels(ClusterMixin, BaseEstimator):
+    """Random labels, whatever the customers are."""
 
     def fit(self, X, y=None):
         self.labels_ = np.random.default_rng(0).integers(0, 3, len(X))
@@ -290,15 +309,15 @@ class Lots(ClusterMixin, BaseEstimator):
         return np.zeros(len(X), dtype=int)
 
 
-def test_lots_are_not_the_groups_that_there_are():
+def test_random_segments_are_not_real():
     customers = four_groups(400, np.random.default_rng(2))[0]
-    lots = sg.segment(customers, model=make_pipeline(sg.make_preparer(), Lots()))
-    told = sg.segment_structure(lots, progress=False)
-    assert (told["verdict"] == "arbitrary").all() and (told["separation"] == 0).all()
+    random = sg.segment(customers, model=make_pipeline(sg.make_preparer(), RandomLabels()))
+    table = sg.segment_structure(random, progress=False)
+    assert (table["verdict"] == "arbitrary").all() and (table["separation"] == 0).all()
 
 
-def test_who_misses_the_same_features_is_drawn_by_themselves():
-    """Of who ordered once there is no gap, and recency is tenure: so it is in the shops of one population."""
+def test_null_keeps_missing_patterns_apart():
+    """Customers with one order have no gap, and their recency is their tenure: so it is in null data sets."""
     rng = np.random.default_rng(0)
     tenure = rng.uniform(10, 300, 300)
     once = np.arange(300) < 120
@@ -311,7 +330,7 @@ def test_who_misses_the_same_features_is_drawn_by_themselves():
         assert sorted(drawn[column].dropna()) == sorted(customers[column].dropna())
 
 
-def test_patterns_of_missing_values_stay_as_they_are():
+def test_null_keeps_missing_patterns():
     rng = np.random.default_rng(1)
     customers = log_normal(200, rng).mask(rng.random((200, 6)) < 0.15)
     drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
@@ -321,37 +340,37 @@ def test_patterns_of_missing_values_stay_as_they_are():
 
 def test_threads_change_nothing():
     customers = mixed_types(300, np.random.default_rng(5))
-    told = []
+    tests = []
     for threads in (1, 2, 4):
         with threadpool_limits(limits=threads):
-            told.append(asked(customers))
-    assert told[0].references.equals(told[1].references) and told[0].references.equals(told[2].references)
+            tests.append(run(customers))
+    assert all(test.references.equals(tests[0].references) for test in tests)
 
 
 def test_identical_rows_are_too_little():
     same = pd.DataFrame({"a": [1.0] * 100, "b": [2.0] * 100})
-    assert asked(same).verdict == "too little"
+    assert run(same).verdict == "too little"
     assert (
-        asked(pd.concat([log_normal(5, np.random.default_rng(0))] * 40, ignore_index=True)).verdict
+        run(pd.concat([log_normal(5, np.random.default_rng(0))] * 40, ignore_index=True)).verdict
         == "too little"
     )
 
 
-def test_a_p_value_between_two_and_five_percent_is_a_hint():
+def test_hint_between_the_levels():
     observed = np.array([3.0, 0.0])
     drawn = np.column_stack([np.r_[4.0, 3.5, np.zeros(97)], np.zeros(99)])
     facts = {"references": 99, "by_themselves": []}
-    told = _judged(observed, drawn, 1.0, dict(facts))
-    assert told.verdict == "continuum" and told.p_value == pytest.approx(0.03 / 0.8)
-    assert told.sentence.startswith("One continuum, with a hint of groups: 2 of 99")
-    assert _judged(observed + 9, drawn, 1.0, dict(facts)).verdict == "structure"
+    test = _verdict(observed, drawn, 1.0, dict(facts))
+    assert test.verdict == "continuum" and test.p_value == pytest.approx(0.03 / 0.8)
+    assert test.sentence.startswith("One continuum, with a hint of groups: 2 of 99")
+    assert _verdict(observed + 9, drawn, 1.0, dict(facts)).verdict == "structure"
 
 
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [("mall_customers", "structure"), ("wholesale_customers", "continuum"), ("rfm_orders", "continuum")],
 )
-def test_what_it_says_of_real_customers(name, verdict):
+def test_verdicts_on_real_customers(name, verdict):
     """The mall's five corners of income and spending are the textbook's; the others are skewed clouds."""
     table = pd.read_csv(shared(name) / f"{name}.csv")
     if name == "rfm_orders":
@@ -359,4 +378,4 @@ def test_what_it_says_of_real_customers(name, verdict):
         table = sg.customer_features(orders, sg.RFM, as_of="2007-01-01")
     else:
         table = table.drop(columns=["CustomerID", "Gender", "Age", "Channel", "Region"], errors="ignore")
-    assert asked(table, references=99).verdict == verdict
+    assert run(table, references=99).verdict == verdict

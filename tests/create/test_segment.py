@@ -1,0 +1,112 @@
+"""n_segments="auto": as many segments as can be defended, or value bands of a continuum."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from tables import continuum, three_groups
+
+import segkit as sg
+from segkit.create import segment as module
+from segkit.datasets import make_events, one_population
+from segkit.trust import structure
+
+pytestmark = pytest.mark.structure
+
+
+@pytest.fixture(scope="module")
+def three():
+    return sg.segment(three_groups(40), n_segments="auto")
+
+
+@pytest.fixture(scope="module")
+def bands():
+    return sg.segment(continuum(), n_segments="auto")
+
+
+def test_auto_explains_its_number(three):
+    choice = three.provenance["choice"]
+    assert choice["chosen"] == 3 == len(three.segments) and 3 in choice["defensible"]
+    assert choice["why"].startswith("Of 2 to 10 segments, 3 are the most that come back")
+    assert choice["why"] in three._repr_html_()
+
+
+def test_interrupted_scan_is_reported(monkeypatch):
+    scan = module.scan_clusters
+    monkeypatch.setattr(module, "scan_clusters", lambda *a, **k: scan(*a, **{**k, "k": [2, 3]}))
+    why = sg.segment(three_groups(40), n_segments="auto").provenance["choice"]["why"]
+    assert why.startswith("Of 2 to 3 segments, 3 are")
+    assert why.endswith("The scan was stopped before 10 segments.")
+
+
+def test_auto_divides_a_continuum(bands):
+    assert bands.provenance["method"] == "value_bands" and bands.kind == "constructive"
+    assert bands.provenance["choice"]["defensible"] == []
+    assert "divided into 5 value bands" in bands.provenance["choice"]["why"]
+    assert bands.name_of(0) == "Band 1: highest monetary"
+    lowest = bands.customers["monetary"].groupby(bands.labels).min()
+    assert lowest.is_monotonic_decreasing and bands.labels.value_counts().eq(60).all()
+    assert bands.assign(bands.customers).equals(bands.labels)
+
+
+def test_min_share_is_kept():
+    customers = pd.concat([three_groups(60), three_groups(3).set_axis([f"x{i}" for i in range(9)]) + 900])
+    with pytest.raises(ValueError, match="min_share asks for 10"):
+        sg.segment(customers, n_segments=4, min_share=0.1)
+    result = sg.segment(customers, n_segments="auto", min_share=0.04)
+    assert result.labels.value_counts(normalize=True).min() >= 0.04 and len(result.segments) >= 2
+    with pytest.raises(ValueError, match="No number of segments from 2 to 10 leaves 40%"):
+        sg.segment(customers, n_segments="auto", min_share=0.4)
+    with pytest.raises(ValueError, match=r"min_share=0.9 is not the share"):
+        sg.segment(customers, n_segments=3, min_share=0.9)
+
+
+def test_wrong_arguments_are_explained():
+    with pytest.raises(ValueError, match="neither a number nor 'auto'"):
+        sg.segment(three_groups(), n_segments="many")
+    with pytest.raises(ValueError, match="a model is used exactly as passed"):
+        sg.segment(three_groups(), n_segments="auto", model=KMeans(2))
+    alike = pd.DataFrame({"a": [1.0] * 60, "b": [2.0] * 60}, index=[f"c{i:02}" for i in range(60)])
+    with pytest.raises(ValueError, match="do not differ in these features"):
+        sg.segment(alike, n_segments="auto")
+
+
+def test_words_have_no_value_bands():
+    rng = np.random.default_rng(0)
+    words = {c: rng.choice(list("uvwxyz"), 200) for c in "abcd"}
+    result = sg.segment(pd.DataFrame(words, index=[f"c{i:03}" for i in range(200)]), n_segments="auto")
+    assert result.provenance["method"] == "kmeans" and result.kind != "natural"
+
+
+def test_auto_continues_segments(three):
+    first = three.with_names({0: "A", 1: "B", 2: "C"})
+    again = sg.segment(three_groups(40), n_segments="auto", previous=first, random_state=5)
+    assert again.names == first.names and again.labels.equals(first.labels)
+
+
+def test_auto_continues_value_bands():
+    before = sg.value_bands(continuum(200, seed=4), by="c").with_names({0: "Gold"})
+    again = sg.segment(continuum(200, seed=5), n_segments="auto", previous=before)
+    assert again.provenance["by"] == "c" and again.name_of(0) == "Gold"
+
+
+def test_equal_customers_are_tested_once(monkeypatch):
+    calls, test = [], structure._run_test
+    monkeypatch.setattr(structure, "_run_test", lambda *a: calls.append(1) or test(*a))
+    customers = continuum(120, seed=9)
+    for k in (2, 3):
+        sg.segment(customers.sample(frac=1, random_state=k), n_segments=k)
+    assert len(calls) == 1
+
+
+@pytest.mark.simulation
+def test_auto_finds_planted_numbers():
+    """Of 8 shops with five kinds of customers 7 get five segments; of 8 continua 6 get value bands."""
+    planted, ungrouped = [], []
+    for seed in range(8):
+        for personas, results in ((None, planted), (one_population(), ungrouped)):
+            events, _ = make_events(500, kinds="purchase", segments=personas, random_state=seed)
+            customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
+            results.append(sg.segment(customers, n_segments="auto"))
+    assert sum(len(r.segments) == 5 and r.provenance["method"] == "kmeans" for r in planted) >= 7
+    assert sum(r.provenance["method"] == "value_bands" for r in ungrouped) >= 6

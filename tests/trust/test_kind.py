@@ -1,0 +1,148 @@
+"""The kind of a segmentation: natural, reproducible or constructive."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulated import ONE_POPULATION, four_groups
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
+from tables import continuum, three_groups
+
+import segkit as sg
+from segkit.trust.kind import BADGES
+
+pytestmark = pytest.mark.structure
+
+
+def elongated(seed=0, n=500):
+    """A continuum with one long direction, so that two halves of it come back."""
+    rng = np.random.default_rng(seed)
+    size = rng.normal(size=n)
+    ids = pd.Index([f"c{i:04}" for i in range(n)], name="customer_id", dtype="str")
+    return pd.DataFrame({c: np.exp(size + rng.normal(0, 0.5, n)) for c in "abc"}, ids)
+
+
+class RandomLabels(ClusterMixin, BaseEstimator):
+    """Random labels, whatever the customers are."""
+
+    def fit(self, X, y=None):
+        self.labels_ = np.random.default_rng(0).integers(0, 3, len(X))
+        return self
+
+
+@pytest.fixture(scope="module")
+def natural():
+    return sg.segment(three_groups(40), n_segments=3)
+
+
+@pytest.fixture(scope="module")
+def reproducible():
+    return sg.segment(elongated(), n_segments=2)
+
+
+@pytest.fixture(scope="module")
+def constructive():
+    return sg.segment(continuum(), n_segments=6)
+
+
+def test_planted_groups_are_natural(natural):
+    assert natural.kind == "natural" and natural.badge == "Natural segments"
+    assert natural.kind_sentence == "Your customers form distinct groups, and these segments follow them."
+
+
+def test_halves_are_reproducible(reproducible):
+    assert reproducible.kind == "reproducible" and reproducible.badge == "Reproducible segments"
+    assert reproducible.kind_sentence.startswith("Your customers form one continuum")
+    assert "The same segments come back" in reproducible.kind_sentence
+    assert reproducible.provenance["kind"]["stability"] >= 0.75
+
+
+def test_continuum_is_constructive(constructive):
+    assert constructive.kind == "constructive" and constructive.badge == "Constructive segments"
+    assert "convenient slices: other divisions are as good" in constructive.kind_sentence
+    assert constructive.provenance["kind"]["stability"] < 0.75
+
+
+def test_few_customers_are_unclear():
+    few = sg.segment(three_groups(4), n_segments=3)
+    assert few.kind == "unclear" and few.badge == "Too little data to tell the kind"
+    assert few.kind_sentence.startswith("Only 12 customers")
+
+
+def test_one_segment_is_unclear():
+    one = sg.segment(three_groups(40), model=make_pipeline(sg.make_preparer(), KMeans(1, n_init=1)))
+    assert one.kind == "unclear" and "nothing was divided" in one.kind_sentence
+
+
+def test_some_segments_follow_groups():
+    """Of four segments of three groups, two share a group."""
+    result = sg.segment(three_groups(60), n_segments=4)
+    real = int((sg.segment_structure(result, progress=False)["verdict"] == "real").sum())
+    assert real == 2 and result.kind == "natural"
+    assert "2 of these 4 segments follow them" in result.kind_sentence
+
+
+def test_segments_across_groups():
+    customers = four_groups(400, np.random.default_rng(2))[0]
+    random = sg.segment(customers, model=make_pipeline(sg.make_preparer(), RandomLabels()))
+    assert random.kind == "constructive"
+    assert random.kind_sentence.startswith(
+        "Your customers form groups, but these segments do not follow them."
+    )
+
+
+def test_value_bands_are_constructive():
+    bands = sg.value_bands(three_groups(40), by="spend", n_bands=3)
+    assert bands.kind == "constructive" and bands.kind_sentence.startswith("Tiers of spend")
+
+
+@pytest.mark.parametrize("kind", ["natural", "reproducible", "constructive"])
+def test_row_order_changes_no_kind(kind, request):
+    result = request.getfixturevalue(kind)
+    mixed = sg.segment(result.customers.sample(frac=1, random_state=3), n_segments=len(result.segments))
+    assert mixed.provenance["kind"] == result.provenance["kind"]
+
+
+@pytest.mark.parametrize("kind", ["natural", "reproducible", "constructive"])
+def test_kind_is_shown_everywhere(kind, request):
+    result = request.getfixturevalue(kind)
+    assert repr(result).endswith(f"{result.badge}. {result.kind_sentence}")
+    assert result.badge in result._repr_html_() and result.kind_sentence in result._repr_html_()
+    table = result.with_embedding(sg.project(result)).to_frame()
+    assert table.attrs["segkit"]["kind"] == kind and table.attrs["segkit"]["badge"] == BADGES[kind]
+    charts = [
+        sg.plot_sizes(sg.segment_sizes(result)),
+        sg.plot_profile(sg.profile(result)),
+        sg.plot_map(table),
+        sg.plot_distributions(table, [table.columns[0]]),
+    ]
+    for chart in charts:
+        assert BADGES[kind] in str(chart.to_dict()["title"]["subtitle"])
+
+
+@pytest.mark.parametrize("kind", ["natural", "reproducible", "constructive"])
+def test_kind_is_saved(kind, request, tmp_path):
+    result = request.getfixturevalue(kind)
+    again = sg.Segmentation.load(result.save(tmp_path / "kept"))
+    assert (again.kind, again.kind_sentence, again.badge) == (result.kind, result.kind_sentence, result.badge)
+
+
+def test_names_keep_the_kind(natural):
+    named = natural.with_names({0: "Regulars"})
+    assert named.kind_sentence == natural.kind_sentence
+
+
+@pytest.mark.simulation
+def test_kinds_over_simulated_customers():
+    """Ten data sets of each sort; a continuum is natural in at most one of ten."""
+    kinds = {"groups": [], "halves": [], "continuum": []}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        kinds["groups"].append(sg.segment(four_groups(600, rng)[0], n_segments=4).kind)
+        kinds["halves"].append(sg.segment(elongated(seed), n_segments=2).kind)
+        for make in ONE_POPULATION.values():
+            kinds["continuum"].append(sg.segment(make(400, rng), n_segments=6).kind)
+    assert kinds["groups"].count("natural") >= 9
+    assert kinds["halves"].count("reproducible") >= 8
+    assert kinds["continuum"].count("natural") <= 3 and kinds["continuum"].count("constructive") >= 45
