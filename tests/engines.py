@@ -9,7 +9,8 @@ In a test, of any events that are a pyarrow table or a DataFrame of standard col
 
     equal_on_all_engines(sg.CADENCE, varied_events(), as_of="2024-09-01")
 
-The tests skip where an engine is not installed, and fail with ``SEGKIT_ENGINES=required``.
+The tests skip where an engine is not installed, and fail with ``SEGKIT_ENGINES=required``. They are left to a later
+run with ``SEGKIT_ENGINES=later``.
 """
 
 import atexit
@@ -61,9 +62,15 @@ def lacks(engine: str, why: str) -> None:
     pytest.skip(message)
 
 
+def skip_if_later() -> None:
+    if os.environ.get("SEGKIT_ENGINES") == "later":
+        pytest.skip("left to a later run: SEGKIT_ENGINES=later")
+
+
 @functools.cache
 def spark_session():
     """Return a Spark session in local mode, in a zone that is not UTC, or skip the test."""
+    skip_if_later()
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
@@ -131,6 +138,7 @@ def postgres_server():
 
 
 def _postgres_folder() -> Path:
+    skip_if_later()
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
     program = found[-1] if found else shutil.which("initdb")
     if not program:
