@@ -1,15 +1,14 @@
-"""How the tests run: which are left out, in which order chance comes, and what is replaced."""
+"""How the tests run: which are left out, how many examples they take, and what is replaced."""
 
 import gc
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The same few examples each time, so that a failure can be repeated.
-settings.register_profile(
-    "segkit", deadline=None, derandomize=True, max_examples=6, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("segkit")
+# The same examples each time, so that a failure can be repeated.
+always = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=6, **always)
+settings.register_profile("simulations", max_examples=30, **always)
 
 # Ibis makes objects by the ten thousand for each query; Python would search all modules for garbage as often.
 gc.set_threshold(200_000, 100, 100)
@@ -29,6 +28,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    settings.load_profile("simulations" if config.getoption("--simulations") else "quick")
     config.pluginmanager.register(SkippedTests(config))
 
 

@@ -1,4 +1,4 @@
-"""What holds for any events and any customers."""
+"""Properties that hold for any events and any customers."""
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ moments = st.builds(
     st.sampled_from([0, 0.5, 10]),
 )
 windows = st.sampled_from([None, "5 days", "200 days"])
+all_features = settings(max_examples=settings.default.max_examples // 2)  # each example takes some seconds
 AFTER = pd.Timestamp("2026-01-01")
 MADE = (
     *sg.path_feature("cart_add", "purchase", within="1 day"),
@@ -30,11 +31,11 @@ MADE = (
     sg.distance_feature(51.5, -0.1),
     sg.distance_feature(51.5, -0.1, name="last_distance", of="last"),
 )
-"""Features that are made for a purpose, of each sort."""
+"""Features with arguments, of each sort."""
 
 
 def features(events, as_of=AFTER, window=None):
-    """Every feature that segkit brings or makes, words as words."""
+    """Return every feature that segkit has, categories as text."""
     frame = sg.customer_features(events, FAMILIES + MADE, as_of=as_of, window=window)
     return frame.astype(dict.fromkeys(frame.select_dtypes("category"), "str"))
 
@@ -43,26 +44,28 @@ def same(left, right):
     assert_frame_equal(left, right, check_exact=True)
 
 
+@all_features
 @given(table=event_tables, as_of=moments, window=windows)
-def test_the_future_is_never_seen(table, as_of, window):
+def test_features_never_see_the_future(table, as_of, window):
     past = table[table["timestamp"] < as_of]
     seen = past if window is None else past[past["timestamp"] >= as_of - pd.Timedelta(window)]
     assume(len(seen))
     same(features(sg.read_events(table), as_of, window), features(sg.read_events(seen), as_of))
 
 
+@all_features
 @given(table=event_tables, others=event_tables, seed=st.integers(0, 99), at=st.floats(0.1, 0.9))
-def test_neither_order_nor_parts_nor_names_nor_other_customers_change_a_feature(table, others, seed, at):
+def test_features_depend_on_own_events_only(table, others, seed, at):
+    """Not on the order of rows, the files they come from, the names of columns, or other customers."""
     assume(len(table) > 1)
-    told = features(sg.read_events(table))
-    same(told, features(sg.read_events(table.sample(frac=1, random_state=seed))))
-    cut = min(max(int(len(table) * at), 1), len(table) - 1)
-    same(told, features(sg.read_events(table.iloc[:cut]) + sg.read_events(table.iloc[cut:])))
-    renamed = table.rename(columns=lambda c: f"our {c}'s")
-    said = {c: f"our {c}'s" for c in table.columns if c != "kind"}
-    same(told, features(sg.read_events(renamed, kind_column="our kind's", **said)))
     others = others.assign(customer_id="other " + others["customer_id"])
-    same(told, features(sg.read_events(pd.concat([others, table]))).loc[told.index])
+    mixed = pd.concat([others, table]).sample(frac=1, random_state=seed)
+    renamed = mixed.rename(columns=lambda c: f"our {c}'s")
+    names = {c: f"our {c}'s" for c in table.columns if c != "kind"}
+    cut = min(max(int(len(mixed) * at), 1), len(mixed) - 1)
+    events = sg.read_events(renamed.iloc[:cut], kind_column="our kind's", **names)
+    expected = features(sg.read_events(table))
+    same(expected, features(events + sg.read_events(mixed.iloc[cut:])).loc[expected.index])
 
 
 dirty = st.lists(
@@ -82,7 +85,7 @@ dirty = st.lists(
 
 @settings(max_examples=15)
 @given(table=dirty, duplicates=st.sampled_from(["keep", "refuse"]))
-def test_each_row_is_an_event_or_is_refused(table, duplicates):
+def test_rows_are_events_or_refused(table, duplicates):
     try:
         events = sg.read_events(table, duplicates=duplicates)
     except ValueError as error:
@@ -109,7 +112,7 @@ def customer_tables(draw):
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
 @settings(max_examples=20)
 @given(customers=customer_tables(), seed=st.integers(0, 9))
-def test_segments_cover_everyone_and_depend_on_nobodys_place(method, customers, seed):
+def test_segments_ignore_order_of_customers(method, customers, seed):
     try:
         result = sg.segment(customers, n_segments=2, method=method)
     except ValueError as error:
@@ -128,14 +131,15 @@ def test_segments_cover_everyone_and_depend_on_nobodys_place(method, customers, 
         assert result.assign(newcomers.loc[[i]]).loc[i] == together.loc[i]
 
 
-def test_same_data_same_answer(tmp_path):
-    """From the same events in 20 orders of rows, on one thread and on two."""
+@pytest.mark.parametrize("orders", [4, pytest.param(20, marks=pytest.mark.simulation)])
+def test_same_data_same_answer(orders, tmp_path):
+    """From the same events in several orders of rows, on one thread and on two."""
     table = make_events(300, kinds=["purchase", "return"])[0].table.to_pandas()
     chosen = sg.RFM + sg.CADENCE + sg.BASKET + sg.TREND
     path, methods = tmp_path / "events.csv", ("kmeans", "gaussian_mixture", "ward")
     answers, threads = set(), engine().raw_sql("SELECT current_setting('threads')").fetchone()[0]
     try:
-        for seed in range(20):
+        for seed in range(orders):
             engine().raw_sql(f"SET threads = {1 + seed % 2}")
             table.sample(frac=1, random_state=seed).to_csv(path, index=False)  # a file: read by that engine
             with threadpool_limits(limits=1 + seed % 2):
