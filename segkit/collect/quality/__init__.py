@@ -1,1 +1,1 @@
-"""Check a log of events for faults before features are made of it."""
+"""Check a log of events for faults before features are computed."""

@@ -1,4 +1,4 @@
-"""All questions, asked of a log, and the answers in words."""
+"""Check a log of events for faults before features are computed."""
 
 from __future__ import annotations
 
@@ -13,54 +13,47 @@ from segkit.collect.events import Events, check_zone
 from segkit.collect.quality import (
     amounts,
     bots_and_shared_ids,
+    clock,
     duplicates,
     feeds,
     messages_and_ratings,
-    timestamps,
+    time_precision,
+    time_range,
 )
-from segkit.collect.quality.findings import (
-    LOOK,
-    NOTE,
-    SERIOUS,
-    SEVERITIES,
-    Check,
-    Finding,
-    day,
-    share,
-)
+from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Check, Finding, day, share
 from segkit.collect.quality.log_queries import Log
 from segkit.collect.row_reader import how_to_mend
 from segkit.core.engine.connection import locked_engine
 from segkit.core.messages import counted
 from segkit.core.moments import read_moment
 
-SAID = {SERIOUS: "serious", LOOK: "to look at", NOTE: "good to know"}
+IN_WORDS = {SERIOUS: "serious", LOOK: "worth a look", NOTE: "good to know"}
 COLORS = {SERIOUS: "#D55E00", LOOK: "#E69F00", NOTE: "#56B4E9"}  # Okabe & Ito's, as in charts
 COLUMNS = ("what", "severity", "count", "example", "advice")
 
 
 @dataclass(frozen=True, eq=False)
 class EventCheck:
-    """What a look through a log of events found.
+    """The findings of a check of a log.
 
     Made by :func:`check_events`.
 
     Attributes
     ----------
     findings : DataFrame of shape (n_findings, 5)
-        Indexed by `check`, the most serious first: `what` was found, in a sentence; its `severity`:
-        "serious" (features will be wrong), "look" (they may be) or "note" (good to know); the `count` of
-        events, orders, customers or days that it concerns; an `example`; and what to do, as `advice`.
+        Indexed by `check`, the most serious first: `what` is wrong, in a sentence; its `severity`: "serious"
+        (features will be wrong), "look" (they may be) or "note" (good to know); the `count` of affected events,
+        orders, customers or days; an `example`; and `advice` on what to do.
     coverage : DataFrame of shape (n_kinds_and_months, 5)
-        `kind`, `month` (its first day), `events`, `customers`, and `days`: how many days of that month
-        the log spans.
+        `kind`, `month` (its first day), `events`, `customers`, and `days` of that month within the log.
     gaps : DataFrame of shape (n_gaps, 7)
-        Days on which a kind should have come: `kind`, `first`, `last`, `days`, `expected` events,
-        `probability` of as long a silence if the feed had worked, and `verdict`: "gap", "end" or "empty day".
+        Days on which events of a kind were expected and none came: `kind`, `first`, `last`, `days`, `expected`
+        events, `probability` of a silence this long if the feed works, and `verdict`: "gap", "end" or
+        "empty day".
     suspects : DataFrame of shape (n_suspects, 5)
-        Customers who act as no person does: `customer_id`, `why`, `events`, `share` of all events, `example`.
+        Customers with the behaviour of a bot: `customer_id`, `why`, `events`, `share` of all events, `example`.
     checks : DataFrame of shape (n_checks, 2)
-        Each `question` that was asked, and its `answer`: how many findings, or why it could not be asked.
+        Each check's `question`, and its `answer`: the number of findings, or why it was not run.
     facts : dict
         `events`, `customers`, `first` and `last` day, `timezone`, `as_of` and `sources`.
     """
@@ -73,18 +66,17 @@ class EventCheck:
     facts: dict[str, Any] = field(repr=False)
 
     def in_words(self) -> str:
-        """Return the verdict in a sentence or two."""
+        """Return a summary in two sentences."""
         facts = self.facts
         counts = self.findings["severity"].value_counts()
-        told = [f"{counts[s]} {SAID[s]}" for s in SEVERITIES if s in counts]
-        unasked = int(self.checks["answer"].str.startswith("not asked").sum())
-        found = f"Found: {', '.join(told)}." if told else "Nothing was found."
-        asked = f"{counted(len(self.checks) - unasked, 'question')} asked" + (
-            f", {unasked} could not be." if unasked else "."
-        )
+        by_severity = [f"{counts[s]} {IN_WORDS[s]}" for s in SEVERITIES if s in counts]
+        skipped = int(self.checks["answer"].str.startswith("not checked").sum())
         return (
             f"{counted(facts['events'], 'event')} of {counted(facts['customers'], 'customer')}, "
-            f"{day(facts['first'])} to {day(facts['last'])} ({facts['timezone']}). {asked} {found}"
+            f"{day(facts['first'])} to {day(facts['last'])} ({facts['timezone']}). "
+            f"{counted(len(self.checks) - skipped, 'check')} run"
+            + (f", {skipped} not possible" if skipped else "")
+            + f". Findings: {', '.join(by_severity) or 'none'}."
         )
 
     def __repr__(self) -> str:
@@ -98,20 +90,20 @@ class EventCheck:
 
     def _repr_html_(self) -> str:
         items = "".join(_item(row) for row in self.findings.itertuples())
-        fine = self.checks["answer"] == "nothing found"
-        quiet = "".join(
+        others = "".join(
             f"<li>{html.escape(row.question)} — {html.escape(row.answer)}</li>"
             for row in self.checks[~self.checks.index.isin(self.findings.index)].itertuples()
         )
+        n_clean = int((self.checks["answer"] == "nothing found").sum())
         return (
             f"<p><b>Quality of the events.</b> {html.escape(self.in_words())}</p>{items}"
-            f"<details style='margin-top:0.8em'><summary>{int(fine.sum())} questions found nothing</summary>"
-            f"<ul>{quiet}</ul></details>"
+            f"<details style='margin-top:0.8em'><summary>{counted(n_clean, 'check')} found nothing</summary>"
+            f"<ul>{others}</ul></details>"
         )
 
 
 def _example(row: Any) -> str:
-    """Return the example as a sentence, unless the finding has said it already."""
+    """Return the example as a sentence, unless the finding contains it."""
     return "" if row.example in row.what else f" For example: {row.example}."
 
 
@@ -119,75 +111,74 @@ def _item(row: Any) -> str:
     color = COLORS[row.severity]
     return (
         f"<div style='margin:0.6em 0;padding:0.1em 0 0.1em 0.8em;border-left:4px solid {color};max-width:52em'>"
-        f"<div><b>{html.escape(SAID[row.severity])}</b> · {html.escape(row.what)}</div>"
+        f"<div><b>{html.escape(IN_WORDS[row.severity])}</b> · {html.escape(row.what)}</div>"
         f"<div style='opacity:0.75'>{html.escape(_example(row))}</div>"
         f"<div>→ {html.escape(row.advice)}</div></div>"
     )
 
 
 def _refused(log: Log) -> list[Finding]:
+    """Report rows of the source that could not be read."""
+    refused = log.events.refused.rename(columns={"count": "rows"})
+    total = log.total + int(refused["rows"].sum())
     findings = []
-    for row in log.events.refused.rename(columns={"count": "rows"}).itertuples():
-        total = log.total + int(log.events.refused["count"].sum())
+    for row in refused.itertuples():
         part = row.rows / total
+        remedy = how_to_mend(row.reason, row.example) or (
+            "Correct them at the source, or name the right column or format in read_events."
+        )
         findings.append(
             Finding(
                 SERIOUS if part >= 0.05 else LOOK if part >= 0.005 else NOTE,
                 f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) could not be read: {row.reason}.",
                 int(row.rows),
                 row.example,
-                "They are in no feature. "
-                + (
-                    how_to_mend(row.reason, row.example)
-                    or "Have them mended at the source, or name the right column or format in read_events."
-                ),
+                f"No feature uses them. {remedy}",
             )
         )
     return findings
 
 
 _MESSAGES = tuple(f"{medium}_{what}" for medium in messages_and_ratings.MEDIA for what in ("open", "click"))
-_SOLD = ("purchase",)
+_BUY = ("purchase",)
 
 CHECKS = (
     Check("refused", "Could all rows be read?", _refused),
-    Check("gap", "Did each feed run without a gap?", feeds.gaps),
-    Check("end", "Did each feed run to the end?", feeds.ends),
+    Check("gap", "Do events of each kind arrive without a gap?", feeds.gaps),
+    Check("end", "Do events of each kind arrive until the end?", feeds.ends),
     Check("empty_day", "Are there single days without events?", feeds.empty_days),
-    Check("level", "Did a feed jump to another level?", feeds.shifts),
+    Check("level", "Does the number of events a day jump?", feeds.shifts),
     Check("peak", "Are there days far busier than all others?", feeds.busiest),
-    Check("repeats", "Are lines there twice?", duplicates.repeats),
+    Check("repeats", "Are lines in the log twice?", duplicates.repeats),
     Check("read_twice", "Was a file read twice?", duplicates.read_twice),
-    Check("shared_order", "Has each order one customer?", duplicates.shared_orders, ("order_id",), _SOLD),
-    Check("reused_order", "Are order ids given once?", duplicates.reused_orders, ("order_id",), _SOLD),
-    Check("order_spelling", "Are order ids written alike?", duplicates.order_spellings, ("order_id",), _SOLD),
-    Check(
-        "twin_order", "Are orders there under two ids?", duplicates.twin_orders, ("order_id", "amount"), _SOLD
-    ),
-    Check("machine", "Are the customers people?", bots_and_shared_ids.machines),
-    Check("nobody", "Does an id stand for many people?", bots_and_shared_ids.nobodies),
-    Check("customer_spelling", "Are customer ids written alike?", duplicates.customer_spellings),
-    Check("future", "Are there events after the moment that is looked at?", timestamps.future),
-    Check("stray", "Are there events far from all others?", timestamps.strays),
-    Check("midnight", "Have all events a time of day?", timestamps.midnights),
-    Check("rounded", "Are times exact?", timestamps.rounded),
-    Check("crowded_second", "Do crowds act in one second?", timestamps.crowded_seconds),
-    Check("zone", "Do the hours of the day stay where they are?", timestamps.zones),
-    Check("repeated_hour", "Are the two equal hours of autumn told apart?", timestamps.repeated_hours),
-    Check("birth", "Are there events before a customer was known?", timestamps.births),
-    Check("nothing", "Are there purchases of nothing?", amounts.nothing, ("amount",), _SOLD),
-    Check("extreme", "Are there amounts beyond all others?", amounts.extremes, ("amount",)),
-    Check("quantity", "Are quantities above 0?", amounts.odd_quantities, ("quantity",), _SOLD),
-    Check("jump", "Do amounts stay in one unit from month to month?", amounts.jumps, ("amount",)),
-    Check("scale", "Are prices in one unit?", amounts.scales, ("amount", "product_id"), _SOLD),
-    Check("currency", "Are prices in one currency?", amounts.currencies, ("amount", "product_id"), _SOLD),
-    Check("half_filled", "Are columns of purchases filled?", messages_and_ratings.half_filled, (), _SOLD),
+    Check("shared_order", "Does each order belong to one customer?", duplicates.shared_orders, ("order_id",), _BUY),
+    Check("reused_order", "Is each order id used once?", duplicates.reused_orders, ("order_id",), _BUY),
+    Check("order_spelling", "Is each order id spelt in one way?", duplicates.order_spellings, ("order_id",), _BUY),
+    Check("twin_order", "Are orders in the log under two ids?", duplicates.twin_orders, ("order_id", "amount"), _BUY),
+    Check("bot", "Are the customers people?", bots_and_shared_ids.bots),
+    Check("shared_id", "Does an id stand for many people?", bots_and_shared_ids.shared_ids),
+    Check("customer_spelling", "Is each customer id spelt in one way?", duplicates.customer_spellings),
+    Check("future", "Are there events at or after as_of?", time_range.future, argument="as_of"),
+    Check("stray", "Are there events far from all others?", time_range.strays),
+    Check("midnight", "Do all events have a time of day?", time_precision.midnights),
+    Check("rounded", "Are times exact?", time_precision.rounded),
+    Check("busy_second", "Do many customers act in one second?", time_precision.busy_seconds),
+    Check("zone", "Do the hours of the day stay the same?", clock.zones),
+    Check("repeated_hour", "Is the repeated hour right when clocks go back?", clock.repeated_hours),
+    Check("birth", "Are there events before a customer was known?", time_range.births, argument="births"),
+    Check("zero_amount", "Are there purchases of amount 0?", amounts.zero_amounts, ("amount",), _BUY),
+    Check("extreme", "Are some amounts far larger than all others?", amounts.extremes, ("amount",)),
+    Check("quantity", "Are quantities above 0?", amounts.odd_quantities, ("quantity",), _BUY),
+    Check("jump", "Are amounts in one unit from month to month?", amounts.jumps, ("amount",)),
+    Check("scale", "Are prices in one unit?", amounts.scales, ("amount", "product_id"), _BUY),
+    Check("currency", "Are prices in one currency?", amounts.currencies, ("amount", "product_id"), _BUY),
+    Check("half_filled", "Do all purchases have the same columns?", messages_and_ratings.half_filled, (), _BUY),
     Check("returns", "Were returned goods bought?", messages_and_ratings.returns, (), ("return",)),
     Check("messages", "Were opened messages sent?", messages_and_ratings.messages, (), _MESSAGES),
-    Check("rating", "Do ratings keep to one scale?", messages_and_ratings.rating_scales, ("rating",)),
-    Check("sentiment", "Has each sentiment a text?", messages_and_ratings.sentiments, ("sentiment",)),
-)
-"""All questions, in the order in which a person would ask them."""
+    Check("rating", "Are ratings on one scale?", messages_and_ratings.rating_scales, ("rating",)),
+    Check("sentiment", "Does each sentiment have a text?", messages_and_ratings.sentiments, ("sentiment",)),
+)  # fmt: skip
+"""All checks, in the order in which they are reported."""
 
 
 @locked_engine
@@ -198,44 +189,44 @@ def check_events(
     timezone: str | None = None,
     births: pd.Series | None = None,
 ) -> EventCheck:
-    """Look through a log for what would make features wrong, and say it in words.
+    """Check a log for faults that make features wrong, and report them in words.
 
-    Gaps in a feed, lines and files that are there twice, machines, clocks that went wrong, amounts in two
-    units, ids that stand for many: each question is asked of the whole log, in the engine.
+    Gaps in a feed, repeated lines and files, bots, wrong clocks, amounts in two units, ids shared by many people:
+    each check runs over the whole log, in the engine.
 
     Parameters
     ----------
     events : Events
     as_of : str or Timestamp, optional
-        The moment that features will look at; in UTC where it has no zone. Events at or after it are in the
-        future, and each feed should run up to it. Without it, up to the last event of the log.
+        The moment of the features; in UTC if it has no zone. Events at or after it are in the future, and each
+        kind of event is expected up to it. By default, the last event of the log.
     timezone : str, optional
-        Zone in which days, months and hours are counted; that of the events where it is not said.
+        Time zone of days, months and hours; by default that of the events.
     births : Series of datetime, optional
-        Since when each customer is known, or was born, by `customer_id`; in UTC where it has no zone.
+        Birth of each customer, or the date since when the customer is known, by `customer_id`; in UTC if it has
+        no zone.
 
     Returns
     -------
     EventCheck
-        It shows itself in words; ``.findings`` and its other tables are for looking closer.
+        Shows itself in words; ``.findings`` and its other tables hold the details.
 
     Raises
     ------
     TypeError
-        If `events` are none, or `births` is no Series of times.
+        If `events` are not events, or `births` is not a Series of times.
     ValueError
-        If `as_of` is no moment, `timezone` no zone, or `births` has a customer twice.
+        If `as_of` is not a moment, `timezone` is not a zone, or `births` has a customer twice.
 
     See Also
     --------
-    segkit.plot_coverage : the feeds and their gaps as a chart.
+    segkit.plot_coverage : the kinds of event and their gaps as a chart.
 
     Notes
     -----
-    A finding is where to look, and no proof. Gaps have a stated rate of false alarms: of a hundred logs in which
-    nothing is missing, about one is said to have a gap. Where a shop was closed for several days, the words are
-    the same: the log cannot know why nothing came. On other engines than DuckDB the same questions are asked;
-    some pass over the events again for each.
+    A finding is a place to look, not a proof. Of a hundred logs without gaps, about one is reported to have one. A
+    shop that closed for several days is reported as a gap: the log cannot tell why no event came. Engines other
+    than DuckDB run the same checks, some of them with one more pass over the events each.
 
     Examples
     --------
@@ -252,7 +243,7 @@ def check_events(
     """
     if not isinstance(events, Events):
         raise TypeError(
-            f"check_events got a {type(events).__qualname__}. It looks through events: check_events(read_events(…))."
+            f"check_events got a {type(events).__qualname__}, and checks events: check_events(read_events(…))."
         )
     log = Log(
         events,
@@ -262,24 +253,17 @@ def check_events(
     )
     findings, answers = [], []
     for check in CHECKS:
-        lacking = check.lacks(log) or (
-            "births was not said" if check.name == "birth" and births is None else ""
-        )
-        lacking = lacking or ("as_of was not said" if check.name == "future" and as_of is None else "")
-        found = [] if lacking else check.find(log)
-        findings += [(check.name, finding) for finding in found]
+        lacks = check.lacks(log)
+        new = [] if lacks else check.find(log)
+        findings += [(check.name, finding) for finding in new]
         answer = (
-            f"not asked: {lacking}"
-            if lacking
-            else counted(len(found), "finding")
-            if found
-            else "nothing found"
+            f"not checked: {lacks}" if lacks else counted(len(new), "finding") if new else "nothing found"
         )
         answers.append((check.name, check.question, answer))
     return EventCheck(
-        _as_table(findings),
+        _findings_table(findings),
         log.coverage,
-        feeds.gaps_of(log),
+        feeds.find_gaps(log),
         bots_and_shared_ids.suspects_of(log),
         pd.DataFrame(answers, columns=["check", "question", "answer"]).set_index("check"),
         {
@@ -294,7 +278,7 @@ def check_events(
     )
 
 
-def _as_table(findings: list[tuple[str, Finding]]) -> pd.DataFrame:
+def _findings_table(findings: list[tuple[str, Finding]]) -> pd.DataFrame:
     rows = [[name, *(getattr(finding, column) for column in COLUMNS)] for name, finding in findings]
     table = pd.DataFrame(rows, columns=["check", *COLUMNS])
     table = table.astype({c: "int64" if c == "count" else "str" for c in table.columns})
@@ -304,7 +288,7 @@ def _as_table(findings: list[tuple[str, Finding]]) -> pd.DataFrame:
 
 
 def _read_births(births: pd.Series | None) -> pd.Series | None:
-    """Return the moment since when each customer is known, in UTC, by an id that is text."""
+    """Return births in UTC by customer id as text."""
     if births is None:
         return None
     if not isinstance(births, pd.Series) or not pd.api.types.is_datetime64_any_dtype(births.dtype):
@@ -319,7 +303,5 @@ def _read_births(births: pd.Series | None) -> pd.Series | None:
     known.index = known.index.astype("str")
     twice = known.index[known.index.duplicated()]
     if len(twice):
-        raise ValueError(
-            f"births has customer {twice[0]!r} more than once. It should have a time for each; drop the others."
-        )
+        raise ValueError(f"births has customer {twice[0]!r} more than once. Keep one time for each customer.")
     return known

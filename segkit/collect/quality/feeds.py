@@ -1,6 +1,8 @@
-"""Did each feed run all the time: gaps, ends, and changes of level."""
+"""Check that each kind of event arrives all the time: gaps, ends, changes of level and peaks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -11,7 +13,7 @@ from segkit.collect.quality.level_shifts import level_shifts, peaks
 from segkit.collect.quality.log_queries import Log, once
 from segkit.core.messages import counted
 
-ALARM = 0.01  # share of logs without any gap of which it may be said that they have one
+FALSE_ALARMS = 0.01  # share of logs without a gap in which one may be reported
 GAPS = {
     "kind": "str",
     "first": "datetime64[us]",
@@ -23,8 +25,8 @@ GAPS = {
 }
 
 
-def daily(log: Log, kind: str) -> pd.Series:
-    """Return people's events of a kind on each day, from its first to the last day that is over; empty without any."""
+def daily_counts(log: Log, kind: str) -> pd.Series:
+    """Return people's events of a kind on each day, up to the last full day."""
     first, last = log.span
     hours = hours_of_people(log)
     days = hours[hours["kind"] == kind].groupby("day")["events"].sum()[first:last]
@@ -33,9 +35,13 @@ def daily(log: Log, kind: str) -> pd.Series:
     return days.reindex(pd.date_range(days.index[0], max(days.index[-1], log.last_full_day)), fill_value=0)
 
 
+def _feeds(log: Log) -> Iterator[tuple[str, pd.Series]]:
+    return ((kind, daily_counts(log, kind)) for kind in log.kinds.index)
+
+
 @once
-def gaps_of(log: Log) -> pd.DataFrame:
-    """Return the days in a row on which a kind should have come and did not.
+def find_gaps(log: Log) -> pd.DataFrame:
+    """Return the days in a row on which events of a kind were expected and none came.
 
     Parameters
     ----------
@@ -44,109 +50,107 @@ def gaps_of(log: Log) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_gaps, 7)
-        `kind`, `first` and `last` day, number of `days`, events `expected` on them, `probability` of as long a
-        silence that begins on that day, and `verdict`: "gap"; "end" where it lasts to the end of the log; "empty
-        day", which the number of events cannot explain, but a day's rest can.
+        `kind`, `first` and `last` day, number of `days`, events `expected` on them, `probability` of a silence
+        this long from that day, and `verdict`: "gap"; "end" if it lasts to the end of the log; "empty day" if a
+        closed shop explains it and the number of events does not.
 
     Notes
     -----
-    The probability is held against half of 1 % by the number of kinds and of days, so that of a hundred logs
-    in which nothing is missing, at most about one is said to have a gap.
+    The probability is compared with half of 1 %, divided by the numbers of kinds and days, so that at most about
+    one in a hundred logs without gaps is reported to have one.
     """
     rows = []
-    for kind in log.kinds.index:
-        days = daily(log, kind)
-        strict = ALARM / 2 / (len(log.kinds) * max(len(days), 1))
+    for kind, days in _feeds(log):
+        threshold = FALSE_ALARMS / 2 / (len(log.kinds) * max(len(days), 1))
         for silence in silences(days.to_numpy(), days.index.day_of_week.to_numpy()):
-            if not silence.busy or silence.by_counts > strict:
+            if not silence.busy or silence.by_counts > threshold:
                 continue
             at_end = silence.start + silence.days == len(days)
-            proven = silence.probability <= strict
+            proven = silence.probability <= threshold
+            # A closed day at the end of the log may be followed by events.
             if at_end and not proven:
-                continue  # it may go on tomorrow
+                continue
             first = days.index[silence.start]
             last = first + pd.Timedelta(days=silence.days - 1)
             verdict = "empty day" if not proven else "end" if at_end else "gap"
             rows.append([kind, first, last, silence.days, silence.expected, silence.probability, verdict])
-    gaps = pd.DataFrame(rows, columns=list(GAPS)).astype(GAPS)
-    return gaps.sort_values(["first", "kind"], ignore_index=True)
+    table = pd.DataFrame(rows, columns=list(GAPS)).astype(GAPS)
+    return table.sort_values(["first", "kind"], ignore_index=True)
 
 
 def gaps(log: Log) -> list[Finding]:
-    """Say on which days feeds stood still, those that did so together in one breath."""
-    found = gaps_of(log)
+    """Report gaps, with the kinds that stopped on the same days in one finding."""
+    table = find_gaps(log)
+    hours = hours_of_people(log)
     findings = []
-    for (first, last), rows in found[found["verdict"] == "gap"].groupby(["first", "last"]):
+    for (first, last), rows in table[table["verdict"] == "gap"].groupby(["first", "last"]):
         kinds, days = list(rows["kind"]), int(rows["days"].iloc[0])
-        hours = hours_of_people(log)
-        others = hours[hours["day"].between(first, last) & ~hours["kind"].isin(kinds)]
+        others = hours["day"].between(first, last) & ~hours["kind"].isin(kinds)
         findings.append(
             Finding(
-                SERIOUS if len(others) else LOOK,
-                f"No {' and no '.join(kinds)} {from_to(first, last)} ({counted(days, 'day')}), when about "
-                f"{rows['expected'].sum():,.0f} were to be expected"
-                + (", while other kinds went on." if len(others) else "."),
+                SERIOUS if others.any() else LOOK,
+                f"No {' and no '.join(kinds)} {from_to(first, last)} ({counted(days, 'day')}), where about "
+                f"{rows['expected'].sum():,.0f} events were expected"
+                + (", while other kinds continued." if others.any() else "."),
                 days,
                 day(first),
-                "If the shop was closed, all is well. Else have these days exported again: recency, "
-                "counts and trends of that time are too low.",
+                "If the shop was closed, nothing is wrong. Otherwise export these days again: until then recency, "
+                "counts and trends around them are wrong.",
             )
         )
     return findings
 
 
 def ends(log: Log) -> list[Finding]:
-    """Say which feeds stopped before the log ends."""
-    found = gaps_of(log)
-    found = found[found["verdict"] == "end"]
+    """Report feeds that stop before the end of the log."""
+    table = find_gaps(log)
     hours, end = hours_of_people(log), log.span[1]
-    goes_on = {first: hours["day"].between(first, end).any() for first in found["first"]}
-    return [
-        Finding(
-            SERIOUS if goes_on[first] else LOOK,
-            f"No {kind} since {day(first)}, "
-            + (
-                f"while the log goes on to {day(end)}"
-                if goes_on[first]
-                else "nor anything else: the log ends there"
+    findings = []
+    for kind, first, last, days, expected, _, verdict in table.itertuples(index=False):
+        if verdict != "end":
+            continue
+        continues = hours["day"].between(first, end).any()
+        rest = f"while the log continues to {day(end)}" if continues else "and no other event"
+        findings.append(
+            Finding(
+                SERIOUS if continues else LOOK,
+                f"No {kind} since {day(first)}, {rest}. About {expected:,.0f} were expected up to {day(last)}.",
+                days,
+                day(first),
+                f"If {kind} was discontinued, leave its features out. Otherwise export the missing days, or use an "
+                f"earlier moment: as_of='{day(first)}'.",
             )
-            + f". About {expected:,.0f} were to be expected up to {day(last)}.",
-            days,
-            day(first),
-            f"If {kind} was given up, leave its features out. Else get the rest, or look at an earlier moment: "
-            f"as_of='{day(first)}'.",
         )
-        for kind, first, last, days, expected, _, _ in found.itertuples(index=False)
-    ]
+    return findings
 
 
 def empty_days(log: Log) -> list[Finding]:
-    """Name single days without events, such as holidays."""
-    found = gaps_of(log)
-    found = found[found["verdict"] == "empty day"]
-    if not len(found):
+    """Report single days without events, such as holidays."""
+    table = find_gaps(log)
+    table = table[table["verdict"] == "empty day"]
+    if not len(table):
         return []
-    days: dict[pd.Timestamp, list[str]] = {}
-    for kind, first, _, n, *_ in found.itertuples(index=False):
-        for date in pd.date_range(first, periods=n):
-            days.setdefault(date, []).append(kind)
-    kinds = list(dict.fromkeys(found["kind"]))
+    days = {
+        date
+        for _, first, _, n, *_ in table.itertuples(index=False)
+        for date in pd.date_range(first, periods=n)
+    }
     return [
         Finding(
             NOTE,
-            f"{counted(len(days), 'day')} without any {' or '.join(kinds)}, in feeds that hardly ever rest.",
+            f"{counted(len(days), 'day')} without any {' or '.join(dict.fromkeys(table['kind']))}, where nearly every "
+            "other day has some.",
             len(days),
             ", ".join(day(date) for date in sorted(days)[:5]),
-            "Holidays, most likely. If not, ask for these days again.",
+            "Probably holidays. If not, export these days again.",
         )
     ]
 
 
 def shifts(log: Log) -> list[Finding]:
-    """Say from when on a feed is on another level."""
+    """Report days from which a feed has another level."""
     findings = []
-    for kind in log.kinds.index:
-        days = daily(log, kind)
+    for kind, days in _feeds(log):
         for shift in level_shifts(days.to_numpy(), days.index.day_of_week.to_numpy()):
             start = days.index[shift.day]
             up = shift.after > shift.before
@@ -158,18 +162,17 @@ def shifts(log: Log) -> list[Finding]:
                     f"{shift.after:,.0f} instead of {shift.before:,.0f}.",
                     int((days.index >= start).sum()),
                     day(start),
-                    "Ask what changed: another tracker, a source that was added or lost, or the business "
-                    "itself. Trends across that day compare two different things.",
+                    "Find out what changed: a new tracker, a source added or lost, or the business itself. Trends "
+                    "across this day compare two different things.",
                 )
             )
     return findings
 
 
 def busiest(log: Log) -> list[Finding]:
-    """Name days on which a feed brought many times what it does around them."""
+    """Report days with many times the usual events."""
     findings = []
-    for kind in log.kinds.index:
-        days = daily(log, kind)
+    for kind, days in _feeds(log):
         for peak in peaks(days.to_numpy(), days.index.day_of_week.to_numpy()):
             first, last = days.index[peak.start], days.index[peak.stop - 1]
             n = int(days[first:last].sum())
@@ -177,11 +180,11 @@ def busiest(log: Log) -> list[Finding]:
                 Finding(
                     NOTE,
                     f"{counted(n, 'event')} of kind {kind} {from_to(first, last)}: up to {times(peak.ratio)} as many "
-                    "a day as around then.",
+                    "a day as usual around then.",
                     n,
                     f"{int(days[first:last].max()):,} on {day(days[first:last].idxmax())}",
-                    "A sale or a campaign, most likely: mind it in totals and trends. Or a file was loaded, and its "
-                    "day taken for that of the events.",
+                    "Probably a sale or a campaign: keep it in mind for totals and trends. Or a file was imported "
+                    "that day, and its events carry the date of the import.",
                 )
             )
     return findings

@@ -1,10 +1,10 @@
-"""What a check may find, and the words for it."""
+"""Define a check, its findings, and how numbers and days are written in them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,15 +18,15 @@ SEVERITIES = (SERIOUS, LOOK, NOTE)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One problem of a log.
 
     Attributes
     ----------
     severity : {"serious", "look", "note"}
     what : str
-        A sentence.
+        The problem, in a sentence.
     count : int
-        Events, orders, days or customers that it concerns.
+        Affected events, orders, days or customers.
     example : str
         One of them.
     advice : str
@@ -42,20 +42,22 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question that is asked of a log.
+    """One check of a log.
 
     Attributes
     ----------
     name : str
-        A word, by which its findings are indexed.
+        A word that indexes its findings.
     question : str
-        What is asked.
+        The question that it answers, as a person would put it.
     find : callable
-        From a log to its findings.
+        Takes a log and returns its findings.
     columns : tuple of str
-        Columns without which it cannot be asked.
+        Columns that it needs.
     kinds : tuple of str
-        Kinds of which it needs one.
+        Kinds of event, of which it needs one.
+    argument : str
+        Argument of ``check_events`` that it needs.
     """
 
     name: str
@@ -63,19 +65,22 @@ class Check:
     find: Callable[[Log], list[Finding]]
     columns: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    argument: str = ""
 
     def lacks(self, log: Log) -> str:
-        """Say what the log lacks for this question; nothing where it can be asked."""
+        """Return what the log lacks for this check, or an empty text."""
         missing = [column for column in self.columns if column not in log.columns]
         if missing:
             return f"no column {' or '.join(missing)}"
         if self.kinds and not set(self.kinds) & set(log.kinds.index):
-            return f"no event of kind {self.kinds[0]}" + (" or the like" if len(self.kinds) > 1 else "")
+            return f"no event of kind {self.kinds[0]}" + (" or similar" if len(self.kinds) > 1 else "")
+        if self.argument and getattr(log, self.argument) is None:
+            return f"{self.argument} was not given"
         return ""
 
 
 def share(part: float, whole: float) -> str:
-    """Return a share as a percentage that is not rounded to nothing."""
+    """Return a share as a percentage; a small one is never rounded to 0."""
     value = part / whole if whole else 0.0
     if 0 < value < 0.001:
         return "less than 0.1 %"
@@ -83,7 +88,7 @@ def share(part: float, whole: float) -> str:
 
 
 def day(moment: pd.Timestamp) -> str:
-    """Return a day as it is written here."""
+    """Return a day as text."""
     return f"{moment:%Y-%m-%d}"
 
 
@@ -93,5 +98,10 @@ def from_to(first: pd.Timestamp, last: pd.Timestamp) -> str:
 
 
 def times(ratio: float) -> str:
-    """Return how many times as much."""
+    """Return a ratio as text, such as "12 times"."""
     return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+
+
+def row_as_text(row: dict[str, Any], columns: list[str]) -> str:
+    """Return the known values of a row as text, such as "customer_id=7, amount=3.0"."""
+    return ", ".join(f"{column}={row[column]}" for column in columns if row[column] is not None)

@@ -1,4 +1,4 @@
-"""The log as checks see it: a few passes in the engine, each made once and small when it arrives here."""
+"""Run the queries that several checks share, each once per log."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """Events, and what is asked of them more than once.
+    """Events, with the query results that several checks use.
 
     Attributes
     ----------
     events : Events
     zone : str
-        In which days, months and hours are counted.
+        Time zone of days, months and hours.
     as_of : Timestamp or None
-        The moment up to which there should be events, in UTC.
+        Moment up to which events are expected, in UTC.
     births : Series or None
-        Since when each customer is known, by customer.
+        Moment since when each customer is known, by customer.
+    results : dict
+        Results of functions decorated with ``@once``.
     """
 
     events: Events
     zone: str
     as_of: pd.Timestamp | None = None
     births: pd.Series | None = None
-    known: dict[str, Any] = field(default_factory=dict, repr=False)
+    results: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def table(self) -> ir.Table:
@@ -57,31 +59,31 @@ class Log:
     def dialect(self) -> str:
         return dialect_of(self.table)
 
-    def answer(self, query: ir.Table) -> pd.DataFrame:
+    def run(self, query: ir.Table) -> pd.DataFrame:
         """Run a query and return its rows."""
         query = portable(query, self.dialect)
         return run_with_progress(query, query.to_pyarrow, "Checking events").to_pandas()
 
-    def row(self, query: ir.Table) -> dict[str, Any]:
-        """Run a query and return its first row, with None for what is missing."""
-        first = self.answer(query).iloc[0]
+    def first_row(self, query: ir.Table) -> dict[str, Any]:
+        """Run a query and return its first row, with None for missing values."""
+        first = self.run(query).iloc[0]
         return {name: None if pd.isna(value) else value for name, value in first.items()}
 
     @functools.cached_property
-    def is_own(self) -> bool:
-        """Whether the events live in segkit's own engine."""
+    def is_embedded(self) -> bool:
+        """Whether the events are in segkit's own engine."""
         return is_embedded(self.table)
 
-    def held(self, query: ir.Table) -> ir.Table:
-        """Return a computed copy of a query, where the events live in segkit's own engine."""
-        return materialise(query, "Checking events") if self.is_own else query
+    def materialise(self, query: ir.Table) -> ir.Table:
+        """Return a computed copy of a query where the events are in segkit's own engine, else the query."""
+        return materialise(query, "Checking events") if self.is_embedded else query
 
-    def beside(self, columns: dict[str, pd.Series]) -> ir.Table:
+    def small_table(self, columns: dict[str, pd.Series]) -> ir.Table:
         """Return a few rows as a table that can be joined to the events."""
         import pyarrow as pa
 
         table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
-        if self.is_own:
+        if self.is_embedded:
             return table_of(table)
         kinds = {
             name: TYPE_OF["time"] if pa.types.is_timestamp(kind.type) else "string"
@@ -101,7 +103,7 @@ class Log:
     def hours_of(self, t: ir.Table) -> pd.DataFrame:
         """Count events of each kind and hour: `kind`, `hour` (UTC), `local`, `day`, `events`, `on_hour`, `on_minute`.
 
-        An hour here is a quarter of one where the zone is not whole hours away from UTC.
+        In zones that are not whole hours away from UTC, quarters of an hour are counted.
         """
         whole = self._whole_hours
         step = t.timestamp.truncate("h") if whole else t.timestamp.bucket(minutes=15)
@@ -111,7 +113,7 @@ class Log:
             on_hour=(clock == clock.truncate("h")).sum(),
             on_minute=(clock == clock.truncate("m")).sum(),
         )
-        hours = self.answer(grouped).sort_values(["kind", "hour"], ignore_index=True)
+        hours = self.run(grouped).sort_values(["kind", "hour"], ignore_index=True)
         hours["hour"] = hours["hour"].astype("datetime64[us]")
         hours["local"] = hours["hour"].dt.tz_localize("UTC").dt.tz_convert(self.zone).dt.tz_localize(None)
         hours["day"] = hours["local"].dt.normalize()
@@ -131,29 +133,28 @@ class Log:
 
     @functools.cached_property
     def total(self) -> int:
+        """All events."""
         return int(self.kinds.sum())
 
     @functools.cached_property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """The first and last day of the log, without the few events that lie far from all others."""
+        """First and last day of the log, without a few events far from all others."""
         in_time = self.hours if self.as_of is None else self.hours[self.hours["hour"] < self.as_of]
-        days = (in_time if len(in_time) else self.hours).groupby("day")["events"].sum()
-        return bulk(days)
+        return main_span((in_time if len(in_time) else self.hours).groupby("day")["events"].sum())
 
     @functools.cached_property
     def last_full_day(self) -> pd.Timestamp:
-        """The last day on which a feed had until midnight to bring something."""
+        """Last day that is over: the one before `as_of`, or before the last event."""
         if self.as_of is None:
             return self.span[1] - pd.Timedelta(days=1)
-        return self.as_of.tz_localize("UTC").tz_convert(self.zone).tz_localize(
-            None
-        ).normalize() - pd.Timedelta(days=1)
+        local = self.as_of.tz_localize("UTC").tz_convert(self.zone).tz_localize(None)
+        return local.normalize() - pd.Timedelta(days=1)
 
     @functools.cached_property
     def by_customer(self) -> ir.Table:
-        """Each customer's events of each kind: `customer_id`, `kind`, `events`, `first`, `last`."""
+        """Events of each customer and kind: `customer_id`, `kind`, `events`, `first`, `last`."""
         t = self.table
-        return self.held(
+        return self.materialise(
             t.group_by("customer_id", "kind").agg(
                 events=t.count(), first=t.timestamp.min(), last=t.timestamp.max()
             )
@@ -161,44 +162,39 @@ class Log:
 
     @functools.cached_property
     def customers(self) -> ir.Table:
-        """Each customer's events: `customer_id`, `events`."""
+        """Events of each customer: `customer_id`, `events`."""
         t = self.by_customer
-        return self.held(t.group_by("customer_id").agg(events=t.events.sum()))
+        return self.materialise(t.group_by("customer_id").agg(events=t.events.sum()))
 
     @functools.cached_property
     def n_customers(self) -> int:
-        return int(self.row(self.customers.agg(n=self.customers.count()))["n"])
+        return int(self.first_row(self.customers.agg(n=self.customers.count()))["n"])
 
     @functools.cached_property
     def resolution(self) -> pd.Series:
-        """How exact the times of each kind are, in seconds: 1, 60, 3600, or 86400 where they are dates."""
+        """Precision of the times of each kind, in seconds: 1, 60, 3600, or 86400 for dates."""
         sums = self.hours.groupby("kind")[["events", "on_hour", "on_minute"]].sum()
-        midnight = self.at_midnight
-        exact = pd.Series(1, index=sums.index)
-        exact[sums["on_minute"] >= 0.99 * sums["events"]] = 60
-        exact[sums["on_hour"] >= 0.99 * sums["events"]] = 3600
-        exact[midnight >= 0.99 * sums["events"]] = 86400
-        return exact
+        precision = pd.Series(1, index=sums.index)
+        precision[sums["on_minute"] >= 0.99 * sums["events"]] = 60
+        precision[sums["on_hour"] >= 0.99 * sums["events"]] = 3600
+        precision[self.at_midnight >= 0.99 * sums["events"]] = 86400
+        return precision
 
     @functools.cached_property
     def at_midnight(self) -> pd.Series:
-        """Events of each kind at exactly 00:00:00, on the clocks of the zone."""
+        """Events of each kind at exactly 00:00:00 local time."""
         on_midnight = self.hours["on_hour"].where(self.hours["local"] == self.hours["day"], 0)
         return on_midnight.groupby(self.hours["kind"]).sum()
 
     def local(self, column: ir.Column) -> ir.Column:
-        """Return what clocks in the zone show."""
+        """Return local times."""
         return local_time(column, self.zone, self.dialect)
-
-    def day_of(self, column: ir.Column) -> ir.Column:
-        """Return the day in the zone, as a time."""
-        return self.local(column).truncate("D")
 
     @functools.cached_property
     def coverage(self) -> pd.DataFrame:
-        """Events and customers of each kind and month; `days` is how many days of the month the log spans."""
+        """Events and customers of each kind and month, and `days` of the month within the log."""
         t = self.table.mutate(month=self.local(self.table.timestamp).truncate("M"))
-        months = self.answer(
+        months = self.run(
             t.group_by("kind", "month").agg(events=t.count(), customers=t.customer_id.nunique())
         )
         months["month"] = months["month"].astype("datetime64[us]").dt.normalize()
@@ -210,8 +206,8 @@ class Log:
         return months.astype({"events": "int64", "customers": "int64"})
 
 
-def bulk(days: pd.Series, *, few: float = 0.01, apart: int = 90) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return the first and last day of a log, without a few events that lie far from all others.
+def main_span(days: pd.Series, *, few: float = 0.01, apart: int = 90) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the first and last day of a log, without a few events far from all others.
 
     Parameters
     ----------
@@ -220,7 +216,7 @@ def bulk(days: pd.Series, *, few: float = 0.01, apart: int = 90) -> tuple[pd.Tim
     few : float, default=0.01
         Share of the events that may be left out on either side.
     apart : int, default=90
-        Days without any event from which on others are far.
+        Days without events that make others far.
     """
     gaps = days.index.to_series().diff().dt.days.fillna(0)
     share = days.cumsum() / days.sum()
@@ -232,17 +228,17 @@ def bulk(days: pd.Series, *, few: float = 0.01, apart: int = 90) -> tuple[pd.Tim
 
 
 def once(function: Callable[[Log], T]) -> Callable[[Log], T]:
-    """Let a function answer each log once, and keep the answer with the log."""
+    """Run a function once per log, and keep its result with the log."""
 
     @functools.wraps(function)
-    def known(log: Log) -> T:
-        if function.__name__ not in log.known:
-            log.known[function.__name__] = function(log)
-        return log.known[function.__name__]
+    def stored(log: Log) -> T:
+        if function.__name__ not in log.results:
+            log.results[function.__name__] = function(log)
+        return log.results[function.__name__]
 
-    return known
+    return stored
 
 
 def one_of(column: ir.Column, values: Iterable[Any]) -> ir.BooleanColumn:
-    """Say whether a column holds one of some values; as a list, DuckDB would join them."""
+    """Return whether a column holds one of some values; DuckDB would join a list of them, which is slower."""
     return functools.reduce(operator.or_, (column == value for value in values))
