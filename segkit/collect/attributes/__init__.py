@@ -1,1 +1,1 @@
-"""Read who the customers are: attributes, each tagged with its basis."""
+"""Read attributes of customers, each tagged with its basis of segmentation."""

@@ -1,4 +1,4 @@
-"""What of a source becomes an attribute: settled before a row is read."""
+"""Resolve the arguments of read_attributes before any row is read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Named = str | Iterable[str] | Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What of a source becomes an attribute.
+class Selection:
+    """The columns of a source that become attributes.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Wanted:
     regions : dict of str to Region
     scales : dict of str to Scale
     lower : bool
-        Whether ids that are e-mail addresses are made small letters.
+        Whether ids with an "@" are converted to lower case.
     """
 
     customer_id: str
@@ -47,7 +47,7 @@ class Wanted:
         return [*self.columns, *self.regions, *self.scales]
 
     @property
-    def read(self) -> list[str]:
+    def needed(self) -> list[str]:
         """Each column of the source that is needed, once, without the ids."""
         needed = [column for _, column in self.columns.values()]
         needed += [region.column for region in self.regions.values()]
@@ -55,51 +55,53 @@ class Wanted:
         return list(dict.fromkeys(needed))
 
 
-def all_wanted(
+def select_columns(
     source: Source,
     customer_id: str,
-    tagged: Mapping[str, Named],
-    regions: Mapping[str, Any],
-    scales: Mapping[str, Any],
+    by_basis: Mapping[str, Named],
+    regions: Mapping[str, Any] | None,
+    scales: Mapping[str, Any] | None,
     preset: str | None,
-) -> Wanted:
-    """Settle what is to be read, and say so where the source does not have it."""
+) -> Selection:
+    """Return the columns to read, or raise where the source does not have them."""
+    regions, scales = ({} if mapping is None else mapping for mapping in (regions, scales))
     _check_arguments(customer_id, regions, scales, preset)
-    there = source.table.columns
-    columns = {
-        name: (basis, column)
-        for basis, said in tagged.items()
-        for name, column in _named(basis, said).items()
-    }
-    if len(columns) < sum(len(_named(basis, said)) for basis, said in tagged.items()):
-        every = [name for basis, said in tagged.items() for name in _named(basis, said)]
-        twice = next(name for name in every if every.count(name) > 1)
+    named = [
+        (name, basis, column)
+        for basis, names in by_basis.items()
+        for name, column in _named(basis, names).items()
+    ]
+    columns = {name: (basis, column) for name, basis, column in named}
+    if len(columns) < len(named):
+        names = [name for name, *_ in named]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(
-            f"The attribute {twice!r} was named under two bases. Say one: a column segments by one basis."
+            f"The attribute {twice!r} was named under two bases. Name it under one: each attribute has one basis."
         )
     if preset is not None:
         customer_id, known = _of_preset(source, preset, customer_id)
-        columns = {name: found for name, found in known.items() if name not in columns} | columns
+        columns = {name: column for name, column in known.items() if name not in columns} | columns
         columns = dict(sorted(columns.items(), key=lambda pair: BASES.index(pair[1][0])))
-    wanted = Wanted(
+    selection = Selection(
         customer_id,
         columns,
-        {name: as_region(name, said) for name, said in regions.items()},
-        {name: as_scale(name, said) for name, said in scales.items()},
+        {name: as_region(name, region) for name, region in regions.items()},
+        {name: as_scale(name, scale) for name, scale in scales.items()},
         preset is not None,
     )
-    if not wanted.names:
+    if not selection.names:
         raise ValueError(
-            f"No column of {source.name} was named. It has {listed(there, 30)}. Say which describe the "
-            'customer, and on which basis: read_attributes(…, demographic=["age"], psychographic=["attitude"]).'
+            f"No column of {source.name} was named. It has {listed(source.table.columns, 30)}. Name those that "
+            "describe the customer, each under its basis: "
+            'read_attributes(…, demographic=["age"], psychographic=["attitude"]).'
         )
-    for i, name in enumerate(wanted.names):
-        check_clash(wanted.names[:i], [name], "Two attributes would be called")
-    _check_there(source, "customer_id", customer_id)
-    _check_no_id(wanted)
-    for column in wanted.read:
-        _check_there(source, "", column)
-    return wanted
+    for i, name in enumerate(selection.names):
+        check_clash(selection.names[:i], [name], "Two attributes would be called")
+    _check_exists(source, "customer_id", customer_id)
+    _check_no_id(selection)
+    for column in selection.needed:
+        _check_exists(source, "", column)
+    return selection
 
 
 def _check_arguments(customer_id: Any, regions: Any, scales: Any, preset: Any) -> None:
@@ -111,60 +113,58 @@ def _check_arguments(customer_id: Any, regions: Any, scales: Any, preset: Any) -
     check_mapping("scales", scales, "{'thrift': Scale(['careful', 'compares'])}")
 
 
-def check_mapping(argument: str, said: Any, example: str) -> None:
-    """Refuse what is no mapping from the names of attributes.
-
-    Raises
-    ------
-    TypeError
-    """
-    if not isinstance(said, Mapping) or not all(isinstance(name, str) and name.strip() for name in said):
-        raise TypeError(f"{argument}={said!r} should say each attribute's name: {argument}={example}.")
+def check_mapping(argument: str, value: Any, example: str) -> None:
+    """Raise a TypeError unless an argument is a mapping by attribute name."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name.strip() for name in value):
+        raise TypeError(
+            f"{argument}={value!r} should be a dict with each attribute's name: {argument}={example}."
+        )
 
 
-def _named(basis: str, said: Named) -> dict[str, str]:
-    if isinstance(said, str):
-        said = (said,)
-    names = list(said) if isinstance(said, Iterable) else [None]
-    columns = list(said.values()) if isinstance(said, Mapping) else names
+def _named(basis: str, value: Named) -> dict[str, str]:
+    """Return the source's columns by attribute name."""
+    if isinstance(value, str):
+        value = (value,)
+    names = list(value) if isinstance(value, Iterable) else [None]
+    columns = list(value.values()) if isinstance(value, Mapping) else names
     if not all(isinstance(word, str) for word in (*names, *columns)) or not all(map(str.strip, names)):
-        raise TypeError(f"{basis}={said!r} should name columns: ['age'], or {{'age': 'Year of birth'}}.")
+        raise TypeError(f"{basis}={value!r} should name columns: ['age'], or {{'age': 'Year of birth'}}.")
     return dict(zip(names, columns, strict=True))
 
 
-def _check_no_id(wanted: Wanted) -> None:
-    """Refuse the ids as an attribute: they are the index, and no two customers share one."""
-    for basis, column in wanted.columns.values():
-        if column == wanted.customer_id:
+def _check_no_id(selection: Selection) -> None:
+    """Raise if the customer id is an attribute: no two customers share one."""
+    for basis, column in selection.columns.values():
+        if column == selection.customer_id:
             raise ValueError(
-                f"{basis} names {column!r}, which holds the ids of customers: each has another, so it makes no "
-                f"segments. Leave it out of {basis}."
+                f"{basis} names {column!r}, the customer id. It differs for each customer, so it cannot form segments. "
+                f"Leave it out of {basis}."
             )
-    for name in wanted.names:
+    for name in selection.names:
         if name.lower() == "customer_id":
             raise ValueError(
-                f"An attribute would be called {name!r}, as the ids are. Give it another name: "
+                f"An attribute cannot be called {name!r}, the name of the customer id. Give it another name: "
                 f"demographic={{'other_id': {name!r}}}."
             )
 
 
-def _check_there(source: Source, what: str, column: str) -> None:
-    there = source.table.columns
-    if column not in there:
-        hint = f'Say which one holds the ids: {what}="…".' if what else "Name one of these."
+def _check_exists(source: Source, argument: str, column: str) -> None:
+    columns = source.table.columns
+    if column not in columns:
+        hint = f'Name the column of the ids: {argument}="…".' if argument else "Name one of these."
         raise ValueError(
-            f"{source.name} has no column {column!r}.{did_you_mean(str(column), there)} Its columns are "
-            f"{listed(there, 30)}. {hint}"
+            f"{source.name} has no column {column!r}.{did_you_mean(str(column), columns)} Its columns are "
+            f"{listed(columns, 30)}. {hint}"
         )
 
 
 def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[str, tuple[str, str]]]:
-    """Return the column of ids and the attributes that a preset knows, of those that the source has."""
+    """Return the column of ids, and the attributes of a preset that the source has."""
     check_is_name(name)
     if name not in ATTRIBUTE_PRESETS:
         raise ValueError(
-            f"There is no preset {name!r} of attributes.{did_you_mean(str(name), ATTRIBUTE_PRESETS)} There are "
-            f"{', '.join(ATTRIBUTE_PRESETS)}. Leave it out and name the columns."
+            f"There is no preset {name!r} for attributes.{did_you_mean(str(name), ATTRIBUTE_PRESETS)} The presets are "
+            f"{', '.join(ATTRIBUTE_PRESETS)}. Choose one, or leave preset out and name the columns."
         )
     preset = ATTRIBUTE_PRESETS[name]
     lower = {column.lower(): column for column in source.table.columns}
@@ -183,15 +183,19 @@ def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[s
     return customer_id, columns
 
 
-def as_declared(
-    source: Any, wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Iterable]
+def add_frame_types(
+    source: Any,
+    selection: Selection,
+    types: Mapping[str, str] | None,
+    ordered: Mapping[str, Iterable] | None,
 ) -> tuple[dict[str, str], dict[str, Iterable]]:
-    """Add what a frame says of its own columns: its categories stay categories, in their own order."""
+    """Return types and order of columns, with those of a DataFrame's own categories added."""
+    types, ordered = {} if types is None else types, {} if ordered is None else ordered
     check_mapping("types", types, "{'born': 'age'}")
     check_mapping("ordered", ordered, "{'size': ['S', 'M', 'L']}")
     types, ordered = dict(types), dict(ordered)
     if isinstance(source, pd.DataFrame):
-        for name, (_, column) in wanted.columns.items():
+        for name, (_, column) in selection.columns.items():
             kind = source.dtypes.get(column)
             if isinstance(kind, pd.CategoricalDtype) and name not in types and name not in ordered:
                 if kind.ordered:
@@ -201,24 +205,25 @@ def as_declared(
     return types, ordered
 
 
-def check_types(wanted: Wanted, types: Mapping[str, str], ordered: Mapping[str, Iterable]) -> None:
-    for argument, said in (("types", types), ("ordered", ordered)):
-        for name in said:
-            if name not in wanted.columns:
+def check_types(selection: Selection, types: Mapping[str, str], ordered: Mapping[str, Iterable]) -> None:
+    """Raise unless `types` and `ordered` name attributes and possible types."""
+    for argument, names in (("types", types), ("ordered", ordered)):
+        for name in names:
+            if name not in selection.columns:
                 raise ValueError(
-                    f"{argument} names {name!r}, which is not among the attributes."
-                    f"{did_you_mean(str(name), wanted.columns)} "
-                    f"They are {listed(list(wanted.columns), 30)}."
+                    f"{argument} names {name!r}, which is not an attribute."
+                    f"{did_you_mean(str(name), selection.columns)} "
+                    f"The attributes are {listed(list(selection.columns), 30)}."
                 )
-    for name, how in types.items():
-        if how not in TYPES:
+    for name, type_ in types.items():
+        if type_ not in TYPES:
             raise ValueError(
-                f"types says that {name!r} is {how!r}.{did_you_mean(str(how), TYPES)} It can be {', '.join(TYPES)}."
+                f"types has {type_!r} for {name!r}.{did_you_mean(str(type_), TYPES)} Choose one of {', '.join(TYPES)}."
             )
         if name in ordered:
-            raise ValueError(f"Both types and ordered say what {name!r} is. Leave one out.")
+            raise ValueError(f"Both types and ordered have {name!r}. Leave one out.")
     for name, levels in ordered.items():
         if isinstance(levels, str) or not isinstance(levels, Iterable):
             raise TypeError(
-                f"ordered says {levels!r} of {name!r}. It should list its words, the lowest first."
+                f"ordered has {levels!r} for {name!r}. It should list the words of {name!r}, the lowest first."
             )

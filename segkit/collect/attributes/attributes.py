@@ -1,4 +1,4 @@
-"""What is known of customers, as one table whose columns are tagged with their basis."""
+"""Hold attributes of customers in one table whose columns have a basis."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from segkit.core.schema import BASES
 
 @dataclass(frozen=True, eq=False)
 class Attributes:
-    """Who the customers are: what was read, on which basis, and what had to be set aside.
+    """Attributes of customers, with the basis of each column, and what could not be read.
 
     Made by :func:`read_attributes`; joined with ``+``; ``attributes[["age", "income"]]`` keeps some columns.
 
     Attributes
     ----------
     table : DataFrame of shape (n_customers, n_attributes)
-        Indexed by `customer_id` (text, sorted). Numbers are float64, words are categories; what is
-        unknown is missing.
+        Indexed by `customer_id` (text, sorted). Numbers are float64, words are categories; unknown values
+        are missing.
     about : DataFrame of shape (n_attributes, 4)
         Indexed by `attribute`, in the order of the columns: its `basis`, `unit`, `source` and `meaning`.
     refused : DataFrame
-        Rows that could not be used: columns `reason`, `count`, `example`. The rows of the source are
-        those of `table` and the sum of `count`, never less.
+        Rows that could not be used: columns `reason`, `count`, `example`. The rows of `table` and the sum of
+        `count` add up to the rows of the source.
     blanked : DataFrame
-        Values that could not be used in rows that are: columns `column`, `reason`, `count`, `example`.
+        Values that could not be used, in rows that could: columns `column`, `reason`, `count`, `example`.
     scales : DataFrame of shape (n_scales, 6)
-        Indexed by `scale`: number of `items`, of customers `n` who answered all of them, Cronbach's
-        `alpha` with its 95 % interval `low` to `high`, and what it `says`.
+        Indexed by `scale`: number of `items`, number `n` of customers with complete answers, Cronbach's
+        `alpha` with its 95 % interval `low` to `high`, and its meaning in words, `says`.
     items : DataFrame of shape (n_items, 5)
-        Indexed by `scale` and `item`: `reversed`, how many `answered`, their `mean`, the correlation
-        `with_rest` of the items, and `alpha_without` this one.
+        Indexed by `scale` and `item`: `reversed`, number of customers who `answered`, their `mean`, the
+        correlation `with_rest` of the items, and `alpha_without` this one.
     untagged : tuple of str
-        Columns of the source that were not named, and so left out.
+        Columns of the source that were not named, and are left out.
     sources : tuple of str
-        What was read.
+        Names of the sources.
     as_of : Timestamp or None
-        The moment at which ages and days are counted.
+        The moment of ages and days.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Attributes:
     as_of: pd.Timestamp | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", self.table.copy(deep=False))  # its notes are ours, not the caller's
+        object.__setattr__(self, "table", self.table.copy(deep=False))  # so that the caller's attrs stay
         self.table.attrs["segkit"] = {
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
             "sources": list(self.sources),
@@ -105,10 +105,10 @@ class Attributes:
         Raises
         ------
         ValueError
-            If there is no such basis.
+            If a basis does not exist.
         """
-        wanted = check_bases(bases)
-        return tuple(name for name, basis in self.bases.items() if basis in wanted)
+        chosen = check_bases(bases)
+        return tuple(name for name, basis in self.bases.items() if basis in chosen)
 
     def __getitem__(self, names: Sequence[str]) -> Attributes:
         if isinstance(names, str):
@@ -120,7 +120,7 @@ class Attributes:
         for name in names:
             if name not in self.table.columns:
                 raise ValueError(
-                    f"There is no attribute {name!r}.{did_you_mean(str(name), self.columns)} There are "
+                    f"There is no attribute {name!r}.{did_you_mean(str(name), self.columns)} The attributes are "
                     f"{', '.join(self.columns)}."
                 )
         if len(set(names)) < len(names):
@@ -140,8 +140,7 @@ class Attributes:
         check_clash(self.columns, other.columns, "The two tables of attributes both have")
         if None not in (self.as_of, other.as_of) and self.as_of != other.as_of:
             raise ValueError(
-                f"The ages of one are as of {self.as_of}, those of the other as of {other.as_of}. "
-                "Read both at one moment."
+                f"The first attributes are as of {self.as_of}, the second as of {other.as_of}. Read both with one as_of."
             )
         refused = pd.concat([self.refused, other.refused], ignore_index=True)
         refused = refused.groupby("reason", sort=False).agg(
@@ -161,7 +160,7 @@ class Attributes:
 
     def __repr__(self) -> str:
         lines = [f"Attributes of {self._in_words()}"]
-        lines += [f"  {name}: {said}" for name, said in self._scales_in_words().items()]
+        lines += [f"  {row.Index}: {scale_in_words(row)}" for row in self.scales.itertuples()]
         return "\n".join(lines)
 
     def _in_words(self) -> str:
@@ -174,57 +173,59 @@ class Attributes:
             parts.append(f"left out: {listed(self.untagged, 6)}")
         return f"{counted(len(self.table), 'customer')}: {'; '.join(parts)}"
 
-    def _scales_in_words(self) -> dict[str, str]:
-        return {row.Index: scale_in_words(row) for row in self.scales.itertuples()}
-
     def _repr_html_(self) -> str:
         columns = [
-            [self.about.at[name, "basis"], name, held(self.table[name]), _missing(self.table[name])]
+            [
+                self.about.at[name, "basis"],
+                name,
+                values_in_words(self.table[name]),
+                _missing(self.table[name]),
+            ]
             for basis in BASES
             for name in self.of(basis)
         ]
-        tables = [_html_table(["basis", "attribute", "holds", "missing"], columns)]
+        tables = [_html_table(["basis", "attribute", "values", "missing"], columns)]
         if len(self.scales):
             rows = [
                 [row.Index, int(row.items), int(row.n), _alpha(row), row.says]
                 for row in self.scales.itertuples()
             ]
             tables.append(
-                _html_table(["scale", "items", "answered all", "Cronbach's alpha", "that is"], rows)
+                _html_table(["scale", "items", "complete answers", "Cronbach's alpha", "in words"], rows)
             )
         if len(self.refused):
             tables.append(
-                _html_table(["rows refused because", "rows", "for example"], self.refused.to_numpy().tolist())
+                _html_table(["reason for refusing rows", "rows", "example"], self.refused.to_numpy().tolist())
             )
         if len(self.blanked):
             rows = self.blanked[["reason", "count", "example"]].to_numpy().tolist()
-            tables.append(_html_table(["values set aside because", "values", "for example"], rows))
-        said = f"<p><b>Attributes</b> from {html.escape(', '.join(self.sources))}: {html.escape(self._in_words())}</p>"
-        return said + "".join(tables)
+            tables.append(_html_table(["reason for setting values aside", "values", "example"], rows))
+        title = f"<p><b>Attributes</b> from {html.escape(', '.join(self.sources))}: {html.escape(self._in_words())}</p>"
+        return title + "".join(tables)
 
 
 def check_bases(bases: str | Iterable[str]) -> tuple[str, ...]:
-    """Return bases, or say that there is none of that name."""
+    """Return bases as a tuple, or raise if one does not exist."""
     if not isinstance(bases, Iterable):
         raise TypeError(f"bases={bases!r} should be one or several of {', '.join(BASES)}.")
-    wanted = (bases,) if isinstance(bases, str) else tuple(bases)
-    for basis in wanted:
+    chosen = (bases,) if isinstance(bases, str) else tuple(bases)
+    for basis in chosen:
         if basis not in BASES:
             raise ValueError(
-                f"There is no basis {basis!r}.{did_you_mean(str(basis), BASES)} There are {', '.join(BASES)}."
+                f"There is no basis {basis!r}.{did_you_mean(str(basis), BASES)} The bases are {', '.join(BASES)}."
             )
-    return wanted
+    return chosen
 
 
 def check_clash(ours: Iterable[str], theirs: Iterable[str], who: str) -> None:
-    """Refuse names that are the same, also but for capitals: no database could tell them apart."""
+    """Raise if two names are equal except for capitals, which databases ignore."""
     lower = {str(name).lower(): str(name) for name in ours}
     for name in theirs:
         if str(name).lower() in lower:
             other = lower[str(name).lower()]
             both = repr(other) if other == name else f"{other!r} and {name!r}"
             raise ValueError(
-                f"{who} {both}. Give one of them another name as it is read: read_attributes(…, "
+                f"{who} {both}. Give one of them another name: read_attributes(…, "
                 f"demographic={{'own_{str(name).lower()}': {name!r}}})."
             )
 
@@ -238,24 +239,24 @@ def _joined(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 
 def scale_in_words(row: Any) -> str:
-    """Say how consistent a scale is, from its row in ``Attributes.scales``."""
-    return f"Cronbach's alpha {_alpha(row)} of {row.items} items, answered by {row.n:,}: {row.says}"
+    """Describe the consistency of a scale, from its row in ``Attributes.scales``."""
+    return f"Cronbach's alpha {_alpha(row)} of {row.items} items, {row.n:,} complete answers: {row.says}"
 
 
 def _alpha(row: Any) -> str:
     return "unknown" if pd.isna(row.alpha) else f"{row.alpha:.2f} ({row.low:.2f} to {row.high:.2f})"
 
 
-def held(values: pd.Series) -> str:
-    """Say in a few words what a column holds."""
+def values_in_words(values: pd.Series) -> str:
+    """Describe the values of a column in a few words."""
     known = values.dropna()
     if not len(known):
         return "nothing"
     if isinstance(values.dtype, pd.CategoricalDtype):
         often = [str(word)[:40] for word in known.value_counts().index[:3]]
         words = counted(known.nunique(), "word")
-        said = f"{words}: {listed(often, 6)}{', …' if known.nunique() > 3 else ''}"
-        return f"ordered, {said}" if values.cat.ordered else said
+        text = f"{words}: {listed(often, 6)}{', …' if known.nunique() > 3 else ''}"
+        return f"ordered, {text}" if values.cat.ordered else text
     return f"{known.min():,.4g} to {known.max():,.4g}, median {known.median():,.4g}"
 
 

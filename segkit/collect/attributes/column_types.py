@@ -1,4 +1,4 @@
-"""One column of a source as a number, a category, an age or a count of days; what cannot be read is counted."""
+"""Read a column as numbers, categories, ages or days, and count the values that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from segkit.collect.values import MISSING_WORDS
 from segkit.core.messages import did_you_mean
 
 TYPES = ("number", "category", "age", "days")
-OLDEST = 110  # years: of a thousand million people a few hundred are older, of customers none
+OLDEST = 110  # years; hardly any person is older
 YEARS = (1800, 2200)
-NO_WORD = [word for word in MISSING_WORDS if word != "None"]  # "None" may well be an answer
-NO_NUMBER = [*MISSING_WORDS, "NA"]  # as R writes it; as a word it is Namibia
-MANY = 20  # different numbers: fewer, with a few words among them, are likely bands such as 1, 2, 3, "4+"
+NO_WORD = [word for word in MISSING_WORDS if word != "None"]  # "None" may be an answer
+NO_NUMBER = [*MISSING_WORDS, "NA"]  # R's missing number; among words it is Namibia
+MANY = 20  # different numbers; fewer, with a few words among them, are bands such as 1, 2, 3, "4+"
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
-CODE = r"0\d+"  # a number would lose what it begins with
+CODE = r"0\d+"  # a number would lose the leading 0
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A column of the source as each of the things that it might be.
+    """A column of the source, converted to words, numbers and dates.
 
     Attributes
     ----------
     name, source : str
-        What the source calls it, and what to call the source.
+        Names of the column and of the source.
     kind : {"text", "number", "truth", "date"}
-        What the source says that it holds.
+        Type of the column in the source.
     words : Series of str
-        Stripped, nothing taken for missing yet.
+        Stripped; words such as "NULL" are kept.
     numbers : Series of float
     dates : Series of datetime
-        Missing where it is text.
+        Missing for a column of text.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Raw:
     dates: pd.Series
 
     @property
-    def answered(self) -> pd.Series:
-        """The words, without those that mean that there is none."""
+    def known_words(self) -> pd.Series:
+        """The words, missing where they are "NULL", "N/A" and the like."""
         return self.words.mask(self.words.isin(NO_WORD))
 
 
 @dataclass(frozen=True)
 class Blank:
-    """Values of one column that were set aside, though their rows are used."""
+    """Values of a column that were set aside, though their rows are used."""
 
     column: str
     reason: str
@@ -64,7 +64,7 @@ class Blank:
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it was read."""
+    """A column after reading."""
 
     values: pd.Series
     unit: str
@@ -73,7 +73,7 @@ class Column:
 
 
 def words_of(values: pd.Series) -> pd.Series:
-    """Return values as words, whole numbers without the ``.0`` that a missing neighbour gave them."""
+    """Return values as words, whole numbers without a trailing ``.0``."""
     if pd.api.types.is_float_dtype(values.dtype) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
     if not pd.api.types.is_string_dtype(values.dtype) or pd.api.types.is_object_dtype(values.dtype):
@@ -82,7 +82,7 @@ def words_of(values: pd.Series) -> pd.Series:
 
 
 def blanked(column: str, reason: str, shown: pd.Series, which: pd.Series) -> list[Blank]:
-    """Return a note on the values that are set aside, or none where there are none."""
+    """Return a list with a note on the values that are set aside, empty if there are none."""
     if not which.any():
         return []
     example = min(shown[which].astype("str"))
@@ -93,24 +93,24 @@ def read_column(
     name: str,
     raw: Raw,
     basis: str,
-    how: str | None,
+    type_: str | None,
     levels: Iterable | None,
     as_of: pd.Timestamp | None,
 ) -> Column:
-    """Read a column as what was said, or else as what it holds.
+    """Read a column as its given type, or as the type of its values.
 
     Parameters
     ----------
     name : str
-        What the attribute will be called.
+        Name of the attribute.
     raw : Raw
     basis : str
-        Of a geographic column whole numbers are codes, such as postcodes.
-    how : {"number", "category", "age", "days"}, optional
+        Whole numbers of a geographic column are codes, such as postcodes.
+    type_ : {"number", "category", "age", "days"}, optional
     levels : iterable, optional
-        The words of an ordered category, lowest first.
+        The words of an ordered category, the lowest first.
     as_of : Timestamp, optional
-        For ages and days.
+        The moment of ages and days.
 
     Returns
     -------
@@ -119,37 +119,38 @@ def read_column(
     Raises
     ------
     ValueError
-        If the column cannot be read so, or what it is cannot be told.
+        If the column cannot be read as this type, or its type is ambiguous.
     """
     if levels is not None:
         return _ordered(raw, levels)
-    how = how or guessed(name, raw, basis)
-    if how == "category":
-        return Column(raw.answered.astype("category"), "category", f"{raw.name} of {raw.source}.")
-    if how in ("number", "truth"):
-        return _number(raw, how)
+    type_ = type_ or infer_type(name, raw, basis)
+    if type_ == "category":
+        return Column(raw.known_words.astype("category"), "category", f"{raw.name} of {raw.source}.")
+    if type_ in ("number", "truth"):
+        return _number(raw, type_)
     if as_of is None:
         raise ValueError(
-            f"The column {raw.name!r} of {raw.source} holds dates, and features are numbers or categories. Say when to "
-            f"look, as_of='2024-07-01', to have the days since then; with types={{{name!r}: 'age'}} it is years."
+            f"The column {raw.name!r} of {raw.source} holds dates, and features are numbers or categories. Add "
+            f"as_of='2024-07-01' to get the days from each date to that moment; with types={{{name!r}: 'age'}} too you "
+            "get years."
         )
-    return _days(raw, as_of) if how == "days" else _age(raw, as_of)
+    return _days(raw, as_of) if type_ == "days" else _age(raw, as_of)
 
 
-def guessed(name: str, raw: Raw, basis: str) -> str:
-    """Say what a column holds: a number, truth, days or category.
+def infer_type(name: str, raw: Raw, basis: str) -> str:
+    """Return the type of a column: "number", "truth", "days" or "category".
 
     Raises
     ------
     ValueError
-        If it is many numbers and a few words, and so either.
+        If many numbers are mixed with a few words.
     """
     whole = bool((raw.numbers.dropna() % 1 == 0).all())
     if raw.kind != "text":
         number = "category" if basis == "geographic" and whole else "number"
         return {"date": "days", "truth": "truth", "number": number}[raw.kind]
-    answered = raw.answered.dropna()
-    words = pd.Series(answered.unique(), dtype="str")
+    known = raw.known_words.dropna()
+    words = pd.Series(known.unique(), dtype="str")
     if not len(words):
         return "category"
     if words.str.lower().isin(list(TRUTH)).all():
@@ -158,22 +159,22 @@ def guessed(name: str, raw: Raw, basis: str) -> str:
         return "days"
     if (basis == "geographic" and whole) or words.str.fullmatch(CODE).any():
         return "category"
-    said = answered[~answered.isin(NO_NUMBER)]
-    numeric = raw.numbers[said.index].notna()
-    if len(said) and numeric.all():
+    known = known[~known.isin(NO_NUMBER)]
+    numeric = raw.numbers[known.index].notna()
+    if len(known) and numeric.all():
         return "number"
-    if numeric.mean() >= 0.9 and said[numeric].nunique() > MANY:
+    if numeric.mean() >= 0.9 and known[numeric].nunique() > MANY:
         raise ValueError(
             f"The column {raw.name!r} of {raw.source} holds {int(numeric.sum()):,} numbers and "
-            f"{int((~numeric).sum()):,} words, such as {min(said[~numeric])!r}. Say which it is: "
-            f"types={{{name!r}: 'number'}} sets the words aside, 'category' keeps all as words."
+            f"{int((~numeric).sum()):,} words, such as {min(known[~numeric])!r}. Choose its type: "
+            f"types={{{name!r}: 'number'}} sets the words aside, 'category' keeps all values as words."
         )
     return "category"
 
 
-def _number(raw: Raw, how: str) -> Column:
+def _number(raw: Raw, type_: str) -> Column:
     numbers, unit = raw.numbers, ""
-    if how == "truth":
+    if type_ == "truth":
         unit = "1 = true"
         if raw.kind == "text":
             numbers = raw.words.str.lower().map(TRUTH).astype("float64")
@@ -184,28 +185,28 @@ def _number(raw: Raw, how: str) -> Column:
     if len(numbers) and unread.all():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is a number; it holds words such as "
-            f"{min(raw.words)!r}. Leave it out of types to keep it as a category."
+            f"{min(raw.words)!r}. Leave it out of types to read it as a category."
         )
     return Column(numbers.mask(infinite), unit, f"{raw.name} of {raw.source}.", tuple(blanks))
 
 
 def _ordered(raw: Raw, levels: Iterable) -> Column:
-    said = list(levels)
-    order = list(words_of(pd.Series(said, dtype="object")))
+    levels = list(levels)
+    order = list(words_of(pd.Series(levels, dtype="object")))
     if len(set(order)) < len(order) or not order:
         raise ValueError(
-            f"ordered says {said!r} of {raw.name!r}. It should list each of its words once, the lowest first."
+            f"ordered has {levels!r} for {raw.name!r}. It should list each word once, the lowest first."
         )
     words = raw.words.mask(raw.words.isin(set(NO_WORD) - set(order)))
-    strange = words.notna() & ~words.isin(order)
-    if strange.any() and strange.sum() == words.notna().sum():
+    unknown = words.notna() & ~words.isin(order)
+    if unknown.any() and unknown.sum() == words.notna().sum():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is among {', '.join(order)}; it holds words such as "
             f"{min(words.dropna())!r}.{did_you_mean(min(words.dropna()), order)} List its words, the lowest first."
         )
-    blanks = blanked(raw.name, "not among the words in ordered", words, strange)
+    blanks = blanked(raw.name, "not among the words in ordered", words, unknown)
     kind = pd.CategoricalDtype(pd.Index(order, dtype="str"), ordered=True)
-    values = words.mask(strange).astype(kind)
+    values = words.mask(unknown).astype(kind)
     return Column(
         values, "category", f"{raw.name} of {raw.source}, from {order[0]} to {order[-1]}.", tuple(blanks)
     )
@@ -214,14 +215,14 @@ def _ordered(raw: Raw, levels: Iterable) -> Column:
 def _dates(raw: Raw) -> tuple[pd.Series, list[Blank]]:
     if raw.kind == "date":
         return raw.dates, []
-    words = raw.answered
+    words = raw.known_words
     iso = words.where(words.str.fullmatch(ISO_DATE).fillna(False).astype(bool))
     dates = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
     unread = words.notna() & dates.isna()
     if unread.any() and unread.sum() == words.notna().sum():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is a date as in 2024-07-31; it holds "
-            f"{min(words.dropna())!r}. Formats are not guessed: read it with pandas.to_datetime(…, format=…) first."
+            f"{min(words.dropna())!r}. Convert it first: pandas.to_datetime(…, format='%d.%m.%Y')."
         )
     return dates, blanked(raw.name, "not a date", words, unread)
 
@@ -251,12 +252,12 @@ def _age(raw: Raw, as_of: pd.Timestamp) -> Column:
 
 
 def _since_year(raw: Raw, as_of: pd.Timestamp) -> tuple[pd.Series, list[Blank]]:
-    said = raw.numbers.notna() | (raw.words.notna() & ~raw.words.isin(NO_NUMBER))
+    known = raw.numbers.notna() | (raw.words.notna() & ~raw.words.isin(NO_NUMBER))
     year = raw.numbers.where(raw.numbers.between(*YEARS) & (raw.numbers % 1 == 0))
-    strange = said & year.isna()
-    if strange.any() and strange.sum() == said.sum():
+    no_year = known & year.isna()
+    if no_year.any() and no_year.sum() == known.sum():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is a year of birth; it holds "
-            f"{min(raw.words[said])!r}. If these are ages already, say 'number'."
+            f"{min(raw.words[known])!r}. If these are ages, use the type 'number'."
         )
-    return as_of.year - year, blanked(raw.name, "not a year of birth", raw.words, strange)
+    return as_of.year - year, blanked(raw.name, "not a year of birth", raw.words, no_year)

@@ -1,4 +1,4 @@
-"""The rows of a source: one for each customer, and each column as all that it may be."""
+"""Fetch the columns of a source, and choose one row for each customer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 
-from segkit.collect.attributes.arguments import Wanted
+from segkit.collect.attributes.arguments import Selection
 from segkit.collect.attributes.column_types import Raw
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source
 from segkit.collect.values import LONGEST_ID, no_id, read_id, read_number
@@ -19,34 +19,32 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def fetched(source: Source, wanted: Wanted) -> tuple[pd.Series, pd.Series, dict[str, Raw]]:
-    """Fetch the ids, why some are none, and the columns, each as the words, numbers and dates that it may be."""
+def fetch(source: Source, selection: Selection) -> tuple[pd.Series, pd.Series, dict[str, Raw]]:
+    """Return the ids, the reasons why some cannot be used, and the columns as words, numbers and dates."""
     arrow = source.table.select(
-        ids=source.table[wanted.customer_id], **{f"c{i}": source.table[c] for i, c in enumerate(wanted.read)}
+        ids=source.table[selection.customer_id],
+        **{f"c{i}": source.table[c] for i, c in enumerate(selection.needed)},
     ).to_pyarrow()
     memory = table_of(arrow)
     ids = read_id(memory.ids)
-    why = [(when.fill_null(False), f"customer_id {said}") for when, said in no_id(memory.ids, ids)]
+    why = [(when.fill_null(False), f"customer_id {reason}") for when, reason in no_id(memory.ids, ids)]
     expressions = {"ids": ids, "why": ibis.cases(*why) if why else ibis.null("string")}
     kinds = {}
-    for i, column in enumerate(wanted.read):
+    for i, column in enumerate(selection.needed):
         kinds[column] = _kind(memory[f"c{i}"], column, source.name)
         expressions |= _readings(memory[f"c{i}"], kinds[column], i)
     read = memory.select(**expressions).to_pyarrow()
     words = {name: _text(read[name]) for name in read.column_names if name[0] in "iw"}
     nothing = pd.Series(pd.NaT, index=words["ids"].index, dtype="datetime64[us]")
     raws = {}
-    for i, column in enumerate(wanted.read):
+    for i, column in enumerate(selection.needed):
         dates = _times(read[f"d{i}"]) if kinds[column] == "date" else nothing
         numbers = pd.Series(read[f"n{i}"].to_numpy(zero_copy_only=False), dtype="float64")
         raws[column] = Raw(column, source.name, kinds[column], words[f"w{i}"], numbers, dates)
     ids = words["ids"]
-    why_none = words["why"]
-    return (
-        (ids.where(~ids.str.contains("@", na=False), ids.str.lower()) if wanted.lower else ids),
-        why_none,
-        raws,
-    )
+    if selection.lower:
+        ids = ids.where(~ids.str.contains("@", na=False), ids.str.lower())
+    return ids, words["why"], raws
 
 
 def _kind(raw: ir.Column, column: str, where: str) -> str:
@@ -60,13 +58,13 @@ def _kind(raw: ir.Column, column: str, where: str) -> str:
     if dtype.is_string() or dtype.is_uuid():
         return "text"
     raise ValueError(
-        f"The column {column!r} of {where} holds {dtype}. An attribute is a number, a word or a date; turn it into "
-        "one, or leave it out."
+        f"The column {column!r} of {where} holds {dtype}. An attribute is a number, a word or a date. Convert the "
+        "column, or leave it out."
     )
 
 
 def _readings(raw: ir.Column, kind: str, i: int) -> dict[str, Any]:
-    """Return the words and numbers of a column, and the times of one that holds dates."""
+    """Return the words and numbers of a column, and the times of a column of dates."""
     if kind == "date":
         time = raw.cast("timestamp(6)")
         return {
@@ -91,7 +89,8 @@ def _times(column: pa.ChunkedArray) -> pd.Series:
     return times.dt.tz_localize(None) if times.dt.tz is not None else times.astype("datetime64[us]")
 
 
-def taken(raw: Raw, used: pd.Series) -> Raw:
+def keep_rows(raw: Raw, used: pd.Series) -> Raw:
+    """Return a column with the used rows only."""
     return Raw(
         raw.name,
         raw.source,
@@ -100,16 +99,16 @@ def taken(raw: Raw, used: pd.Series) -> Raw:
     )
 
 
-def one_row_each(
-    source: Source, ids: pd.Series, why_none: pd.Series, raws: Mapping[str, Raw], duplicates: str
+def one_row_per_customer(
+    source: Source, ids: pd.Series, why_no_id: pd.Series, raws: Mapping[str, Raw], duplicates: str
 ) -> tuple[pd.Series, pd.DataFrame]:
-    """Say which rows are used, one of each customer, and why the others are not."""
-    seen = pd.DataFrame({name: raw.words for name, raw in raws.items()} | {"": ids})
-    reason = why_none.astype("object").where(why_none.notna(), None)
+    """Return which rows are used, one per customer, and a table of the reasons why others are refused."""
+    rows = pd.DataFrame({name: raw.words for name, raw in raws.items()} | {"": ids})
+    reason = why_no_id.astype("object").where(why_no_id.notna(), None)
     reason[ids.isna()] = "customer_id missing"
     reason[ids.str.len() > LONGEST_ID] = f"customer_id longer than {LONGEST_ID} characters"
     keep = "last" if duplicates == "last" else "first"
-    reason[reason.isna() & seen.duplicated(keep=keep)] = "equal to another row"
+    reason[reason.isna() & rows.duplicated(keep=keep)] = "equal to another row"
     left = ids[reason.isna()]
     if duplicates == "refuse":
         reason[left.index[left.duplicated(keep=False)]] = "rows of one customer differ"
@@ -126,11 +125,13 @@ def one_row_each(
     refused = refused.sort_values(["count", "reason"], ascending=[False, True], ignore_index=True)
     refused = refused.astype({"reason": "str", "count": "int64", "example": "str"})
     if reason.notna().all():
-        why = "; ".join(f"{n:,} × {said} ({example})" for said, n, example in refused.itertuples(index=False))
+        why = "; ".join(
+            f"{n:,} × {reason} ({example})" for reason, n, example in refused.itertuples(index=False)
+        )
         what = (
             f"No row of {source.name} can be used: {why}" if why else f"{source.name} has columns but no rows"
         )
-        hint = "Check which column holds the ids, and duplicates='last' if the newest row counts."
+        hint = "Check the column of the ids, or use duplicates='last' to keep the last row of each customer."
         if refused["example"].iloc[:1].str.endswith(MARK).any():
             hint = NOT_UTF8
         raise ValueError(f"{what}. {hint}")

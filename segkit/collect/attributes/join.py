@@ -1,4 +1,4 @@
-"""What is known of customers beside what they did: one table, whose blocks keep their names."""
+"""Join attributes to features, and list the columns of each basis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from segkit.core.schema import BASES
 def with_attributes(
     customers: pd.DataFrame, attributes: Attributes, *, bases: str | Iterable[str] | None = None
 ) -> pd.DataFrame:
-    """Join what is known of customers to what they did.
+    """Join attributes of customers to their features.
 
     Parameters
     ----------
@@ -28,32 +28,32 @@ def with_attributes(
     attributes : Attributes
         From :func:`segkit.read_attributes`.
     bases : str or iterable of str, optional
-        Which of the blocks to join, such as ``"demographic"``; all by default.
+        Bases to join, such as ``"demographic"``; all by default.
 
     Returns
     -------
     DataFrame of shape (n_customers, n_features + n_attributes)
-        The same customers, in their order; those of whom nothing is known have missing values.
-        ``.attrs["segkit"]`` has the basis, unit and meaning of each column, and under ``"attributes"`` how
-        many customers are `known` and `unknown`, and how many rows of the attributes are `unused`, since
-        there are no events of these customers.
+        The same customers, in the same order; those without attributes have missing values.
+        ``.attrs["segkit"]`` has the basis, unit and meaning of each column, and under ``"attributes"`` the
+        numbers of `known` and `unknown` customers, and of rows of the attributes that are `unused` because
+        their customers are not in the table.
 
     Raises
     ------
     ValueError
         If a column is in both, no customer is in both, or the attributes are as of a later moment than
-        the customers, who would then be seen from their future.
+        the features, so that the future would leak into the table.
     TypeError
-        If `customers` is no DataFrame, or `attributes` did not come from :func:`segkit.read_attributes`.
+        If `customers` is not a DataFrame, or `attributes` is not from :func:`segkit.read_attributes`.
 
     Warns
     -----
     UserWarning
-        If less than half of the customers are known.
+        If fewer than half of the customers have attributes.
 
     See Also
     --------
-    bases : the blocks of the table.
+    bases : the columns of each basis.
 
     Examples
     --------
@@ -68,8 +68,8 @@ def with_attributes(
     """
     _check_customers(customers)
     _check_attributes(attributes)
-    wanted = list(attributes.of(BASES if bases is None else bases))
-    check_clash(customers.columns, wanted, "customers and attributes both have")
+    names = list(attributes.of(BASES if bases is None else bases))
+    check_clash(customers.columns, names, "customers and attributes both have")
     facts = customers.attrs.get("segkit", {})
     _check_moment(attributes, facts.get("as_of"))
     ids = words_of(pd.Series(customers.index.get_level_values(-1)))
@@ -77,19 +77,19 @@ def with_attributes(
     known = place >= 0
     if len(ids) and not known.any():
         raise ValueError(
-            f"None of the {len(ids):,} customers is in the attributes. Their ids are such as {ids.iloc[0]!r}, those "
-            f"of the attributes such as {attributes.table.index[0]!r}. Check read_attributes(…, customer_id=…)."
+            f"None of the {len(ids):,} customers is in the attributes. Their ids look like {ids.iloc[0]!r}, those "
+            f"of the attributes like {attributes.table.index[0]!r}. Check read_attributes(…, customer_id=…)."
         )
     joined = customers.copy()
-    for name in wanted:
+    for name in names:
         joined[name] = take(attributes.table[name].array, place, allow_fill=True)
-    joined.attrs["segkit"] = facts | _told(customers, attributes, wanted)
+    joined.attrs["segkit"] = facts | _facts_of_columns(customers, attributes, names)
     joined.attrs["segkit"]["attributes"] = {
         "known": len(np.unique(place[known])),
         "unknown": int(ids[~known].nunique()),
         "unused": len(attributes.table) - len(np.unique(place[known])),
     }
-    _say_if_few(joined.attrs["segkit"]["attributes"])
+    _warn_if_few(joined.attrs["segkit"]["attributes"])
     return joined
 
 
@@ -104,7 +104,7 @@ def _check_customers(customers: pd.DataFrame) -> None:
 def _check_attributes(attributes: Attributes) -> None:
     if not isinstance(attributes, Attributes):
         raise TypeError(
-            f"attributes is {_a(attributes)}. It should be what read_attributes gives, which says the basis of each "
+            f"attributes is {_a(attributes)}. It should be the result of read_attributes, which has the basis of each "
             "column: read_attributes(table, demographic=['age'])."
         )
 
@@ -119,34 +119,34 @@ def _check_moment(attributes: Attributes, as_of: str | list[str] | None) -> None
     first = min(map(pd.Timestamp, moments), default=None)
     if attributes.as_of is not None and first is not None and attributes.as_of > first:
         raise ValueError(
-            f"The attributes are as of {attributes.as_of}, and the customers as of {first}: ages and days would be "
-            f"seen from their future. Read them as of then: read_attributes(…, as_of='{first.isoformat()}')."
+            f"The attributes are as of {attributes.as_of}, the customers as of {first}, so that ages and days would come "
+            f"from the future. Read them at that moment: read_attributes(…, as_of='{first.isoformat()}')."
         )
 
 
-def _told(customers: pd.DataFrame, attributes: Attributes, wanted: list[str]) -> dict:
+def _facts_of_columns(customers: pd.DataFrame, attributes: Attributes, names: list[str]) -> dict:
+    """Return sources, units, meanings and bases of the joined columns."""
     facts = customers.attrs.get("segkit", {})
-    ours = _bases_of(customers)
-    about = attributes.about.loc[wanted]
+    about = attributes.about.loc[names]
     return {
         "sources": [*facts.get("sources", []), *attributes.sources],
         "units": facts.get("units", {}) | about["unit"].to_dict(),
         "meanings": facts.get("meanings", {}) | about["meaning"].to_dict(),
-        "bases": ours | about["basis"].to_dict(),
+        "bases": _bases_of(customers) | about["basis"].to_dict(),
     }
 
 
 def _bases_of(customers: pd.DataFrame) -> dict[str, str]:
-    said = customers.attrs.get("segkit", {}).get("bases", {})
-    return {name: said.get(name, "behavioural") for name in customers.columns}
+    known = customers.attrs.get("segkit", {}).get("bases", {})
+    return {name: known.get(name, "behavioural") for name in customers.columns}
 
 
-def _say_if_few(counts: dict[str, int]) -> None:
+def _warn_if_few(counts: dict[str, int]) -> None:
     everyone = counted(counts["known"] + counts["unknown"], "customer")
     if counts["known"] < counts["unknown"]:
         warnings.warn(
-            f"Attributes are known of {counts['known']:,} of {everyone}; "
-            "the others have missing values. Check that ids are written alike in both.",
+            f"Only {counts['known']:,} of {everyone} have attributes; the others have missing values. Check that the ids "
+            "of both tables are spelt alike.",
             stacklevel=3,
         )
 
@@ -159,20 +159,19 @@ def bases(customers: pd.DataFrame, attributes: Attributes | None = None) -> dict
     customers : DataFrame
         As from :func:`with_attributes` or :func:`segkit.customer_features`.
     attributes : Attributes, optional
-        Where the table no longer says which columns came from there: pandas keeps such notes when columns
-        or rows are chosen, copied, sorted or computed with, and drops them in ``merge``, ``join`` and
-        ``concat``.
+        Needed where the table has lost the bases of its columns: pandas keeps them when columns or rows are
+        chosen, copied, sorted or computed with, and drops them in ``merge``, ``join`` and ``concat``.
 
     Returns
     -------
     dict of str to list of str
-        The four bases in their order, also those without columns: demographic, geographic, psychographic,
-        behavioural. Columns of which nothing is said are behavioural.
+        The four bases, also those without columns, in this order: demographic, geographic, psychographic,
+        behavioural. Columns without a known basis are behavioural.
 
     Warns
     -----
     UserWarning
-        If the table says nothing of its columns, and no attributes were passed.
+        If the table has no bases, and no attributes are passed.
 
     Examples
     --------
@@ -191,11 +190,13 @@ def bases(customers: pd.DataFrame, attributes: Attributes | None = None) -> dict
         _check_attributes(attributes)
     if attributes is None and "segkit" not in customers.attrs:
         warnings.warn(
-            "This table says nothing of the bases of its columns, as after merge, join or concat, so all are taken for "
-            "behavioural. Pass attributes too: bases(customers, attributes).",
+            "This table has lost the bases of its columns, as after merge, join or concat, so all columns count as "
+            "behavioural. Pass the attributes too: bases(customers, attributes).",
             stacklevel=2,
         )
-    of = _bases_of(customers)
+    basis_of = _bases_of(customers)
     if attributes is not None:
-        of |= {name: basis for name, basis in attributes.bases.items() if name in customers.columns}
-    return {basis: [name for name in customers.columns if of[name] == basis] for basis in check_bases(BASES)}
+        basis_of |= {name: basis for name, basis in attributes.bases.items() if name in customers.columns}
+    return {
+        basis: [name for name in customers.columns if basis_of[name] == basis] for basis in check_bases(BASES)
+    }

@@ -1,4 +1,4 @@
-"""The door for what is known of customers: one row a customer, each named column under its basis."""
+"""Read attributes of customers: one row per customer, and a basis for each column."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pandas as pd
 
 from segkit.collect.attributes.arguments import (
     Named,
-    Wanted,
-    all_wanted,
-    as_declared,
+    Selection,
+    add_frame_types,
     check_types,
+    select_columns,
 )
 from segkit.collect.attributes.attributes import Attributes
 from segkit.collect.attributes.column_types import Blank, Column, Raw, read_column
-from segkit.collect.attributes.fetch import fetched, one_row_each, taken
-from segkit.collect.attributes.regions import Region, rolled_up
-from segkit.collect.attributes.survey_scores import Batteries, batteries
+from segkit.collect.attributes.fetch import fetch, keep_rows, one_row_per_customer
+from segkit.collect.attributes.regions import Region, map_regions
+from segkit.collect.attributes.survey_scores import SurveyScores, survey_scores
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import locked_engine
@@ -44,64 +44,64 @@ def read_attributes(
     preset: str | None = None,
     table: str | None = None,
 ) -> Attributes:
-    """Read what is known of customers beside what they did: a CRM table, a survey, a list of addresses.
+    """Read attributes of customers: a CRM table, a survey, a list of addresses.
 
     Parameters
     ----------
     source : str, Path, list of those, DataFrame, Table or relation
-        Whatever :func:`read_events` reads. One row a customer.
+        Any source of :func:`read_events`, with one row per customer.
     customer_id : str, default="customer_id"
-        The column of ids, read as those of events: 17850, 17850.0 and "17850" are one customer.
+        The column of ids. As in events, 17850, 17850.0 and "17850" are one customer.
     demographic, geographic, psychographic, behavioural : str, list of str, or dict of str to str
         The columns of each basis: ``["age", "income"]``, or ``{"income": "Annual Income (k$)"}`` to give
-        them other names. Columns that are not named are left out, and listed in ``.untagged``.
+        them other names. Other columns are left out, and listed in ``.untagged``.
     types : dict of str to {"number", "category", "age", "days"}, optional
-        How to read an attribute where it is not to be told from its values: "age" makes years of a date or
-        year of birth, "days" counts the days since a date; both need `as_of`.
+        Types of attributes, where the values alone do not show them: "age" is the age in years from a date or
+        year of birth, "days" the days since a date; both need `as_of`.
     ordered : dict of str to iterable, optional
         The words of ordered attributes, the lowest first: ``{"income": ["low", "mid", "high"]}``.
     scales : dict of str to Scale, optional
-        Batteries of survey questions, each of which becomes one number, see :class:`Scale`.
+        Survey scales: several questions that become one number, see :class:`Scale`.
     regions : dict of str to Region, optional
-        Places rolled up, such as postcodes to regions, see :class:`Region`.
+        Places grouped into regions, such as postcodes, see :class:`Region`.
     as_of : str or Timestamp, optional
-        The moment at which ages and days are counted. Never the clock.
+        The moment of ages and days; there is no default, and the clock is never used.
     duplicates : {"refuse", "first", "last"}, default="refuse"
-        What to do with a customer whose rows differ: refuse them all, or keep the first or last in the
-        source's order. Of equal rows one is always kept.
+        What to do with a customer whose rows differ: refuse all of them, or keep the first or last in the
+        source's order. One of equal rows is always kept.
     preset : str, optional
-        The export that it is, such as ``"hubspot_contacts"``: names the columns, those that are there are
-        read. What is named besides goes before it.
+        Name of the export, such as ``"hubspot_contacts"``, whose columns are then read under their basis.
+        Columns named in the other arguments take precedence.
     table : str, optional
-        Which sheet of a workbook, or table of a database.
+        Sheet of a workbook, or table of a database.
 
     Returns
     -------
     Attributes
-        Rows that cannot be used are in ``.refused``, and single values in ``.blanked``, with their reasons.
+        Rows that cannot be used are in ``.refused``, and single values in ``.blanked``, with the reasons.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If a named column is not there, cannot be read as what was said, no column was named, or no row
-        can be used.
+        If a named column does not exist or cannot be read as its type, no column is named, or no row can be
+        used.
     TypeError
-        If the source is not something that can be read.
+        If the source has a type that cannot be read.
 
     Notes
     -----
-    Words are stripped of blanks around them and become categories. Text is read as numbers if all of it
-    is numbers; a few words among many numbers are an error, since only you know which was meant. Not read
-    as numbers are codes: whole numbers of a geographic column (postcodes), and text such as "01234". True
-    and false become 1 and 0. Dates are read where they are ISO 8601, and become days before `as_of`. The
-    word "None" is a word, since it may be an answer; "NaN", "NULL" and "N/A" are none.
+    Words become categories, without surrounding blanks. A column of text becomes numbers if all of its values
+    are numbers; a few words among many numbers are an error, since only you know the right type. Codes stay
+    words: whole numbers of a geographic column (postcodes), and text such as "01234". True and false become 1
+    and 0. ISO 8601 dates become days before `as_of`. "NaN", "NULL" and "N/A" are missing; "None" is a word,
+    since it may be an answer.
 
-    A scale is the mean of the items answered, reversed ones turned round; missing where fewer than half of
-    them were (see :class:`Scale`). Cronbach's alpha [1]_ says whether its items move together, with Feldt's
-    interval [2]_; of yes/no items it is KR-20. It grows with the number of items, and a high one does not
-    prove that they measure a single thing [3]_.
+    A scale is the mean of the answered items, with reversed ones recoded; it is missing if fewer than half of
+    them are answered (see :class:`Scale`). Cronbach's alpha [1]_ with Feldt's interval [2]_ measures the
+    consistency of its items; for yes/no items it is KR-20. It grows with the number of items, and a high alpha
+    does not prove that they measure a single thing [3]_.
 
     References
     ----------
@@ -134,87 +134,84 @@ def read_attributes(
     1        outside 1 to 5      1  careful=9
     """
     opened = open_source(source, table=table)
-    tagged = dict(zip(BASES, (demographic, geographic, psychographic, behavioural), strict=True))
-    wanted = all_wanted(opened, customer_id, tagged, _or_none(regions), _or_none(scales), preset)
-    types, ordered = as_declared(source, wanted, _or_none(types), _or_none(ordered))
-    check_types(wanted, types, ordered)
+    by_basis = dict(zip(BASES, (demographic, geographic, psychographic, behavioural), strict=True))
+    selection = select_columns(opened, customer_id, by_basis, regions, scales, preset)
+    types, ordered = add_frame_types(source, selection, types, ordered)
+    check_types(selection, types, ordered)
     if duplicates not in ("refuse", "first", "last"):
-        raise ValueError(f"duplicates={duplicates!r} is none of 'refuse', 'first', 'last'. Say one of these.")
+        raise ValueError(f"duplicates={duplicates!r} is not one of 'refuse', 'first', 'last'. Choose one.")
     moment = None if as_of is None else read_moment(as_of)
-    ids, why_none, raws = fetched(opened, wanted)
-    used, refused = one_row_each(opened, ids, why_none, raws, duplicates)
-    raws = {name: taken(raw, used) for name, raw in raws.items()}
-    columns = _columns(wanted, raws, types, ordered, moment)
-    answered = batteries(wanted.scales, raws)
-    return _assembled(opened, wanted, ids[used], columns, answered, refused, moment)
+    ids, why_no_id, raws = fetch(opened, selection)
+    used, refused = one_row_per_customer(opened, ids, why_no_id, raws, duplicates)
+    raws = {name: keep_rows(raw, used) for name, raw in raws.items()}
+    columns = _read_columns(selection, raws, types, ordered, moment)
+    scores = survey_scores(selection.scales, raws)
+    return _assemble(opened, selection, ids[used], columns, scores, refused, moment)
 
 
-def _or_none(said: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return {} if said is None else said
-
-
-def _columns(
-    wanted: Wanted,
+def _read_columns(
+    selection: Selection,
     raws: Mapping[str, Raw],
     types: Mapping[str, str],
     ordered: Mapping[str, Iterable],
     as_of: pd.Timestamp | None,
 ) -> dict[str, Column]:
-    """Read the columns that were named, and the regions."""
+    """Read the named columns and the regions."""
     read = {
         name: read_column(name, raws[column], basis, types.get(name), ordered.get(name), as_of)
-        for name, (basis, column) in wanted.columns.items()
+        for name, (basis, column) in selection.columns.items()
     }
-    for name, region in wanted.regions.items():
+    for name, region in selection.regions.items():
         raw = raws[region.column]
-        values, blanks = rolled_up(raw.answered, region)
+        values, blanks = map_regions(raw.known_words, region)
         read[name] = Column(values, "category", f"Region of {region.column} of {raw.source}.", tuple(blanks))
     return read
 
 
-def _assembled(
+def _assemble(
     source: Source,
-    wanted: Wanted,
+    selection: Selection,
     ids: pd.Series,
     columns: Mapping[str, Column],
-    answered: Batteries,
+    scores: SurveyScores,
     refused: pd.DataFrame,
     as_of: pd.Timestamp | None,
 ) -> Attributes:
-    """Put the columns in the order of their bases, and the customers in that of their ids."""
-    basis = {name: of for name, (of, _) in wanted.columns.items()} | dict.fromkeys(
-        wanted.regions, "geographic"
-    )
-    told = {name: (basis[name], column.unit, column.meaning) for name, column in columns.items()}
-    for name, scale in wanted.scales.items():
-        told[name] = (scale.basis, f"{scale.low:g} to {scale.high:g}", answered.meanings[name])
-    order = sorted(told, key=lambda name: BASES.index(told[name][0]))
-    values = {name: column.values for name, column in columns.items()} | answered.scores
+    """Return the attributes, columns ordered by basis and customers by id."""
+    facts = {}
+    for name, column in columns.items():
+        basis = "geographic" if name in selection.regions else selection.columns[name][0]
+        facts[name] = (basis, column.unit, source.name, column.meaning)
+    for name, scale in selection.scales.items():
+        unit = f"{scale.low:g} to {scale.high:g}"
+        facts[name] = (scale.basis, unit, source.name, scores.meanings[name])
+    order = sorted(facts, key=lambda name: BASES.index(facts[name][0]))
+    values = {name: column.values for name, column in columns.items()} | scores.scores
     index = pd.Index(ids.to_numpy(), name="customer_id", dtype="str")
     table = pd.DataFrame({name: values[name].set_axis(index) for name in order}, index=index).sort_index()
     about = pd.DataFrame(
-        [(told[name][0], told[name][1], source.name, told[name][2]) for name in order],
+        [facts[name] for name in order],
         columns=["basis", "unit", "source", "meaning"],
         index=pd.Index(order, name="attribute", dtype="str"),
         dtype="str",
     )
-    blanks = [blank for column in columns.values() for blank in column.blanks] + answered.blanks
-    used = {wanted.customer_id, *wanted.read}
+    blanks = [blank for column in columns.values() for blank in column.blanks] + scores.blanks
+    used = {selection.customer_id, *selection.needed}
     untagged = tuple(column for column in source.table.columns if column not in used)
     return Attributes(
         table,
         about,
         refused,
-        _as_table(blanks),
-        answered.scales,
-        answered.items,
+        _blanks_table(blanks),
+        scores.scales,
+        scores.items,
         untagged,
         (source.name,),
         as_of,
     )
 
 
-def _as_table(blanks: Sequence[Blank]) -> pd.DataFrame:
+def _blanks_table(blanks: Sequence[Blank]) -> pd.DataFrame:
     different = dict.fromkeys((b.column, b.reason, b.count, b.example) for b in blanks)
     columns = {"column": "str", "reason": "str", "count": "int64", "example": "str"}
     return pd.DataFrame(list(different), columns=list(columns)).astype(columns)

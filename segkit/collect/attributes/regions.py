@@ -1,4 +1,4 @@
-"""Places rolled up: a postcode, a city or a country as the region that it lies in."""
+"""Group places, such as postcodes or countries, into regions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ OTHER = "(other)"
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A geographic column made coarser.
+    """A geographic column whose places are grouped into regions.
 
     Attributes
     ----------
     column : str
         The source's column, such as a postcode or a country.
     mapping : mapping or Series, optional
-        Region of each place: ``{"FR": "Europe", "JP": "Asia"}``, or a Series indexed by place. Places that
-        it does not name are missing, and counted. Without it the places stay as they are.
+        Region of each place: ``{"FR": "Europe", "JP": "Asia"}``, or a Series indexed by place. Places without
+        a region are missing, and counted. Without a mapping each place is a region.
     match : {"whole", "prefix"}, default="whole"
-        Whether the mapping names whole places, or what they begin with, as with postcodes; then the
-        longest beginning that fits counts.
+        Whether the mapping has whole places, or the first characters of postcodes, of which the longest match
+        counts.
     min_customers : int, default=1
-        Regions of fewer customers are put together as "(other)".
+        Regions with fewer customers are combined as "(other)".
 
     Examples
     --------
@@ -50,11 +50,11 @@ class Region:
             raise ValueError(
                 f"match={self.match!r} is neither 'whole' nor 'prefix'."
                 f"{did_you_mean(str(self.match), ('whole', 'prefix'))} "
-                "Say 'prefix' where the mapping names what postcodes begin with."
+                "Use 'prefix' if the mapping has the first characters of postcodes."
             )
         if not isinstance(self.mapping, (Mapping, pd.Series, type(None))):
             raise TypeError(
-                f"mapping is a {type(self.mapping).__name__}. It should say each place's region: "
+                f"mapping is a {type(self.mapping).__name__}. It should have the region of each place: "
                 "{'FR': 'Europe', 'JP': 'Asia'}, or a Series indexed by place."
             )
         if (
@@ -65,45 +65,33 @@ class Region:
             raise ValueError(f"min_customers={self.min_customers!r} is not a number of customers, 1 or more.")
 
 
-def as_region(name: str, said: Any) -> Region:
-    """Return a region, or say how one is written."""
-    if isinstance(said, Region):
-        return said
+def as_region(name: str, region: Any) -> Region:
+    """Return a region, or raise with an example of one."""
+    if isinstance(region, Region):
+        return region
     raise TypeError(
-        f"The region {name!r} is {said!r}. Write it as Region('country', {{'FR': 'Europe', 'JP': 'Asia'}})."
+        f"The region {name!r} is {region!r}. Write it as Region('country', {{'FR': 'Europe', 'JP': 'Asia'}})."
     )
 
 
-def rolled_up(places: pd.Series, region: Region) -> tuple[pd.Series, list[Blank]]:
-    """Return each customer's region as a category, and what could not be placed.
-
-    Parameters
-    ----------
-    places : Series of str
-        As the source has them, stripped.
-    region : Region
-
-    Returns
-    -------
-    regions : Series of category
-    blanks : list of Blank
-    """
-    found = places if region.mapping is None else _mapped(places, region)
-    blanks = blanked(region.column, "in no region", places, places.notna() & found.isna())
-    counts = found.value_counts()
+def map_regions(places: pd.Series, region: Region) -> tuple[pd.Series, list[Blank]]:
+    """Return the region of each customer as a category, and the places without a region."""
+    regions = places if region.mapping is None else _mapped(places, region)
+    blanks = blanked(region.column, "in no region", places, places.notna() & regions.isna())
+    counts = regions.value_counts()
     small = counts.index[counts < region.min_customers]
-    found = found.mask(found.isin(small), OTHER)
-    return found.astype("str").where(found.notna()).astype("category"), blanks
+    regions = regions.mask(regions.isin(small), OTHER)
+    return regions.astype("str").where(regions.notna()).astype("category"), blanks
 
 
 def _mapped(places: pd.Series, region: Region) -> pd.Series:
     known = _by_place(region)
     if region.match == "whole":
         return places.map(known)
-    found = pd.Series([None] * len(places), index=places.index, dtype="object")
+    regions = pd.Series([None] * len(places), index=places.index, dtype="object")
     for length in sorted({len(place) for place in known}, reverse=True):
-        found = found.where(found.notna(), places.str.slice(0, length).map(known))
-    return found
+        regions = regions.where(regions.notna(), places.str.slice(0, length).map(known))
+    return regions
 
 
 def _by_place(region: Region) -> dict[str, str]:
@@ -115,6 +103,6 @@ def _by_place(region: Region) -> dict[str, str]:
     if twice:
         raise ValueError(
             f"mapping puts {twice[0]!r} into {' and '.join(map(repr, pairs.loc[twice[0]].unique()[:2]))}. "
-            "Say one region for each place."
+            "Give each place one region."
         )
     return known

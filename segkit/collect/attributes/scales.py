@@ -1,4 +1,4 @@
-"""Survey batteries: several questions about one thing as one number, and whether they may be."""
+"""Compute survey scales: several questions as one number, and their consistency."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from segkit.core.messages import did_you_mean
 from segkit.core.schema import BASES
 
 LOOSE, FIRM, SAME = 0.5, 0.7, 0.95
-"""Alphas at which the words change; 0.7 is Nunnally's, for research that is not about single persons."""
+"""Limits of alpha at which its description changes; 0.7 is Nunnally's for basic research."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Several survey questions (items) about one thing: their mean becomes one number.
+    """Several survey questions (items) about one thing, whose mean becomes one number.
 
     Attributes
     ----------
     items : tuple of str
         Columns of the source, two or more.
     reversed : tuple of str
-        Those of them that are worded the other way round: the answer 1 of 5 counts as 5.
+        Items that are worded the other way round: the answer 1 of 5 counts as 5.
     low, high : float, default=1, 5
-        The lowest and the highest answer that can be given. Others are set aside, and counted.
-        Yes/no questions are ``low=0, high=1``.
+        Lowest and highest possible answer. Others are set aside, and counted. Yes/no questions have
+        ``low=0, high=1``.
     answers : tuple of str
-        The answers as words, from the lowest to the highest, where the source holds words; they count as
-        1, 2, 3 and so on. Instead of `low` and `high`.
+        The possible answers from the lowest to the highest, if the source has words; they count as 1, 2, 3
+        and so on. They replace `low` and `high`.
     answered : float, default=0.5
-        Smallest share of the items that a customer must have answered to get a value.
+        Least share of the items that a customer must have answered to get a value.
     basis : str, default="psychographic"
-        What it segments by.
+        Its basis of segmentation.
 
     Examples
     --------
@@ -56,17 +56,17 @@ class Scale:
 
     def __post_init__(self) -> None:
         for name in ("items", "reversed", "answers"):
-            said = getattr(self, name)
-            listed = isinstance(said, Iterable) and not isinstance(said, (str, Mapping))
-            words = tuple(said) if listed else (None,)
+            value = getattr(self, name)
+            listed = isinstance(value, Iterable) and not isinstance(value, (str, Mapping))
+            words = tuple(value) if listed else (None,)
             if not all(isinstance(word, str) for word in words):
-                raise TypeError(f"{name}={said!r} should be a list of words, such as ['q1', 'q2'].")
+                raise TypeError(f"{name}={value!r} should be a list of words, such as ['q1', 'q2'].")
             object.__setattr__(self, name, words)
         for name in ("low", "high", "answered"):
-            said = getattr(self, name)
-            if isinstance(said, bool) or not isinstance(said, Real):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
                 raise TypeError(
-                    f"{name}={said!r} should be a number, such as {self.__dataclass_fields__[name].default:g}."
+                    f"{name}={value!r} should be a number, such as {self.__dataclass_fields__[name].default:g}."
                 )
         if self.answers:
             object.__setattr__(self, "low", 1.0)
@@ -78,19 +78,19 @@ class Scale:
     def _check(self) -> None:
         if len(self.items) < 2 or len(set(self.items)) < len(self.items):
             raise ValueError(
-                f"items={list(self.items)!r} are not two or more different columns. A scale is their mean; a "
-                "single question is a column like any other: name it under its basis."
+                f"items={list(self.items)!r} are not two or more different columns. A scale is the mean of several. Name "
+                "a single question under its basis: psychographic=['q1']."
             )
         for item in self.reversed:
             if item not in self.items:
                 raise ValueError(
-                    f"reversed names {item!r}, which is no item of the scale.{did_you_mean(item, self.items)} "
+                    f"reversed names {item!r}, which is not an item of the scale.{did_you_mean(item, self.items)} "
                     f"Its items are {', '.join(self.items)}."
                 )
         if not self.low < self.high or not np.isfinite([self.low, self.high]).all():
             raise ValueError(
-                f"low={self.low:g} and high={self.high:g} leave no answers between them. Say the lowest and the "
-                "highest answer, such as low=1, high=5."
+                f"low={self.low:g} and high={self.high:g} leave no answers between them. Give the lowest and "
+                "the highest answer, such as low=1, high=5."
             )
         if len(set(self.answers)) < len(self.answers) or len(self.answers) == 1:
             raise ValueError(
@@ -98,41 +98,40 @@ class Scale:
             )
         if not 0 < self.answered <= 1:
             raise ValueError(
-                f"answered={self.answered!r} is not a share of the items. Say 0.5 for half of them."
+                f"answered={self.answered!r} is not a share of the items. Use 0.5 for half of them."
             )
         if self.basis not in BASES:
             raise ValueError(
-                f"basis={self.basis!r} is none of {', '.join(BASES)}."
-                f"{did_you_mean(str(self.basis), BASES)} Say what the scale "
-                "segments by."
+                f"basis={self.basis!r} is not a basis.{did_you_mean(str(self.basis), BASES)} Choose one of "
+                f"{', '.join(BASES)}."
             )
 
 
-def as_scale(name: str, said: Any) -> Scale:
-    """Return a scale that may have been said as a plain dict, or as the list of its items."""
-    if isinstance(said, Scale):
-        return said
-    if isinstance(said, Mapping):
-        unknown = [key for key in said if key not in Scale.__dataclass_fields__]
-        if unknown or "items" not in said:
+def as_scale(name: str, scale: Any) -> Scale:
+    """Return a scale from a Scale, a dict, or a list of items."""
+    if isinstance(scale, Scale):
+        return scale
+    if isinstance(scale, Mapping):
+        unknown = [key for key in scale if key not in Scale.__dataclass_fields__]
+        if unknown or "items" not in scale:
             wrong = (
-                f"does not know {unknown[0]!r}.{did_you_mean(str(unknown[0]), Scale.__dataclass_fields__)}"
+                f"has an unknown key {unknown[0]!r}.{did_you_mean(str(unknown[0]), Scale.__dataclass_fields__)}"
                 if unknown
-                else "names no items."
+                else "has no items."
             )
             raise ValueError(
                 f"The scale {name!r} {wrong} Write it as Scale(items=['q1', 'q2'], reversed=['q2'], low=1, high=5)."
             )
-        return Scale(**said)
-    if isinstance(said, Sequence) and not isinstance(said, str):
-        return Scale(tuple(said))
+        return Scale(**scale)
+    if isinstance(scale, Sequence) and not isinstance(scale, str):
+        return Scale(tuple(scale))
     raise TypeError(
-        f"The scale {name!r} is {said!r}. Write it as Scale(items=['q1', 'q2'], reversed=['q2'], low=1, high=5)."
+        f"The scale {name!r} is {scale!r}. Write it as Scale(items=['q1', 'q2'], reversed=['q2'], low=1, high=5)."
     )
 
 
-def turned(answers: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    """Return the answers with reversed items turned round, so that all point one way."""
+def recode_reversed(answers: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """Return the answers with reversed items recoded, so that a high answer always means the same."""
     answers = answers.copy()
     for item in scale.reversed:
         answers[item] = scale.low + scale.high - answers[item]
@@ -140,13 +139,13 @@ def turned(answers: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 
 
 def scores(answers: pd.DataFrame, scale: Scale) -> pd.Series:
-    """Return each customer's mean of the items answered; missing where too few were."""
+    """Return the mean answer of each customer, missing if too few items are answered."""
     enough = answers.notna().mean(axis=1) >= scale.answered - 1e-9
     return answers.mean(axis=1).where(enough).astype("float64")
 
 
 def cronbach_alpha(answers: pd.DataFrame) -> float:
-    """Return Cronbach's alpha of items that point one way; of yes/no items it is KR-20.
+    """Return Cronbach's alpha of recoded items; for yes/no items it is KR-20.
 
     Parameters
     ----------
@@ -156,7 +155,7 @@ def cronbach_alpha(answers: pd.DataFrame) -> float:
     Returns
     -------
     float
-        Missing where nobody differs, or fewer than two customers or items are left.
+        Missing if all customers answer alike, or there are fewer than two customers or items.
     """
     n, k = answers.shape
     if n < 2 or k < 2:
@@ -168,7 +167,7 @@ def cronbach_alpha(answers: pd.DataFrame) -> float:
 
 
 def alpha_interval(alpha: float, n: int, k: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Feldt's interval of an alpha from n complete answers to k items."""
+    """Return Feldt's confidence interval of an alpha from n complete answers to k items."""
     if np.isnan(alpha):
         return np.nan, np.nan
     tail = (1 - level) / 2
@@ -182,13 +181,13 @@ def item_statistics(answers: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     Parameters
     ----------
     answers : DataFrame of shape (n_customers, n_items)
-        Reversed items turned round already.
+        With reversed items recoded.
 
     Returns
     -------
     DataFrame of shape (n_items, 5)
         Indexed by `item`: whether it is `reversed`, number of customers who `answered`, their `mean`,
-        correlation `with_rest` (the sum of the other items), and `alpha_without` it; the last two of
+        correlation `with_rest` (the sum of the other items), and `alpha_without` it. The last two use
         complete answers only.
     """
     whole = answers.dropna()
@@ -212,7 +211,7 @@ def _correlation(one: pd.Series, other: pd.Series) -> float:
 
 
 def summary(answers: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
-    """Return one row of ``Attributes.scales``: how many, how consistent, and what that means."""
+    """Return one row of ``Attributes.scales``."""
     whole = answers.dropna()
     alpha = cronbach_alpha(whole)
     low, high = alpha_interval(alpha, *whole.shape)
@@ -227,13 +226,14 @@ def summary(answers: pd.DataFrame, items: pd.DataFrame) -> dict[str, Any]:
 
 
 def in_words(alpha: float, n: int, items: pd.DataFrame) -> str:
-    """Say what an alpha means, and which item is in the way of a better one."""
+    """Describe an alpha, and name the item that lowers it most."""
     against = _points_against(items["with_rest"])
     if n < 2:
         return "nobody answered every item" if n == 0 else "one person answered every item"
     if np.isnan(alpha) and against is None:
         return "all answer alike"
-    if np.isnan(alpha) or alpha < LOOSE:  # without an alpha, answers differ only where they cancel out
+    # An alpha is missing too where answers differ but cancel out in the sum.
+    if np.isnan(alpha) or alpha < LOOSE:
         words = "do not treat these as one scale"
     elif alpha < FIRM:
         words = "these items move together loosely"
@@ -248,7 +248,7 @@ def in_words(alpha: float, n: int, items: pd.DataFrame) -> str:
 
 
 def _points_against(with_rest: pd.Series) -> str | None:
-    """Return the item that goes most against the others, if any does; of two that do alike, the later one."""
+    """Return the item with the most negative correlation with the others, the later of two equal ones."""
     if not (with_rest < 0).any():
         return None
     return str(with_rest.round(9)[::-1].idxmin())

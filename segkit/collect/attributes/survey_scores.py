@@ -1,4 +1,4 @@
-"""All survey batteries of a source: each customer's scores, and what the answers say of the questions."""
+"""Compute the scores of all survey scales of a source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from segkit.collect.attributes.column_types import NO_NUMBER, TRUTH, Blank, Raw, blanked
-from segkit.collect.attributes.scales import Scale, item_statistics, scores, summary, turned
+from segkit.collect.attributes.scales import Scale, item_statistics, recode_reversed, scores, summary
 from segkit.core.messages import listed
 
 SCALE_COLUMNS = {"items": "int64", "n": "int64", "alpha": float, "low": float, "high": float, "says": "str"}
@@ -22,15 +22,15 @@ ITEM_COLUMNS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Batteries:
-    """What became of the scales that were asked for.
+class SurveyScores:
+    """Scores of customers on survey scales, and the statistics of the scales.
 
     Attributes
     ----------
     scores : dict of str to Series
-        Of each scale, a number a customer.
+        One number per customer, by scale.
     meanings : dict of str to str
-        What each is, and how consistent.
+        Description of each scale with its consistency.
     scales, items : DataFrame
         As in `Attributes`.
     blanks : list of Blank
@@ -44,33 +44,22 @@ class Batteries:
     blanks: list[Blank]
 
 
-def batteries(scales: Mapping[str, Scale], raws: Mapping[str, Raw]) -> Batteries:
-    """Compute each scale from the answers to its items.
-
-    Parameters
-    ----------
-    scales : mapping of str to Scale
-    raws : mapping of str to Raw
-        The items, by column.
-
-    Returns
-    -------
-    Batteries
-    """
+def survey_scores(scales: Mapping[str, Scale], raws: Mapping[str, Raw]) -> SurveyScores:
+    """Compute each scale from the answers to its items, which are columns by name."""
     scored, rows, items, blanks = {}, {}, {}, []
     for name, scale in scales.items():
         answers = {}
         for item in scale.items:
             answers[item], notes = _answers(raws[item], scale)
             blanks += notes
-        table = turned(pd.DataFrame(answers), scale)
+        table = recode_reversed(pd.DataFrame(answers), scale)
         scored[name] = scores(table, scale)
         items[name] = item_statistics(table, scale)
         rows[name] = summary(table, items[name])
     meanings = {name: _meaning(scale, rows[name]) for name, scale in scales.items()}
     index = pd.Index(list(rows), name="scale", dtype="str")
     table = pd.DataFrame(list(rows.values()), index=index, columns=list(SCALE_COLUMNS)).astype(SCALE_COLUMNS)
-    return Batteries(scored, meanings, table, _all_items(items), blanks)
+    return SurveyScores(scored, meanings, table, _all_items(items), blanks)
 
 
 def _all_items(items: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -81,18 +70,18 @@ def _all_items(items: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _meaning(scale: Scale, row: Mapping) -> str:
-    backwards = f" ({', '.join(scale.reversed)} turned round)" if scale.reversed else ""
+    recoded = f" ({', '.join(scale.reversed)} recoded)" if scale.reversed else ""
     alpha = "unknown" if pd.isna(row["alpha"]) else f"{row['alpha']:.2f}"
-    return f"Mean of {listed(scale.items, 4)}{backwards}. Cronbach's alpha {alpha}: {row['says']}."
+    return f"Mean of {listed(scale.items, 4)}{recoded}. Cronbach's alpha {alpha}: {row['says']}."
 
 
 def _answers(raw: Raw, scale: Scale) -> tuple[pd.Series, list[Blank]]:
-    """Return the answers to one question as numbers, without those that could not be given."""
+    """Return the answers to one question as numbers, without impossible ones."""
     if scale.answers:
         order = {word.strip(): float(i) for i, word in enumerate(scale.answers, 1)}
         words = raw.words.mask(raw.words.isin(set(NO_NUMBER) - set(order)))
-        found = words.map(order).astype("float64")
-        return found, blanked(raw.name, "not among the answers", words, words.notna() & found.isna())
+        numbers = words.map(order).astype("float64")
+        return numbers, blanked(raw.name, "not among the answers", words, words.notna() & numbers.isna())
     numbers = raw.numbers
     if raw.kind == "text" and numbers.notna().sum() == 0:
         numbers = raw.words.str.lower().map(TRUTH).astype("float64")
@@ -100,7 +89,7 @@ def _answers(raw: Raw, scale: Scale) -> tuple[pd.Series, list[Blank]]:
     if unread.any() and unread.sum() == (raw.words.notna() & ~raw.words.isin(NO_NUMBER)).sum():
         raise ValueError(
             f"No answer to the item {raw.name!r} of {raw.source} is a number; it holds words such as "
-            f"{min(raw.words[unread])!r}. Say what they mean, the lowest first: "
+            f"{min(raw.words[unread])!r}. List the possible answers, the lowest first: "
             "Scale(…, answers=['no', 'maybe', 'yes'])."
         )
     outside = numbers.notna() & ~numbers.between(scale.low, scale.high)

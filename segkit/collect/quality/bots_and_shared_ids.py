@@ -171,8 +171,7 @@ def shared_ids(log: Log) -> list[Finding]:
         findings.append(
             Finding(
                 SERIOUS if n >= 0.01 * log.total else LOOK,
-                f"{counted(n, 'event belongs', 'events belong')} to {ids} ({share(n, log.total)} of all), which is "
-                "not the id of one person.",
+                f"{counted(n, 'event')} ({share(n, log.total)} of all) with a placeholder as customer id: {ids}.",
                 n,
                 f"customer_id={placeholders['customer_id'].iloc[0]}",
                 "Guests and missing ids look like one very good customer. Leave them out before reading.",

@@ -133,7 +133,7 @@ def _refused(log: Log) -> list[Finding]:
                 f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) could not be read: {row.reason}.",
                 int(row.rows),
                 row.example,
-                f"No feature uses them. {remedy}",
+                f"No feature uses these rows. {remedy}",
             )
         )
     return findings

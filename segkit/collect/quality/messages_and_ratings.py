@@ -220,7 +220,7 @@ def half_filled(log: Log) -> list[Finding]:
             findings.append(
                 Finding(
                     LOOK if missing >= 0.01 * total else NOTE,
-                    f"{share(missing, total)} of the purchase lines have no {column}, the others do.",
+                    f"{share(missing, total)} of the purchase lines have no {column}; the others have one.",
                     missing,
                     f"{column} missing",
                     "Each line without an order_id counts as a separate order."

@@ -82,7 +82,7 @@ def births(log: Log) -> list[Finding]:
     return [
         Finding(
             SERIOUS if n >= 0.01 * log.total else LOOK,
-            f"{counted(n, 'event')} of {counted(int(row['customers']), 'customer')} before the date in births.",
+            f"{counted(n, 'event')} of {counted(int(row['customers']), 'customer')} before their date in births.",
             n,
             f"customer {row['example']}",
             "An id may have been given to a second customer, or one of the two tables has wrong dates. Tenure is wrong "
