@@ -140,7 +140,7 @@ class Attributes:
         check_clash(self.columns, other.columns, "The two tables of attributes both have")
         if None not in (self.as_of, other.as_of) and self.as_of != other.as_of:
             raise ValueError(
-                f"The first attributes are as of {self.as_of}, the second as of {other.as_of}. Read both with one as_of."
+                f"The attributes are as of {self.as_of} and {other.as_of}. Read both with the same as_of."
             )
         refused = pd.concat([self.refused, other.refused], ignore_index=True)
         refused = refused.groupby("reason", sort=False).agg(

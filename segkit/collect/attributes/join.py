@@ -119,7 +119,7 @@ def _check_moment(attributes: Attributes, as_of: str | list[str] | None) -> None
     first = min(map(pd.Timestamp, moments), default=None)
     if attributes.as_of is not None and first is not None and attributes.as_of > first:
         raise ValueError(
-            f"The attributes are as of {attributes.as_of}, the customers as of {first}, so that ages and days would come "
+            f"The attributes are as of {attributes.as_of}, the customers as of {first}, so that ages and days would be "
             f"from the future. Read them at that moment: read_attributes(…, as_of='{first.isoformat()}')."
         )
 
@@ -145,8 +145,8 @@ def _warn_if_few(counts: dict[str, int]) -> None:
     everyone = counted(counts["known"] + counts["unknown"], "customer")
     if counts["known"] < counts["unknown"]:
         warnings.warn(
-            f"Only {counts['known']:,} of {everyone} have attributes; the others have missing values. Check that the ids "
-            "of both tables are spelt alike.",
+            f"Only {counts['known']:,} of {everyone} have attributes; the others have missing values. Check that "
+            "ids are spelt alike in both tables.",
             stacklevel=3,
         )
 

@@ -78,8 +78,8 @@ class Scale:
     def _check(self) -> None:
         if len(self.items) < 2 or len(set(self.items)) < len(self.items):
             raise ValueError(
-                f"items={list(self.items)!r} are not two or more different columns. A scale is the mean of several. Name "
-                "a single question under its basis: psychographic=['q1']."
+                f"items={list(self.items)!r} are not two or more different columns. A scale is their mean. Name a "
+                "single question under its basis: psychographic=['q1']."
             )
         for item in self.reversed:
             if item not in self.items:
