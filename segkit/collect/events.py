@@ -15,7 +15,7 @@ import pandas as pd
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
 from segkit.collect.row_reader import Door
-from segkit.collect.sentiment import Scores, asked_scorer, scored
+from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
 from segkit.collect.sources.ibis_tables import check_one_engine
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
@@ -284,7 +284,7 @@ def read_events(
     timestamp_format: str | list[str] | None = None,
     timezone: str = "UTC",
     duplicates: str = "keep",
-    sentiment: str | Scores | None = None,
+    sentiment: str | ScoreFunction | None = None,
     language: str | None = None,
     **columns: str,
 ) -> Events:
@@ -405,7 +405,7 @@ def read_events(
     """
     known = None if preset is None else preset_named(preset)
     opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
-    columns, scorer = asked_scorer(sentiment, language, opened.table, opened.name, columns)
+    columns, scorer = choose_scorer(sentiment, language, opened.table, opened.name, columns)
     formats, aside = _formats(timestamp_format), []
     if known is not None:
         export = read_export(
@@ -428,7 +428,7 @@ def read_events(
         refused = pd.concat([*aside, refused], ignore_index=True)
     note = ""
     if scorer is not None:
-        usable, own = scored(usable, scorer, opened.name)
+        usable, own = add_sentiment(usable, scorer, opened.name)
         note = f" ({scorer.in_words(own)})"
     return Events(usable, refused, (opened.name + note,), timezone)
 

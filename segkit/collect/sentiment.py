@@ -1,4 +1,4 @@
-"""Sentiment at the door: each different text is scored once, and the score is kept beside it."""
+"""Score the sentiment of texts while events are read, each distinct text once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from segkit.core.schema import STANDARD
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-BATCH = 1_000  # texts that a scorer is given at once
-CHUNK = 100_000  # texts that leave the engine at once, which bounds the memory
-POST = 280  # characters: VADER was made for posts, and what is longer is scored sentence by sentence
-SENTENCE = 100  # words: VADER's time grows with the square of them, so that no sentence may be longer
-ROUNDING = 1e-6  # how far beyond ±1 a number of 32 bits may come to lie
+BATCH = 1_000  # texts in a call of the scorer
+CHUNK = 100_000  # texts fetched from the engine at once, which limits the memory
+POST = 280  # characters; VADER was made for posts, so longer texts are scored sentence by sentence
+SENTENCE = 100  # words in a call of VADER, whose time grows with their square
+ROUNDING = 1e-6  # excess over ±1 from numbers of 32 bits
 
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")  # a letter first: "<3" is a heart
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
@@ -37,77 +37,75 @@ _NAMED = re.compile(r"(?<!\w)@\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _LETTER = re.compile(r"[A-Za-z]")
 
-Scores = Callable[[list[str]], Sequence[Any]]
+ScoreFunction = Callable[[list[str]], Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Something that scores a batch of texts, and what to call it.
+    """A function that scores a batch of texts, with its name.
 
     Attributes
     ----------
     score : callable
-        From a list of texts to as many numbers from −1 to 1, or nothing where a text says nothing.
+        Takes a list of texts and returns as many numbers from −1 to 1, or None for a text without a sentiment.
     name : str
-        Its name and version.
+        Name and version.
     language : str or None
-        Of the texts, where it was said.
+        Language of the texts, if given.
     """
 
-    score: Scores
+    score: ScoreFunction
     name: str
     language: str | None = None
 
     def in_words(self, own: int) -> str:
-        """Say who scored, as a note on where events came from."""
+        """Describe the scorer, for the sources of the events; `own` events had a sentiment already."""
         language = f" as language {self.language!r}" if self.language else ""
-        but = f", but for {own:,} that came with a sentiment" if own else ""
-        return f"texts scored by {self.name}{language}{but}"
+        except_own = f", except {own:,} that came with a sentiment" if own else ""
+        return f"texts scored by {self.name}{language}{except_own}"
 
 
-def asked_scorer(
-    sentiment: str | Scores | None,
+def choose_scorer(
+    sentiment: str | ScoreFunction | None,
     language: str | None,
     table: ir.Table,
     source: str,
     columns: dict[str, str],
 ) -> tuple[dict[str, str], Scorer | None]:
-    """Settle whether a column holds the sentiment, or something is to score the texts.
+    """Return the column of the sentiment, or the scorer of the texts.
 
     Parameters
     ----------
     sentiment, language
-        As said to ``read_events``.
+        Arguments of ``read_events``.
     table : ibis Table
         The source.
     source : str
-        What it is called in messages.
+        Its name in messages.
     columns : dict of str to str
-        Standard name to the source's column, as said.
+        The source's columns by standard name.
 
     Returns
     -------
     columns : dict of str to str
-        With the column of the sentiment, where that was meant.
+        With the column of the sentiment, if `sentiment` names one.
     scorer : Scorer or None
 
     Raises
     ------
     ValueError
-        If there is no such column or scorer, VADER is to read another language than English, or the
-        texts live elsewhere.
+        If the column or scorer does not exist, VADER gets another language than English, or the texts are in
+        another engine.
     ModuleNotFoundError
         If VADER is not installed.
     """
     if language is not None and (not isinstance(language, str) or not language.strip()):
-        raise ValueError(
-            f"language={language!r} is not a language. Say the code of the texts': language='en'."
-        )
+        raise ValueError(f"language={language!r} is not a language. Use a language code: language='en'.")
     if sentiment is None and language is None:
         return columns, None
     if sentiment is None:
         raise ValueError(
-            f"language={language!r} was said, but no text is to be scored. Say sentiment='vader' too, or leave it out."
+            f"language={language!r} has no use without a scorer. Add sentiment='vader', or leave language out."
         )
     if isinstance(sentiment, str) and sentiment in table.columns and language is None:
         return columns | {"sentiment": sentiment}, None
@@ -115,47 +113,49 @@ def asked_scorer(
         raise ValueError(
             f"sentiment={sentiment!r} is neither a column of {source} nor a scorer."
             f"{did_you_mean(sentiment, [*table.columns, 'vader'])} "
-            "Name the column that holds it, say sentiment='vader' and the "
-            "language, or pass a function from a list of texts to as many numbers from -1 to 1."
+            "Name the column of the sentiment, use sentiment='vader' with language='en', or pass a function that takes "
+            "a list of texts and returns as many numbers from -1 to 1."
         )
     if not isinstance(sentiment, str) and not callable(sentiment):
         raise TypeError(
-            f"sentiment={sentiment!r} is neither a column, 'vader' nor a function from a list of texts to numbers."
+            f"sentiment={sentiment!r} is not a column, 'vader', or a function that takes a list of texts and returns "
+            "numbers. Pass one of these."
         )
-    _check_place(table, source)
+    _check_engine(table, source)
     if isinstance(sentiment, str):
         return columns, _vader_scorer(language)
-    return columns, Scorer(sentiment, _called(sentiment), language)
+    return columns, Scorer(sentiment, _name_of(sentiment), language)
 
 
 def _vader_scorer(language: str | None) -> Scorer:
     if language is None:
         raise ValueError(
-            "sentiment='vader' needs the language of the texts: VADER reads English only. Say language='en' if that "
-            "is what they are; for others pass a function from a list of texts to numbers from -1 to 1."
+            "sentiment='vader' needs the language of the texts, since VADER reads English only. Add language='en' if "
+            "they are English. For other languages pass a function that takes a list of texts and returns numbers from "
+            "-1 to 1."
         )
     if re.split("[-_]", language.strip().lower())[0] != "en":
         raise ValueError(
-            f"sentiment='vader' was asked to read language={language!r}, and VADER reads English only "
-            "(language='en'). For other languages pass a function as sentiment=: it is given a list of texts, and "
-            "returns as many numbers from -1 (bad) to 1 (good)."
+            f"sentiment='vader' got language={language!r}, and VADER reads English only (language='en'). For other "
+            "languages pass a function as sentiment=: it takes a list of texts and returns as many numbers from -1 "
+            "(bad) to 1 (good)."
         )
     vader = _vader()
     name = f"vaderSentiment {importlib.metadata.version('vaderSentiment')}"
     return Scorer(lambda texts: [vader(text) for text in texts], name, language)
 
 
-def _called(scorer: Scores) -> str:
-    """Return what a function is called, with the version of the package that it comes from."""
-    told = getattr(scorer, "__qualname__", None) or type(scorer).__qualname__
+def _name_of(scorer: ScoreFunction) -> str:
+    """Return the name of a function, with the version of its package."""
+    own = getattr(scorer, "__qualname__", None) or type(scorer).__qualname__
     module = getattr(scorer, "__module__", None) or ""
     version = getattr(sys.modules.get(module.partition(".")[0]), "__version__", None)
-    name = told if module in ("", "__main__", "builtins") else f"{module}.{told}"
+    name = own if module in ("", "__main__", "builtins") else f"{module}.{own}"
     return f"{name} {version}" if version else name
 
 
-def scored(table: ir.Table, scorer: Scorer, source: str) -> tuple[ir.Table, int]:
-    """Return events with the sentiment of their texts; what had one keeps it.
+def add_sentiment(table: ir.Table, scorer: Scorer, source: str) -> tuple[ir.Table, int]:
+    """Return events with the sentiment of their texts; a sentiment of the source is kept.
 
     Parameters
     ----------
@@ -163,45 +163,45 @@ def scored(table: ir.Table, scorer: Scorer, source: str) -> tuple[ir.Table, int]
         Events with a column `text`.
     scorer : Scorer
     source : str
-        What the events are called in messages.
+        Name of the events in messages.
 
     Returns
     -------
     table : ibis Table
-        A copy in the engine. `sentiment` is missing where a text is missing or blank, or says nothing.
+        A copy in the engine. `sentiment` is missing where the text is missing, blank, or without a sentiment.
     own : int
-        Events whose sentiment the source gave.
+        Number of events with a sentiment of the source.
     """
     known = table.sentiment if "sentiment" in table.columns else ibis.null("float64")
     own = int(known.count().to_pyarrow().as_py()) if "sentiment" in table.columns else 0
-    different = table.filter(known.isnull(), table.text.strip() != "").select("text").distinct()
-    # In the order of the texts, so that a scorer sees the same batches whatever the order of the rows.
-    texts = materialise(different.select("text", number=ibis.row_number().over(order_by=different.text)))
-    scores = table_of(_scores_of(texts, scorer, source))
-    found = texts.inner_join(scores, "number").select("text", "score")
-    joined = table.left_join(found, "text")
+    distinct = table.filter(known.isnull(), table.text.strip() != "").select("text").distinct()
+    # Sorted, so that the batches of the scorer do not depend on the order of rows.
+    texts = materialise(distinct.select("text", number=ibis.row_number().over(order_by=distinct.text)))
+    scores = table_of(_score_all(texts, scorer, source))
+    by_text = texts.inner_join(scores, "number").select("text", "score")
+    joined = table.left_join(by_text, "text")
     values = {name: table[name] for name in table.columns} | {"sentiment": known.fill_null(joined.score)}
     return materialise(joined.select(**{name: values[name] for name in STANDARD if name in values})), own
 
 
-def _check_place(table: ir.Table, source: str) -> None:
-    """Refuse to score texts that live in an engine of their own: they are read where they are, not changed."""
+def _check_engine(table: ir.Table, source: str) -> None:
+    """Raise if the texts are in another engine than segkit's."""
     backends = table._find_backends()[0]
     if backends and backends != [engine()]:
         raise ValueError(
-            f"{source} lives in {backends[0].name}, where texts are not scored: a scorer is Python. Score them there "
-            'and name the column, read_events(…, sentiment="your_column"), or bring some here: '
+            f"{source} is in {backends[0].name}, where texts cannot be scored with Python. Score them there and name "
+            'the column, read_events(…, sentiment="your_column"), or read a part of the table here: '
             "read_events(table.limit(100_000).to_pyarrow(), …)."
         )
 
 
-def _scores_of(texts: ir.Table, scorer: Scorer, source: str) -> Any:
-    """Score each text of a numbered table, and return numbers and scores as an Arrow table."""
+def _score_all(texts: ir.Table, scorer: Scorer, source: str) -> Any:
+    """Return the number and score of each text of a numbered table."""
     import pyarrow as pa
 
     total = int(texts.count().to_pyarrow().as_py())
     parts = []
-    # Without a bar for what takes less than a second. An interruption leaves nothing behind.
+    # The bar appears after a second.
     with tqdm(total=total, desc=f"Sentiment of {source}", unit="text", delay=1, leave=False) as bar:
         for start in range(0, total, CHUNK):
             window = texts.filter(texts.number >= start, texts.number < start + CHUNK).order_by("number")
@@ -217,44 +217,42 @@ def _scores_of(texts: ir.Table, scorer: Scorer, source: str) -> Any:
     )
 
 
-def checked_scores(answer: Any, texts: list[str], name: str) -> np.ndarray:
-    """Return what a scorer said of some texts as numbers, missing where it said nothing.
+def checked_scores(scores: Any, texts: list[str], name: str) -> np.ndarray:
+    """Return the scores of texts as numbers, missing where there is none.
 
     Raises
     ------
     TypeError
-        If it is no sequence of numbers.
+        If they are not a sequence of numbers.
     ValueError
-        If there are more or fewer than texts, or one lies outside −1 to 1.
+        If their number is not that of the texts, or one is outside −1 to 1.
     """
-    expected = (
-        f"for {len(texts):,} texts; expected were as many numbers from -1 to 1, or None for want of words"
-    )
-    if isinstance(answer, (str, bytes, dict, pd.DataFrame)) or not hasattr(answer, "__len__"):
+    expected = f"for {len(texts):,} texts, instead of as many numbers from -1 to 1 (None for no sentiment)"
+    if isinstance(scores, (str, bytes, dict, pd.DataFrame)) or not hasattr(scores, "__len__"):
         raise TypeError(
-            f"{name} returned a {type(answer).__qualname__} {expected}. Return them as a list or an array."
+            f"{name} returned a {type(scores).__qualname__} {expected}. Return a list or an array."
         )
-    if len(answer) != len(texts):
+    if len(scores) != len(texts):
         raise ValueError(
-            f"{name} returned {len(answer):,} scores {expected}. Return one for each, in their order."
+            f"{name} returned {len(scores):,} scores {expected}. Return one for each text, in the same order."
         )
     values = np.empty(len(texts))
-    for i, value in enumerate(answer):
+    for i, value in enumerate(scores):
         number = _number(value)
         if number is None:
             raise TypeError(
-                f"{name} returned {_short(value)} for {texts[i][:60]!r}; {expected}. Turn it into one number."
+                f"{name} returned {_short(value)} for {texts[i][:60]!r}; {expected}. Convert it to one number."
             )
         if abs(number) > 1 + ROUNDING:
             raise ValueError(
-                f"{name} returned {value!r} for {texts[i][:60]!r}; {expected}. Divide by its greatest."
+                f"{name} returned {value!r} for {texts[i][:60]!r}; {expected}. Divide all by the largest score."
             )
         values[i] = number
     return values.clip(-1, 1)
 
 
 def _number(value: Any) -> float | None:
-    """Return a number as one of Python's, nan for a missing one, and nothing for what is no number."""
+    """Return a value as a float, nan if it is missing, and None if it is not a number."""
     if value is None or value is pd.NA or value is pd.NaT:
         return math.nan
     value = value.as_py() if hasattr(value, "as_py") else value.item() if hasattr(value, "item") else value
@@ -270,38 +268,37 @@ def _short(value: Any) -> str:
 
 @functools.cache
 def _vader() -> Callable[[str], float | None]:
-    """Return what scores one English text by VADER; nothing where there is nothing that it can read."""
+    """Return a function that scores an English text by VADER, and returns None for a text without letters."""
     try:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "sentiment='vader' takes the package vaderSentiment, which is not installed: pip install 'segkit[text]'. "
-            "Or pass a function of your own from a list of texts to numbers from -1 to 1."
+            "sentiment='vader' needs the package vaderSentiment, which is not installed: pip install 'segkit[text]'. "
+            "Or pass a function that takes a list of texts and returns numbers from -1 to 1."
         ) from error
     analyzer = SentimentIntensityAnalyzer()
-    in_words = {ord(sign): f" {told} " for sign, told in analyzer.emojis.items() if len(sign) == 1}
+    emojis = {ord(sign): f" {words} " for sign, words in analyzer.emojis.items() if len(sign) == 1}
 
     def score(text: str) -> float | None:
-        moods = []
+        scores = []
         for sentence in _sentences(_plain(text)):
-            words = sentence.translate(in_words).split()
+            words = sentence.translate(emojis).split()
             for start in range(0, len(words), SENTENCE):
-                mood = analyzer.polarity_scores(" ".join(words[start : start + SENTENCE]))["compound"]
-                if mood or _LETTER.search(
-                    sentence
-                ):  # 0 is neutral in English; in Chinese, it is not read at all
-                    moods.append(mood)
-        return math.fsum(moods) / len(moods) if moods else None
+                compound = analyzer.polarity_scores(" ".join(words[start : start + SENTENCE]))["compound"]
+                # 0 is neutral in English; without Latin letters, VADER has read nothing.
+                if compound or _LETTER.search(sentence):
+                    scores.append(compound)
+        return math.fsum(scores) / len(scores) if scores else None
 
     return score
 
 
 def _plain(text: str) -> str:
-    """Return a text without markup, links and names: in "?", and in @united, VADER would see feeling."""
+    """Return a text without markup, links and @names, in which VADER would see feeling."""
     text = _TAG.sub(" ", html.unescape(text))
     return _NAMED.sub(" ", _LINK.sub(" ", text)).strip()
 
 
 def _sentences(text: str) -> list[str]:
-    """Return a post whole, and a longer text by its sentences: of many words together, VADER says only ±1."""
+    """Return the sentences of a long text, for which VADER would say only ±1; a short text is returned whole."""
     return [text] if len(text) <= POST else _SENTENCE_END.split(text)

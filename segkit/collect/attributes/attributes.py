@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from segkit.core.html import html_table, render
 from segkit.core.messages import counted, did_you_mean, listed
 from segkit.core.schema import BASES
 
@@ -175,33 +175,36 @@ class Attributes:
 
     def _repr_html_(self) -> str:
         columns = [
-            [
-                self.about.at[name, "basis"],
-                name,
-                values_in_words(self.table[name]),
-                _missing(self.table[name]),
-            ]
+            [basis, name, values_in_words(self.table[name]), _missing(self.table[name])]
             for basis in BASES
             for name in self.of(basis)
         ]
-        tables = [_html_table(["basis", "attribute", "values", "missing"], columns)]
-        if len(self.scales):
-            rows = [
-                [row.Index, int(row.items), int(row.n), _alpha(row), row.says]
-                for row in self.scales.itertuples()
+        scales = [
+            [row.Index, row.items, f"{row.n:,}", _alpha(row), row.says] for row in self.scales.itertuples()
+        ]
+        refused, blanked = (
+            [
+                [reason, f"{n:,}", example]
+                for reason, n, example in table[["reason", "count", "example"]].itertuples(index=False)
             ]
-            tables.append(
-                _html_table(["scale", "items", "complete answers", "Cronbach's alpha", "in words"], rows)
+            for table in (self.refused, self.blanked)
+        )
+        tables = [
+            html_table(head, rows, text=text)
+            for head, rows, text in (
+                (["basis", "attribute", "values", "missing"], columns, (0, 1, 2)),
+                (["scale", "items", "complete answers", "Cronbach's alpha", "in words"], scales, (0, 3, 4)),
+                (["reason for refusing rows", "rows", "example"], refused, (0, 2)),
+                (["reason for setting values aside", "values", "example"], blanked, (0, 2)),
             )
-        if len(self.refused):
-            tables.append(
-                _html_table(["reason for refusing rows", "rows", "example"], self.refused.to_numpy().tolist())
-            )
-        if len(self.blanked):
-            rows = self.blanked[["reason", "count", "example"]].to_numpy().tolist()
-            tables.append(_html_table(["reason for setting values aside", "values", "example"], rows))
-        title = f"<p><b>Attributes</b> from {html.escape(', '.join(self.sources))}: {html.escape(self._in_words())}</p>"
-        return title + "".join(tables)
+            if rows
+        ]
+        return render(
+            "<p><b>Attributes</b> from {{ sources }}: {{ words }}</p>{% for table in tables %}{{ table }}{% endfor %}",
+            sources=", ".join(self.sources),
+            words=self._in_words(),
+            tables=tables,
+        )
 
 
 def check_bases(bases: str | Iterable[str]) -> tuple[str, ...]:
@@ -263,14 +266,3 @@ def values_in_words(values: pd.Series) -> str:
 def _missing(values: pd.Series) -> str:
     share = values.isna().mean() if len(values) else 0.0
     return "" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "< 0.1%"
-
-
-def _html_table(heads: Sequence[str], rows: Sequence[Sequence]) -> str:
-    def cell(tag: str, value: object) -> str:
-        side = "right" if isinstance(value, int) and tag == "td" else "left"
-        shown = f"{value:,}" if isinstance(value, int) else str(value)
-        return f"<{tag} style='text-align:{side}'>{html.escape(shown)}</{tag}>"
-
-    head = "".join(cell("th", name) for name in heads)
-    body = "".join("<tr>" + "".join(cell("td", value) for value in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

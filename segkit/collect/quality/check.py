@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Che
 from segkit.collect.quality.log_queries import Log
 from segkit.collect.row_reader import how_to_mend
 from segkit.core.engine.connection import locked_engine
+from segkit.core.html import render
 from segkit.core.messages import counted
 from segkit.core.moments import read_moment
 
@@ -89,32 +89,42 @@ class EventCheck:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        items = "".join(_item(row) for row in self.findings.itertuples())
-        others = "".join(
-            f"<li>{html.escape(row.question)} — {html.escape(row.answer)}</li>"
-            for row in self.checks[~self.checks.index.isin(self.findings.index)].itertuples()
-        )
+        others = self.checks[~self.checks.index.isin(self.findings.index)]
         n_clean = int((self.checks["answer"] == "nothing found").sum())
-        return (
-            f"<p><b>Quality of the events.</b> {html.escape(self.in_words())}</p>{items}"
-            f"<details style='margin-top:0.8em'><summary>{counted(n_clean, 'check')} found nothing</summary>"
-            f"<ul>{others}</ul></details>"
+        return render(
+            _HTML,
+            words=self.in_words(),
+            findings=[
+                {
+                    "color": COLORS[row.severity],
+                    "severity": IN_WORDS[row.severity],
+                    "what": row.what,
+                    "example": _example(row),
+                    "advice": row.advice,
+                }
+                for row in self.findings.itertuples()
+            ],
+            clean=counted(n_clean, "check"),
+            others=others[["question", "answer"]].to_numpy().tolist(),
         )
+
+
+_HTML = """
+<p><b>Quality of the events.</b> {{ words }}</p>
+{% for finding in findings -%}
+<div style="margin:0.6em 0;padding:0.1em 0 0.1em 0.8em;border-left:4px solid {{ finding.color }};max-width:52em">
+<div><b>{{ finding.severity }}</b> · {{ finding.what }}</div>
+<div style="opacity:0.75">{{ finding.example }}</div>
+<div>→ {{ finding.advice }}</div></div>
+{% endfor -%}
+<details style="margin-top:0.8em"><summary>{{ clean }} found nothing</summary>
+<ul>{% for question, answer in others %}<li>{{ question }} — {{ answer }}</li>{% endfor %}</ul></details>
+"""
 
 
 def _example(row: Any) -> str:
     """Return the example as a sentence, unless the finding contains it."""
     return "" if row.example in row.what else f" For example: {row.example}."
-
-
-def _item(row: Any) -> str:
-    color = COLORS[row.severity]
-    return (
-        f"<div style='margin:0.6em 0;padding:0.1em 0 0.1em 0.8em;border-left:4px solid {color};max-width:52em'>"
-        f"<div><b>{html.escape(IN_WORDS[row.severity])}</b> · {html.escape(row.what)}</div>"
-        f"<div style='opacity:0.75'>{html.escape(_example(row))}</div>"
-        f"<div>→ {html.escape(row.advice)}</div></div>"
-    )
 
 
 def _refused(log: Log) -> list[Finding]:
