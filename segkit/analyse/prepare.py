@@ -1,4 +1,4 @@
-"""From natural units to comparable ones: the matrix in which distances between customers are measured."""
+"""Prepare features for clustering: tame skew, equalise scales, and encode words and missing values."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 NORMAL_IQR = 1.3489795003921634  # interquartile range of a standard normal distribution
 NUMBERS = {"b", "i", "u", "f"}  # kinds of NumPy
-HELD_NUMBERS = {
-    "integer",
-    "floating",
-    "mixed-integer-float",
-    "boolean",
-    "decimal",
-    "empty",
-}  # in a column of objects
-OTHER, MISSING = "(other)", "(missing)"  # the columns of rare words, and of none
+# Types of pandas' infer_dtype for columns of objects that hold numbers.
+OBJECT_NUMBERS = {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
+OTHER, MISSING = "(other)", "(missing)"  # the columns of rare and of missing words
 
 
 def make_preparer(
     *, log: str | Sequence[str] = "auto", scale: str = "robust", clip: float = 5.0, max_categories: int = 12
 ) -> Preparer:
-    """Make the transformer that stands before a clusterer: skew tamed, scales made equal, gaps flagged.
+    """Make a transformer that prepares features for a clusterer.
 
     Parameters
     ----------
@@ -35,7 +29,7 @@ def make_preparer(
     Returns
     -------
     Preparer
-        Not fitted; put it into a pipeline.
+        Not fitted yet; put it into a pipeline.
 
     Examples
     --------
@@ -48,44 +42,43 @@ def make_preparer(
 
 
 class Preparer(TransformerMixin, BaseEstimator):
-    """Make features comparable: logarithms where they are skewed, robust scales, flags where they miss.
+    """Make features comparable: logarithms of skewed ones, robust scales, flags of missing values.
 
-    One estimator and not a pipeline of scikit-learn's parts, since it also prepares a single customer,
-    live, where a column transformer alone would take several milliseconds.
+    It is one estimator rather than a pipeline, so that a single customer is prepared fast enough for live scoring.
 
     Parameters
     ----------
     log : "auto", "none" or sequence of str, default="auto"
-        Numeric features to take ``log1p`` of. "auto": those that are never negative and skewed to the
-        right (skewness over 1), as counts and money are.
+        Numeric features to take ``log1p`` of. "auto": features without negative values whose skewness is over 1, as
+        counts and money often have.
     scale : {"robust", "standard", "none"}, default="robust"
         "robust": centred on the median, in units of the interquartile range over 1.349 (one standard
-        deviation, were it normal); where half the values are equal, of the standard deviation. No
-        feature comes out with a standard deviation over 1. "standard": mean and standard deviation.
-        "none": as they are, and not clipped.
+        deviation of a normal distribution); where that range is 0, of the standard deviation. The standard deviation
+        of the result is at most 1. "standard": mean and standard deviation. "none": unchanged, and not clipped.
     clip : float, default=5.0
-        Scaled values beyond ±clip are pulled in, so that one giant cannot make a segment of its own.
+        Scaled values beyond ±clip are clipped, so that a single outlier cannot form a segment.
     max_categories : int, default=12
-        Most frequent words of a category feature that get a column each; the others share one.
+        Number of words of a category feature that get a column each, the most frequent ones; all others share one.
 
     Attributes
     ----------
     logged_ : ndarray of bool, shape (n_numbers,)
         Which numeric features are logged.
     center_, scale_ : ndarray of shape (n_numbers,)
-        Of the (logged) numeric features.
+        Centre and scale of the (logged) numeric features.
     spread_ : ndarray of shape (n_numbers,)
-        Standard deviation that was left after scaling and clipping, where it exceeded 1, and is divided
-        by: a feature that is 0 for most customers must not outweigh the others.
+        Standard deviation after scaling and clipping, at least 1. Values are divided by it, so that a feature that is
+        0 for most customers does not outweigh the others.
     flagged_ : list of int
-        Numeric features whose missingness has a 0/1 column; features that miss together share one.
+        Numeric features with a 0/1 column for missing values; features that are missing for the same customers share
+        one.
     levels_ : dict of int to list of str
         Position of each category feature, and the words that have a column.
 
     Notes
     -----
-    A missing number becomes the median (0 when scaled). Each row is transformed by itself: the result
-    does not depend on the batch.
+    A missing number becomes the median (0 when scaled). Each row is transformed by itself, so the result does not
+    depend on the other rows.
     """
 
     def __init__(self, log="auto", scale="robust", clip=5.0, max_categories=12):
@@ -100,7 +93,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X, y=None):
-        """Learn skew, centre, scale, and which features miss values.
+        """Learn skew, centre and scale of each feature, and which have missing values.
 
         Parameters
         ----------
@@ -140,7 +133,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         return self.matrix(X)
 
     def matrix(self, X):
-        """Return the prepared matrix as an array, whatever output is set.
+        """Return the prepared matrix as an array, even if ``set_output`` asks for a DataFrame.
 
         Parameters
         ----------
@@ -170,7 +163,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         return np.concatenate(blocks, axis=1)
 
     def numbers(self, X):
-        """Return the numeric features as they are, in the order in which they come first when prepared.
+        """Return the numeric features unchanged, in the order of the prepared columns.
 
         Parameters
         ----------
@@ -183,16 +176,16 @@ class Preparer(TransformerMixin, BaseEstimator):
         return self._matrix(self._checked(X, reset=False))
 
     def _row(self, X):
-        """Return the numbers and the words of one customer, or None where they need a closer look.
+        """Return the numbers and words of a single customer, or None where the code for many rows is needed.
 
-        All its values are taken out at once: columns taken one by one would cost more than all the rest.
+        All values are taken at once: taking them column by column is the slowest part of live scoring.
         """
-        held = X.to_numpy(dtype=object)[0]
+        row = X.to_numpy(dtype=object)[0]
         try:
-            values = held[self._at_numbers].astype(float)
-        except (TypeError, ValueError):  # NA, or what is no number: the way of many rows has the answer
+            values = row[self._at_numbers].astype(float)
+        except (TypeError, ValueError):  # NA, or not a number
             return None
-        return None if np.isinf(values).any() else (values[None], held[self._at_words])
+        return None if np.isinf(values).any() else (values[None], row[self._at_words])
 
     def get_feature_names_out(self, input_features=None):
         """Name the prepared columns.
@@ -213,7 +206,7 @@ class Preparer(TransformerMixin, BaseEstimator):
         words = [f"{names[i]} = {level}" for i, levels in self.levels_.items() for level in levels]
         made: list[str] = []
         for name in (*flags, *words):
-            while name in names or name in made:  # a feature may already be called so
+            while name in names or name in made:  # a feature may already have that name
                 name += " (2)"
             made.append(name)
         return np.array([*numbers, *made], dtype=object)
@@ -225,7 +218,7 @@ class Preparer(TransformerMixin, BaseEstimator):
     def _check_parameters(self):
         if self.scale not in ("robust", "standard", "none"):
             raise ValueError(
-                f"scale={self.scale!r} is none of 'robust', 'standard', 'none'. Say one of these."
+                f"scale={self.scale!r} is none of 'robust', 'standard', 'none'. Choose one of these."
             )
         if not self.clip > 0:
             raise ValueError(f"clip={self.clip!r} should be a positive number of scaled units, such as 5.")
@@ -261,12 +254,12 @@ class Preparer(TransformerMixin, BaseEstimator):
             unknown = sorted(set(self.log) - set(names))
             if unknown:
                 raise ValueError(
-                    f"log names {unknown}, which are no numeric features. There are {list(names)}."
+                    f"log names {unknown}, which are not numeric features. Choose from {list(names)}."
                 )
             return np.isin(np.array(names, dtype=object), list(self.log))
         if self.log != "auto":
             raise ValueError(
-                f"log={self.log!r} is neither 'auto', 'none' nor a list of features. Say one of these."
+                f"log={self.log!r} is neither 'auto', 'none' nor a list of features. Choose one of these."
             )
         return np.array([_is_skewed(column[~np.isnan(column)]) for column in values.T], dtype=bool)
 
@@ -282,12 +275,13 @@ class Preparer(TransformerMixin, BaseEstimator):
 
 
 def _check_numbers(numbers: pd.DataFrame) -> None:
-    """Refuse dates, text and categories, which would turn into numbers that mean nothing."""
+    """Check that columns hold numbers: dates, text and categories would become meaningless ones."""
     for name, kind in zip(numbers.columns, numbers.dtypes, strict=True):
-        held = pd.api.types.infer_dtype(numbers[name], skipna=True) if kind.kind == "O" else kind.kind
-        if kind.kind not in NUMBERS and held not in HELD_NUMBERS:
+        content = pd.api.types.infer_dtype(numbers[name], skipna=True) if kind.kind == "O" else kind.kind
+        if kind.kind not in NUMBERS and content not in OBJECT_NUMBERS:
             raise ValueError(
-                f"The feature {name!r} was made of numbers, and here it is of type {kind}. Compute it in the same way."
+                f"The feature {name!r} held numbers when the preparer was fitted, but is of type {kind} here. Compute "
+                "it in the same way."
             )
 
 
@@ -301,14 +295,11 @@ def _word_positions(X: pd.DataFrame) -> list[int]:
                 f"The feature {name!r} is of type {kind}. Features are numbers or categories; turn it into a "
                 "number (days since, for a date) or leave it out."
             )
-        held = (
-            pd.api.types.infer_dtype(X.iloc[:, i], skipna=True)
-            if pd.api.types.is_object_dtype(kind)
-            else "string"
-        )
-        if held not in ("string", "empty"):
+        is_object = pd.api.types.is_object_dtype(kind)
+        content = pd.api.types.infer_dtype(X.iloc[:, i], skipna=True) if is_object else "string"
+        if content not in ("string", "empty"):
             raise ValueError(
-                f"The feature {name!r} holds objects ({held}). Features are numbers or categories; say which it is: "
+                f"The feature {name!r} holds objects ({content}). Features are numbers or categories; convert it: "
                 "pd.to_numeric(…) or .astype('category')."
             )
         words.append(i)
@@ -325,7 +316,7 @@ def _is_skewed(column: np.ndarray) -> bool:
 
 
 def _near_one(column: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return numbers over a power of two, which changes no digit, so that their squares do not overflow."""
+    """Divide numbers by a power of two, which is exact, so that their squares do not overflow."""
     power = int(np.frexp(np.abs(column).max())[1])
     return np.ldexp(column, -power), power
 
@@ -359,14 +350,14 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
 
 
 def _spread(scaled: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of what is known of each column; 0 where nothing is."""
+    """Return the standard deviation of the known values of each column; 0 where there are none."""
     return np.array(
         [_deviation(known) if len(known := column[~np.isnan(column)]) else 0.0 for column in scaled.T]
     )
 
 
 def _distinct_patterns(missing: np.ndarray) -> list[int]:
-    """Return the columns that miss some values, one of each set of columns that miss the same ones."""
+    """Return the columns with missing values, one for each different pattern of missing values."""
     first: dict[bytes, int] = {}
     for i, column in enumerate(missing.T):
         if column.any() and not column.all():
@@ -386,7 +377,7 @@ def _one_hot(column: pd.api.extensions.ExtensionArray, levels: list[str]) -> np.
 
 
 def _position(word: object, levels: list[str]) -> int:
-    """Return the column of a word; −1 where there is none for it."""
+    """Return the column of a word, or −1 if it has none."""
     name = MISSING if pd.api.types.is_scalar(word) and pd.isna(word) else str(word)
     if name is not MISSING and name not in levels:
         name = OTHER

@@ -1,4 +1,4 @@
-"""Word errors and warnings: what was probably meant, how many, which ones."""
+"""Word errors and warnings in one place: suggestions, counts and lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return a hint at the word that was probably meant, or nothing where none is close.
+    """Return a hint at the most similar word, or "" where none is similar.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun, in the plural where it is not one.
+    """Return a number with its noun in the singular or plural.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def counted(n: int, noun: str, plural: str = "") -> str:
 
 
 def listed(names: Iterable[object], most: int = 30) -> str:
-    """Return names with commas; of many the first, and how many more there are.
+    """Join names by commas; for many, the first ones and how many more there are.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def listed(names: Iterable[object], most: int = 30) -> str:
 
 
 def joined(words: Sequence[str]) -> str:
-    """Return words as a sentence lists them.
+    """Join words by commas and "and".
 
     Examples
     --------
@@ -56,43 +56,48 @@ def joined(words: Sequence[str]) -> str:
 
 
 def warn_of_kinds(
-    asked: Mapping[str, str], there: Iterable[str] | str, name: str, known: Iterable[str] = (), *, frames: int
+    kinds: Mapping[str, str],
+    present: Iterable[str] | str,
+    name: str,
+    known: Iterable[str] = (),
+    *,
+    frames: int,
 ) -> None:
-    """Say which words of `kinds` change nothing: a word with a slip in it would leave sales uncounted in silence.
+    """Warn of words in `kinds` that do not occur in the source: a misspelt one would leave sales uncounted.
 
     Parameters
     ----------
-    asked : dict of str to str
-        As the caller gave them.
-    there : iterable of str, or str
-        The words that the source holds; one word where all rows are of that kind.
+    kinds : dict of str to str
+        The argument `kinds` of the caller.
+    present : iterable of str, or str
+        The words in the source, or one word where all rows have that kind.
     name : str
-        What to call the source.
+        The name of the source.
     known : iterable of str
-        Words that are right even where the source has none of them.
+        Words that are fine even if the source has none of them.
     frames : int
-        How many calls lie between this one and the caller's.
+        Number of calls between this function and the caller's code.
     """
-    if not asked:
+    if not kinds:
         return
-    if isinstance(there, str):
-        said = (
-            f"Every row of {name} is of kind {there!r}, so kinds={dict(asked)!r} changes nothing. Leave it out, or "
-            'name the column that holds these words: kind_column="…".'
+    if isinstance(present, str):
+        warnings.warn(
+            f"Every row of {name} is of kind {present!r}, so kinds={dict(kinds)!r} changes nothing. Leave it out, or "
+            'name the column that holds these words: kind_column="…".',
+            stacklevel=2 + frames,
         )
-        warnings.warn(said, stacklevel=2 + frames)
         return
-    words = sorted({str(word) for word in there})
-    lost = [(word, new) for word, new in asked.items() if str(word) not in words and word not in set(known)]
-    if not lost:
+    words = sorted({str(word) for word in present})
+    unused = [word for word in kinds if str(word) not in words and word not in set(known)]
+    if not unused:
         return
     lines = " ".join(
-        f"kinds says {new!r} for {word!r}, a word that no row of {name} has.{did_you_mean(str(word), words)}"
-        for word, new in lost[:5]
+        f"kinds has {word!r}, a word that no row of {name} has.{did_you_mean(str(word), words)}"
+        for word in unused[:5]
     )
-    more = f" So it is with {len(lost) - 5} more." if len(lost) > 5 else ""
-    found = listed(words)
+    more = f" The same holds for {len(unused) - 5} more." if len(unused) > 5 else ""
     warnings.warn(
-        f"{lines}{more} The kinds there are {found or 'none'}. Mend the word, or leave it out of kinds.",
+        f"{lines}{more} The kinds there are {listed(words) or 'none'}. Correct the word, or leave it out of "
+        "kinds.",
         stacklevel=2 + frames,
     )

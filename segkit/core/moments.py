@@ -1,4 +1,4 @@
-"""Moments and spans of time as people say them."""
+"""Read moments and spans of time from arguments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from datetime import timedelta
 
 import pandas as pd
 
-EARLIEST, LATEST = pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")  # no time outside is believed
-SPANS = {"window": "365 days", "within": "7 days", "horizon": "90 days"}  # examples of what can be said
+EARLIEST, LATEST = (
+    pd.Timestamp("1900-01-01"),
+    pd.Timestamp("2200-01-01"),
+)  # times outside are errors in the data
+SPANS = {"window": "365 days", "within": "7 days", "horizon": "90 days"}  # examples for error messages
 LONGEST = LATEST - EARLIEST
 ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 
@@ -21,50 +24,50 @@ def read_moment(as_of: str | pd.Timestamp) -> pd.Timestamp:
         if isinstance(as_of, (int, float)):
             raise TypeError("pandas would count it in nanoseconds")
         if isinstance(as_of, str) and not ISO.fullmatch(as_of.strip()):
-            raise ValueError("only ISO 8601 means one day to everyone, and the clock is never asked")
+            raise ValueError(
+                "01/02/2024 and the like are ambiguous, and results must not depend on the clock"
+            )
         moment = pd.Timestamp(as_of)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"as_of={as_of!r} is not a moment. Write it as '2011-12-01' or '2011-12-01 18:00'."
         ) from error
     if moment is pd.NaT:
-        raise ValueError(f"as_of={as_of!r} is no moment. Say when to look: as_of='2011-12-01'.")
+        raise ValueError(f"as_of={as_of!r} is not a moment. Write it as '2011-12-01'.")
     return moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment
 
 
 def read_window(window: str | timedelta | None) -> pd.Timedelta | None:
-    """Return a span of time, or none where none was said."""
+    """Return the argument `window` as a span of time, or None."""
     return None if window is None else read_span(window, "window")
 
 
-def read_span(said: str | timedelta, name: str) -> pd.Timedelta:
-    """Return a span of time that a person said as `name`, in whole microseconds, as times are.
+def read_span(value: str | timedelta, name: str) -> pd.Timedelta:
+    """Return an argument as a span of time in whole microseconds.
 
     Raises
     ------
     ValueError
-        If it is no span of time, shorter than a microsecond, or longer than times can be apart.
+        If it is not a span of time, shorter than a microsecond, or longer than 300 years.
     """
     example = SPANS.get(name, "30 minutes")
     try:
-        if isinstance(said, (int, float)) or (isinstance(said, str) and said.strip().isdigit()):
+        if isinstance(value, (int, float)) or (isinstance(value, str) and value.strip().isdigit()):
             raise TypeError("pandas would count it in nanoseconds")
-        span = pd.Timedelta(said)
+        span = pd.Timedelta(value)
         if span > LONGEST:
             raise pd.errors.OutOfBoundsTimedelta
     except pd.errors.OutOfBoundsTimedelta as error:
         raise ValueError(
-            f"{name}={said!r} is longer than {LONGEST.days // 365} years, and no times are so far apart. Write it as "
-            f"{example!r}{', or leave it out to look at all' if name == 'window' else ''}."
+            f"{name}={value!r} is longer than {LONGEST.days // 365} years. Write it as "
+            f"{example!r}{', or leave it out to use all events' if name == 'window' else ''}."
         ) from error
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}={said!r} is not a span of time. Write it as {example!r}.") from error
+        raise ValueError(f"{name}={value!r} is not a span of time. Write it as {example!r}.") from error
     if not span > pd.Timedelta(0):
-        raise ValueError(f"{name}={said!r} is not longer than nothing. Write it as {example!r}.")
+        raise ValueError(f"{name}={value!r} is not positive. Write it as {example!r}.")
     if span < pd.Timedelta(1, "us"):
-        raise ValueError(
-            f"{name}={said!r} is shorter than a microsecond, to which times are known. Write it as {example!r}."
-        )
+        raise ValueError(f"{name}={value!r} is shorter than a microsecond. Write it as {example!r}.")
     return span.floor("us")
 
 
@@ -72,12 +75,12 @@ def read_moments(dates: Iterable[str | pd.Timestamp]) -> list[pd.Timestamp]:
     """Return moments as UTC without a zone, sorted."""
     if isinstance(dates, str) or not isinstance(dates, Iterable):
         raise TypeError(
-            f"dates={dates!r} is no list of dates. Pass one, or use customer_features for a single date."
+            f"dates={dates!r} is not a list of dates. Pass a list, or use customer_features for a single date."
         )
     moments = sorted(read_moment(date) for date in dates)
     if not moments:
-        raise ValueError("dates is empty. Say at least one, such as dates=['2024-01-01'].")
+        raise ValueError("dates is empty. Pass at least one, such as dates=['2024-01-01'].")
     twice = [a for a, b in itertools.pairwise(moments) if a == b]
     if twice:
-        raise ValueError(f"dates has {twice[0]} more than once. Say each moment once.")
+        raise ValueError(f"dates has {twice[0]} more than once. Pass each date once.")
     return moments

@@ -1,4 +1,4 @@
-"""The words of the log: its standard columns, what they hold, and the kinds of event."""
+"""The schema of the log: standard columns, their types, and the kinds of event."""
 
 STANDARD = {
     "customer_id": "text",
@@ -22,7 +22,7 @@ STANDARD = {
     "zone": "text",
     "device": "text",
 }
-"""The standard columns and what they hold, in their order (DESIGN §5)."""
+"""The standard columns in their order, and whether each holds text, numbers or times."""
 
 KINDS = (
     *("purchase", "return", "page_view", "search", "cart_add", "visit", "survey", "review", "chat"),
@@ -33,12 +33,13 @@ KINDS = (
     ),
     *("social_like", "social_share", "social_comment", "social_mention"),
 )
-"""The kinds of event that segkit knows; others are welcome and counted."""
+"""The known kinds of event. Other kinds may occur in a log too."""
 
 TYPE_OF = {"text": "string", "number": "float64", "time": "timestamp(6)"}
-"""The Ibis type of each of them."""
+"""The Ibis types of text, numbers and times."""
 
-EXACT = ("quantity", "amount", "discount", "rating", "sentiment")  # summed as decimals, see features/_grains
+EXACT = ("quantity", "amount", "discount", "rating", "sentiment")
+"""Columns that features sum as decimals, so that sums do not depend on the order of rows."""
 
 BASES = ("demographic", "geographic", "psychographic", "behavioural")
-"""What segments can be made from."""
+"""The four bases of segmentation."""

@@ -165,7 +165,7 @@ def test_the_sql_says_what_it_expects():
     text = feature_sql(events, sg.RFM, **said)
     head = [line for line in text.splitlines() if line.startswith("--")]
     assert head[0].startswith("-- Features of customers as of 2024-09-01 00:00:00 UTC, over the 90 days ")
-    assert head[1] == "-- The table shop.events should have these columns, and one row an event:"
+    assert head[1] == "-- The table shop.events should have these columns, and one row for each event:"
     assert [line.split()[1] for line in head[2:-1]] == [name for name in STANDARD if name in events.columns]
     assert {"--   timestamp TIMESTAMP (in UTC)", "--   amount DOUBLE PRECISION"} <= set(head)
     assert 'FROM "shop"."events"' in text
@@ -205,13 +205,13 @@ def test_hours_are_those_of_the_shops_zone_in_sql_too():
     ("said", "message"),
     [
         ({"dialect": "snowflke"}, "Did you mean 'snowflake'"),
-        ({"events": ["amuont"]}, "'amuont' is no standard column. Did you mean 'amount'"),
+        ({"events": ["amuont"]}, "'amuont' is not a standard column. Did you mean 'amount'"),
         ({"events": ["channel"]}, "needs 'amount'"),
         ({"table": "events; DROP TABLE events"}, "is not the name of a table"),
         ({"as_of": "soon"}, "as_of='soon' is not a moment"),
         (
             {"features": sg.path_feature("a", "b", within="1 day", name="ü" * 29), "dialect": "postgres"},
-            r"'ü{29}_count' is 64 bytes long, and postgres cuts names after 63",
+            r"'ü{29}_count' is 64 bytes long, but postgres cuts names after 63",
         ),
     ],
 )

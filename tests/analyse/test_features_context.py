@@ -311,11 +311,11 @@ def test_a_distance_needs_places_and_is_geographic():
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ((91, 0), "latitude=91 is no latitude. Say it in degrees from -90 to 90"),
-        ((0, 180.5), "longitude=180.5 is no longitude"),
-        ((math.nan, 0), "latitude=nan is no latitude"),
-        (("51 N", 0), "latitude='51 N' is no latitude"),
-        ((None, 0), "latitude=None is no latitude"),
+        ((91, 0), "latitude=91 is not a latitude. Give it in degrees from -90 to 90"),
+        ((0, 180.5), "longitude=180.5 is not a longitude"),
+        ((math.nan, 0), "latitude=nan is not a latitude"),
+        (("51 N", 0), "latitude='51 N' is not a latitude"),
+        ((None, 0), "latitude=None is not a latitude"),
     ],
 )
 def test_a_point_that_is_nowhere_is_refused(said, message):

@@ -264,8 +264,8 @@ def test_a_path_says_what_it_means():
     followed = "was followed by cart_add, then purchase within 90 minutes, without chat."
     assert said == [
         f"How often search {followed}",
-        f"Part of the search events, of those whose time is over, that {followed}",
-        f"Median time from search to purchase, where it {followed}",
+        f"Share of search events that {followed[:-1]}, among those whose time is over.",
+        f"Typical (median) time from search to purchase, where it {followed}",
     ]
     assert sg.path_feature("purchase", without="chat", within="1 hour")[0].doc == (
         "How often purchase was followed by no chat within 1 hour."
@@ -302,13 +302,13 @@ def test_several_paths_are_computed_together(carts):
 @pytest.mark.parametrize(
     ("steps", "said", "message"),
     [
-        ((), {"within": "1 day"}, r"got 0 step\(s\), none. Say two or more"),
-        (("a",), {"within": "1 day"}, r"got 1 step\(s\), 'a'. Say two or more"),
+        ((), {"within": "1 day"}, r"got 0 step\(s\), none. Give two or more"),
+        (("a",), {"within": "1 day"}, r"got 1 step\(s\), 'a'. Give two or more"),
         ((), {"within": "1 day", "without": "chat"}, r"got 0 step\(s\)"),
         (("a", ""), {"within": "1 day"}, "got '' as a kind of event"),
         (("a", ["b"]), {"within": "1 day"}, r"got \['b'\] as a kind of event"),
         (("a", "b"), {"within": "soon"}, "within='soon' is not a span of time"),
-        (("a", "b"), {"within": "0 days"}, "within='0 days' is not longer than nothing"),
+        (("a", "b"), {"within": "0 days"}, "within='0 days' is not positive"),
         (("a", "b"), {"within": 3}, "within=3 is not a span of time. Write it as '7 days'"),
         (("a", "b"), {"within": "100ns"}, "within='100ns' is shorter than a microsecond"),
         (("a",), {"within": "1 day", "without": None}, "without=None is neither a kind"),

@@ -69,7 +69,7 @@ def test_by_codes_that_met_it_would_be_another(events, sharing, columns):
 
 def test_no_feature_may_bear_the_name_of_a_code():
     for name in ("customer_code", "codes_met"):
-        with pytest.raises(ValueError, match="names that the query itself uses"):
+        with pytest.raises(ValueError, match="the query itself uses"):
             sg.Feature(name, lambda orders: orders.count(), "orders", "Orders.")
 
 

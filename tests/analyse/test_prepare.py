@@ -170,7 +170,7 @@ def test_the_callers_table_is_left_as_it_was():
         ({"clip": np.nan}, "clip=nan should be a positive number"),
         ({"max_categories": 0}, "max_categories=0 should be 1 or more"),
         ({"log": "yes"}, "log='yes' is neither"),
-        ({"log": ["b"]}, r"log names \['b'\], which are no numeric features"),
+        ({"log": ["b"]}, r"log names \['b'\], which are not numeric features"),
     ],
 )
 def test_parameters_that_make_no_sense_are_explained(said, message):

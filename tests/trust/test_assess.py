@@ -242,7 +242,7 @@ def test_events_need_a_horizon(shop, grouped):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"horizon": "-5 days"}, "not longer than nothing"),
+        ({"horizon": "-5 days"}, "is not positive"),
         ({"horizon": "soon"}, "not a span of time"),
         ({"horizon": "10000 days"}, "before the horizon does"),
         ({"resamples": 0}, "resamples=0 should be a whole number"),

@@ -1,4 +1,4 @@
-"""The rhythm of ordering: gaps between orders, how regular they are, and whether the next is late."""
+"""Features of cadence: gaps between orders, their regularity, and whether the next order is late."""
 
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import TERM, mean_of, share_of, std_of
@@ -11,13 +11,12 @@ def _mean_gap(orders):
 
 
 def _regularity(gap_pairs):
-    """Regularity from each gap and the one before it, which a slow change of pace does not touch.
+    """Estimate regularity from consecutive gaps, so that a slow change of pace does not matter.
 
-    The squared contrast ((a − b) / (a + b))² of two gaps is 1 / (2k + 1) on average where gaps are
-    gamma-distributed of shape k (Wheat & Morrison 1990, Estimating purchase regularity with two
-    interpurchase times, Journal of Marketing Research 27; local variation in Shinomoto, Shima & Tanji 2003,
-    Differences in spiking patterns among cortical neurons, Neural Computation 15). With its mean r,
-    (1 − r) / (1 + r) is k / (k + 1).
+    For gamma-distributed gaps of shape k, the squared contrast ((a − b) / (a + b))² of two gaps is 1 / (2k + 1) on
+    average (Wheat & Morrison 1990, Estimating purchase regularity with two interpurchase times, Journal of Marketing
+    Research 27; local variation in Shinomoto, Shima & Tanji 2003, Differences in spiking patterns among cortical
+    neurons, Neural Computation 15). With its mean r, (1 − r) / (1 + r) is k / (k + 1).
     """
     both = (gap_pairs.days + gap_pairs.before).nullif(0)
     contrast = (gap_pairs.days - gap_pairs.before) / both
@@ -32,42 +31,46 @@ def _weekend_share(orders, *, timezone, dialect):
 
 CADENCE = family(
     "CADENCE",
-    Feature("gap_mean", _mean_gap, "days", "Mean time between two orders."),
-    Feature("gap_median", lambda gaps: gaps.days.median(), "days", "Median time between two orders."),
+    Feature("gap_mean", _mean_gap, "days", "Average time between two orders."),
     Feature(
-        "gap_std", lambda gaps: std_of(gaps.days), "days", "Standard deviation of the time between orders."
+        "gap_median", lambda gaps: gaps.days.median(), "days", "Typical (median) time between two orders."
+    ),
+    Feature(
+        "gap_std",
+        lambda gaps: std_of(gaps.days),
+        "days",
+        "How much the time between orders varies (standard deviation).",
     ),
     Feature(
         "gap_cv",
         lambda gaps: std_of(gaps.days) / gaps.days.mean().cast("float64").nullif(0),
         "ratio",
-        "Irregularity: standard deviation of the gaps over their mean. 0 is clockwork, 1 is chance where orders are "
-        "many; with three, chance gives about 0.7.",
+        "Irregularity of ordering: 0 = always the same gap, 1 = random. With only three orders, random is about 0.7.",
     ),
     Feature("gap_max", lambda gaps: gaps.days.max(), "days", "Longest time between two orders so far."),
     Feature(
         "overdue",
         lambda orders: orders.days_ago.min() / _mean_gap(orders).nullif(0),
         "ratio",
-        "Time since the last order over the mean gap: at 2, twice the usual time has passed. Very rough where there "
-        "are only two or three orders.",
+        "Time since the last order compared with the customer's usual gap: 2 = twice the usual time has passed. Rough "
+        "with only two or three orders.",
     ),
     Feature(
         "next_order_due",
         lambda orders: _mean_gap(orders) - orders.days_ago.min(),
         "days",
-        "Time until the next order would come after the mean gap; below 0, so long overdue.",
+        "Days until the next order at the usual pace; negative = overdue.",
     ),
     Feature(
         "regularity",
         _regularity,
         "ratio",
-        "How alike each gap is to the one before: 1 is clockwork, 0.5 chance, 0 bursts. Needs three orders.",
+        "How similar consecutive gaps are: 1 = like clockwork, 0.5 = random, 0 = in bursts. Needs three orders.",
     ),
     Feature(
         "weekend_order_share",
         _weekend_share,
         "share",
-        "Part of the orders that was placed on a Saturday or Sunday, by the shop's clock.",
+        "Share of orders on a Saturday or Sunday, in the shop's time zone.",
     ),
 )

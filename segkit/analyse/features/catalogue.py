@@ -1,4 +1,4 @@
-"""The features that segkit brings, as a table."""
+"""List the built-in features and select them by name."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ BY_FAMILY: dict[str, tuple[Feature, ...]] = {
     "SOCIAL": SOCIAL,
     "CONTEXT": CONTEXT,
 }
-"""The families that segkit brings, by the name under which the package has them."""
+"""The built-in families by name."""
 
 FAMILIES: tuple[Feature, ...] = tuple(feature for members in BY_FAMILY.values() for feature in members)
-"""Every feature that segkit brings."""
+"""All built-in features."""
 
 
 def feature_catalogue(
     features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None
 ) -> pd.DataFrame:
-    """List features: what they are called, measured in, computed from, and mean.
+    """List features with their unit, kinds of event and meaning.
 
     Parameters
     ----------
     features : tuple of Feature, default=FAMILIES
-        What to list.
+        The features to list.
     events : Events, optional
-        If given, a column `needs` says what these events lack for each feature, empty if nothing.
+        If given, a column `needs` shows what these events lack for each feature; empty if nothing.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def feature_catalogue(
     --------
     >>> import segkit as sg
     >>> sg.feature_catalogue(sg.RFM)[["name", "unit", "meaning"]].head(2)
-            name    unit                                meaning
-    0    recency    days             Time since the last order.
-    1  frequency  orders  Number of orders, the first included.
+            name    unit                                 meaning
+    0    recency    days              Time since the last order.
+    1  frequency  orders  Number of orders, including the first.
     """
     table = pd.DataFrame(
         {
@@ -82,26 +82,26 @@ def feature_catalogue(
 
 
 def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tuple[Feature, ...]:
-    """Return features by name.
+    """Select features by name.
 
     Parameters
     ----------
     *names : str
-        Their names.
+        Names of features.
     offered : tuple of Feature, default=FAMILIES
-        Where to look.
+        The features to select from.
 
     Returns
     -------
     tuple of Feature
-        In the order of the names; adds to families with ``+``.
+        In the order of the names. Adds to families with ``+``.
 
     Raises
     ------
     TypeError
-        If a name is no text.
+        If a name is not text.
     ValueError
-        If a name is not offered.
+        If there is no feature of that name.
 
     Examples
     --------
@@ -113,16 +113,16 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
     for name in names:
         if not isinstance(name, str):
             raise TypeError(
-                f"select_features got {name!r}, which is no name. Pass the names one by one, such as "
+                f"select_features got {name!r}, which is not a name. Pass the names one by one, such as "
                 'select_features("recency", "monetary"), or a list of them as select_features(*names).'
             )
         if name not in by_name:
             raise ValueError(
-                f"There is no feature {name!r}.{did_you_mean(name, by_name)} There are {', '.join(by_name)}."
+                f"There is no feature {name!r}.{did_you_mean(name, by_name)} Choose from {', '.join(by_name)}."
             )
     return tuple(by_name[name] for name in names)
 
 
 def code_for(features: tuple[Feature, ...]) -> str:
-    """Write Python that gives features again, in their order: whole families by name, the others one by one."""
+    """Write Python code for features, in their order: whole families by name, others one by one."""
     return code_of(features, BY_FAMILY)

@@ -1,4 +1,4 @@
-"""Features of customers, at a moment or at several."""
+"""Compute features of customers, at one moment or at several."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ def customer_features(
     as_of: str | pd.Timestamp,
     window: str | timedelta | None = None,
 ) -> pd.DataFrame:
-    """Compute features of each customer, as they stood at a moment.
+    """Compute features of each customer as of one moment.
 
     Parameters
     ----------
     events : Events
         What customers did.
     features : iterable of Feature
-        What to compute, such as ``RFM + CADENCE``. Naming one twice is naming it once.
+        What to compute, such as ``RFM + CADENCE``. A feature that is named twice is computed once.
     as_of : str or Timestamp
-        The moment the customers are looked at, in UTC where it has no zone. Only events before it count.
+        The moment as of which features are computed, in UTC unless it has a zone. Only earlier events count.
     window : str or timedelta, optional
         How far back to look, such as ``"365 days"``: events with as_of − window ≤ timestamp < as_of.
-        `orders_change`, `spend_change` and `spend_slope` are known of who ordered before the last 182 days,
-        so the window must be longer, such as 365 days; for `novelty` it must be longer than 90 days.
+        `orders_change`, `spend_change` and `spend_slope` need a window of more than 182 days, `novelty` one of
+        more than 90 days.
 
     Returns
     -------
     DataFrame of shape (n_customers, n_features)
         Indexed by `customer_id` (text, sorted): each customer with any event in the window.
         Numbers are float64, words are categories; what is undefined is missing, never 0.
-        ``.attrs["segkit"]`` says units, as-of and sources.
+        ``.attrs["segkit"]`` holds units, as-of and sources.
 
     Raises
     ------
     ValueError
-        If the events lack a column that a feature needs, the expression of a feature of your own is no
-        aggregate of the table that it names, two features share a name, or no event lies before `as_of`.
+        If the events lack a column that a feature needs, the expression of a custom feature is not an aggregate of
+        its table, two features share a name, or no event lies before `as_of`.
 
     Notes
     -----
     All features compile into one query. Sums of money and items are exact to the millionth, so that
-    the answer does not depend on the order of rows or the number of threads. Who asks again and again, of millions
-    of events, keeps the log in the order of its customers first: ``events = events.cache()``.
+    results do not depend on the order of rows or the number of threads. To compute features of millions of events
+    several times, store the log first: ``events = events.cache()``.
 
     Examples
     --------
@@ -73,10 +73,10 @@ def customer_features(
     """
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
-    ask = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
-    frame = run_checked(ask, dialect_of(events.table))
+    build_query = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
+    frame = run_checked(build_query, dialect_of(events.table))
     if frame.empty:
-        raise ValueError(_nobody(events, moment, span))
+        raise ValueError(_no_events(events, moment, span))
     return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
 
 
@@ -88,15 +88,17 @@ def snapshots(
     dates: Iterable[str | pd.Timestamp],
     window: str | timedelta | None = None,
 ) -> pd.DataFrame:
-    """Compute features of each customer as they stood at several moments, each blind to its future.
+    """Compute features of each customer as of several moments.
+
+    At each moment only earlier events count.
 
     Parameters
     ----------
     events, features, window
         As in :func:`customer_features`.
     dates : iterable of str or Timestamp
-        The moments, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``. In UTC where
-        they have no zone.
+        The moments, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``; in UTC unless they
+        have a zone.
 
     Returns
     -------
@@ -107,12 +109,11 @@ def snapshots(
     Raises
     ------
     ValueError
-        If there is no date, one occurs twice, or no event lies before any of them.
+        As in :func:`customer_features`, or if there is no date or the same date twice.
 
     Notes
     -----
-    One query for all: each event counts once for each moment that lies after it, so memory and time
-    grow with the number of moments.
+    One query computes all moments. Memory and time grow with their number.
 
     Examples
     --------
@@ -129,10 +130,10 @@ def snapshots(
     """
     chosen = distinct_features(features)
     moments, span = read_moments(dates), read_window(window)
-    ask = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
-    frame = run_checked(ask, dialect_of(events.table))
+    build_query = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
+    frame = run_checked(build_query, dialect_of(events.table))
     if frame.empty:
-        raise ValueError(_nobody(events, moments[-1], span))
+        raise ValueError(_no_events(events, moments[-1], span))
     frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
     frame = frame.rename(columns={"snapshot": "as_of"}).set_index(["as_of", "customer_id"])
     return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span)
@@ -145,7 +146,7 @@ def _described(
     as_of: str | list[str],
     window: pd.Timedelta | None,
 ) -> pd.DataFrame:
-    """Return the frame sorted, with words as categories, and with what its columns mean."""
+    """Return the frame sorted, with words as categories and with units and meanings in its ``attrs``."""
     frame = frame.sort_index()
     if frame.index.nlevels == 1:
         frame.index = frame.index.astype("str")
@@ -164,11 +165,11 @@ def _described(
     return frame
 
 
-def _nobody(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
+def _no_events(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
     if pd.isna(events.last):
-        return "There are no events. Look at the filter that they went through."
-    looked = f"before {as_of}" if window is None else f"in the {window} before {as_of}"
+        return "There are no events. Check the filter that was applied to them."
+    period = f"before {as_of}" if window is None else f"in the {window} before {as_of}"
     return (
-        f"No event lies {looked}; the events run from {events.first} to {events.last}. "
-        f"Look at a later moment, such as as_of='{(events.last + pd.Timedelta(days=1)):%Y-%m-%d}'."
+        f"No event lies {period}; the events run from {events.first} to {events.last}. "
+        f"Choose a later moment, such as as_of='{(events.last + pd.Timedelta(days=1)):%Y-%m-%d}'."
     )

@@ -1,7 +1,7 @@
-"""When, where and with what customers do things: hours of the day, devices, channels, places.
+"""Features of context: hours of the day, devices, channels and places of a customer's actions.
 
-What the shop and its systems do is none of it: kinds that end in ``_sent``, ``_delivered``, ``_bounce``,
-``_bounced``, ``_dropped``, ``_invited`` or ``_failed``, ``outreach``, and surveys that nobody answered.
+What the shop and its systems do does not count: kinds that end in ``_sent``, ``_delivered``, ``_bounce``,
+``_bounced``, ``_dropped``, ``_invited`` or ``_failed``, ``outreach``, and surveys that were not answered.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from segkit.analyse.features.tables.context import BANDS
 from segkit.analyse.features.tables.visits import among, in_store
 from segkit.core.messages import did_you_mean
 
-PHONES = ("phone", "mobile")  # what the names of such devices contain, in small letters
+PHONES = ("phone", "mobile")  # parts of the names of such devices, in lower case
 PHONE_SYSTEMS = ("android", "ios")
 ANY = ()  # kinds
 
@@ -27,30 +27,30 @@ def _band_share(band):
     start, end = BANDS[band]
     return Feature(
         f"{band}_share",
-        lambda by_device: _part_of_deeds(by_device[band], by_device),
+        lambda by_device: _share_of_actions(by_device[band], by_device),
         "share",
-        f"Part of what they did that fell between {start} and {end} o'clock, by the clock where they were.",
+        f"Share of the customer's actions between {start} and {end} o'clock, local time.",
         kinds=ANY,
     )
 
 
-def _part_of_deeds(part, by_device):
-    return part.sum().cast("float64") / by_device.deeds.sum()
+def _share_of_actions(part, by_device):
+    return part.sum().cast("float64") / by_device.actions.sum()
 
 
 def _top_hour_band(by_device):
-    """The band of most deeds; of equals, the last in the alphabet, as with other words."""
-    deeds = {band: by_device[band].sum() for band in BANDS}
-    most = ibis.greatest(*deeds.values())
-    return ibis.cases(*((deeds[band] == most, band) for band in sorted(BANDS, reverse=True)))
+    """The part of the day with most actions; of equal ones the last in the alphabet, as with other words."""
+    actions = {band: by_device[band].sum() for band in BANDS}
+    most = ibis.greatest(*actions.values())
+    return ibis.cases(*((actions[band] == most, band) for band in sorted(BANDS, reverse=True)))
 
 
 def _mobile_share(by_device):
     device = by_device.device.lower()
     named = functools.reduce(operator.or_, (device.contains(word) for word in PHONES))
     mobile = named | among(device, PHONE_SYSTEMS)
-    known = by_device.deeds.sum(where=device.notnull())
-    return by_device.deeds.sum(where=mobile).fill_null(0).cast("float64") / known
+    known = by_device.actions.sum(where=device.notnull())
+    return by_device.actions.sum(where=mobile).fill_null(0).cast("float64") / known
 
 
 def _online_share(channels):
@@ -65,28 +65,28 @@ CONTEXT = family(
         "top_hour_band",
         _top_hour_band,
         "part of the day",
-        "The quarter of the day, from night (0 to 6) to evening (18 to 24), in which they did most.",
+        "The part of the day with most actions: night (0 to 6), morning, afternoon or evening (18 to 24).",
         kinds=ANY,
     ),
     Feature(
         "weekend_share",
-        lambda by_device: _part_of_deeds(by_device.weekend, by_device),
+        lambda by_device: _share_of_actions(by_device.weekend, by_device),
         "share",
-        "Part of what they did that fell on a Saturday or Sunday, by the clock where they were.",
+        "Share of the customer's actions on a Saturday or Sunday, local time.",
         kinds=ANY,
     ),
     Feature(
         "top_device",
-        lambda by_device, *, dialect: favourite(by_device.device, by_device.deeds, dialect),
+        lambda by_device, *, dialect: favourite(by_device.device, by_device.actions, dialect),
         "device",
-        "The device on which they did most.",
+        "The device with most actions.",
         kinds=ANY,
     ),
     Feature(
         "device_count",
         lambda by_device: by_device.device.count(),
         "devices",
-        "Number of different devices.",
+        "Number of different devices used.",
         kinds=ANY,
         empty=0,
     ),
@@ -94,21 +94,21 @@ CONTEXT = family(
         "mobile_share",
         _mobile_share,
         "share",
-        "Part of what they did on a known device that was done on a phone; tablets are none.",
+        "Share of actions on a phone, among those on a known device; tablets are not phones.",
         kinds=ANY,
     ),
     Feature(
         "top_channel",
-        lambda channels, *, dialect: favourite(channels.channel, channels.deeds, dialect),
+        lambda channels, *, dialect: favourite(channels.channel, channels.actions, dialect),
         "channel",
-        "The channel through which they did most.",
+        "The channel with most actions.",
         kinds=ANY,
     ),
     Feature(
         "channel_count",
         lambda channels: channels.count(),
         "channels",
-        "Number of different channels.",
+        "Number of different channels used.",
         kinds=ANY,
         empty=0,
     ),
@@ -116,13 +116,13 @@ CONTEXT = family(
         "online_share",
         _online_share,
         "share",
-        "Part of the orders of known channel that was placed neither in a store nor by telephone.",
+        "Share of orders placed neither in a store nor by telephone, among those with a known channel.",
     ),
     Feature(
         "top_place",
-        lambda places, *, dialect: favourite(places.place, places.deeds, dialect),
+        lambda places, *, dialect: favourite(places.place, places.actions, dialect),
         "place",
-        "The place at which they did most.",
+        "The place with most actions.",
         kinds=ANY,
         basis="geographic",
     ),
@@ -130,16 +130,16 @@ CONTEXT = family(
         "place_count",
         lambda places: places.count(),
         "places",
-        "Number of different places.",
+        "Number of different places of action.",
         kinds=ANY,
         basis="geographic",
         empty=0,
     ),
     Feature(
         "top_place_share",
-        lambda places: places.deeds.max().cast("float64") / places.deeds.sum(),
+        lambda places: places.actions.max().cast("float64") / places.actions.sum(),
         "share",
-        "Part of what they did at a known place that was done at their top place.",
+        "Share of actions at the customer's top place, among those at a known place.",
         kinds=ANY,
         basis="geographic",
     ),
@@ -154,39 +154,40 @@ def _last_distance(last_distances):
     return mean_of(last_distances.km)
 
 
-_DISTANCES = {"mean": (_mean_distance, "Mean distance"), "last": (_last_distance, "Last known distance")}
+_DISTANCES = {
+    "mean": (_mean_distance, "Average distance of the customer's actions"),
+    "last": (_last_distance, "Distance of the customer's last action with a known place"),
+}
 
 
 def distance_feature(
     latitude: float, longitude: float, *, name: str = "distance", of: str = "mean"
 ) -> Feature:
-    """Return a feature: how far from a point customers do things.
+    """Make a feature of the distance between customers and a point, such as a store.
 
     Parameters
     ----------
     latitude, longitude : float
         The point, in degrees north and east, such as 51.5074, -0.1278 for London.
     name : str, default="distance"
-        What the feature is called. Distances from several points need several names.
+        The name of the feature. Distances from several points need several names.
     of : {"mean", "last"}
-        All that was done at a known place, or the last such thing.
+        The average over all actions at a known place, or the last of them.
 
     Returns
     -------
     Feature
-        In kilometres along the surface, of events whose `place` is written "latitude, longitude" in
-        degrees, such as ``"48.8566, 2.3522"``. Places named otherwise do not count; missing where there
-        is none.
+        In kilometres along the surface. Only events whose `place` is "latitude, longitude" in degrees count, such
+        as ``"48.8566, 2.3522"``; missing where there are none.
 
     Raises
     ------
     ValueError
-        If the point is not on Earth, or `of` is something else.
+        If the point is not on Earth, or `of` is neither "mean" nor "last".
 
     Notes
     -----
-    The haversine formula [1]_ on a sphere of mean radius, which differs from the true distance by up to
-    0.5 %.
+    Uses the haversine formula [1]_ on a sphere, which is within 0.5 % of the true distance.
 
     References
     ----------
@@ -196,8 +197,8 @@ def distance_feature(
     --------
     >>> import pandas as pd
     >>> import segkit as sg
-    >>> seen = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "place": ["48.8566, 2.3522"]})
-    >>> events = sg.read_events(seen, kind="page_view")
+    >>> views = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "place": ["48.8566, 2.3522"]})
+    >>> events = sg.read_events(views, kind="page_view")
     >>> from_london = sg.distance_feature(51.5074, -0.1278, name="from_london")
     >>> sg.customer_features(events, [from_london], as_of="2024-02-01").round(1)
                  from_london
@@ -206,18 +207,18 @@ def distance_feature(
     """
     if of not in _DISTANCES:
         raise ValueError(
-            f"of={of!r} is neither 'mean' nor 'last'.{did_you_mean(str(of), _DISTANCES)} Say one of these."
+            f"of={of!r} is neither 'mean' nor 'last'.{did_you_mean(str(of), _DISTANCES)} Choose one of these."
         )
     point = (
         _degrees(latitude, "latitude", 90),
         _degrees(longitude, "longitude", 180),
     )
-    expression, said = _DISTANCES[of]
+    expression, doc = _DISTANCES[of]
     return Feature(
         name,
         expression,
         "km",
-        f"{said} of what they did from {point[0]:g}, {point[1]:g}.",
+        f"{doc} from {point[0]:g}, {point[1]:g}.",
         kinds=ANY,
         basis="geographic",
         family="CONTEXT",
@@ -226,12 +227,12 @@ def distance_feature(
 
 
 def distance_code(feature: Feature) -> str:
-    """Return the call of :func:`distance_feature` that gave a feature; nothing where none did."""
+    """Return the call of :func:`distance_feature` that made a feature, or "" for other features."""
     point = dict(feature.settings).get("point", (0.0, 0.0))
     for of in _DISTANCES:
         if feature == distance_feature(*point, name=feature.name, of=of):
-            said = "" if of == "mean" else f", of={of!r}"
-            return f"sg.distance_feature({point[0]!r}, {point[1]!r}, name={feature.name!r}{said})"
+            option = "" if of == "mean" else f", of={of!r}"
+            return f"sg.distance_feature({point[0]!r}, {point[1]!r}, name={feature.name!r}{option})"
     return ""
 
 
@@ -242,7 +243,7 @@ def _degrees(value: float, name: str, most: float) -> float:
         degrees = math.nan
     if not -most <= degrees <= most:
         raise ValueError(
-            f"{name}={value!r} is no {name}. Say it in degrees from {-most} to {most}, such as "
+            f"{name}={value!r} is not a {name}. Give it in degrees from {-most} to {most}, such as "
             "distance_feature(51.5074, -0.1278)."
         )
     return degrees + 0.0  # −0 is 0, in code as on the globe

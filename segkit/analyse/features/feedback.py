@@ -1,8 +1,7 @@
-"""What customers say to the shop, in surveys, reviews and chats.
+"""Features of feedback: surveys, reviews and chats.
 
-Ratings have the scale of their kind, and are never mixed: stars from 1 to 5 in reviews, and in surveys, for
-`nps_class`, how likely they are to recommend, from 0 to 10. Where several came at the same instant, the last
-is their mean.
+Ratings of different kinds are never mixed: reviews have 1 to 5 stars; `nps_class` takes the rating of a survey as the
+likelihood to recommend, from 0 to 10. The last of several ratings of the same moment is their mean.
 """
 
 import functools
@@ -14,7 +13,7 @@ from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import mean_of, share_of
 from segkit.analyse.features.tables.context import ANSWERS
 
-NEGATIVE = -0.05  # sentiment from which VADER's authors call a text negative: Hutto & Gilbert (2014)
+NEGATIVE = -0.05  # a text is negative up to this sentiment: Hutto & Gilbert (2014), VADER
 FEW_STARS = 2
 PROMOTER, PASSIVE = 9, 7  # of 10: Reichheld (2003), The One Number You Need to Grow
 KINDS = ("survey", "review", "chat")
@@ -33,8 +32,8 @@ def _last_rating(kind):
 
 
 def _response_rate(feedback):
-    said = [feedback[column].notnull() for column in ANSWERS if column in feedback.columns]
-    answered = functools.reduce(operator.or_, said) if said else feedback.rating.notnull()
+    answers = [feedback[column].notnull() for column in ANSWERS if column in feedback.columns]
+    answered = functools.reduce(operator.or_, answers) if answers else feedback.rating.notnull()
     return share_of(answered, of=feedback.kind == "survey")
 
 
@@ -49,7 +48,7 @@ def _nps_class(last_ratings):
 
 
 def _is_negative(feedback):
-    """Whether a contact was a negative one; missing where nothing tells its tone."""
+    """Whether a contact was negative; missing where neither sentiment nor stars are known."""
     signs = []
     if "sentiment" in feedback.columns or "rating" not in feedback.columns:
         signs.append(feedback.sentiment <= NEGATIVE)
@@ -74,29 +73,29 @@ FEEDBACK = family(
         "survey_response_rate",
         _response_rate,
         "share",
-        "Part of the surveys that was answered: one with neither rating nor text was only sent.",
+        "Share of surveys that were answered, with a rating or text.",
         ("survey",),
     ),
     Feature(
         "survey_rating_mean",
         _mean_rating("survey"),
         "points",
-        "Mean rating in surveys, on their scale.",
+        "Average rating in surveys, on their scale.",
         ("survey",),
     ),
     Feature(
         "survey_rating_last",
         _last_rating("survey"),
         "points",
-        "Rating in the last survey that has one, on its scale.",
+        "Rating in the last rated survey, on its scale.",
         ("survey",),
     ),
     Feature(
         "nps_class",
         _nps_class,
         "class",
-        "By the last survey's rating from 0 to 10: promoter from 9, passive from 7, else detractor; missing where it "
-        "lies off that scale. One rating does not say its scale: leave it out where surveys run to 5 or to 100.",
+        "Net Promoter class by the last survey's rating from 0 to 10: promoter from 9, passive from 7, else detractor. "
+        "Leave it out if your surveys have another scale, such as 1 to 5.",
         ("survey",),
     ),
     Feature(
@@ -106,21 +105,21 @@ FEEDBACK = family(
         "review_rating_mean",
         _mean_rating("review"),
         "stars",
-        "Mean rating in reviews, from 1 to 5.",
+        "Average rating in reviews, from 1 to 5 stars.",
         ("review",),
     ),
     Feature(
         "review_rating_last",
         _last_rating("review"),
         "stars",
-        "Rating in the last review that has one, from 1 to 5.",
+        "Rating in the last rated review, from 1 to 5 stars.",
         ("review",),
     ),
     Feature(
         "chat_count",
         _number_of("chat"),
         "chats",
-        "Number of talks with the shop's support.",
+        "Number of chats with the shop's support.",
         ("chat",),
         empty=0,
     ),
@@ -128,29 +127,29 @@ FEEDBACK = family(
         "feedback_sentiment_mean",
         lambda feedback: mean_of(feedback.sentiment),
         "sentiment",
-        "Mean tone of surveys, reviews and chats, from −1 (negative) to 1 (positive).",
+        "Average sentiment of surveys, reviews and chats, from −1 (negative) to 1 (positive).",
         KINDS,
     ),
     Feature(
         "feedback_sentiment_last",
         lambda last_sentiments: mean_of(last_sentiments.sentiment),
         "sentiment",
-        "Tone of the last survey, review or chat that has one, from −1 (negative) to 1 (positive).",
+        "Sentiment of the last survey, review or chat with a known one, from −1 (negative) to 1 (positive).",
         KINDS,
     ),
     Feature(
         "negative_share",
         lambda feedback: share_of(_is_negative(feedback)),
         "share",
-        f"Part of the contacts whose tone is known that was a complaint: sentiment up to {NEGATIVE}, "
-        f"or a review of {FEW_STARS} stars or fewer.".replace("-", "−"),
+        f"Share of complaints among surveys, reviews and chats: a sentiment up to {NEGATIVE}, or a review of "
+        f"{FEW_STARS} stars or fewer.".replace("-", "−"),
         KINDS,
     ),
     Feature(
         "complaint_recency",
         lambda feedback: feedback.days_ago.min(where=_is_negative(feedback)),
         "days",
-        "Time since the last complaint: a contact of negative tone, as in negative_share.",
+        "Time since the last complaint: a survey, review or chat that is negative, as in negative_share.",
         KINDS,
     ),
 )

@@ -1,7 +1,7 @@
-"""Customers and products by numbers: an engine that groups by these sooner than by texts may do so unseen.
+"""Group by hashes of customer and product ids where an engine does so faster than by the texts themselves.
 
-Codes are hashes of 64 bits. Two of a million ids share one in about one log of forty million; each answer
-says whether any did, and is then asked for again by the ids themselves.
+Hashes have 64 bits: of a million ids, two share one in about one log of forty million. Each result shows whether any
+do, and is then computed again from the ids themselves.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CUSTOMER = CODES["customer_id"]
-MET = "codes_met"
-"""Column of an answer: whether two products share a code."""
+SHARED = "codes_met"
+"""Column of a result that shows whether two products share a code."""
 
 
 def customer_codes(customers: ir.Table) -> dict[str, ir.IntegerColumn]:
@@ -30,22 +30,22 @@ def customer_codes(customers: ir.Table) -> dict[str, ir.IntegerColumn]:
     return {CUSTOMER: codes_of(customers.customer_id)}
 
 
-def checks(query: ir.Table, seen: ir.Table, grains: TableBuilder) -> dict[str, ir.Value]:
-    """Return the columns of an answer by which :func:`run_checked` sees whether two ids share a code."""
-    met = ibis.literal(False)
-    if grains.has_built("products"):
-        ids = seen.select(id=seen.product_id).distinct()
-        met = ids.agg(met=codes_of(ids.id).nunique() < ids.id.count()).as_scalar()
-    return {CUSTOMER: query[CUSTOMER], MET: met}
+def shared_codes(query: ir.Table, log: ir.Table, tables: TableBuilder) -> dict[str, ir.Value]:
+    """Return the columns by which :func:`run_checked` sees whether two ids share a code."""
+    shared = ibis.literal(False)
+    if tables.has_built("products"):
+        ids = log.select(id=log.product_id).distinct()
+        shared = ids.agg(shared=codes_of(ids.id).nunique() < ids.id.count()).as_scalar()
+    return {CUSTOMER: query[CUSTOMER], SHARED: shared}
 
 
-def run_checked(ask: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
-    """Run a query, by codes where its engine has them; by the ids where it has none, or two ids share one."""
+def run_checked(build_query: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
+    """Run a query, by codes where the engine has them; by the ids where it has none, or two ids share a code."""
     if has_codes(dialect):
         with gc_paused():
-            query = ask(coded=True)
+            query = build_query(coded=True)
         frame = run_to_arrow(query, "Computing features").to_pandas()
-        whose = [name for name in ("snapshot", CUSTOMER) if name in frame]
-        if not (frame[MET].any() or frame.duplicated(whose).any()):
-            return frame.drop(columns=[CUSTOMER, MET])
-    return ask().to_pyarrow().to_pandas()
+        keys = [name for name in ("snapshot", CUSTOMER) if name in frame]
+        if not (frame[SHARED].any() or frame.duplicated(keys).any()):
+            return frame.drop(columns=[CUSTOMER, SHARED])
+    return build_query().to_pyarrow().to_pandas()

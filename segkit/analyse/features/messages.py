@@ -1,32 +1,28 @@
-"""E-mail, push messages, text messages and ads: one template for what was sent, opened, clicked and left.
+"""Features of messages: e-mails, push messages, text messages and ads that were sent, opened and clicked.
 
-Rates set opens and clicks against what was sent of the same campaign; where the campaign is known of the one
-and not of the other, against the messages of the medium that may be meant.
-
-Opens are those that were logged: some mail programs open all that they receive, and text messages are
-seldom known to have been read.
+Rates compare opens and clicks with the messages of the same campaign, see :func:`mailings`. Opens are those in the
+log: some mail programs open every message, and text messages are rarely known to have been read.
 """
 
 from typing import NamedTuple
 
 from segkit.analyse.features.feature import Feature, family
 
-WEIGHT = 10  # messages that a prior is worth
+WEIGHT = 10  # messages that the prior of a rate is worth
 LAST_HOUR = 23
 
 
 class Medium(NamedTuple):
-    """How a medium is spoken of, and which rates are taken for granted of who is not known yet.
+    """Words and usual rates of a medium.
 
     Attributes
     ----------
     name : str
-        What its kinds begin with.
+        The beginning of its kinds.
     things, sent, opened : str
-        "e-mails", "sent", "opened".
+        Its words, such as "e-mails", "sent", "opened".
     opens, clicks, clicks_of_opened : float
-        Prior means: of a size that is usual, and the same for everyone, so that nobody's rate depends on
-        other customers.
+        Prior means of its rates. They are the same for everyone, so that no rate depends on other customers.
     """
 
     name: str
@@ -59,7 +55,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"{name}_opened",
             lambda messages: messages.count(where=messages.kind == open_kind),
             "opens",
-            f"How often {things} were {opened}, each time counted.",
+            f"How often {things} were {opened}; repeated opens count.",
             (open_kind,),
             empty=0,
         ),
@@ -67,7 +63,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"{name}_clicked",
             lambda messages: messages.count(where=messages.kind == click_kind),
             "clicks",
-            f"How often {things} were clicked, each time counted.",
+            f"How often {things} were clicked; repeated clicks count.",
             (click_kind,),
             empty=0,
         ),
@@ -75,14 +71,14 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"{name}_open_rate",
             lambda mailings: _rate(mailings, name, mailings.opened, mailings.sent, medium.opens),
             "share",
-            f"Part of the {things} {sent} that was {opened}, {_prior(sent, opened, medium.opens)}.",
+            f"Share of {things} {sent} that were {opened}{_prior(medium.opens)}",
             every_kind,
         ),
         Feature(
             f"{name}_click_rate",
             lambda mailings: _rate(mailings, name, mailings.clicked, mailings.sent, medium.clicks),
             "share",
-            f"Part of the {things} {sent} that was clicked, {_prior(sent, 'clicked', medium.clicks)}.",
+            f"Share of {things} {sent} that were clicked{_prior(medium.clicks)}",
             every_kind,
         ),
         Feature(
@@ -91,61 +87,62 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
                 mailings, name, mailings.clicked, mailings.opened, medium.clicks_of_opened
             ),
             "share",
-            f"Part of the {things} {opened} that was clicked, {_prior(opened, 'clicked', medium.clicks_of_opened)}.",
+            f"Share of {things} {opened} that were clicked{_prior(medium.clicks_of_opened)}",
             every_kind,
         ),
         Feature(
             f"{name}_open_recency",
             lambda messages: messages.days_ago.min(where=messages.kind == open_kind),
             "days",
-            f"Time since one of the {things} was last {opened}.",
+            f"Time since {things} were last {opened}.",
             (open_kind,),
         ),
         Feature(
             f"{name}_click_recency",
             lambda messages: messages.days_ago.min(where=messages.kind == click_kind),
             "days",
-            f"Time since one of the {things} was last clicked.",
+            f"Time since {things} were last clicked.",
             (click_kind,),
         ),
         Feature(
             f"{name}_unsubscribed",
             lambda messages: _unsubscribed(messages, name),
             "0 or 1",
-            f"1 if they wanted no more {things} and no {name}_subscribe came later: opening does not undo it.",
+            f"1 = unsubscribed from {things}, 0 = not, or subscribed again later ({name}_subscribe).",
             (*every_kind, left_kind, f"{name}_subscribe"),
         ),
         Feature(
             f"{name}_best_hour",
             lambda open_hours: _best_hour(open_hours, name),
             "hour",
-            f"Hour of the day, 0 to 23 where they were, in which most {things} were {opened}; of equals, the earliest.",
+            f"Hour of the day, 0 to 23 local time, in which most {things} were {opened}; the earliest of equal ones.",
             (open_kind,),
         ),
     )
 
 
-def _prior(of: str, what: str, mean: float) -> str:
-    return f"as if {WEIGHT} more had been {of}, {100 * mean:g} % of them {what}"
+def _prior(mean: float) -> str:
+    return f". With few messages it is pulled towards the usual {100 * mean:g} %."
 
 
 def _rate(mailings, name, part, whole, prior):
-    """Return the mean of a Beta distribution: the prior's, and what was seen; missing where nothing was."""
-    seen = whole.sum(where=mailings.medium == name)
-    rate = (part.sum(where=mailings.medium == name).cast("float64") + WEIGHT * prior) / (seen + WEIGHT)
-    return (seen > 0).ifelse(rate, None)
+    """Return the posterior mean of a rate with a Beta prior; missing where there are no messages."""
+    total = whole.sum(where=mailings.medium == name)
+    rate = (part.sum(where=mailings.medium == name).cast("float64") + WEIGHT * prior) / (total + WEIGHT)
+    return (total > 0).ifelse(rate, None)
 
 
 def _unsubscribed(messages, name):
-    """Whether the last word was to leave; missing where no message is known. At the same instant, leaving wins."""
-    left = messages.age.min(where=messages.kind == f"{name}_unsubscribe")
-    back = messages.age.min(where=messages.kind == f"{name}_subscribe")
+    """Whether the customer unsubscribed last, also if both came at the same moment; missing without any message."""
+    unsubscribed = messages.age.min(where=messages.kind == f"{name}_unsubscribe")
+    subscribed = messages.age.min(where=messages.kind == f"{name}_subscribe")
     known = messages.count(where=messages.medium == name) > 0
-    return known.ifelse((left <= back).fill_null(left.notnull()).ifelse(1, 0), None)
+    gone = (unsubscribed <= subscribed).fill_null(unsubscribed.notnull())
+    return known.ifelse(gone.ifelse(1, 0), None)
 
 
 def _best_hour(open_hours, name):
-    """The number of opens stands before the hour counted from the end, so that the largest is the answer."""
+    """Rank hours by opens, then by earliness, in one number, so that the largest number has the best hour."""
     ranked = open_hours.opens * (LAST_HOUR + 1) + (LAST_HOUR - open_hours.hour)
     return LAST_HOUR - ranked.max(where=open_hours.medium == name) % (LAST_HOUR + 1)
 

@@ -1,4 +1,4 @@
-"""Features of what follows what: carts that become orders, orders that need no support."""
+"""Features of paths: events that follow each other, such as carts that become orders."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from segkit.core.moments import read_span
 from segkit.core.schema import KINDS
 
 HOUR = 3_600_000_000  # microseconds
-LONGEST = 63 - len("_count")  # bytes of what names begin with: PostgreSQL cuts a name after 63
+LONGEST = 63 - len("_count")  # bytes of the beginning of a name: PostgreSQL cuts names after 63
 UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 def _count(paths):
-    return paths.count(where=paths.held)
+    return paths.count(where=paths.completed)
 
 
 def _share(paths):
-    return share_of(paths.held, of=paths.over)
+    return share_of(paths.completed, of=paths.over)
 
 
 def _hours(paths):
-    return (paths.held & paths.over).ifelse(paths.took, None).median() / HOUR
+    return (paths.completed & paths.over).ifelse(paths.took, None).median() / HOUR
 
 
 def path_feature(
@@ -38,46 +38,42 @@ def path_feature(
     without: str | Iterable[str] = (),
     name: str | None = None,
 ) -> tuple[Feature, ...]:
-    """Return features of a path: how often one kind of event is followed by another, how surely, how soon.
+    """Make features of a path: how often, what share, and how soon one kind of event is followed by others.
 
     Parameters
     ----------
     *steps : str
-        Kinds of event in their order, such as ``"cart_add", "purchase"``. A single one needs `without`.
-        As in :func:`read_events`, those that segkit knows may be written in capitals. Others are your own, but
-        one that is a letter away from a known one, such as ``"cart_ad"``, is taken for a slip.
+        Kinds of event in their order, such as ``"cart_add", "purchase"``. A single one needs `without`. Kinds of
+        your own are allowed, but not if they differ by one letter from a known one, such as ``"cart_ad"``.
     within : str or timedelta
-        Time from the first step within which all of it must happen, such as ``"1 day"``; that moment counts.
+        Time from the first step within which all steps must happen, such as ``"1 day"``; its end counts.
     without : str or iterable of str, optional
-        Kinds that must not come: between the first step and the last or with either of them; after a
-        single step, within the time.
+        Kinds that must not occur from the first step to the last, or after a single step within the time.
     name : str, optional
-        What the features' names begin with; made of the kinds and the time where it is not said, cut and
-        marked where that would be longer than the 63 bytes of a name in PostgreSQL.
+        The beginning of the features' names; by default the kinds and the time, shortened where it would be
+        longer than PostgreSQL allows.
 
     Returns
     -------
     tuple of Feature
-        - `…_count`: how often the path was followed. 0 where it never was.
-        - `…_share`: which part of the first steps was. Only of those whose time was over at `as_of`, also
-          among those that were followed: counting the quick ones before their time is over would
-          flatter the newest. Missing where there is none.
-        - `…_hours`: median time from the first step to the last, of the same. Not for a single step.
+        - `…_count`: how often the path was completed; 0 if never.
+        - `…_share`: the share of first steps that were completed, among those whose time was over at `as_of`: counting
+          quick ones before that would make recent shares too high. Missing without such steps.
+        - `…_hours`: median time from the first step to the last, of the same ones. Not for a single step.
 
     Raises
     ------
     ValueError
-        If there is no step, or a single one without `without`, a kind is nearly one that segkit knows, or
-        `within` is no span of time.
+        If there is no step, or a single one without `without`, a kind is probably misspelt, or `within` is not a
+        span of time.
 
     Notes
     -----
-    Each first step is taken with the earliest next step that follows it, so two things put in the cart
-    before one order are both followed. A purchase is an order, however many lines it has. At the same
-    instant the steps count as being in their order, since many logs write seconds or days; but if a kind
-    occurs twice in a path, then only what is strictly later follows.
+    Each first step is matched with the earliest next step, so two products put in the cart before one order are both
+    followed by it. A purchase is an order, however many lines it has. Steps of the same moment count as being in
+    order, since many logs record seconds or days; but if a kind occurs twice in a path, the next step must be later.
 
-    What a single step is followed by is known when its time is over, so the others are not counted.
+    A single step counts when its time is over.
 
     Examples
     --------
@@ -102,51 +98,51 @@ def path_feature(
             f"{stem}_share",
             _share,
             "share",
-            f"Part of the {first} events, of those whose time is over, that {fate}.",
+            f"Share of {first} events that {fate}, among those whose time is over.",
         ),
     ]
     if len(path.steps) > 1:
         last = path.steps[-1]
-        meaning = f"Median time from {first} to {last}, where it {fate}."
+        meaning = f"Typical (median) time from {first} to {last}, where it {fate}."
         features.append(Feature(f"{stem}_hours", _hours, "hours", meaning))
     kinds, settings = (*path.steps, *path.without), (("path", path),)
     return family("PATH", *(dataclasses.replace(f, kinds=kinds, settings=settings) for f in features))
 
 
 def path_of(feature: Feature) -> tuple[str, tuple[Feature, ...]]:
-    """Return the call of :func:`path_feature` that gave a feature, and all that it gives; nothing where none did."""
+    """Return the call of :func:`path_feature` that made a feature, and all of its features, or nothing."""
     path, stem = dict(feature.settings).get("path"), feature.name.rpartition("_")[0]
     if path is None:
         return "", ()
-    within, said = timedelta(seconds=path.seconds), f"within={span_in_words(path.seconds)!r}"
+    within, options = timedelta(seconds=path.seconds), f"within={span_in_words(path.seconds)!r}"
     members = path_feature(*path.steps, within=within, without=path.without, name=stem)
     if feature not in members:
         return "", ()
-    barred = path.without[0] if len(path.without) == 1 else path.without
-    said += f", without={barred!r}" if barred else ""
-    said += f", name={stem!r}" if stem != _stem(path) else ""
-    return f"sg.path_feature({', '.join(map(repr, path.steps))}, {said})", members
+    without = path.without[0] if len(path.without) == 1 else path.without
+    options += f", without={without!r}" if without else ""
+    options += f", name={stem!r}" if stem != _stem(path) else ""
+    return f"sg.path_feature({', '.join(map(repr, path.steps))}, {options})", members
 
 
 def span_in_words(seconds: float) -> str:
-    """Return a span of time as a person would say it, such as "1 day" or "45 minutes"."""
+    """Return a span of time in words, such as "1 day" or "45 minutes"."""
     unit, number = _largest_unit(seconds)
     return f"{_digits(number)} {unit}{'' if number == 1 else 's'}"
 
 
 def _digits(number: float) -> str:
-    """Write a number to the microsecond, without the zeros that say nothing."""
+    """Write a number with up to six decimals."""
     return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _largest_unit(seconds: float) -> tuple[str, float]:
-    """Return the largest unit of which it is a whole number, and that number."""
+    """Return the largest unit that divides a span of time, and the number of units."""
     unit, length = next(((u, n) for u, n in UNITS.items() if seconds % n == 0), ("second", 1))
     return unit, seconds / length
 
 
 def _stem(path: Path) -> str:
-    """Return what the names of a path's features begin with; other paths and times give other names."""
+    """Return the beginning of the names of a path's features, which is unique to the path."""
     unit, number = _largest_unit(path.seconds)
     words = "_to_".join(path.steps) + ("_without_" + "_or_".join(path.without) if path.without else "")
     words, time = (
@@ -162,41 +158,41 @@ def _stem(path: Path) -> str:
 def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str | timedelta) -> Path:
     if not isinstance(without, (str, Iterable)):
         raise ValueError(
-            f"without={without!r} is neither a kind of event nor several. Leave it out, or say what must not come: "
+            f"without={without!r} is neither a kind of event nor several. Leave it out, or name what must not happen: "
             'without="chat".'
         )
-    barred = (without,) if isinstance(without, str) else tuple(without)
-    for kind in (*steps, *barred):
+    excluded = (without,) if isinstance(without, str) else tuple(without)
+    for kind in (*steps, *excluded):
         if not isinstance(kind, str) or not kind.strip():
             raise ValueError(
                 f"path_feature got {kind!r} as a kind of event. Kinds are words, such as "
                 'path_feature("cart_add", "purchase", within="1 day").'
             )
-    if not steps or len(steps) + bool(barred) < 2:
+    if not steps or len(steps) + bool(excluded) < 2:
         raise ValueError(
-            f"path_feature got {len(steps)} step(s), {', '.join(map(repr, steps)) or 'none'}. Say two or more, or what "
-            'should not follow a single one: path_feature("purchase", without="chat", within="7 days").'
+            f"path_feature got {len(steps)} step(s), {', '.join(map(repr, steps)) or 'none'}. Give two or more, or one "
+            'and what should not follow it: path_feature("purchase", without="chat", within="7 days").'
         )
-    steps, barred = (tuple(map(_as_read, kinds)) for kinds in (steps, barred))
-    for kind in (*steps, *barred):
+    steps, excluded = (tuple(map(_as_read, kinds)) for kinds in (steps, excluded))
+    for kind in (*steps, *excluded):
         meant = next((known for known in KINDS if _a_letter_away(kind.lower(), known)), None)
         if meant is not None:
             raise ValueError(
-                f"path_feature got {kind!r} as a kind of event, which is none that segkit knows. Did you mean "
+                f"path_feature got {kind!r} as a kind of event, which segkit does not know. Did you mean "
                 f"{meant!r}? If it is a kind of your own, read it under another name: "
                 f"read_events(…, kinds={{{kind!r}: 'my_kind'}})."
             )
-    return Path(steps, barred, read_span(within, "within").total_seconds())
+    return Path(steps, excluded, read_span(within, "within").total_seconds())
 
 
 def _as_read(kind: str) -> str:
-    """Return what events of a kind are called once they are read: known ones in small letters."""
+    """Return the name of a kind in the log: known kinds are in lower case."""
     word = kind.strip()
     return word.lower() if word.lower() in KINDS else word
 
 
 def _a_letter_away(word: str, known: str) -> bool:
-    """Say whether one letter after the first was left out, put in, put wrongly or swapped with the next."""
+    """Return whether one letter after the first was left out, added, replaced or swapped with the next."""
     pairs = zip(word, known, strict=False)
     same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     if not same or word == known:
@@ -207,10 +203,10 @@ def _a_letter_away(word: str, known: str) -> bool:
 
 
 def _fate(path: Path) -> str:
-    """Return what the path says of its first step, such as "was followed by purchase within 1 day"."""
+    """Return what follows the first step in words, such as "was followed by purchase within 1 day"."""
     others = path.steps[1:]
-    barred, time = " or ".join(path.without), span_in_words(path.seconds)
+    excluded, time = " or ".join(path.without), span_in_words(path.seconds)
     if not others:
-        return f"was followed by no {barred} within {time}"
-    without = f", without {barred}" if barred else ""
+        return f"was followed by no {excluded} within {time}"
+    without = f", without {excluded}" if excluded else ""
     return f"was followed by {', then '.join(others)} within {time}{without}"

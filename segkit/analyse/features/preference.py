@@ -1,4 +1,4 @@
-"""What a customer likes: which products and brands, at what price, and how much of it is new to them."""
+"""Features of preference: products, brands, prices, and interest in new products."""
 
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import entropy_of, favourite, share_of, spread_of
@@ -16,7 +16,7 @@ def _top_brand(brands, *, dialect):
 
 
 def _novelty(products):
-    """New ones among the products of the last days; missing for who came in these days, to whom all is new."""
+    """Share of new products in recent days; missing for new customers, to whom every product is new."""
     recent = RECENT * MICROSECONDS_A_DAY
     share = share_of(products.first_age <= recent, of=products.last_age <= recent)
     return (products.first_age.max() > recent).ifelse(share, None)
@@ -35,48 +35,48 @@ def _price_spread(purchases):
 
 PREFERENCE = family(
     "PREFERENCE",
-    Feature("top_product", _top_product, "product", "The product of most lines."),
+    Feature("top_product", _top_product, "product", "The product bought most often."),
     Feature(
         "top_product_share",
         lambda products: products.lines.max() / products.lines.sum(),
         "share",
-        "Part of the lines that is of the most bought product.",
+        "Share of purchases of the customer's main product.",
     ),
     Feature(
         "product_entropy",
         lambda products: entropy_of(products.lines),
         "bits",
-        "Spread over products: 0 is a single one, 3 is like 8 alike. It grows with the number of lines: "
-        "compare customers with about as many.",
+        "Variety of products: 0 = one product, 3 = as varied as 8 equal ones. Frequent buyers score higher, so "
+        "compare customers with similar numbers of purchases.",
     ),
     Feature(
         "repeat_product_share",
         lambda products: share_of(products.first_age > products.last_age),
         "share",
-        "Part of the products that was bought again at a later time. It grows with the number of lines: "
-        "compare customers with about as many.",
+        "Share of products that were bought again later. Frequent buyers score higher, so compare customers with "
+        "similar numbers of purchases.",
     ),
     Feature(
         "novelty",
         _novelty,
         "share",
-        f"Part of the products of the last {RECENT} days that was never bought before; known of who bought before, so "
-        f"a window must be longer than {RECENT} days. It shrinks with the number of lines: compare customers with "
-        "about as many.",
+        f"Share of the products of the last {RECENT} days that the customer had not bought before. Needs earlier "
+        f"purchases, so a window must be longer than {RECENT} days. Frequent buyers score lower, so compare customers "
+        "with similar numbers of purchases.",
     ),
-    Feature("top_brand", _top_brand, "brand", "The brand of most lines."),
+    Feature("top_brand", _top_brand, "brand", "The brand bought most often."),
     Feature(
         "top_brand_share",
         lambda brands: brands.lines.max() / brands.lines.sum(),
         "share",
-        "Brand loyalty: part of the lines that is of the most bought brand. It shrinks with the number of lines: "
-        "compare customers with about as many.",
+        "Brand loyalty: share of purchases of the customer's main brand. Frequent buyers score lower, so compare "
+        "customers with similar numbers of purchases.",
     ),
-    Feature("price_level", _price_level, "currency per item", "Mean price paid for one item."),
+    Feature("price_level", _price_level, "currency per item", "Average price paid for one item."),
     Feature(
         "price_spread",
         _price_spread,
         "factor",
-        "By which factor prices paid usually differ from the typical one: 1 is always alike, 2 is half to double.",
+        "How much prices paid vary: 1 = always the same, 2 = usually between half and double the typical price.",
     ),
 )

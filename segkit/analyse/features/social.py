@@ -1,4 +1,4 @@
-"""What customers do with the shop on social media."""
+"""Features of social media: likes, shares, comments, mentions."""
 
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import mean_of
@@ -19,15 +19,15 @@ def _number_of(kind, doc):
 
 SOCIAL = family(
     "SOCIAL",
-    _number_of("social_like", "How often they liked what the shop posted."),
-    _number_of("social_share", "How often they shared what the shop posted."),
-    _number_of("social_comment", "How often they commented on what the shop posted."),
-    _number_of("social_mention", "How often they wrote of the shop themselves."),
+    _number_of("social_like", "How often the customer liked the shop's posts."),
+    _number_of("social_share", "How often the customer shared the shop's posts."),
+    _number_of("social_comment", "How often the customer commented on the shop's posts."),
+    _number_of("social_mention", "How often the customer mentioned the shop in their own posts."),
     Feature(
         "social_count",
         lambda social: social.count(),
         "interactions",
-        "Number of likes, shares, comments, mentions and other social interactions in all.",
+        "Number of all social interactions: likes, shares, comments, mentions and others.",
         KINDS,
         empty=0,
     ),
@@ -42,14 +42,14 @@ SOCIAL = family(
         "social_reach",
         lambda social: social.quantity.sum(),
         "people",
-        "How many people their social interactions reached in all, where the source says so (as quantity).",
+        "Number of people reached by the customer's social interactions, where the source has it (as quantity).",
         KINDS,
     ),
     Feature(
         "social_sentiment_mean",
         lambda social: mean_of(social.sentiment),
         "sentiment",
-        "Mean tone of their comments and mentions, from −1 (negative) to 1 (positive).",
+        "Average sentiment of comments and mentions, from −1 (negative) to 1 (positive).",
         KINDS,
     ),
 )

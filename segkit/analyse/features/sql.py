@@ -1,4 +1,4 @@
-"""Features as the text of a query, for a warehouse that segkit does not speak to."""
+"""Write features as SQL, for a warehouse that segkit does not connect to."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from segkit.core.schema import STANDARD, TYPE_OF
 
 @dataclass(frozen=True)
 class Dialect:
-    """An engine's SQL.
+    """The SQL of one engine.
 
     Attributes
     ----------
     ibis : str
-        What Ibis calls it.
+        Its name in Ibis.
     text, number, time : str
-        What it calls the types of the standard columns.
+        Its types for the standard columns.
     note : str
-        What else whoever runs it should know.
+        A note for the person who runs the query.
     longest : int or None
-        Bytes after which it cuts a name without a word.
+        Bytes after which it silently cuts names.
     """
 
     ibis: str
@@ -45,9 +45,9 @@ class Dialect:
     longest: int | None = None
 
 
-# The SQL of Spark is that of Databricks, and Ibis writes the latter without PySpark being there.
+# Spark and Databricks share one SQL, and Ibis writes that of Databricks without PySpark.
 _SPARK = Dialect(
-    "databricks", "STRING", "DOUBLE", "TIMESTAMP_NTZ", "From Spark 3.5 on, whatever zone the session is in."
+    "databricks", "STRING", "DOUBLE", "TIMESTAMP_NTZ", "From Spark 3.5 on, in any session time zone."
 )
 DIALECTS = {
     "duckdb": Dialect("duckdb", "VARCHAR", "DOUBLE", "TIMESTAMP"),
@@ -57,13 +57,13 @@ DIALECTS = {
         "VARCHAR",
         "DOUBLE",
         "TIMESTAMP_NTZ",
-        'Names are quoted, so that "amount" is not AMOUNT: select customer_id AS "customer_id" … in a view if need be.',
+        'Names are quoted, so "amount" is not AMOUNT: if needed, select customer_id AS "customer_id" … in a view.',
     ),
     "bigquery": Dialect("bigquery", "STRING", "FLOAT64", "DATETIME"),
     "databricks": _SPARK,
     "spark": _SPARK,
 }
-"""The dialects that features are written in."""
+"""The dialects, by the names that users give."""
 
 NAME = r"[A-Za-z_][A-Za-z0-9_$-]*"
 
@@ -89,35 +89,34 @@ def feature_sql(
     as_of, window
         As in :func:`customer_features`.
     dialect : {"duckdb", "postgres", "snowflake", "bigquery", "databricks", "spark"}, default="duckdb"
-        Whose SQL it is.
+        The SQL dialect.
     table : str, default="events"
-        The table's name there, with that of its schema if need be: ``"shop.events"``.
+        The name of the table there, with its schema if needed: ``"shop.events"``.
 
     Returns
     -------
     str
-        One SELECT statement, which gives `customer_id` and a column for each feature; a comment above it
-        says which columns the table should have, and of which types.
+        One SELECT statement with `customer_id` and a column for each feature. A comment above it lists the columns
+        and types that the table should have.
 
     Raises
     ------
     ValueError
-        If there is no such dialect, a name is no standard column or no name of a table, a feature
-        needs a column that is not among them, or its name is longer than the database allows.
+        If the dialect, a column or the name of the table is unknown, a feature needs a column that the table lacks,
+        or its name is longer than the database allows.
 
     Notes
     -----
-    It is made from the same definitions as :func:`customer_features`, and reads what
-    :func:`read_events` made: the events of ``events.table``, written to the warehouse. The tests run it on
-    DuckDB, PostgreSQL and Spark, and compare. For Snowflake and BigQuery they see that it is of the dialect's
-    grammar and calls no function that is not of its own, and no more: it was never run there.
+    Made from the same definitions as :func:`customer_features`, for a table of the events that :func:`read_events`
+    made, which is ``events.table`` written to the warehouse. Tests compare the results on DuckDB, PostgreSQL and Spark.
+    On Snowflake and BigQuery the SQL was never run: tests check only its grammar and its functions.
 
     Examples
     --------
     >>> import segkit as sg
     >>> print(sg.feature_sql(["amount"], sg.select_features("frequency"), as_of="2024-07-01"))  # doctest: +ELLIPSIS
     -- Features of customers as of 2024-07-01 00:00:00 UTC, written by segkit ... for duckdb.
-    -- The table events should have these columns, and one row an event:
+    -- The table events should have these columns, and one row for each event:
     --   customer_id VARCHAR
     --   timestamp TIMESTAMP (in UTC)
     --   kind VARCHAR
@@ -128,43 +127,43 @@ def feature_sql(
     moment, span = read_moment(as_of), read_window(window)
     if dialect not in DIALECTS:
         raise ValueError(
-            f"dialect={dialect!r} is none that features are written in.{did_you_mean(str(dialect), DIALECTS)} "
-            f"There are {', '.join(DIALECTS)}."
+            f"dialect={dialect!r} is not a dialect of segkit.{did_you_mean(str(dialect), DIALECTS)} "
+            f"Choose one of {', '.join(DIALECTS)}."
         )
-    spoken, columns = DIALECTS[dialect], _columns(events)
-    _check_names(chosen, spoken, dialect)
-    nothing = pd.DataFrame({"reason": [], "count": [], "example": []})
+    sql_of, columns = DIALECTS[dialect], _columns(events)
+    _check_names(chosen, sql_of, dialect)
+    no_rows = pd.DataFrame({"reason": [], "count": [], "example": []})
     zone = events.timezone if isinstance(events, Events) else "UTC"
-    log = Events(_unbound(table, columns), nothing, timezone=zone)
-    query = feature_query(log, chosen, as_of=moment, window=span, dialect=spoken.ibis)
-    sql = ibis.to_sql(portable(query, spoken.ibis), dialect=spoken.ibis)
+    log = Events(_unbound(table, columns), no_rows, timezone=zone)
+    query = feature_query(log, chosen, as_of=moment, window=span, dialect=sql_of.ibis)
+    sql = ibis.to_sql(portable(query, sql_of.ibis), dialect=sql_of.ibis)
     back = "" if span is None else f", over the {span} before it"
     header = [
         f"Features of customers as of {moment} UTC{back}, written by segkit {__version__} for {dialect}.",
-        f"The table {table} should have these columns, and one row an event:",
-        *(f"  {name} {_type_of(name, spoken)}" for name in columns),
-        *[spoken.note] * bool(spoken.note),
+        f"The table {table} should have these columns, and one row for each event:",
+        *(f"  {name} {_type_of(name, sql_of)}" for name in columns),
+        *[sql_of.note] * bool(sql_of.note),
     ]
     return "".join(f"-- {line}\n" for line in header) + str(sql)
 
 
-def _check_names(features: Iterable[Feature], spoken: Dialect, dialect: str) -> None:
+def _check_names(features: Iterable[Feature], sql_of: Dialect, dialect: str) -> None:
     for feature in features:
         length = len(feature.name.encode())
-        if spoken.longest is not None and length > spoken.longest:
+        if sql_of.longest is not None and length > sql_of.longest:
             raise ValueError(
-                f"The feature's name {feature.name!r} is {length} bytes long, and {dialect} cuts names after "
-                f"{spoken.longest}. Give it a shorter one: path_feature(…, name='carts'), or Feature(name='…')."
+                f"The name of the feature {feature.name!r} is {length} bytes long, but {dialect} cuts names after "
+                f"{sql_of.longest}. Choose a shorter one: path_feature(…, name='carts'), or Feature(name='…')."
             )
 
 
-def _type_of(column: str, spoken: Dialect) -> str:
+def _type_of(column: str, sql_of: Dialect) -> str:
     what = STANDARD[column]
-    return f"{spoken.time} (in UTC)" if what == "time" else spoken.text if what == "text" else spoken.number
+    return f"{sql_of.time} (in UTC)" if what == "time" else sql_of.text if what == "text" else sql_of.number
 
 
 def _unbound(table: str, columns: list[str]) -> ibis.Table:
-    """Return the table of that name, which Ibis never sees."""
+    """Return an Ibis table of that name without a connection."""
     if not re.fullmatch(rf"{NAME}(\.{NAME}){{0,2}}", table):
         raise ValueError(
             f"table={table!r} is not the name of a table. Write it as 'events', 'shop.events' or 'company.shop.events'."
@@ -175,10 +174,10 @@ def _unbound(table: str, columns: list[str]) -> ibis.Table:
 
 
 def _columns(events: Events | Iterable[str]) -> list[str]:
-    """Return the standard columns that the table has, in their order."""
+    """Return the standard columns of the table, in their order."""
     given = set(events.columns if isinstance(events, Events) else events)
     for name in sorted(given - set(STANDARD)):
         raise ValueError(
-            f"{name!r} is no standard column.{did_you_mean(name, STANDARD)} There are {', '.join(STANDARD)}."
+            f"{name!r} is not a standard column.{did_you_mean(name, STANDARD)} Choose from {', '.join(STANDARD)}."
         )
     return [name for name in STANDARD if name in given or name in ("customer_id", "timestamp", "kind")]

@@ -1,4 +1,4 @@
-"""Statistics of exact numbers, the same for rows in any order: mean, spread, entropy, the most frequent word."""
+"""Statistics that do not depend on the order of rows: mean, spread, entropy, the most frequent word."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from segkit.core.engine.dialects import readable, sortable
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-TERM = "decimal(18, 9)"  # exact, before it is summed
+TERM = "decimal(18, 9)"  # sums of decimals are exact
 _TWELVE_DIGITS = 100_000_000_000
 SQUARED = "decimal(38, 22)"  # of days, see DAYS
 
 
 def mean_of(values: ir.DecimalColumn, where: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
-    """Return the mean of exact numbers; missing where there are none."""
+    """Return the mean of decimals; missing where there are none."""
     return values.sum(where=where).cast("float64") / values.count(where=where).nullif(0)
 
 
 def std_of(values: ir.DecimalColumn) -> ir.FloatingScalar:
-    """Return the sample standard deviation of exact numbers; missing below two of them."""
+    """Return the sample standard deviation of decimals; missing for fewer than two."""
     return _variance_of(values).sqrt()
 
 
 def spread_of(values: ir.NumericColumn) -> ir.FloatingScalar:
-    """Return the geometric standard deviation of what is above 0: the factor by which values usually differ.
+    """Return the geometric standard deviation of positive values; missing for fewer than two.
 
-    1 where all are alike, 2 where most lie between half and double; missing below two of them.
+    1 where all are equal, 2 where most lie between half and double the typical value.
     """
     positive = (values > 0).ifelse(values.cast("float64"), None)
     return _variance_of(positive.ln().cast(TERM)).round(12).sqrt().exp()
@@ -42,22 +42,22 @@ def _variance_of(values: ir.DecimalColumn) -> ir.FloatingScalar:
 
 
 def entropy_of(counts: ir.IntegerColumn) -> ir.FloatingScalar:
-    """Return Shannon's entropy in bits of counts; each term is exact, so that their order changes nothing."""
+    """Return Shannon's entropy of counts, in bits; its terms are decimals, so that their order does not matter."""
     n = counts.sum()
     terms = (counts * counts.cast("float64").log2()).cast("decimal(38, 9)").sum()
     return (n.cast("float64").log2() - terms.cast("float64") / n).round(9)
 
 
 def share_of(part: ir.BooleanColumn, of: ir.BooleanColumn | None = None) -> ir.FloatingScalar:
-    """Return which part of the rows is so, among those that `of` holds of; missing where there are none."""
-    so = part.count(where=part if of is None else of & part)
-    return so.cast("float64") / part.count(where=of).nullif(0)
+    """Return the share of rows where `part` is true, among those where `of` is; missing where there are none."""
+    count = part.count(where=part if of is None else of & part)
+    return count.cast("float64") / part.count(where=of).nullif(0)
 
 
 def favourite(word: ir.StringColumn, count: ir.IntegerColumn, dialect: str) -> ir.StringScalar:
-    """Return the word of the highest count; of equals, the last by its bytes, on every engine.
+    """Return the word with the highest count; of equal ones the last by its bytes, on every engine.
 
-    The count stands before the word, in twelve digits, so that the largest text is the answer.
+    Words are ranked by a text of twelve digits of the count and the word, so that the largest text has the result.
     """
     ranked = (count + _TWELVE_DIGITS).cast("string") + sortable(word, dialect)
     return readable(ranked.max().substr(12), dialect)

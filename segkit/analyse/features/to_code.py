@@ -1,7 +1,6 @@
-"""Python that gives features again, as a person would write it.
+"""Write Python code for features, as a person would write it.
 
-Features of one's own stand by their names, as variables; those whose names can be none are looked up in
-`own_features`, a tuple of them.
+Custom features are variables of their names. Those whose names cannot be variables are selected from `own_features`.
 """
 
 from __future__ import annotations
@@ -21,10 +20,8 @@ Families = Mapping[str, tuple[Feature, ...]]
 
 
 def code_of(features: tuple[Feature, ...], families: Families) -> str:
-    """Write features in their order: families and paths by name where they are whole, the others one by one."""
-    calls: list[
-        tuple[str, list[str], str]
-    ] = []  # what opens a call, the features named in it, what closes it
+    """Write features in their order: whole families and paths by name, others one by one."""
+    calls: list[tuple[str, list[str], str]] = []  # the beginning of a call, the features in it, its end
     left = tuple(features)
     while left:
         code, n = _whole(left, families)
@@ -40,24 +37,24 @@ def code_of(features: tuple[Feature, ...], families: Families) -> str:
 
 
 def _whole(left: tuple[Feature, ...], families: Families) -> tuple[str, int]:
-    """Write the first features together, and say how many they are; none where they are not a whole."""
+    """Write the first features as a whole family or path, and return their number; 0 where they are none."""
     code, members = path_of(left[0])
     ours = families.get(left[0].family, ())
     if _plain(left[0]) in ours:
         known = (feature for feature in left[: len(ours)] if _plain(feature) in ours)
-        said = {name: value for feature in known for name, value in feature.settings}
-        code, members = _with(f"sg.{left[0].family}", said), _set(ours, said)
+        settings = {name: value for feature in known for name, value in feature.settings}
+        code, members = _with(f"sg.{left[0].family}", settings), _set(ours, settings)
     return (code, len(members)) if members and left[: len(members)] == members else ("", 0)
 
 
 def _single(feature: Feature, families: Families) -> tuple[str, str, str]:
-    """Write one feature: what opens the call, its name, what closes it."""
+    """Write one feature: the beginning of the call, its name, the end of the call."""
     code, members = path_of(feature)
     if members:
         return "sg.select_features(", repr(feature.name), f", offered={code})"
-    plain, said = _plain(feature), dict(feature.settings)
-    if plain in families.get(feature.family, ()) and _set((plain,), said) == (feature,):
-        opens, _, closes = _with("sg.select_features(…)", said).partition("…")
+    plain, settings = _plain(feature), dict(feature.settings)
+    if plain in families.get(feature.family, ()) and _set((plain,), settings) == (feature,):
+        opens, _, closes = _with("sg.select_features(…)", settings).partition("…")
         return opens, repr(feature.name), closes
     code = distance_code(feature)
     if not code and not _can_be_a_variable(feature.name):
@@ -73,13 +70,13 @@ def _plain(feature: Feature) -> Feature:
     return dataclasses.replace(feature, settings=())
 
 
-def _set(features: tuple[Feature, ...], said: dict[str, Any]) -> tuple[Feature, ...]:
-    spans = {name: timedelta(seconds=said[name]) for name in said if name in DEFAULTS}
-    return with_settings(features, **(said | spans)) if said else features
+def _set(features: tuple[Feature, ...], settings: dict[str, Any]) -> tuple[Feature, ...]:
+    spans = {name: timedelta(seconds=value) for name, value in settings.items() if name in DEFAULTS}
+    return with_settings(features, **(settings | spans)) if settings else features
 
 
-def _with(code: str, said: dict[str, Any]) -> str:
-    if not said:
+def _with(code: str, settings: dict[str, Any]) -> str:
+    if not settings:
         return code
-    words = {name: span_in_words(value) if name in DEFAULTS else value for name, value in said.items()}
+    words = {name: span_in_words(value) if name in DEFAULTS else value for name, value in settings.items()}
     return f"sg.with_settings({code}, {', '.join(f'{name}={words[name]!r}' for name in sorted(words))})"

@@ -1,18 +1,17 @@
-"""Which way a customer is going: the last days, the last quarter against the one before, and the pace of it all."""
+"""Features of trend: recent days, the last quarter against the one before, and the pace of ordering."""
 
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.tables.orders import DAYS
 
 QUARTER = 91.0  # days
 WEEKS = 26
-LONG_ENOUGH = "a window must be longer than 182 days"
+OLD_CUSTOMERS = "Needs an order more than 182 days ago, so a window must be longer than that."
 
 
 def _change(orders, amount):
-    """Relative change from −1 to 1; missing for who was no customer yet when the quarter before began.
+    """Relative change from −1 to 1, missing for customers who were new in the earlier quarter.
 
-    Who came in the midst of that quarter would seem to grow, and so would everyone where the log, or the
-    window, begins in the midst of it.
+    They would seem to grow, and so would all customers where the log or the window begins in that quarter.
     """
     last = amount(orders.days_ago <= QUARTER)
     before = amount((orders.days_ago > QUARTER) & (orders.days_ago <= 2 * QUARTER))
@@ -29,10 +28,10 @@ def _spend_change(orders):
 
 
 def _spend_slope(orders):
-    """Least squares over the last 26 weeks, weeks without orders counting as zero spent.
+    """Slope by least squares over the last 26 weeks; weeks without orders count as zero.
 
-    Missing for who was no customer yet when they began: a span that starts with the first order starts
-    with spend, so that every newcomer would seem to decline.
+    Missing for newer customers: a period that starts with the first order starts with spend, so that every new
+    customer would seem to decline.
 
     With weeks t = 0 (now) … n − 1 and spend s(t), the slope over time is
     −(Σ t·s − t̄·Σ s) / Σ (t − t̄)², which needs no table of weeks.
@@ -47,11 +46,11 @@ def _spend_slope(orders):
 
 
 def _order_trend(orders):
-    """Laplace's test: where the orders after the first lie, on average, between the first and now.
+    """Laplace's test for a trend in the times of the orders after the first.
 
-    Under a steady pace that is the middle, and the distance from it over its standard deviation, which is
-    the span over √(12 n), is about normal (Cox & Lewis 1966, The Statistical Analysis of Series of Events,
-    ch. 3).
+    At a steady pace their mean lies in the middle between the first order and now. Its distance from the middle,
+    divided by the span over √(12 n), is about normal (Cox & Lewis 1966, The Statistical Analysis of Series of
+    Events, ch. 3).
     """
     n = orders.count() - 1
     span = orders.days_ago.max()
@@ -64,7 +63,7 @@ def _orders_within(days):
         f"orders_{days}d",
         lambda orders: orders.count(where=orders.days_ago <= days),
         "orders",
-        f"Number of orders of the last {days} days.",
+        f"Number of orders in the last {days} days.",
         empty=0,
     )
 
@@ -74,7 +73,7 @@ def _spend_within(days):
         f"spend_{days}d",
         lambda orders: orders.amount.sum(where=orders.days_ago <= days),
         "currency",
-        f"Total value of the orders of the last {days} days.",
+        f"Total value of orders in the last {days} days.",
         empty=0,
     )
 
@@ -86,26 +85,26 @@ TREND = family(
         "orders_change",
         _orders_change,
         "ratio",
-        "Orders of the last 91 days against the 91 before: (last − before) / (last + before). "
-        f"Of who ordered before both: {LONG_ENOUGH}.",
+        "Orders in the last 91 days compared with the 91 days before: −1 = only before, 0 = equal, 1 = only now. "
+        f"{OLD_CUSTOMERS}",
     ),
     Feature(
         "spend_change",
         _spend_change,
         "ratio",
-        "Spend of the last 91 days against the 91 before: (last − before) / (last + before). "
-        f"Of who ordered before both: {LONG_ENOUGH}.",
+        "Spend in the last 91 days compared with the 91 days before: −1 = only before, 0 = equal, 1 = only now. "
+        f"{OLD_CUSTOMERS}",
     ),
     Feature(
         "spend_slope",
         _spend_slope,
         "currency per week",
-        f"Growth of weekly spend over the last 26 weeks. Of who ordered before them: {LONG_ENOUGH}.",
+        f"How fast weekly spend grew over the last 26 weeks; negative = it fell. {OLD_CUSTOMERS}",
     ),
     Feature(
         "order_trend",
         _order_trend,
         "standard deviations",
-        "Pace of ordering from the first order until now: above 2 ever faster, below −2 ever slower, 0 steady.",
+        "Change of pace since the first order: above 2 = orders come ever faster, below −2 = ever slower, 0 = steady.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Behaviour on the site: visits, what is done in them, and whether they end in an order."""
+"""Features of the website: visits, what happens in them, and whether they end in an order."""
 
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import share_of
@@ -42,42 +42,42 @@ WEB = family(
         "pages_per_visit",
         lambda visits: _mean(visits.pages, visits.count(where=visits.pages > 0)),
         "pages",
-        "Mean number of page views in a visit, a page seen twice counting twice.",
+        "Average number of page views in a visit; a page that is viewed twice counts twice.",
         kinds=("page_view",),
     ),
     Feature(
         "visit_depth",
         lambda visits: _mean(visits.different_pages, visits.count(where=visits.different_pages > 0)),
         "pages",
-        "Mean number of different pages seen in a visit.",
+        "Average number of different pages viewed in a visit.",
         kinds=("page_view",),
     ),
     Feature(
         "deepest_visit",
         lambda visits: visits.different_pages.max().nullif(0),
         "pages",
-        "Most different pages seen in one visit.",
+        "Largest number of different pages viewed in one visit.",
         kinds=("page_view",),
     ),
     Feature(
         "time_on_site",
         lambda visits: _mean(visits.time_on_site, visits.time_on_site.count()) / MICROSECONDS,
         "seconds",
-        "Mean length of the visits in which more than one thing was done, or whose length the source says.",
+        "Average length of a visit; visits of a single click count only where the source has their length.",
         kinds=WEB_KINDS,
     ),
     Feature(
         "time_on_page",
         lambda visits: _mean(visits.time_on_pages, visits.timed_pages.sum()) / MICROSECONDS,
         "seconds",
-        "Mean time on a page: as the source says, else until the next thing done in the visit.",
+        "Average time on a page: from the source, or else until the next click of the visit.",
         kinds=("page_view",),
     ),
     Feature(
         "bounce_rate",
         lambda visits: share_of(visits.bounced),
         "share",
-        "Part of the visits that saw one page and did nothing else.",
+        "Share of visits with one page view and nothing else.",
         kinds=("page_view",),
     ),
     Feature(
@@ -92,7 +92,7 @@ WEB = family(
         "cart_adds",
         lambda events: events.count(where=events.kind == "cart_add"),
         "times",
-        "Number of times that something was put in the cart.",
+        "How often the customer put something in the cart.",
         kinds=("cart_add",),
         empty=0,
     ),
@@ -100,21 +100,21 @@ WEB = family(
         "cart_abandonment",
         lambda visits: share_of(~visits.ordered, of=visits.cart_adds > 0),
         "share",
-        "Part of the visits with something put in the cart that ended without an order.",
+        "Share of visits with something in the cart that ended without an order.",
         kinds=("cart_add", "purchase"),
     ),
     Feature(
         "conversion_rate",
         lambda visits: share_of(visits.ordered),
         "share",
-        "Part of the visits in which an order was placed.",
+        "Share of visits in which the customer ordered.",
         kinds=(*WEB_KINDS, "purchase"),
     ),
     Feature(
         "view_to_order",
         lambda first_views: first_views.days.min(),
         "days",
-        "Time from the first page view to the first order that followed it.",
+        "Time from the first page view to the first order after it.",
         kinds=("page_view", "purchase"),
     ),
 )

@@ -1,4 +1,4 @@
-"""The few things that engines say differently; everything else is Ibis, and the same on each of them."""
+"""Functions that differ between engines; everything else is plain Ibis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAY = 86_400_000_000  # microseconds
 
 
 def _builtin(name: str, function: Any, takes: tuple[Any, ...], gives: Any) -> Any:
-    """Return a function of the engine's own; `function` only names its parameters."""
+    """Return a function that is built into the engine; `function` only names its parameters."""
     return ibis.udf.scalar.builtin(name=name, signature=(takes, gives))(function)
 
 
@@ -47,26 +47,26 @@ _postgres_unhex = _builtin("decode", lambda text, form: None, (dt.string, dt.str
 
 
 def has_codes(dialect: str) -> bool:
-    """Say whether an engine groups by numbers that stand for texts sooner than by the texts."""
+    """Return whether an engine groups faster by hashes than by texts."""
     return dialect == "duckdb"
 
 
 def codes_of(text: ir.StringColumn) -> ir.IntegerColumn:
-    """Return numbers that stand for texts, the same each time, in an engine that has them.
+    """Return hashes of texts, the same at each call.
 
-    Two texts may share a number, though hardly ever: whoever uses them looks whether any did.
+    Two texts very rarely share a hash, so callers check whether any do.
     """
     return _hash(text)
 
 
 def dialect_of(table: ir.Table) -> str:
-    """Return the engine that a table lives in, by its name in Ibis; DuckDB where it lives nowhere yet."""
+    """Return the Ibis name of the engine of a table; DuckDB for a table without one."""
     backends = table._find_backends()[0]
     return backends[0].name if backends else "duckdb"
 
 
 def age_of(timestamp: ir.Column, moment: pd.Timestamp | ir.Column, dialect: str) -> ir.IntegerColumn:
-    """Return the microseconds from a time to a moment, exactly."""
+    """Return the exact number of microseconds from a time to a moment."""
     if dialect != "duckdb" and dialect not in SPARK:
         moment = moment if isinstance(moment, ibis.Expr) else ibis.literal(moment, type="timestamp(6)")
         return moment.delta(timestamp, unit="microsecond")
@@ -77,14 +77,14 @@ def age_of(timestamp: ir.Column, moment: pd.Timestamp | ir.Column, dialect: str)
 
 
 def _spark_microseconds(time: ir.Column) -> ir.IntegerColumn:
-    """Count from the parts of a time: Spark's own functions would read it in the zone of the session."""
+    """Return microseconds since 1970 from the parts of a time: Spark's own functions use the zone of the session."""
     seconds = time.hour().cast("int64") * 3600 + time.minute() * 60
     fraction = (_spark_part("SECOND", time) * 1_000_000).cast("int64")
     return _spark_days(time.date()) * _DAY + seconds * 1_000_000 + fraction
 
 
 def local_time(timestamp: ir.Column, zone: str | ir.Column, dialect: str) -> ir.TimestampColumn:
-    """Return what clocks in a zone show at a time in UTC."""
+    """Convert times in UTC to local times of a zone."""
     if isinstance(zone, str) and zone == "UTC":
         return timestamp
     if dialect in (*SPARK, "snowflake"):
@@ -95,37 +95,37 @@ def local_time(timestamp: ir.Column, zone: str | ir.Column, dialect: str) -> ir.
 
 
 def utc_time(local: ir.Column, zone: str, dialect: str) -> ir.TimestampColumn:
-    """Return the time in UTC at which clocks in a zone show this; of an hour shown twice, the second."""
+    """Convert local times of a zone to UTC; a local time that occurs twice becomes the second one."""
     if zone == "UTC":
         return local
     if dialect == "duckdb":
         return _clock("UTC", _instant(zone, local))
-    # Spark takes the first of two. As far from UTC as it is a day later, it may have been so already.
+    # Spark takes the first. With the offset of a day later it is the second, if that is a valid time too.
     day = ibis.interval(days=1)
     second = _spark_convert(zone, "UTC", local + day) - day
     return (_spark_convert("UTC", zone, second) == local).ifelse(second, _spark_convert(zone, "UTC", local))
 
 
 def clock_of(instant: ir.Column, dialect: str) -> ir.TimestampColumn:
-    """Return what clocks in UTC show at a moment, which carries its zone; Spark's session has to be in UTC."""
+    """Convert times with a zone to times in UTC without one; the session of Spark has to be in UTC."""
     return _clock("UTC", instant) if dialect == "duckdb" else _spark_naive(instant)
 
 
 def time_at(microseconds: ir.IntegerColumn, dialect: str) -> ir.TimestampColumn:
-    """Return the time so many microseconds after 1970 began."""
+    """Convert microseconds since 1970 to times."""
     return _make_timestamp(microseconds) if dialect == "duckdb" else _spark_naive(_spark_moment(microseconds))
 
 
 def parsed(text: ir.StringColumn, form: str, *, zoned: bool) -> ir.TimestampColumn:
-    """Return times in UTC that DuckDB reads by a ``strptime`` format; without a zone, what was said."""
+    """Parse text by a ``strptime`` format in DuckDB; times with a zone are converted to UTC."""
     return clock_of(_zoned_strptime(text, form), "duckdb") if zoned else _strptime(text, form)
 
 
 def sortable(text: ir.StringColumn, dialect: str) -> ir.StringColumn:
-    """Return a text that sorts by the UTF-8 bytes of this one: PostgreSQL would sort as its language does."""
+    """Return a text that sorts by the UTF-8 bytes of this one: PostgreSQL sorts by language."""
     return _postgres_hex(_postgres_bytes(text, "UTF8"), "hex") if dialect == "postgres" else text
 
 
 def readable(text: ir.StringColumn, dialect: str) -> ir.StringColumn:
-    """Return the text that a sortable one was made from."""
+    """Return the original of a sortable text."""
     return _postgres_text(_postgres_unhex(text, "hex"), "UTF8") if dialect == "postgres" else text

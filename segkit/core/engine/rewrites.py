@@ -1,7 +1,6 @@
-"""What engines would each answer in their own way, put in words that all of them answer as DuckDB does.
+"""Rewrite Ibis expressions so that every backend returns DuckDB's result.
 
-A float made a whole number, a quotient of whole numbers, the smaller of two where one is missing: Ibis writes
-the same query for each engine, and they round, cut and skip differently.
+Engines differ in rounding floats, in quotients of whole numbers, and in the smaller of two values if one is missing.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _NUMBER = rf"[+]?-?(?:{_DIGITS}[.]?(?:{_DIGITS})?|[.]{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
-_NO_NUMBER = "[+-]?(?i:inf|infinity|nan)"  # and yet one to computers
+_SPECIAL_NUMBER = "[+-]?(?i:inf|infinity|nan)"
 _SMALL_NUMBER = "[+-]?(?:[0-9]{1,100}[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]{1,2})?"
 
 
 @ibis.udf.scalar.builtin(name="dayofweekiso", signature=((dt.timestamp,), dt.int64))
 def _snowflake_weekday(time):
-    """The day of the week, from 1 on Monday, however the session counts."""
+    """The day of the week, from 1 on Monday, in every session."""
 
 
 @ibis.udf.scalar.builtin(name="rint", signature=((dt.float64,), dt.float64))
@@ -46,7 +45,7 @@ def _spark_time(text):
 
 
 def portable(table: ir.Table, dialect: str) -> ir.Table:
-    """Return the same table in words that its engine answers as DuckDB does.
+    """Rewrite a query so that another engine returns DuckDB's result.
 
     Parameters
     ----------
@@ -58,28 +57,28 @@ def portable(table: ir.Table, dialect: str) -> ir.Table:
     Returns
     -------
     ibis Table
-        Of the same columns.
+        The same columns.
     """
     if dialect == "duckdb":
         return table
 
-    def reworded(node: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
+    def rewritten(node: ops.Node, changed: dict[str, Any] | None) -> ops.Node:
         node = node.__recreate__(changed) if changed else node
-        reword = _REWORDED.get(type(node))
-        return reword(node, dialect) if reword else node
+        rewrite = _REWRITES.get(type(node))
+        return rewrite(node, dialect) if rewrite else node
 
-    return table.op().replace(reworded).to_expr()
+    return table.op().replace(rewritten).to_expr()
 
 
 def _divide(node: ops.Divide, dialect: str) -> ops.Node:
-    """A quotient is a float: some engines cut that of whole numbers or decimals to a few places."""
+    """Divide floats: some engines cut quotients of whole numbers or decimals to a few decimals."""
     if node.left.dtype.is_floating() or node.right.dtype.is_floating():
         return node
     return ops.Divide(ops.Cast(node.left, dt.float64), node.right)
 
 
 def _multiply(node: ops.Multiply, dialect: str) -> ops.Node:
-    """BigQuery would keep nine places of the square of a decimal, and only nine."""
+    """Multiply wide decimals in BigQuery, which keeps only nine decimals of the square of a decimal."""
     if dialect != "bigquery" or not (node.left.dtype.is_decimal() and node.right.dtype.is_decimal()):
         return node
     return ops.Multiply(ops.Cast(node.left, dt.Decimal(76, 38)), node.right)
@@ -98,7 +97,7 @@ def _cast(node: ops.Cast, dialect: str) -> ops.Node:
         and not came.timezone
         and not to.timezone
     ):
-        return node.arg  # it would become one of the session's zone
+        return node.arg  # a cast would move it to the zone of the session
     if dialect in SPARK and to.is_integer() and came.is_floating():
         return ops.Cast(_spark_nearest(node.arg.to_expr()).op(), to)
     if dialect in SPARK and to.is_integer() and came.is_decimal():
@@ -107,14 +106,14 @@ def _cast(node: ops.Cast, dialect: str) -> ops.Node:
 
 
 def _as_decimal(number: ir.FloatingValue, to: dt.Decimal, dialect: str) -> ir.DecimalValue:
-    """Round to the last place in floats, as DuckDB does; others would first write the number down."""
-    last_places = _whole(number * float(10**to.scale), dialect).cast("int64")
+    """Round floats as floats, as DuckDB does; other engines convert them to text first."""
+    units = _whole(number * float(10**to.scale), dialect).cast("int64")
     one = ibis.literal(10.0**-to.scale, type=dt.Decimal(to.scale + 1, to.scale))
-    return (last_places * one).cast(to)
+    return (units * one).cast(to)
 
 
 def _whole(number: ir.FloatingValue, dialect: str) -> ir.NumericValue:
-    """Round to whole numbers, halves away from zero: of floats, PostgreSQL would make them even."""
+    """Round to whole numbers, halves away from zero: PostgreSQL rounds halves of floats to even numbers."""
     return (
         _postgres_round(number.cast("string").cast("decimal")) if dialect == "postgres" else number.round(0)
     )
@@ -130,7 +129,7 @@ def _round(node: ops.Round, dialect: str) -> ops.Node:
 
 
 def _extreme(node: ops.Least | ops.Greatest, dialect: str) -> ops.Node:
-    """The smallest of those that are known; Snowflake and BigQuery would know nothing where one is missing."""
+    """Ignore missing values: in Snowflake and BigQuery the result would be missing if one of the values is."""
     if dialect not in ("snowflake", "bigquery"):
         return node
     known = (ops.Coalesce((arg, *(other for other in node.arg if other is not arg))) for arg in node.arg)
@@ -138,22 +137,22 @@ def _extreme(node: ops.Least | ops.Greatest, dialect: str) -> ops.Node:
 
 
 def _try_cast(node: ops.TryCast, dialect: str) -> ops.Node:
-    """Spark reads 1d and 0x1p3 too, and PostgreSQL cannot try: they are asked for what DuckDB takes for a number."""
+    """Read as numbers only what DuckDB does: Spark also reads 1d and 0x1p3, and PostgreSQL has no ``TRY_CAST``."""
     if not (node.arg.dtype.is_string() and node.to.is_floating()):
         return node
     text = node.arg.to_expr()
     if dialect in SPARK:
-        asked = text.re_search(rf"^\s*(?:{_NUMBER}|{_NO_NUMBER})\s*$").ifelse(
+        number = text.re_search(rf"^\s*(?:{_NUMBER}|{_SPECIAL_NUMBER})\s*$").ifelse(
             text.re_replace("^[+](?=-)|_", ""), None
         )
-        return ops.TryCast(asked.op(), node.to)
+        return ops.TryCast(number.op(), node.to)
     if dialect == "postgres":
         return text.re_search(rf"^\s*{_SMALL_NUMBER}\s*$").ifelse(text, None).cast(node.to).op()
     return node
 
 
 def _median(node: ops.Median, dialect: str) -> ops.Node:
-    """BigQuery has no exact median of a group: the middle of the sorted values is one."""
+    """Take the middle of the sorted values: BigQuery has no exact median of a group."""
     if dialect != "bigquery":
         return node
     values = node.arg.to_expr()
@@ -164,7 +163,7 @@ def _median(node: ops.Median, dialect: str) -> ops.Node:
 
 
 def _is_infinite(node: ops.IsInf, dialect: str) -> ops.Node:
-    """Ibis 12 compares what it writes for Spark in Python, so that nothing would be infinite there."""
+    """Compare with infinity: the ``isinf`` that Ibis 12 writes for Spark is always false."""
     return (node.arg.to_expr().abs() == float("inf")).op() if dialect in SPARK else node
 
 
@@ -173,18 +172,18 @@ def _weekday(node: ops.DayOfWeekIndex, dialect: str) -> ops.Node:
 
 
 def _radians(node: ops.Radians, dialect: str) -> ops.Node:
-    """BigQuery has no such function, and Ibis writes one of its project's own."""
+    """Multiply: BigQuery has no such function, and Ibis calls one of its own project."""
     return (node.arg.to_expr() * (math.pi / 180)).op() if dialect == "bigquery" else node
 
 
 def _literal(node: ops.Literal, dialect: str) -> ops.Node:
-    """Spark would read a time in the zone of the session."""
+    """Write a time as text: Spark would read it in the zone of the session."""
     if dialect not in SPARK or not node.dtype.is_timestamp() or node.dtype.timezone or node.value is None:
         return node
     return _spark_time(f"{pd.Timestamp(node.value):%Y-%m-%d %H:%M:%S.%f}").op()
 
 
-_REWORDED = {
+_REWRITES = {
     ops.Divide: _divide,
     ops.Multiply: _multiply,
     ops.Cast: _cast,

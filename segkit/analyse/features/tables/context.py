@@ -1,4 +1,4 @@
-"""When, where and with what customers do things: hours, devices, channels, places."""
+"""Tables of when, where and with what customers act: hours, devices, channels, places."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ from segkit.core.engine.dialects import local_time, readable, sortable
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-ANSWERS = ("rating", "text", "sentiment")  # a survey without any of these was sent, not answered
+ANSWERS = ("rating", "text", "sentiment")  # a survey without any of these was sent but not answered
 OURS = ("_sent", "_delivered", "_bounce", "_bounced", "_dropped", "_invited", "_failed")
-"""How the kinds of what was done to customers end; ``outreach`` is such a kind too."""
+"""Endings of the kinds that the shop or its systems do; ``outreach`` is such a kind too."""
 CIRCUMSTANCES = ("zone", "device", "channel", "place")
-SATURDAY = 5  # days of the week count from Monday, 0
+SATURDAY = 5  # Monday is 0
 BANDS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
 
 EARTH_RADIUS = 6371.0088  # km, the mean of its axes (IUGG)
-KM = "decimal(18, 9)"  # exact sums, to the micrometre
+KM = "decimal(18, 9)"  # sums of decimals are exact, in any order
 
 
-def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
-    """Return one row for each thing that the customer did, not what was done to them.
+def actions(log: ir.Table, *, dialect: str) -> ir.Table:
+    """Return one row for each action of a customer.
 
-    The shop's and its systems' are the kinds that end like ``email_sent``, ``email_bounce``,
-    ``sms_delivered``, ``email_dropped``, ``survey_invited`` and ``payment_failed``, and ``outreach``; and
-    surveys that nobody answered.
-
-    Purchase lines that share an order id are one deed, at the time of the first, and so are those of a
-    return: a full basket at night is not twenty nights.
+    Left out is what the shop or its systems did: kinds that end like ``email_sent``, ``email_bounce``,
+    ``sms_delivered``, ``email_dropped``, ``survey_invited`` and ``payment_failed``, ``outreach``, and surveys that
+    were not answered. The lines of an order or of a return are one action, at the time of the first line: a full
+    basket at night does not count as twenty actions.
     """
-    # Of a value, DuckDB asks each different word once; of a condition, each row.
-    done = seen.filter((~_done_to_them(seen)).cast("int8") > 0)
+    # Cast to a number, DuckDB evaluates the condition once for each different word instead of each row.
+    done = log.filter((~_done_by_shop(log)).cast("int8") > 0)
     known = [column for column in CIRCUMSTANCES if column in done.columns]
     keys = [*key_columns(done), "kind"]
     columns = [*keys, "timestamp", "age", *known]
@@ -51,25 +49,24 @@ def deeds(seen: ir.Table, *, dialect: str) -> ir.Table:
     return ibis.union(orders.select(*columns), rest.select(*columns))
 
 
-def hours(deeds: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
-    """Return one row a deed: the `hour`, 0 to 23, that clocks showed where it was done, and if it was a `weekend`.
+def hours(actions: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
+    """Return the local `hour` of each action, from 0 to 23, whether it was on a `weekend`, and its `device` if known.
 
-    Clocks of the deed's own zone where that is known, of the shop's where not. Its `device` stands beside, where the
-    log has any.
+    Local means the zone of the action where it is known, otherwise that of the shop.
     """
-    zone = deeds.zone.fill_null(timezone) if "zone" in deeds.columns else timezone
-    local = local_time(deeds.timestamp, zone, dialect)
-    device = ["device"] if "device" in deeds.columns else []
-    return deeds.select(
-        *key_columns(deeds), *device, hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY
+    zone = actions.zone.fill_null(timezone) if "zone" in actions.columns else timezone
+    local = local_time(actions.timestamp, zone, dialect)
+    device = ["device"] if "device" in actions.columns else []
+    return actions.select(
+        *key_columns(actions), *device, hour=local.hour(), weekend=local.day_of_week.index() >= SATURDAY
     )
 
 
 def by_device(hours: ir.Table) -> ir.Table:
-    """Return one row for each device of a customer, the unknown one too: the number of `deeds`, by part of the day.
+    """Return the number of `actions` of a customer on each device, the unknown one included, by part of the day.
 
-    Hours are counted with them, so that the deeds are gone through once for both; where no device is recorded,
-    there is one row a customer.
+    One table counts devices and hours, so that the actions are read once. Without a column of devices there is one
+    row for each customer.
     """
     device = ["device"] if "device" in hours.columns else []
     by_band = {
@@ -77,35 +74,35 @@ def by_device(hours: ir.Table) -> ir.Table:
         for band, (start, end) in BANDS.items()
     }
     return hours.group_by(*key_columns(hours), *device).agg(
-        deeds=hours.count(), weekend=hours.count(where=hours.weekend), **by_band
+        actions=hours.count(), weekend=hours.count(where=hours.weekend), **by_band
     )
 
 
 def devices(by_device: ir.Table) -> ir.Table:
-    """Return one row for each device of a customer, with the number of `deeds`."""
+    """Return the number of `actions` of a customer on each known device."""
     known = by_device.filter(by_device.device.notnull())
-    return known.select(*key_columns(known), "device", "deeds")
+    return known.select(*key_columns(known), "device", "actions")
 
 
-def channels(deeds: ir.Table) -> ir.Table:
-    """Return one row for each channel of a customer: the number of `deeds`, and of the `orders` among them."""
-    known = deeds.filter(deeds.channel.notnull())
+def channels(actions: ir.Table) -> ir.Table:
+    """Return the number of `actions` of a customer through each channel, and of the `orders` among them."""
+    known = actions.filter(actions.channel.notnull())
     orders = known.count(where=known.kind == "purchase")
-    return known.group_by(*key_columns(known), "channel").agg(deeds=known.count(), orders=orders)
+    return known.group_by(*key_columns(known), "channel").agg(actions=known.count(), orders=orders)
 
 
-def places(deeds: ir.Table) -> ir.Table:
-    """Return one row for each place of a customer, with the number of `deeds`."""
-    known = deeds.filter(deeds.place.notnull())
-    return known.group_by(*key_columns(known), "place").agg(deeds=known.count())
+def places(actions: ir.Table) -> ir.Table:
+    """Return the number of `actions` of a customer at each place."""
+    known = actions.filter(actions.place.notnull())
+    return known.group_by(*key_columns(known), "place").agg(actions=known.count())
 
 
-def distances(deeds: ir.Table, *, point: tuple[float, float]) -> ir.Table:
-    """Return one row for each deed at a place written "latitude, longitude": `age`, and the `km` from a point."""
-    parts = deeds.place.split(",")
+def distances(actions: ir.Table, *, point: tuple[float, float]) -> ir.Table:
+    """Return `age` and distance from a point (`km`) of each action whose place is "latitude, longitude"."""
+    parts = actions.place.split(",")
     pair = parts.length() == 2
-    spots = deeds.select(
-        *key_columns(deeds),
+    spots = actions.select(
+        *key_columns(actions),
         "age",
         latitude=pair.ifelse(parts[0], None).strip().try_cast("float64"),
         longitude=pair.ifelse(parts[1], None).strip().try_cast("float64"),
@@ -116,29 +113,29 @@ def distances(deeds: ir.Table, *, point: tuple[float, float]) -> ir.Table:
 
 
 def last_distances(distances: ir.Table) -> ir.Table:
-    """Return the distances of the last moment of which one is known: one, or several that came at once."""
+    """Return the last known distance of each customer, or several of the same moment."""
     keys = key_columns(distances)
     last = distances.mutate(last=distances.age.min().over(group_by=keys))
     return last.filter(last.age == last["last"]).drop("last")
 
 
-def _done_to_them(seen: ir.Table) -> ir.BooleanColumn:
-    endings = (seen.kind.endswith(ending) for ending in OURS)
-    ours = functools.reduce(operator.or_, endings, seen.kind == "outreach")
-    answers = [seen[column].notnull() for column in ANSWERS if column in seen.columns]
+def _done_by_shop(log: ir.Table) -> ir.BooleanColumn:
+    endings = (log.kind.endswith(ending) for ending in OURS)
+    ours = functools.reduce(operator.or_, endings, log.kind == "outreach")
+    answers = [log[column].notnull() for column in ANSWERS if column in log.columns]
     if not answers:
         return ours
-    return ours | ((seen.kind == "survey") & ~functools.reduce(operator.or_, answers))
+    return ours | ((log.kind == "survey") & ~functools.reduce(operator.or_, answers))
 
 
 def _great_circle(
     latitude: ir.FloatingColumn, longitude: ir.FloatingColumn, from_latitude: float, from_longitude: float
 ) -> ir.FloatingColumn:
-    """Return kilometres along the surface, by the haversine formula."""
+    """Return the distance in kilometres along the surface, by the haversine formula."""
     here, there = ibis.literal(from_latitude, "float64").radians(), latitude.radians()
     north, east = (there - here) / 2, (longitude - from_longitude).radians() / 2
     chord = north.sin() * north.sin() + here.cos() * there.cos() * east.sin() * east.sin()
     return 2 * EARTH_RADIUS * (chord > 1).ifelse(1, chord).sqrt().asin()
 
 
-GRAINS = (deeds, hours, by_device, devices, channels, places, distances, last_distances)
+TABLES = (actions, hours, by_device, devices, channels, places, distances, last_distances)

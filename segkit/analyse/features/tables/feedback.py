@@ -1,4 +1,4 @@
-"""What customers say: to the shop in surveys, reviews and chats, and of it on social media."""
+"""Tables of what customers say: in surveys, reviews and chats, and on social media."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def feedback(seen: ir.Table) -> ir.Table:
+def feedback(log: ir.Table) -> ir.Table:
     """Return the surveys, answered or not, the reviews and the chats."""
-    return seen.filter((seen.kind == "survey") | (seen.kind == "review") | (seen.kind == "chat"))
+    return log.filter((log.kind == "survey") | (log.kind == "review") | (log.kind == "chat"))
 
 
 def last_ratings(feedback: ir.Table) -> ir.Table:
-    """Return the ratings of each kind's last moment that has any: one, or several that came at once."""
+    """Return the last ratings of each customer and kind: one, or several of the same moment."""
     rated = feedback.filter(feedback.rating.notnull())
     return _last(rated, [*key_columns(rated), "kind"])
 
 
 def last_sentiments(feedback: ir.Table) -> ir.Table:
-    """Return the sentiments of the last moment that has any: one, or several that came at once."""
+    """Return the last sentiments of each customer: one, or several of the same moment."""
     felt = feedback.filter(feedback.sentiment.notnull())
     return _last(felt, key_columns(felt))
 
 
-def social(seen: ir.Table) -> ir.Table:
-    """Return the likes, shares, comments, mentions, and other kinds that begin with social."""
-    return seen.filter(seen.kind.startswith("social_"))
+def social(log: ir.Table) -> ir.Table:
+    """Return the events whose kind begins with ``social_``, such as likes and shares."""
+    return log.filter(log.kind.startswith("social_"))
 
 
 def _last(table: ir.Table, keys: list[str]) -> ir.Table:
@@ -37,4 +37,4 @@ def _last(table: ir.Table, keys: list[str]) -> ir.Table:
     return youngest.filter(youngest.age == youngest.youngest).drop("youngest")
 
 
-GRAINS = (feedback, last_ratings, last_sentiments, social)
+TABLES = (feedback, last_ratings, last_sentiments, social)

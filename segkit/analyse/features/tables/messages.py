@@ -1,4 +1,4 @@
-"""What was sent to customers, and what they did with it."""
+"""Tables of messages: what was sent to customers, and what they opened and clicked."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 MEDIA = ("email", "push", "sms", "ad")
 
 
-def messages(seen: ir.Table) -> ir.Table:
-    """Return one row for each thing that happened to a message, with its `medium`."""
-    mediums = ibis.cases(*((seen.kind.startswith(f"{medium}_"), medium) for medium in MEDIA))
-    every = seen.mutate(medium=mediums)
+def messages(log: ir.Table) -> ir.Table:
+    """Return the events of messages, such as a message being sent or opened, with their `medium`."""
+    mediums = ibis.cases(*((log.kind.startswith(f"{medium}_"), medium) for medium in MEDIA))
+    every = log.mutate(medium=mediums)
     return every.filter(every.medium.notnull())
 
 
 def mailings(messages: ir.Table) -> ir.Table:
-    """Return one row for each medium of a customer: how many messages were `sent`, and of these `opened`, `clicked`.
+    """Return how many messages of each medium were `sent` to a customer, and how many of these `opened` and `clicked`.
 
-    Opens count against what was sent of their campaign. Where the campaign is known on one side only, an
-    open without one may be of any message of the medium, and an open of a campaign that was not sent of
-    any message without one. What was sent before the log or the window begins was opened by nobody here,
-    where campaigns are known on both sides. Opens beyond the number sent are the same message opened
-    again, and are not counted. What was clicked was opened, even where no open was logged.
+    - An open is matched to messages of its campaign. An open without a campaign may be of any message of the medium,
+      an open of a campaign that was never sent of any message without a campaign.
+    - Opens of messages from before the log or window begins do not count, where campaigns are known.
+    - More opens than messages are repeated opens, which do not count.
+    - A clicked message was opened, even if no open was logged.
     """
     campaign = ["campaign"] if "campaign" in messages.columns else []
     grouped = messages.group_by(*key_columns(messages), "medium", *campaign)
@@ -51,20 +51,20 @@ def mailings(messages: ir.Table) -> ir.Table:
 
 
 def _of_what_was_sent(campaigns: ir.Table, done: ir.IntegerColumn) -> ir.IntegerScalar:
-    """Return how many of the messages sent can have been what was opened or clicked, at most."""
+    """Return how many of the messages that were sent can at most have been opened or clicked."""
     sent, named = campaigns.sent, campaigns.named
-    of_their_own = ibis.least(sent, done).sum(where=named).fill_null(0)
-    of_unnamed = ibis.least(
+    of_same_campaign = ibis.least(sent, done).sum(where=named).fill_null(0)
+    of_unknown_campaign = ibis.least(
         done.sum(where=named & (sent == 0)).fill_null(0), sent.sum(where=~named).fill_null(0)
     )
-    unnamed = done.sum(where=~named).fill_null(0)
-    return ibis.least(sent.sum(), of_their_own + of_unnamed + unnamed)
+    without_campaign = done.sum(where=~named).fill_null(0)
+    return ibis.least(sent.sum(), of_same_campaign + of_unknown_campaign + without_campaign)
 
 
 def open_hours(messages: ir.Table, *, timezone: str, dialect: str) -> ir.Table:
-    """Return one row for each medium and `hour` of the day in which a customer opened messages, with their number.
+    """Return the number of `opens` of a customer by medium and local `hour` of the day.
 
-    By clocks of the open's own zone where that is known, of the shop's where not.
+    Local means the zone of the open where it is known, otherwise that of the shop.
     """
     opens = messages.filter(_was(messages, "open"))
     zone = opens.zone.fill_null(timezone) if "zone" in opens.columns else timezone
@@ -76,4 +76,4 @@ def _was(messages: ir.Table, what: str) -> ir.BooleanColumn:
     return among(messages.kind, tuple(f"{medium}_{what}" for medium in MEDIA))
 
 
-GRAINS = (messages, mailings, open_hours)
+TABLES = (messages, mailings, open_hours)

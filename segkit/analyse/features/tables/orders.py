@@ -1,4 +1,4 @@
-"""Purchases, and what they are grouped by: orders, the gaps between them, products, categories."""
+"""Tables of purchases: orders, the gaps between them, products, categories, brands."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MONEY = "decimal(18, 6)"  # sums of decimals are exact, so they do not depend on the order of rows
-TOTAL = "decimal(38, 6)"  # of what was summed
-DAYS = "decimal(18, 11)"  # exact likewise, to the microsecond
+TOTAL = "decimal(38, 6)"  # of such sums
+DAYS = "decimal(18, 11)"  # exact to the microsecond
 MICROSECONDS_A_DAY = 86_400_000_000
 ONE = ibis.literal(1, type="int64")
 
 
-def purchases(seen: ir.Table) -> ir.Table:
+def purchases(log: ir.Table) -> ir.Table:
     """Return the purchase lines."""
-    return seen.filter(seen.kind == "purchase")
+    return log.filter(log.kind == "purchase")
 
 
-def lines(seen: ir.Table) -> ir.Table:
+def lines(log: ir.Table) -> ir.Table:
     """Return the lines of purchases and of returns."""
-    return seen.filter((seen.kind == "purchase") | (seen.kind == "return"))
+    return log.filter((log.kind == "purchase") | (log.kind == "return"))
 
 
 def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) -> ir.Table:
-    """Return one row an order: the lines that share an order id; a line without one is an order by itself.
+    """Return one row for each order: the lines that share an order id, or a single line without one.
 
-    Its time is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` counts them.
+    The time of an order is that of its first line: `timestamp`, `age` in microseconds, `days_ago`. `lines` is the
+    number of its lines.
     """
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
@@ -48,12 +49,12 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
         timestamp=shared.timestamp.min(), lines=shared.count(), **sums
     )
     every = ibis.union(grouped.drop("order_id"), alone)
-    every = every.mutate(age=age(every))  # the largest of its lines', and a second aggregate less
+    every = every.mutate(age=age(every))  # cheaper than a second aggregate, the largest age of the lines
     return every.mutate(days_ago=in_days(every.age))
 
 
 def gaps(orders: ir.Table) -> ir.Table:
-    """Return one row for each order but the first of a customer: the `days` since the order before."""
+    """Return the `days` between each order of a customer and the one before."""
     times = orders.select(*key_columns(orders), "age")
     times = times.mutate(before=times.age.lag().over(group_by=key_columns(times), order_by=times.age.desc()))
     steps = times.filter(times.before.notnull())
@@ -61,7 +62,7 @@ def gaps(orders: ir.Table) -> ir.Table:
 
 
 def gap_pairs(orders: ir.Table) -> ir.Table:
-    """Return one row for each two gaps that follow each other: the `days` of the later, and of the one `before`."""
+    """Return pairs of consecutive gaps: the `days` of the later one, and of the one `before`."""
     times = orders.select(*key_columns(orders), "age")
     order = {"group_by": key_columns(times), "order_by": times.age.desc()}
     last, last_but_one = times.age.lag(1).over(**order), times.age.lag(2).over(**order)
@@ -71,7 +72,7 @@ def gap_pairs(orders: ir.Table) -> ir.Table:
 
 
 def products(purchases: ir.Table) -> ir.Table:
-    """Return one row for each product that a customer bought: `lines`, and the `age` of the first and the last."""
+    """Return one row for each product of a customer: the number of `lines`, `first_age` and `last_age`."""
     known = purchases.filter(purchases.product_id.notnull())
     key = key_column(known, "product_id")
     name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
@@ -81,20 +82,20 @@ def products(purchases: ir.Table) -> ir.Table:
 
 
 def categories(purchases: ir.Table) -> ir.Table:
-    """Return one row for each category that a customer bought of, with the number of `lines`."""
+    """Return the number of `lines` of a customer in each category."""
     known = purchases.filter(purchases.category.notnull())
     return known.group_by(*key_columns(known), "category").agg(lines=known.count())
 
 
 def brands(purchases: ir.Table) -> ir.Table:
-    """Return one row for each brand that a customer bought, with the number of `lines`."""
+    """Return the number of `lines` of a customer of each brand."""
     known = purchases.filter(purchases.brand.notnull())
     return known.group_by(*key_columns(known), "brand").agg(lines=known.count())
 
 
 def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:
-    """Return a span of time in days."""
+    """Convert microseconds to days."""
     return microseconds.cast("float64") / MICROSECONDS_A_DAY
 
 
-GRAINS = (purchases, lines, orders, gaps, gap_pairs, products, categories, brands)
+TABLES = (purchases, lines, orders, gaps, gap_pairs, products, categories, brands)

@@ -1,4 +1,4 @@
-"""What follows what: events of one kind, and which others came after them."""
+"""Table of paths: events of one kind, and whether others followed them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Path(NamedTuple):
-    """What should follow what, and what should not.
+    """A sequence of kinds of event within a limited time.
 
     Attributes
     ----------
     steps : tuple of str
         Kinds, in their order.
     without : tuple of str
-        Kinds that must not come from the first step to the last; after a single step, within the time.
+        Kinds that must not occur from the first step to the last, or after a single step within the time.
     seconds : float
-        Time from the first step within which it all must happen.
+        Time from the first step within which all must happen.
     """
 
     steps: tuple[str, ...]
@@ -31,50 +31,52 @@ class Path(NamedTuple):
     seconds: float
 
 
-def paths(seen: ir.Table, orders: ir.Table, *, path: Path) -> ir.Table:
-    """Return one row for each event of the path's first kind; a purchase is an order.
+def paths(log: ir.Table, orders: ir.Table, *, path: Path) -> ir.Table:
+    """Return one row for each event of the first kind of a path; a purchase is an order.
 
-    `held` says whether all went as the path says, as far as can be seen; `over` whether the time is up, so
-    that nothing to come can change it; `took` the microseconds to the last step, missing where there is none.
+    `completed` is whether the path was followed so far, `over` whether its time is over, so that this is final, and
+    `took` the microseconds to the last step, missing where there is none.
     """
-    events = _events(seen, orders, {*path.steps, *path.without})
+    events = _events(log, orders, {*path.steps, *path.without})
     repeats = len({*path.steps, *path.without}) < len((*path.steps, *path.without))
-    # From the newest to the oldest: what came later stands before, and the nearest of it has the largest age.
+    # Sorted from the newest to the oldest: later events come before, and the next one has the largest age.
     later = {"preceding": (None, 1)} if repeats else {"preceding": None, "following": 0}
     window = ibis.range_window(group_by=key_columns(events), order_by=events.age, **later)
 
     def nearest(kinds: tuple[str, ...], age: ir.IntegerColumn) -> ir.IntegerColumn:
         return among(events.kind, kinds).ifelse(age, None).max().over(window)
 
-    contact = nearest(path.without, events.age) if path.without else ibis.null("int64")
-    events = events.mutate(contact=contact, reached=events.age)
+    excluded = nearest(path.without, events.age) if path.without else ibis.null("int64")
+    events = events.mutate(excluded=excluded, reached=events.age)
     for step in reversed(path.steps[1:]):
         events = events.mutate(reached=nearest((step,), events.reached))
     firsts = events.filter(events.kind == path.steps[0])
-    return _judged(firsts, int(path.seconds * MICROSECONDS), single=len(path.steps) == 1)
+    return _completed(firsts, int(path.seconds * MICROSECONDS), single=len(path.steps) == 1)
 
 
-def _events(seen: ir.Table, orders: ir.Table, kinds: set[str]) -> ir.Table:
-    """Return `age` and `kind` of the events that a path looks at."""
-    keys, parts = key_columns(seen), []
+def _events(log: ir.Table, orders: ir.Table, kinds: set[str]) -> ir.Table:
+    """Return `age` and `kind` of the events that matter to a path."""
+    keys, parts = key_columns(log), []
     if "purchase" in kinds:
         parts.append(orders.select(*keys, "age", kind=ibis.literal("purchase")))
     others = tuple(sorted(kinds - {"purchase"}))
     if others:
-        parts.append(seen.filter(among(seen.kind, others)).select(*keys, "age", "kind"))
+        parts.append(log.filter(among(log.kind, others)).select(*keys, "age", "kind"))
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _judged(firsts: ir.Table, within: int, *, single: bool) -> ir.Table:
-    """Say of each first step how it went, from the ages at which the last one was `reached` and of a `contact`."""
+def _completed(firsts: ir.Table, within: int, *, single: bool) -> ir.Table:
+    """Add whether each first step was followed by the last one, `reached`, and not by one that is `excluded`."""
     over = firsts.age > within
     if single:
-        held = over & (firsts.contact.isnull() | (firsts.age - firsts.contact > within))
-        return firsts.select(*key_columns(firsts), "age", over=over, held=held, took=ibis.null("int64"))
+        completed = over & (firsts.excluded.isnull() | (firsts.age - firsts.excluded > within))
+        return firsts.select(
+            *key_columns(firsts), "age", over=over, completed=completed, took=ibis.null("int64")
+        )
     took = firsts.age - firsts.reached
-    alone = firsts.contact.isnull() | (firsts.contact < firsts.reached)
-    held = ((took <= within) & alone).fill_null(False)
-    return firsts.select(*key_columns(firsts), "age", over=over, held=held, took=took)
+    undisturbed = firsts.excluded.isnull() | (firsts.excluded < firsts.reached)
+    completed = ((took <= within) & undisturbed).fill_null(False)
+    return firsts.select(*key_columns(firsts), "age", over=over, completed=completed, took=took)
 
 
-GRAINS = (paths,)
+TABLES = (paths,)

@@ -1,35 +1,17 @@
-"""What a feature can be an aggregate of: orders, the gaps between them, visits, and so on.
+"""List the tables that features aggregate: orders, the gaps between them, visits, and others.
 
-Each grain is a function from the grains that its parameters name to a table that says whose each row
-is (:func:`key_columns`); a feature asks for one in the same way, by the name of its own parameter. What can
-be set, such as the gap that ends a visit, is a keyword-only parameter of either.
+Each table is a function. Its parameters name the tables that it is made from, its keyword-only parameters what can be
+set, such as the gap that ends a visit. A feature names its table in the same way.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from segkit.analyse.features.tables import (
-    context,
-    feedback,
-    messages,
-    paths,
-)
-from segkit.analyse.features.tables import (
-    orders as shopping,
-)
-from segkit.analyse.features.tables import (
-    visits as web,
-)
+from segkit.analyse.features.tables import context, feedback, messages, orders, paths, visits
 
-GRAINS: dict[str, Callable[..., Any]] = {
-    grain.__name__: grain
-    for grain in (
-        *shopping.GRAINS,
-        *web.GRAINS,
-        *context.GRAINS,
-        *paths.GRAINS,
-        *messages.GRAINS,
-        *feedback.GRAINS,
-    )
+TABLES: dict[str, Callable[..., Any]] = {
+    table.__name__: table
+    for module in (orders, visits, context, paths, messages, feedback)
+    for table in module.TABLES
 }
-"""How each grain is made, by the name under which features ask for it."""
+"""The functions that make the tables, by the names that features use."""

@@ -1,4 +1,4 @@
-"""What customers did on the site, and the visits that it falls into."""
+"""Tables of the website: hits, and the visits that they form."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ IN_STORE = (
     *("store", "in store", "in-store", "shop", "retail", "pos", "offline", "brick-and-mortar"),
     *("phone", "telephone"),
 )
-"""Channels, in small letters, through which nothing happens on the site."""
-_A_STORE = tuple(f"store{mark}" for mark in "- 0123456789")  # how the name of a single one begins
+"""Channels, in lower case, that are not the website."""
+_A_STORE = tuple(f"store{mark}" for mark in "- 0123456789")  # such as "Store 12"
 
 MICROSECONDS = 1_000_000  # in a second
 SUMS = ("web", "pages", "searches", "cart_adds", "orders", "time_on_pages", "timed_pages", "stayed")
-LONGEST_VISIT = 86_400  # seconds: a source that says that a visit took longer is taken to mean a day
+LONGEST_VISIT = 86_400  # seconds; longer durations in the source count as a day
 
 
-def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
-    """Return one row for each thing done on the site: web events, and lines of purchases not made in a store.
+def hits(log: ir.Table, *, visit_gap: float) -> ir.Table:
+    """Return the hits on the site: web events, and lines of purchases that were not made in a store.
 
-    `spell` is the stretch of time that it lies in, of a grid so narrow that what a customer does in one of them is
-    of one visit. `step` is the time to what was done next in the visit, missing for the last and between two of the
-    same instant; `own` the duration that the event itself says. All in microseconds.
+    `spell` is the time slot of a hit; slots are so short that the hits of a customer in one slot belong to one visit.
+    `step` is the time to the next hit of the visit, missing for the last hit and between hits of the same moment.
+    `own` is the duration in the event itself. All in microseconds.
     """
-    keys, hits, gap = key_columns(seen), _on_the_site(seen), _microseconds(visit_gap)
-    # Two of the same instant stand in the order of a visit, so that no row's place is left to chance.
+    keys, hits, gap = key_columns(log), _on_the_site(log), _microseconds(visit_gap)
+    # Hits of the same moment have a fixed order too, so that results do not depend on the order of rows.
     turns = ibis.window(group_by=keys, order_by=[hits.age.desc(), _turn(hits.kind), hits.own.fill_null(-1)])
     hits = hits.mutate(spell=hits.age - hits.age % (gap + 1), step=hits.age - hits.age.lead().over(turns))
     within = (hits.step > 0) & (hits.step <= gap)
@@ -44,10 +44,10 @@ def hits(seen: ir.Table, *, visit_gap: float) -> ir.Table:
 
 
 def spells(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
-    """Return one row for each spell of a customer, a visit or a part of one: what visits add up.
+    """Return totals of each spell of a customer, which is a visit or a part of one.
 
-    There are far fewer of them than of hits, and none needs its hits in order. Only `time_on_pages` and `stayed` do,
-    and an engine leaves out what nobody asks for.
+    There are far fewer spells than hits. Only `time_on_pages` and `stayed` need the hits in order, and DuckDB leaves
+    them out where no feature uses them.
     """
     cap = _microseconds(dwell_cap)
     viewed = hits.kind == "page_view"
@@ -63,38 +63,37 @@ def spells(hits: ir.Table, *, dwell_cap: float) -> ir.Table:
         orders=hits.count(where=hits.kind == "purchase"),
         time_on_pages=looked.sum(where=viewed),
         timed_pages=looked.count(where=viewed),
-        said=hits.own.max(where=hits.kind == "visit"),
+        own=hits.own.max(where=hits.kind == "visit"),
         stayed=stayed.sum(),
     )
 
 
 def visits(
-    seen: ir.Table, hits: ir.Table, spells: ir.Table, *, visit_gap: float, dwell_cap: float
+    log: ir.Table, hits: ir.Table, spells: ir.Table, *, visit_gap: float, dwell_cap: float
 ) -> ir.Table:
-    """Return one row a visit; what holds no web event, such as an order by telephone, is none.
+    """Return one row for each visit: hits without a pause of more than `visit_gap`, at least one of them a web event.
 
-    It is over when nothing was done for longer than `visit_gap`. Its time is that of its first hit: `age` in
-    microseconds, `days_ago`. Further `pages` (how many were viewed, `different_pages`), `searches`, `cart_adds`,
-    whether it `ordered` or `bounced` (missing where no page was viewed), and in microseconds `time_on_site`, missing
-    where unknown, and `time_on_pages`, that of the `timed_pages`.
+    The time of a visit is that of its first hit: `age` in microseconds, `days_ago`. Columns are `pages` (viewed pages),
+    `different_pages`, `searches`, `cart_adds`, `ordered`, `bounced` (missing where no page was viewed), and in
+    microseconds `time_on_site` (missing where unknown) and `time_on_pages`, the total of the `timed_pages`.
     """
     keys, spells = key_columns(spells), _with_ends(spells, _microseconds(visit_gap))
-    whole = spells.begins & spells.stops  # as most are, which need no second window
+    whole = spells.begins & spells.stops  # most spells are whole visits, which need no second window
     single = spells.filter(whole).mutate(visit=spells.age)
     parts = _of_visits(spells.filter(~whole))
     totals = parts.group_by(*keys, "visit").agg(
         last_age=parts.last_age.min(),
-        said=parts.said.max(),
+        own=parts.own.max(),
         **{name: parts[name].sum().cast("int64") for name in SUMS},
     )
-    columns = [*keys, "visit", "last_age", "said", *SUMS]
+    columns = [*keys, "visit", "last_age", "own", *SUMS]
     visits = ibis.union(single.select(*columns), totals.select(*columns))
     if "page" in hits.columns:
         visits = _with_depths(visits, hits, single, parts)
     visits = visits.rename(age="visit")
     stayed = visits.stayed
-    if "duration" not in seen.columns and dwell_cap >= visit_gap:
-        stayed = (visits.age - visits.last_age).nullif(0)  # what the steps add up to where none is cut
+    if "duration" not in log.columns and dwell_cap >= visit_gap:
+        stayed = (visits.age - visits.last_age).nullif(0)  # the sum of the steps where none is capped
     ordered = visits.orders > 0
     alone = (visits.pages == 1) & (visits.searches + visits.cart_adds == 0) & ~ordered
     bounced = (visits.pages > 0).ifelse(alone, None)
@@ -102,14 +101,14 @@ def visits(
         days_ago=in_days(visits.age),
         ordered=ordered,
         bounced=bounced,
-        time_on_site=visits.said.fill_null(stayed),
+        time_on_site=visits.own.fill_null(stayed),
     )
-    told = [name for name in visits.columns if name not in ("web", "orders", "last_age", "said", "stayed")]
-    return visits.filter(visits.web > 0).select(*told)  # not drop(), whose text has no order of its own
+    columns = [name for name in visits.columns if name not in ("web", "orders", "last_age", "own", "stayed")]
+    return visits.filter(visits.web > 0).select(*columns)  # not drop(), whose SQL differs between processes
 
 
 def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
-    """Say of each spell if a visit `begins` and if one `stops` with it: nothing was done for longer than the gap."""
+    """Add whether a visit `begins` and whether one `stops` with each spell."""
     turn = {"group_by": key_columns(spells), "order_by": spells.age.desc()}
     before = spells.last_age.lag().over(**turn) - spells.age
     after = spells.last_age - spells.age.lead().over(**turn)
@@ -117,27 +116,27 @@ def _with_ends(spells: ir.Table, gap: int) -> ir.Table:
 
 
 def _of_visits(parts: ir.Table) -> ir.Table:
-    """Say of spells which `visit` each is a part of, by the age of the visit's first hit."""
+    """Add the `visit` that each spell is a part of, identified by the age of its first hit."""
     so_far = ibis.cumulative_window(group_by=key_columns(parts), order_by=parts.age.desc())
-    first = parts.begins.ifelse(parts.age, None)  # of two, the later has the lower age
+    first = parts.begins.ifelse(parts.age, None)  # a later visit has a lower age
     return parts.mutate(visit=first.min().over(so_far))
 
 
 def _with_depths(visits: ir.Table, hits: ir.Table, *spells: ir.Table) -> ir.Table:
-    """Count the different pages of each visit, told which spells are of it."""
+    """Add the number of different pages of each visit; `spells` have the visit that each belongs to."""
     keys = key_columns(hits)
-    whose = ibis.union(*(some.select(*keys, "spell", "visit") for some in spells))
+    visit_of = ibis.union(*(some.select(*keys, "spell", "visit") for some in spells))
     views = hits.filter((hits.kind == "page_view") & hits.page.notnull()).select(*keys, "spell", "page")
-    views = views.join(whose, [*keys, "spell"])
+    views = views.join(visit_of, [*keys, "spell"])
     depths = views.group_by(*keys, "visit").agg(different_pages=views.page.nunique())
     deep = visits.left_join(depths, [*keys, "visit"], rname="{name}_of_depths")
     return deep.select(*visits.columns, different_pages=deep.different_pages.fill_null(0))
 
 
-def first_views(seen: ir.Table) -> ir.Table:
-    """Return one row for each purchase line at or after the customer's first page view: `days` since that view."""
-    viewed, bought = seen.filter(seen.kind == "page_view"), seen.filter(seen.kind == "purchase")
-    keys = key_columns(seen)
+def first_views(log: ir.Table) -> ir.Table:
+    """Return the `days` from the first page view of a customer to each later purchase line."""
+    viewed, bought = log.filter(log.kind == "page_view"), log.filter(log.kind == "purchase")
+    keys = key_columns(log)
     first = viewed.group_by(*keys).agg(first_view=viewed.age.max())
     after = bought.select(*keys, "age").join(first, keys)
     after = after.filter(after.age <= after.first_view)
@@ -145,31 +144,31 @@ def first_views(seen: ir.Table) -> ir.Table:
 
 
 def among(column: ir.StringColumn, words: tuple[str, ...]) -> ir.BooleanColumn:
-    """Say whether a column holds one of a few words: longer lists become joins in DuckDB, which take longer."""
+    """Return whether a column holds one of a few words; DuckDB turns ``isin`` into a join, which is slower."""
     return functools.reduce(operator.or_, (column == word for word in words))
 
 
 def in_store(channel: ir.StringColumn) -> ir.BooleanColumn:
-    """Say whether a channel is a store, such as "Store 12", or the telephone; False where it is unknown."""
-    said = channel.strip().lower()  # no regular expression: Snowflake's match whole texts only
-    return (among(said, IN_STORE) | among(said.substr(0, 6), _A_STORE)).fill_null(False)
+    """Return whether a channel is a store, such as "Store 12", or the telephone; False where it is unknown."""
+    name = channel.strip().lower()  # no regular expression: Snowflake matches whole texts only
+    return (among(name, IN_STORE) | among(name.substr(0, 6), _A_STORE)).fill_null(False)
 
 
-def _on_the_site(seen: ir.Table) -> ir.Table:
-    online = (seen.kind == "visit") | (seen.kind == "purchase")
-    if "channel" in seen.columns:
-        online &= ~in_store(seen.channel)
-    # Of a value, DuckDB asks each different word once; of a condition, each row.
-    done = seen.filter((among(seen.kind, CLICKS) | online).cast("int8") > 0)
+def _on_the_site(log: ir.Table) -> ir.Table:
+    online = (log.kind == "visit") | (log.kind == "purchase")
+    if "channel" in log.columns:
+        online &= ~in_store(log.channel)
+    # Cast to a number, DuckDB evaluates the condition once for each different word instead of each row.
+    done = log.filter((among(log.kind, CLICKS) | online).cast("int8") > 0)
     own = _in_microseconds(done.duration) if "duration" in done.columns else ibis.null("int64")
     page = ["page"] if "page" in done.columns else []
     return done.select(
-        *key_columns(seen), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own)
+        *key_columns(log), "age", "kind", *page, own=(done.kind == "purchase").ifelse(None, own)
     )
 
 
 def _turn(kind: ir.StringColumn) -> ir.IntegerColumn:
-    """Return the place of an event among others of the same instant."""
+    """Return the position of a hit among those of the same moment."""
     return ibis.cases(
         *((kind == word, i) for i, word in enumerate(("visit", "search", "cart_add", "purchase"))), else_=9
     )
@@ -184,8 +183,8 @@ def _in_microseconds(seconds: ir.FloatingColumn) -> ir.IntegerColumn:
 
 
 def _at_most(value: ir.NumericColumn, most: int) -> ir.NumericColumn:
-    """Return the value or the bound, missing where it is missing: the least of the two would be the bound."""
+    """Return the value or the bound; missing where the value is, unlike ``least``."""
     return (value > most).ifelse(most, value)
 
 
-GRAINS = (hits, spells, visits, first_views)
+TABLES = (hits, spells, visits, first_views)
