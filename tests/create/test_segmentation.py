@@ -362,7 +362,7 @@ GROUPS = three_groups()
         (GROUPS.set_axis(["a", "a"], axis=1), "two columns 'a'"),
         (GROUPS.rename(columns={"spend": "x"}), "called 'x', a column that result.to_frame"),
         (GROUPS.set_axis([*range(59), "a"]), "ids of different types"),
-        (GROUPS.set_axis([*GROUPS.index[:59], None]), "holds missing ids"),
+        (GROUPS.set_axis([*GROUPS.index[:59], None]), "has missing ids"),
         (GROUPS.set_axis(pd.MultiIndex.from_product([range(6), range(10)])), "should have one id"),
     ],
 )
