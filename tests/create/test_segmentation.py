@@ -363,7 +363,7 @@ GROUPS = three_groups()
         (GROUPS.rename(columns={"spend": "x"}), "called 'x', a column that result.to_frame"),
         (GROUPS.set_axis([*range(59), "a"]), "ids of different types"),
         (GROUPS.set_axis([*GROUPS.index[:59], None]), "has missing ids"),
-        (GROUPS.set_axis(pd.MultiIndex.from_product([range(6), range(10)])), "should be all text or all numbers"),
+        (GROUPS.set_axis(pd.MultiIndex.from_product([range(6), range(10)])), "all text or all numbers"),
     ],
 )
 def test_wrong_tables_are_explained(customers, message):
