@@ -1,4 +1,4 @@
-"""Where the real data lies that some tests check against, or a skip that says why not."""
+"""Find the real data that some tests need, or skip them."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 def shared(name: str) -> Path:
     """Return a folder of real data such as "online_retail", or skip the test.
 
-    Looked for under the environment variable SEGKIT_SHARED, else in ``shared/data`` beside the checkout.
+    The environment variable SEGKIT_SHARED names where to look, by default ``shared/data`` beside the checkout.
     """
     root = Path(os.environ.get("SEGKIT_SHARED") or CHECKOUT.parent / "shared" / "data")
     if not (root / name).is_dir():
-        pytest.skip(
-            f"no real data {name!r}: SEGKIT_SHARED names no folder that has it, nor is it beside the checkout"
-        )
+        pytest.skip(f"no real data {name!r} in {root}: set SEGKIT_SHARED to a folder that has it")
     return root / name

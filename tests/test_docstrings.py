@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and give what they say."""
+"""The examples in docstrings run and give the results that they show."""
 
 import doctest
 import importlib
@@ -18,9 +18,10 @@ MODULES = sorted(
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
+@pytest.mark.structure
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_give_what_they_say(name):
-    """Wide tables are shown whole, as they are in a notebook."""
+def test_examples_are_true(name):
+    """Wide tables are shown whole, as in a notebook."""
     with pd.option_context("display.width", 200, "display.max_columns", 30):
         failed, _ = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
     assert failed == 0

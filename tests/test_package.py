@@ -1,4 +1,4 @@
-"""What people install: the wheel and the source distribution, built without a network."""
+"""The wheel and the source distribution, built without a network."""
 
 import subprocess
 import sys
@@ -32,12 +32,12 @@ def wheel(built) -> zipfile.ZipFile:
         yield opened
 
 
-def test_the_wheel_carries_all_code_and_all_views_of_widgets(wheel):
+def test_wheel_carries_code_and_views(wheel):
     expected = files_in("segkit", ".py", ".js", ".css") | {"segkit/py.typed"}
     assert expected <= set(wheel.namelist())
 
 
-def test_the_wheel_carries_the_notebooks_inside_the_package(wheel):
+def test_wheel_carries_notebooks(wheel):
     carried = {name for name in wheel.namelist() if name.endswith(".ipynb")}
     notebooks = {
         name.replace("notebooks/", "segkit/_notebooks/", 1) for name in files_in("notebooks", ".ipynb")
@@ -46,14 +46,14 @@ def test_the_wheel_carries_the_notebooks_inside_the_package(wheel):
     assert "segkit/_notebooks/00_start_here.ipynb" in carried
 
 
-def test_the_wheel_holds_nothing_else(wheel):
+def test_wheel_holds_nothing_else(wheel):
     assert {name.split("/")[0] for name in wheel.namelist()} == {
         "segkit",
         f"segkit-{segkit.__version__}.dist-info",
     }
 
 
-def test_the_wheel_declares_command_licence_and_extras(wheel):
+def test_wheel_declares_command_and_extras(wheel):
     info = f"segkit-{segkit.__version__}.dist-info"
     metadata = wheel.read(f"{info}/METADATA").decode()
     assert "segkit = segkit.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
@@ -63,7 +63,7 @@ def test_the_wheel_declares_command_licence_and_extras(wheel):
         assert f"Provides-Extra: {extra}\n" in metadata
 
 
-def test_the_source_distribution_can_be_tested_and_built_from(built):
+def test_source_distribution_is_complete(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     single = {"pyproject.toml", "constraints.txt", "LICENSE", "README.md", ".ci/run", "binder/postBuild"}
