@@ -1,4 +1,4 @@
-"""Which new segment continues which old one: by the customers they share, and by what the old model says."""
+"""Match the segments of two segmentations, by shared customers and by the earlier model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from segkit.methods.provenance import hash_of
 
 Divided = TypeVar("Divided", bound=Partition)
 
-SURVIVES = 0.5  # of a segment that must be found again in one place
+SURVIVES = 0.5  # least share of a segment in one new segment, to survive there
 REACH = 1.5  # times the distance from its centre within which 99 % of a segment lie
-VANISHED = 0.2  # of its former share, under which a segment that leads no new one is gone
-PART = 0.25  # of a segment that is found in one of several places, to count as a part
+VANISHED = 0.2  # of its former share, below which a segment that dominates no new one is gone
+PART = 0.25  # least share of a segment in a new one, to count as a part of it
 
 
 def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
-    """Return how the old segments lie in the new ones, as shares of all that was compared.
+    """Return the overlap of each old with each new segment, as a share of all customers compared.
 
-    Members: the customers in both, where they were and where they are. Profile: the new customers where
-    the old, frozen model places them, and where they are now; who lies beyond the reach of any old
-    segment is like none of them, and is not counted. Each view counts half; only one where the other
-    cannot be had. An old segment of which less than a fifth is left, scattered among others, counts as
-    nothing: those are the others' fringe, who were always near the border.
+    Two views count half each, or one alone where the other is impossible. Members: customers of both segmentations,
+    with their old and new segment. Profile: new customers, with the old segment that the frozen model assigns and their
+    new one; customers beyond the reach of all old segments are left out. An old segment of which less than a fifth is
+    left, scattered over others, counts as gone, since those customers are the fringe of its neighbours.
 
     Returns
     -------
     DataFrame of shape (n_previous, n_current)
-        Sums to 1 (less what lies outside all segments).
+        Sums to 1, less the share outside all segments.
 
     Raises
     ------
     ValueError
-        If there is no customer in common, and the features differ too.
+        If there is no customer in common and the features differ.
     """
     views = []
     common = previous.labels.index.intersection(current.labels.index)
@@ -47,7 +46,7 @@ def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
     if set(previous.customers.columns) <= set(current.customers.columns):
         try:
             views.append((_placed_within_reach(previous, current.customers), current.labels))
-        except ValueError:  # a value that the old model has no rule for: members alone must do
+        except ValueError:  # a value that the old model has no rule for: members alone are compared
             if not views:
                 raise
     if not views:
@@ -67,9 +66,9 @@ def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
 
 
 def _placed_within_reach(previous: Partition, customers: pd.DataFrame) -> pd.Series:
-    """Place customers by the old model; outside where they are like none of its segments.
+    """Assign customers by the old model; outside where they are unlike all of its segments.
 
-    That is farther out than a segment's own members lie, and than half the way to the next segment.
+    That is farther from the centre than the segment's members, and than half the way to the next segment.
     """
     placed = previous.assign(customers)
     preparer, _ = preparer_and_clusterer(previous.model)
@@ -90,7 +89,7 @@ def _placed_within_reach(previous: Partition, customers: pd.DataFrame) -> pd.Ser
 
 
 def transitions(mass: pd.DataFrame) -> pd.DataFrame:
-    """Say what became of each old segment, and where each new one came from.
+    """Name the transition of each old segment, and the origin of each new one.
 
     Parameters
     ----------
@@ -100,7 +99,7 @@ def transitions(mass: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `previous`, `current` (missing where died or born), `transition`, `kept` (share of the
+        Columns `previous`, `current` (missing for segments that died or were born), `transition`, `kept` (share of the
         old segment that is in this new one) and `made_of` (share of the new one that came from this old one).
     """
     kept = _shares(mass, axis=1)
@@ -131,7 +130,7 @@ def _shares(mass: pd.DataFrame, *, axis: int) -> pd.DataFrame:
 
 
 def _places(kept: pd.Series) -> list[int]:
-    """Return the new segments that an old one is found in: one, its parts, or none if it is scattered."""
+    """Return the new segments that hold an old one: one, several for its parts, or none if it is scattered."""
     if kept.max() >= SURVIVES and (kept >= PART).sum() == 1:
         return [int(kept.idxmax())]
     parts = kept[kept >= PART]
@@ -151,14 +150,14 @@ def _row(old: int | None, new: int | None, kept: pd.DataFrame, made_of: pd.DataF
 
 
 def continued_ids(table: pd.DataFrame, mass: pd.DataFrame, used: int) -> dict[int, int]:
-    """Return the id of each new segment: that of the old one it continues, or one never used before.
+    """Return the id of each new segment: that of the old one that it continues, or an unused one.
 
     Parameters
     ----------
     table, mass : DataFrame
         From :func:`transitions`, :func:`shared_mass`.
     used : int
-        The highest id that was ever given.
+        The highest id that was ever used.
     """
     score = pd.DataFrame(0.0, index=mass.index, columns=mass.columns)
     for row in table.dropna(subset=["previous", "current"]).itertuples():
@@ -201,7 +200,7 @@ def continue_segments(previous: Partition, fitted: Divided) -> Divided:
 
 
 def _apart_from(result: Partition) -> dict[int, str]:
-    """Return names for new segments whose usual name a former one was given by a person."""
+    """Return names for new segments whose default name is already taken."""
     taken, names = set(result.names.values()), {}
     for segment in set(result.segments) - set(result.names):
         name = result.name_of(segment)

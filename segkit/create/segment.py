@@ -1,4 +1,4 @@
-"""Make segments of customers: a given number, by a given model, or as many as can be defended; or value bands."""
+"""Divide customers into segments by a method or model, into as many as can be defended, or into value bands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import make_preparer
@@ -26,10 +26,9 @@ from segkit.trust.scan import defensible_k, scan_clusters
 from segkit.trust.structure import StructureTest, remembered_test, structure_summary
 
 USUAL_BANDS = 5
-ENDED = " The previous value bands are not continued: they were no segments."
-DEFAULT_SHARE = 0.02  # of the customers in the smallest segment, where nothing else is said
-MOST = 10  # segments that "auto" tries; more are seldom of use to anyone
-FEW = 4  # customers a segment, at the least, for a scan to say anything
+DEFAULT_SHARE = 0.02  # least share of the smallest segment
+MOST = 10  # segments that "auto" tries; more are seldom useful
+FEW = 4  # fewest customers for each segment of a scan
 
 
 def segment(
@@ -42,27 +41,27 @@ def segment(
     min_share: float | None = None,
     random_state: int = 0,
 ) -> Segmentation:
-    """Divide customers into segments, and say of what kind they are.
+    """Divide customers into segments and determine their kind.
 
     Parameters
     ----------
     customers : DataFrame of shape (n_customers, n_features)
         One row a customer, such as from :func:`segkit.customer_features`.
     n_segments : int or "auto", optional
-        How many segments; needed unless `model` is passed. "auto": value bands (:func:`segkit.value_bands`) where
-        customers are one continuum, else the most segments that can be defended; ``provenance["choice"]`` gives the
-        reason, and the range that can be defended.
+        Number of segments; needed unless `model` is passed. "auto": value bands (:func:`segkit.value_bands`) where
+        customers are one continuum, else the most segments that can be defended; ``provenance["choice"]`` holds the
+        reason and the defensible range.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
         Clustering method, after the default preparer. Segment 0 is the largest.
     model : scikit-learn clusterer or pipeline, optional
         Any clusterer instead, used as passed (a copy is fitted). Its labels are kept. Nothing is prepared before it:
         put :func:`segkit.make_preparer` first in a pipeline.
     previous : Segmentation, optional
-        An earlier segmentation to continue: a segment that is found again keeps its id and name, a new one gets a new
-        id. Value bands that "auto" makes again use the same feature and names. ``provenance["transitions"]`` lists
-        what became of each; see :func:`segkit.match_segments`.
+        An earlier segmentation to continue: a segment that survives keeps its id and name, a new one gets a new id.
+        "auto" continues value bands by the same feature and names. ``provenance["transitions"]`` lists the transitions
+        of segments; see :func:`segkit.match_segments`.
     min_share : float, optional
-        Least share of the customers in a segment, in (0, 0.5]. Without it "auto" uses 0.02, where any number of
+        Least share of the customers in a segment, in (0, 0.5]. By default "auto" uses 0.02, where any number of
         segments allows that.
     random_state : int, default=0
         Seed of the built-in methods.
@@ -74,17 +73,17 @@ def segment(
     Raises
     ------
     ValueError
-        If there are fewer different customers than segments, a feature is not a number or category,
-        two customers share an id, the model cannot be fitted, a segment is smaller than `min_share`, or
-        `previous` are value bands (which "auto" does not continue, and says so).
+        If there are fewer different customers than segments, a feature is neither number nor category, two customers
+        share an id, the model cannot be fitted, a segment is smaller than `min_share`, or `previous` are value bands
+        (except with "auto").
 
     Notes
     -----
     ``result.kind`` comes from :func:`segkit.structure_test` (on a sample, once for the same customers) and a quick
-    stability check; ``provenance["structure"]`` and ``provenance["kind"]`` keep the figures.
+    stability check; ``provenance["structure"]`` and ``provenance["kind"]`` hold the figures.
 
-    The fit runs on one thread with customers in the order of their ids, so that the answer depends neither on the order
-    of rows nor on the number of threads.
+    The fit runs on one thread with customers in the order of their ids, so the result depends neither on the order of
+    rows nor on the number of threads.
 
     Examples
     --------
@@ -102,11 +101,12 @@ def segment(
             f"min_share={min_share!r} is not the share of a smallest segment. Say 0.05, for 5 % of the customers."
         )
     if isinstance(n_segments, str):
-        return _chosen_for(customers, n_segments, method, model, previous, min_share, random_state)
+        _check_auto(n_segments, model)
+        return _choose_segments(customers, method, previous, min_share, random_state)
     if previous is not None and previous.provenance.get("method") == VALUE_BANDS:
         raise ValueError(
             "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "
-            "them. Leave previous= out, or make bands of the same feature again: "
+            "them. Leave previous= out, or divide by the same feature again: "
             f"value_bands(customers, by={previous.provenance.get('by')!r})."
         )
     ordered = customers.sort_index()
@@ -120,7 +120,7 @@ def segment(
     else:
         clusterer = make_clusterer(method, n_segments, len(customers), random_state)
         estimator = make_pipeline(make_preparer(), clusterer)
-        _check_distinct(estimator, ordered, n_segments)
+        _check_distinct(ordered, n_segments)
     result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
     _check_sizes(result, min_share)
     return result if previous is None else continue_segments(previous, result)
@@ -135,11 +135,11 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
         As for :func:`segment`.
     by : str, optional
         The feature that measures a customer's value. Default: `monetary`, else the first in units of currency, else
-        the number that correlates most with all others. The last may differ between samples of the same shop: to keep
-        it, pass ``by=earlier.provenance["by"]``.
+        the number that correlates most with all others. The last may differ between samples of the same customers: to
+        keep it, pass ``by=earlier.provenance["by"]``.
     n_bands : int, default=5
-        How many tiers of equal size. Customers who share the lowest value, such as 0, are a tier of their own where
-        they would fill one; where many customers share another value there are fewer tiers.
+        Number of tiers of equal size. Customers who share the lowest value, such as 0, are a tier of their own if they
+        fill one; where many customers share another value there are fewer tiers.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def _fitted(
     ordered = customers.sort_index()
     fit_single_threaded(estimator, ordered)
     raw = fitted_labels(estimator, ordered)
-    own = method in ("model", VALUE_BANDS)  # their labels mean something, and are kept
+    own = method in ("model", VALUE_BANDS)  # whose labels have a meaning, and are kept
     ids = {int(label): int(label) for label in np.unique(raw)} if own else relabel_by_size(raw)
     labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
     provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state) | more
@@ -197,33 +197,9 @@ def _fitted(
 
 
 def _kind_of(result: Segmentation, ordered: pd.DataFrame) -> dict[str, Any]:
-    """Return what provenance says of structure and kind."""
+    """Return the structure and the kind, for provenance."""
     test, points = remembered_test(ordered, result.model, len(result.segments))
     return {"structure": structure_summary(test), "kind": describe_kind(result, test, points)}
-
-
-def _chosen_for(
-    customers: pd.DataFrame,
-    n_segments: str,
-    method: str,
-    model: BaseEstimator | None,
-    previous: Segmentation | None,
-    min_share: float | None,
-    random_state: int,
-) -> Segmentation:
-    if n_segments != "auto":
-        raise ValueError(f"n_segments={n_segments!r} is neither a number nor 'auto'. Say n_segments=5.")
-    if model is not None:
-        raise ValueError(
-            "n_segments='auto' and a model were given, and a model is used exactly as passed. Leave one out."
-        )
-    return choose_segments(
-        customers,
-        method=method,
-        previous=previous,
-        min_share=min_share,
-        random_state=random_state,
-    )
 
 
 def _is_number(value: object) -> bool:
@@ -235,118 +211,116 @@ def _check_sizes(result: Segmentation, min_share: float | None) -> None:
     if min_share is not None and len(shares) and shares.min() < min_share:
         raise ValueError(
             f"The smallest of {len(shares)} segments holds {shares.min():.1%} of the customers, and min_share asks for "
-            f"{min_share:.1%}. Ask for fewer segments, or n_segments='auto', which keeps to it."
+            f"{min_share:.1%}. Choose fewer segments, or n_segments='auto', which keeps to it."
         )
 
 
-def _check_distinct(estimator: Pipeline, customers: pd.DataFrame, n_segments: int | None) -> None:
-    different = len(np.unique(clone(estimator[0]).fit_transform(customers), axis=0))
+def _n_different(customers: pd.DataFrame) -> int:
+    return len(np.unique(make_preparer().fit_transform(customers), axis=0))
+
+
+def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
+    different = _n_different(customers)
     if n_segments is not None and different < n_segments:
         raise ValueError(
-            f"{n_segments} segments were asked for, and there are {len(customers):,} customers of whom only "
-            f"{different:,} differ in these features. Ask for at most {different}, or choose features that vary."
+            f"n_segments={n_segments}, and of {len(customers):,} customers only {different:,} differ in these "
+            f"features. Choose at most {different} segments, or features that vary."
         )
 
 
-def choose_segments(
+def _check_auto(n_segments: str, model: BaseEstimator | None) -> None:
+    if n_segments != "auto":
+        raise ValueError(f"n_segments={n_segments!r} is neither a number nor 'auto'. Say n_segments=5.")
+    if model is not None:
+        raise ValueError(
+            "n_segments='auto' and a model were given, and a model is used exactly as passed. Leave one out."
+        )
+
+
+def _choose_segments(
     customers: pd.DataFrame,
-    *,
-    method: str = "kmeans",
-    previous: Segmentation | None = None,
-    min_share: float | None = None,
-    random_state: int = 0,
-    progress: bool = True,
+    method: str,
+    previous: Segmentation | None,
+    min_share: float | None,
+    random_state: int,
 ) -> Segmentation:
-    """Make as many segments as can be defended, or value bands of a continuum.
-
-    ``segment(…, n_segments="auto")`` calls it.
-
-    Parameters
-    ----------
-    customers, method, previous, min_share, random_state
-        As in :func:`segkit.segment`.
-    progress : bool, default=True
-
-    Returns
-    -------
-    Segmentation
-        With ``provenance["choice"]``: `chosen`, `defensible` (the range), and `why`, a sentence.
-
-    Raises
-    ------
-    ValueError
-        If there is no such method, the customers do not differ, or no number of segments or bands keeps to a
-        `min_share` that was said.
-    """
-    customers = checked_customers(customers)
-    make_clusterer(method, 2, 2, random_state)  # refuses an unknown method whatever the customers are
+    """Make as many segments as can be defended, or value bands of a continuum."""
+    make_clusterer(method, 2, 2, random_state)  # refuses an unknown method
     test, _ = remembered_test(customers.sort_index())
     valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
+    bands = previous if previous is not None and previous.provenance.get("method") == VALUE_BANDS else None
     if test.verdict == "continuum" and valued:
-        return _bands(customers, previous, min_share)
-    apart = "" if previous is None or previous.provenance.get("method") != VALUE_BANDS else ENDED
-    previous = None if apart else previous
-    different = len(np.unique(make_preparer().fit_transform(customers), axis=0))
-    top = min(MOST, different, max(len(customers) // FEW, 2))
+        ended = previous is not None and bands is None
+        return _chosen_bands(customers, bands, min_share, ended=ended)
+    top = min(MOST, _n_different(customers), max(len(customers) // FEW, 2))
     if top < 2:
         raise ValueError(
             f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. "
             "Choose features that vary."
         )
-    scan = scan_clusters(
-        customers, k=range(2, top + 1), method=method, random_state=random_state, progress=progress
-    )
+    scan = scan_clusters(customers, k=range(2, top + 1), method=method, random_state=random_state)
     least = DEFAULT_SHARE if min_share is None else min_share
     defensible = defensible_k(scan, smallest=least)
-    others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
-    result = None
-    for chosen in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
-        # The scan used a sample, so the smallest segment of everyone may be smaller.
-        made = segment(
-            customers, n_segments=chosen, method=method, previous=previous, random_state=random_state
-        )
-        if made.labels.value_counts(normalize=True).min() >= least:
-            result = made
-            break
+    options: dict[str, Any] = {
+        "method": method,
+        "previous": None if bands else previous,
+        "random_state": random_state,
+    }
+    result = _largest_number(customers, scan, defensible, least, options)
     if result is None and min_share is not None:
         raise ValueError(
             f"No number of segments from 2 to {top} leaves {min_share:.0%} of the customers in the smallest one. "
-            "Ask for a lower min_share, or for tiers of equal size: value_bands(customers)."
+            "Lower min_share, or divide into tiers of equal size: value_bands(customers)."
         )
     if result is None:
-        result = segment(
-            customers, n_segments=defensible[-1], method=method, previous=previous, random_state=random_state
-        )
+        result = segment(customers, n_segments=defensible[-1], **options)
     defensible = sorted({*defensible, len(result.segments)})
     why = _why(scan, len(result.segments), defensible, least, test)
-    stopped = f" The scan was stopped before {top} segments." if scan.index[-1] < top else ""
-    return _with_choice(result, defensible, why + stopped + apart)
+    if scan.index[-1] < top:
+        why += f" The scan was stopped before {top} segments."
+    if bands is not None:
+        why += " The previous value bands are not continued, since they were no segments."
+    return _with_choice(result, defensible, why)
 
 
-def _bands(customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None) -> Segmentation:
-    wanted = USUAL_BANDS if min_share is None else min(USUAL_BANDS, int(1 / min_share + 1e-9))
-    before = None if previous is None or previous.provenance.get("method") != VALUE_BANDS else previous
-    by = None if before is None else before.provenance.get("by")
-    result = value_bands(customers, by=by if by in customers else None, n_bands=wanted)
-    if before is not None and by == result.provenance["by"] and result.segments == before.segments:
-        result = result.with_names(before.names)
+def _largest_number(
+    customers: pd.DataFrame, scan: pd.DataFrame, defensible: list[int], least: float, options: dict[str, Any]
+) -> Segmentation | None:
+    """Return the most segments of which none is too small; other numbers follow the defensible ones.
+
+    The scan used a sample, so the smallest segment of all customers may be smaller than there.
+    """
+    others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
+    for n_segments in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
+        result = segment(customers, n_segments=n_segments, **options)
+        if result.labels.value_counts(normalize=True).min() >= least:
+            return result
+    return None
+
+
+def _chosen_bands(
+    customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None, *, ended: bool
+) -> Segmentation:
+    """Divide a continuum into value bands, by the feature and under the names of previous ones."""
+    n_bands = USUAL_BANDS if min_share is None else min(USUAL_BANDS, int(1 / min_share + 1e-9))
+    by = None if previous is None else previous.provenance.get("by")
+    result = value_bands(customers, by=by if by in customers else None, n_bands=n_bands)
+    if previous is not None and by == result.provenance["by"] and result.segments == previous.segments:
+        result = result.with_names(previous.names)
     smallest = result.labels.value_counts(normalize=True).min()
     if min_share is not None and smallest < min_share - 1 / len(customers):
         raise ValueError(
             f"These customers are one continuum, and of {len(result.segments)} value bands the smallest holds "
-            f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Ask for "
-            "a lower min_share, or for bands of another feature: value_bands(customers, by=…)."
+            f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Lower "
+            "min_share, or choose another feature: value_bands(customers, by=…)."
         )
-    if previous is not None and before is None:
-        why = " They do not continue the previous segments: bands are numbered by value."
-    else:
-        why = ""
-    structure = result.provenance["structure"]["sentence"]
-    reason = (
-        f"{structure} So the customers were divided into {len(result.segments)} value bands, from the highest to the "
-        f"lowest. Another number of bands is as good.{why}"
+    why = (
+        f"{result.provenance['structure']['sentence']} So the customers were divided into {len(result.segments)} value "
+        "bands, from the highest to the lowest. Another number of bands is as good."
     )
-    return _with_choice(result, [], reason)
+    if ended:
+        why += " They do not continue the previous segments: bands are numbered by value."
+    return _with_choice(result, [], why)
 
 
 def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, test: StructureTest) -> str:
@@ -357,19 +331,17 @@ def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, te
         if others
         else " No other number comes back as well."
     )
-    unsure = (
-        " There is too little data to tell whether they are distinct groups."
-        if test.verdict == "too little"
-        else ""
-    )
-    held = (
+    too_little = " There is too little data to tell whether they are distinct groups."
+    unsure = too_little if test.verdict == "too little" else ""
+    evidence = (
         f"refitted on resampled customers they agree by {row['stability']:.2f} (adjusted Rand index; 1 is the same), "
         f"the weakest segment keeps {row['prediction_strength']:.0%} of its pairs from one half of the customers to "
         f"the other, and the smallest holds {row['smallest']:.0%} of the customers"
     )
     if row["smallest"] < min_share:
-        held += f", less than the {min_share:.0%} of min_share"
-    return f"Of {scan.index[0]} to {scan.index[-1]} segments, {k} are the most that come back: {held}.{also}{unsure}"
+        evidence += f", less than the {min_share:.0%} of min_share"
+    tried = f"Of {scan.index[0]} to {scan.index[-1]} segments"
+    return f"{tried}, {k} are the most that come back: {evidence}.{also}{unsure}"
 
 
 def _with_choice(result: Segmentation, defensible: list[int], why: str) -> Segmentation:

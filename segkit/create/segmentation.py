@@ -1,4 +1,4 @@
-"""Segmentation: customers in segments, with their map, trust and confidence; saved, loaded, shown."""
+"""Hold customers in segments, with their map, trust and confidence; save, load and show them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segkit.trust.confidence.ensemble import fit_ensemble
 from segkit.trust.confidence.voting import Ensemble
 from segkit.trust.kind import BADGES, UNCLEAR
 
-ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame that no feature may be called
+ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame; no feature may have these names
 
 _SHOWN = """
 <p><b>Segmentation</b> of {{ customers }} customers in {{ segments }} segments. <b>{{ badge }}.</b> {{ sentence }}</p>
@@ -32,10 +32,10 @@ _SHOWN = """
 
 @dataclass(frozen=True, eq=False)
 class Segmentation(Partition):
-    """Customers in segments, and all that is needed to assign another one.
+    """Customers in segments, and all that is needed to assign new ones; made by :func:`segment`.
 
-    Made by :func:`segment`. ``with_names``, ``with_trust`` and ``with_embedding`` return a new one. Copy a table before
-    you write into it: ``result.customers.copy()``.
+    ``with_names``, ``with_trust`` and ``with_embedding`` return a new one. Copy a table before you write into it:
+    ``result.customers.copy()``.
 
     Attributes
     ----------
@@ -108,13 +108,13 @@ class Segmentation(Partition):
         Returns
         -------
         DataFrame
-            The features, `segment_id`, `segment` (the name), `trust` (what was found of the segment, where it
-            was asked), and `x`, `y` where there is an embedding.
+            The features, `segment_id`, `segment` (the name), `trust` (the verdict on the segment, where it was
+            assessed), and `x`, `y` where there is an embedding.
         """
         taken = ADDED & set(self.customers.columns)
         if taken:
             raise ValueError(
-                f"A feature is called {sorted(taken)[0]!r}, as is a column that this table adds. Rename the feature."
+                f"A feature is called {sorted(taken)[0]!r}, like a column that this table adds. Rename the feature."
             )
         frame = self.customers.copy()
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
@@ -139,7 +139,7 @@ class Segmentation(Partition):
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
         )
 
-    def _judged(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    def _scored(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
         """Return the confidence and the runner-up of customers whose labels are known."""
         preparer, _ = preparer_and_clusterer(self.model)
         values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
@@ -163,30 +163,29 @@ class Segmentation(Partition):
 
     @functools.cached_property
     def _confidence(self) -> pd.Series:
-        known = self._judged(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())
-        return known["confidence"]
+        return self._scored(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())["confidence"]
 
     def place(self, customers: pd.DataFrame, *, undecided_below: float = 0.6) -> pd.DataFrame:
-        """Place customers into these segments, and say how surely.
+        """Assign customers to these segments, with their confidence.
 
         Parameters
         ----------
         customers : DataFrame of shape (n, n_features)
             The same features; further columns are ignored.
         undecided_below : float, default=0.6
-            Who is placed with less confidence is called "Undecided".
+            Customers with less confidence are called "Undecided".
 
         Returns
         -------
         DataFrame of shape (n, 4)
-            On their index: `segment_id`, which is what :meth:`assign` says; `segment`, the name, or
-            "Undecided"; `confidence`, see :attr:`confidence`; `runner_up`, the segment that most of the refits
-            that disagree vote for, missing where there is none. A row does not depend on the others.
+            On their index: `segment_id`, as from :meth:`assign`; `segment`, the name, or "Undecided"; `confidence`,
+            see :attr:`confidence`; `runner_up`, the segment that most of the other refits vote for, missing where
+            there is none. A row does not depend on the others.
 
         Raises
         ------
         ValueError
-            If a feature is missing or not finite, or the level is no share.
+            If a feature is missing or not finite, or `undecided_below` is no share.
 
         Examples
         --------
@@ -204,16 +203,16 @@ class Segmentation(Partition):
             with naming_customers():
                 prepared = self._assigner.prepared(customers)
                 labels = self._assigner.place(prepared)
-            known = self._judged(customers, prepared, labels)
+            scores = self._scored(customers, prepared, labels)
         else:
             labels = np.empty(0, dtype="int64")
-            known = pd.DataFrame(
+            scores = pd.DataFrame(
                 {"confidence": np.empty(0), "runner_up": pd.array([], dtype="Int64")}, index=customers.index
             )
         names = pd.Series([self.name_of(s) for s in labels], index=customers.index, dtype="str")
-        names = names.mask(known["confidence"] < undecided_below, UNDECIDED)
+        names = names.mask(scores["confidence"] < undecided_below, UNDECIDED)
         placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
-        placed["confidence"], placed["runner_up"] = known["confidence"].array, known["runner_up"].array
+        placed["confidence"], placed["runner_up"] = scores["confidence"].array, scores["runner_up"].array
         placed.attrs["segkit"] = {"names": {s: self.name_of(s) for s in self.segments}}
         return placed
 
@@ -233,13 +232,13 @@ class Segmentation(Partition):
         Raises
         ------
         ValueError
-            If the level is no share.
+            If `below` is no share.
         """
         _check_share("below", below)
         return (self.confidence < below).rename("undecided")
 
     def _with(self, **changed: Any) -> Segmentation:
-        """Return a copy in which something is changed that the ensemble does not depend on."""
+        """Return a copy with changes that the ensemble does not depend on."""
         other = dataclasses.replace(self, **changed)
         vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence")})
         return other
@@ -250,7 +249,7 @@ class Segmentation(Partition):
         Parameters
         ----------
         names : mapping of int to str
-            New names by segment id; the others keep theirs. An empty name takes the name away.
+            New names by segment id; the others keep theirs. An empty name removes the name.
 
         Returns
         -------
@@ -259,25 +258,25 @@ class Segmentation(Partition):
         Raises
         ------
         ValueError
-            If there is no such segment, two would be called the same, or a name is no text.
+            If there is no such segment, two would have the same name, or a name is no text.
         """
         for segment in names:
             if segment not in self.segments:
                 raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
         wrong = [n for n in names.values() if not isinstance(n, str)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one takes the name away.")
+            raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one removes the name.")
         merged = {s: " ".join(n.split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
         unnamed = dataclasses.replace(self, names={})
-        called = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
-        twice = sorted({name for name in called if called.count(name) > 1})
+        taken = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
+        twice = sorted({name for name in taken if taken.count(name) > 1})
         if twice:
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
         return self._with(names=merged)
 
     def with_trust(self, trust: Trust) -> Segmentation:
-        """Return the same segments with what was found of them.
+        """Return the same segments with their trust.
 
         Parameters
         ----------
@@ -293,14 +292,14 @@ class Segmentation(Partition):
         TypeError
             If it is no trust.
         ValueError
-            If it speaks of other customers, or of other segments of them.
+            If it is the trust of other customers or other segments.
         """
         if not hasattr(trust, "of") or not hasattr(trust, "segments"):
             raise TypeError(f"trust is a {type(trust).__name__}. It should come from sg.assess(result).")
         if trust.of != self.hash:
             raise ValueError(
                 f"This trust is of another segmentation (hash {trust.of[:8] or 'unknown'}), and this one is "
-                f"{self.hash[:8]}. Ask it of this result: sg.assess(result)."
+                f"{self.hash[:8]}. Assess this one: sg.assess(result)."
             )
         return self._with(assessment=trust)
 
@@ -340,7 +339,7 @@ class Segmentation(Partition):
         path : str or Path
             The folder; made if needed.
         overwrite : bool, default=False
-            Whether to replace a segmentation that is there.
+            Whether to replace an earlier segmentation.
 
         Returns
         -------
@@ -350,10 +349,10 @@ class Segmentation(Partition):
         Raises
         ------
         FileExistsError
-            If the folder holds something, and `overwrite` is not said.
+            If the folder is not empty, and `overwrite` is not set.
         ValueError
-            If the model cannot be saved without pickle, or a feature is of a type that Parquet does not hold, such as
-            a category of intervals. Nothing is written then.
+            If the model cannot be saved without pickle, or Parquet does not hold the type of a feature, such as a
+            category of intervals. Nothing is written then.
         """
         return storage.save(
             self,
@@ -366,14 +365,14 @@ class Segmentation(Partition):
 
     @classmethod
     def load(cls, path: str | Path, *, trusted: tuple[str, ...] = ()) -> Segmentation:
-        """Read what :meth:`save` wrote; runs no code that came with it.
+        """Read a folder that :meth:`save` wrote, without running code that it holds.
 
         Parameters
         ----------
         path : str or Path
             The folder.
         trusted : tuple of str
-            Types from outside scikit-learn and segkit that the model may hold, by full name.
+            Full names of types from outside scikit-learn and segkit that the model may hold.
 
         Returns
         -------

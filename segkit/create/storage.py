@@ -46,21 +46,20 @@ def save(
         folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())
     ):
         raise FileExistsError(
-            f"{folder} is there already and holds something. Choose another folder, or say overwrite=True if it "
-            "is an earlier segmentation."
+            f"{folder} is not empty. Choose another folder, or say overwrite=True if it holds an earlier segmentation."
         )
-    held: dict[str, bytes] = {}  # everything is made first, so that what cannot be saved leaves no half of it
+    files: dict[str, bytes] = {}  # made before any is written, so that a failure leaves nothing behind
     try:
-        held[MODEL] = skops.io.dumps(result.model)
+        files[MODEL] = skops.io.dumps(result.model)
     except skops.io.exceptions.UnsupportedTypeException as error:
         raise ValueError(
             f"This model cannot be saved without pickle: {error} Use another clusterer."
         ) from error
-    held[TABLE] = _table_of(result, embedding)
-    held |= {} if ensemble is None else _ensemble_files(ensemble)
+    files[TABLE] = _table_of(result, embedding)
+    files |= {} if ensemble is None else _ensemble_files(ensemble)
     words = {
         "format": FORMAT,
-        "files": {name: _sha256(content) for name, content in held.items()},
+        "files": {name: _sha256(content) for name, content in files.items()},
         "ensemble": ensemble and {"kind": ensemble.kind, "calibrated": ensemble.calibrated.tolist()},
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
@@ -72,17 +71,17 @@ def save(
         "provenance": result.provenance,
         "trust": None if assessment is None else assessment.to_dict(),
     }
-    held[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
+    files[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in held.items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
-    for name in {ENSEMBLE, CLUSTERERS, *EARLIER} - set(held):
+    for name in {ENSEMBLE, CLUSTERERS, *EARLIER} - set(files):
         (folder / name).unlink(missing_ok=True)
     return folder
 
 
 def _table_of(result: Partition, embedding: pd.DataFrame | None) -> bytes:
-    """Return customers, labels and places on the map as a Parquet file, or say which feature it cannot hold."""
+    """Return customers, labels and map as a Parquet file, or name the feature that it cannot hold."""
     table = result.customers
     table = table.astype({c: k.subtype for c, k in table.dtypes.items() if isinstance(k, pd.SparseDtype)})
     table.attrs = {}
@@ -94,11 +93,11 @@ def _table_of(result: Partition, embedding: pd.DataFrame | None) -> bytes:
         return _parquet(table)
     except (pa.ArrowException, TypeError) as error:
         for feature, kind in result.customers.dtypes.items():
-            if not _can_be_held(table[[f"feature {feature}"]]):
+            if not _is_savable(table[[f"feature {feature}"]]):
                 named = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
                 raise ValueError(
                     f"The feature {feature!r} is of type {named}, which a Parquet file does not hold. Nothing was "
-                    f"written. Make segments of it as words: customers[{feature!r}].astype(str).astype('category')."
+                    f"written. Turn it into words: customers[{feature!r}].astype(str).astype('category')."
                 ) from error
         raise
 
@@ -109,7 +108,7 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _can_be_held(column: pd.DataFrame) -> bool:
+def _is_savable(column: pd.DataFrame) -> bool:
     try:
         _parquet(column)
     except (pa.ArrowException, TypeError):
@@ -118,7 +117,7 @@ def _can_be_held(column: pd.DataFrame) -> bool:
 
 
 def _sparse(customers: pd.DataFrame) -> dict[str, Any]:
-    """Return the features that are sparse, and the value that they leave out: Parquet holds them in full."""
+    """Return the fill value of each sparse feature; Parquet holds them in full."""
     kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.SparseDtype)}
     return {
         str(c): None if pd.isna(k.fill_value) else np.asarray(k.fill_value).item() for c, k in kinds.items()
@@ -126,7 +125,7 @@ def _sparse(customers: pd.DataFrame) -> dict[str, Any]:
 
 
 def _categories(customers: pd.DataFrame) -> dict[str, Any]:
-    """Return the categories that are no text: Parquet would give them back as plain numbers."""
+    """Return the categories that are numbers; Parquet would return them without categories."""
     kinds = {c: k for c, k in customers.dtypes.items() if isinstance(k, pd.CategoricalDtype)}
     return {
         str(c): {"categories": k.categories.tolist(), "ordered": bool(k.ordered)}
@@ -144,12 +143,12 @@ def _ensemble_files(ensemble: Ensemble) -> dict[str, bytes]:
 
 
 def load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensemble | None]:
-    """Read the fields of a segmentation, and the models of its confidence; run no code that the folder holds."""
+    """Read the fields of a segmentation and the models of its confidence, without running code of the folder."""
     try:
         return _load(folder, trusted)
     except (KeyError, AttributeError, TypeError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise ValueError(
-            f"{folder} does not hold what a saved segmentation holds ({error!r}), so it is damaged. Save it again."
+            f"{folder} is no complete segmentation ({error!r}), so it is damaged. Save it again."
         ) from error
 
 
@@ -161,10 +160,10 @@ def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensem
     customers = table[[c for c in table if c.startswith("feature ")]].rename(
         columns=lambda c: c.removeprefix("feature ")
     )
-    kinds = {c: pd.CategoricalDtype(**said) for c, said in words.get("categories", {}).items()}
+    kinds = {c: pd.CategoricalDtype(**kind) for c, kind in words.get("categories", {}).items()}
     customers = customers.astype(kinds) if kinds else customers
-    for name, left_out in words.get("sparse", {}).items():
-        customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, left_out))
+    for name, fill in words.get("sparse", {}).items():
+        customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, fill))
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
     fields = {
@@ -184,12 +183,12 @@ def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensem
 
 
 def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
-    """Return the table, in which features that were Arrow's own are so again: pandas would choose a type of its own."""
+    """Return the table, with Arrow types for the features that had one."""
     table = pd.read_parquet(path)
     names = [f"feature {c}" for c in arrow]
-    held = pq.read_table(path, columns=names)
+    columns = pq.read_table(path, columns=names)
     for name in names:
-        table[name] = pd.arrays.ArrowExtensionArray(held[name])
+        table[name] = pd.arrays.ArrowExtensionArray(columns[name])
     return table
 
 
@@ -207,7 +206,7 @@ def _load_ensemble(
 
 
 def _checked_words(folder: Path) -> dict[str, Any]:
-    """Return what the JSON says, once the files beside it are those that it was saved with."""
+    """Return the JSON, once the files beside it are checked against its hashes."""
     missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
     if missing:
         raise FileNotFoundError(
@@ -242,22 +241,24 @@ def _checked_words(folder: Path) -> dict[str, Any]:
 
 
 def _trusted_model(folder: Path, trusted: tuple[str, ...]) -> BaseEstimator:
-    """Return the model, if it is one and holds no type that nobody vouches for."""
+    """Return the model, if it is one and holds trusted types only."""
     model = _trusted(folder, MODEL, trusted)
     if not hasattr(model, "fit"):
-        raise ValueError(f"{MODEL} in {folder} holds a {type(model).__name__} and no model. Save it again.")
+        raise ValueError(
+            f"{MODEL} in {folder} holds a {type(model).__name__} instead of a model. Save it again."
+        )
     return model
 
 
 def _trusted(folder: Path, name: str, trusted: tuple[str, ...]) -> Any:
-    """Return what a skops file holds, if somebody vouches for all its types."""
+    """Return the content of a skops file, if all its types are trusted."""
     import skops.io
 
     foreign = [t for t in skops.io.get_untrusted_types(file=folder / name) if t not in (*OURS, *trusted)]
     if foreign:
         raise ValueError(
             f"The model in {folder} holds {', '.join(foreign)}, which skops does not vouch for, "
-            f"so it was not loaded. If you trust whoever wrote it: load(path, trusted={tuple(foreign)!r})."
+            f"so it was not loaded. If you trust its author: load(path, trusted={tuple(foreign)!r})."
         )
     return skops.io.load(folder / name, trusted=[*OURS, *trusted])
 

@@ -1,4 +1,4 @@
-"""Two segmentations of the same customers, crossed: who is in both, and is that more than by chance?"""
+"""Cross two segmentations of the same customers, and compare with chance."""
 
 from __future__ import annotations
 
@@ -21,35 +21,33 @@ def cross_segments(
     Parameters
     ----------
     first, second : Segmentation or Series
-        Or any grouping of customers: a Series of words, categories or labels indexed by customer.
+        A Series is any grouping of customers: words, categories or labels indexed by customer.
     names : sequence of two str, default=("first", "second")
-        What to call the two in charts, such as ``("attitude", "behaviour")``.
+        Names of the two in charts, such as ``("attitude", "behaviour")``.
 
     Returns
     -------
     DataFrame
-        A row for each pair of groups, also where nobody is in both: `first`, `second` (the groups' names),
-        `customers` in both, their `share` of all, `of_first` and `of_second` (their share of each group),
-        `expected` (customers, if the two had nothing to do with each other), `lift` (how many times as many
-        there are) and `residual` (adjusted standardised residual [1]_: how far from the expected, in standard
-        errors; within about ±2 is what chance alone does).
-        ``.attrs["segkit"]`` has `association`, one number for all (bias-corrected Cramér's V [2]_: 0 where one
-        tells nothing of the other, towards 1 where one tells all; missing where either has one group only),
-        and how many `customers` were in both, `only_first` and `only_second`.
+        A row for each pair of groups, also without customers: `first`, `second` (the groups' names), `customers` in
+        both, their `share` of all, `of_first` and `of_second` (their share of each group), `expected` (customers, if
+        the two were independent), `lift` (customers over expected) and `residual` (adjusted standardised residual
+        [1]_: distance from the expected in standard errors; chance alone gives about ±2).
+        ``.attrs["segkit"]`` has the `association` (bias-corrected Cramér's V [2]_: 0 where the two are independent,
+        towards 1 where one determines the other; missing where either has one group only), and the numbers of
+        `customers` in both, `only_first` and `only_second`.
 
     Raises
     ------
     ValueError
-        If no customer is in both, or one is twice in either.
+        If no customer is in both, or one is in either of them twice.
     TypeError
         If either is neither a Segmentation nor a Series, or its groups are of several types.
 
     Notes
     -----
-    Customers outside all segments are a group like the others, the last. Those with no group (a missing
-    value) are counted as not in that segmentation. There are no p-values: with many customers every
-    difference would be significant, and groups that were made from the data flatter them. Cramér's V without
-    correction is above 0 also by chance, the more groups the more.
+    Customers outside all segments are the last group. Those with a missing group count as not in that segmentation.
+    There are no p-values: with many customers every difference would be significant, and groups that were made from
+    the data flatter them. Without correction, Cramér's V is above 0 by chance, the more so with many groups.
 
     References
     ----------
@@ -101,7 +99,7 @@ def cramers_v(counts: np.ndarray) -> float:
     by_chance = (rows - 1) * (columns - 1) / (n - 1)
     room = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
     if room <= 1e-12:
-        return np.nan  # as many groups as customers: nothing can be told from chance
+        return np.nan  # as many groups as customers
     return float(np.sqrt(max(phi2 - by_chance, 0.0) / room))
 
 
@@ -112,36 +110,36 @@ def _checked_names(names: Sequence[str]) -> tuple[str, str]:
     return str(names[0]), str(names[1])
 
 
-def _groups(said: Segmentation | pd.Series, which: str) -> pd.Series:
-    """Return each customer's group as a category in its order, without those that have none."""
-    if isinstance(said, Segmentation):
-        said = said.named_labels
-    if not isinstance(said, pd.Series):
+def _groups(grouping: Segmentation | pd.Series, which: str) -> pd.Series:
+    """Return each customer's group as an ordered category, without missing ones."""
+    if isinstance(grouping, Segmentation):
+        grouping = grouping.named_labels
+    if not isinstance(grouping, pd.Series):
         raise TypeError(
-            f"{which} is a {type(said).__name__}. Pass a Segmentation, or a Series that says each customer's group."
+            f"{which} is a {type(grouping).__name__}. Pass a Segmentation, or a Series of each customer's group."
         )
-    if not said.index.is_unique:
-        example = said.index[said.index.duplicated()][0]
+    if not grouping.index.is_unique:
+        example = grouping.index[grouping.index.duplicated()][0]
         raise ValueError(f"The customer {example!r} is twice in the {which}. Each should have one row.")
-    said = said.dropna()
-    if not isinstance(said.dtype, pd.CategoricalDtype):
-        said = said.astype(pd.CategoricalDtype(_in_order(said, which)))
-    words = [str(group) for group in said.cat.categories]
+    grouping = grouping.dropna()
+    if not isinstance(grouping.dtype, pd.CategoricalDtype):
+        grouping = grouping.astype(pd.CategoricalDtype(_in_order(grouping, which)))
+    words = [str(group) for group in grouping.cat.categories]
     if len(set(words)) < len(words):
         raise ValueError(
             f"Two groups of the {which} would both be called {max(words, key=words.count)!r}. Rename one."
         )
-    return said.cat.rename_categories(words).cat.remove_unused_categories().rename(which)
+    return grouping.cat.rename_categories(words).cat.remove_unused_categories().rename(which)
 
 
-def _in_order(said: pd.Series, which: str) -> list:
+def _in_order(groups: pd.Series, which: str) -> list:
     try:
-        return sorted(said.unique())
+        return sorted(groups.unique())
     except TypeError as error:
-        kinds = " and ".join(sorted({type(group).__name__ for group in said}))
+        kinds = " and ".join(sorted({type(group).__name__ for group in groups}))
         raise TypeError(
-            f"The groups of the {which} are {kinds}, which cannot be told apart or put in order. Each customer's group "
-            f"should be a word or a number, all alike: {which}.astype(str)."
+            f"The groups of the {which} are {kinds}, which cannot be sorted. Each customer's group should be a word or "
+            f"a number, all alike: {which}.astype(str)."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The map: each customer as a point, so that alike customers lie near each other."""
+"""Project customers onto a map, where similar customers lie near each other."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ def project(
     min_dist: float = 0.1,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Place customers on a map of two dimensions, for looking only.
+    """Project customers onto a map of two dimensions, for looking only.
 
-    Nothing is ever clustered on this map: the segments were made in all dimensions.
+    Segments are never made on this map, but in all dimensions.
 
     Parameters
     ----------
     result : Segmentation
-        Whose prepared features.
+        Its prepared features are projected.
     method : {"pca", "umap"}, default="pca"
-        "pca": at once, distances along the two directions of most variance. "umap": keeps neighbours
-        together [1]_; a minute on the first call, since it compiles, and slower with more customers.
+        "pca": distances along the two directions of most variance; immediate. "umap": keeps neighbours together [1]_; a
+        minute on the first call, since it compiles, and slower with more customers.
     n_neighbors : int, default=15
-        For UMAP: more shows the coarse order, fewer the fine one.
+        For UMAP: many show the coarse structure, few the fine one.
     min_dist : float, default=0.1
-        For UMAP: how tightly points may be packed, 0 to 1.
+        For UMAP: least distance between points, 0 to 1.
     random_state : int, default=0
         Seed for UMAP, which then runs on one thread.
 
     Returns
     -------
     DataFrame of shape (n_customers, 2)
-        Columns `x`, `y`, no unit, on the customers' index; ``.attrs["segkit"]`` says the method and, for
-        PCA, the share of variance that the map shows.
+        Columns `x`, `y`, no unit, on the customers' index; ``.attrs["segkit"]`` holds the method and, for PCA, the
+        share of variance that the map shows.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def project(
     prepared = result.prepared.sort_index()
     if prepared.isna().any(axis=None):
         raise ValueError(
-            "The features that the model was given miss values, so they have no place on a map. Segment with "
+            "Features of the model have missing values, so customers have no place on a map. Segment with "
             "make_pipeline(make_preparer(), …), which fills them in."
         )
     if method == "pca":
@@ -79,7 +79,7 @@ def project(
 
 
 def _pca(prepared: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    with threadpool_limits(limits=1), np.errstate(invalid="ignore"):  # customers all alike vary by 0 of 0
+    with threadpool_limits(limits=1), np.errstate(invalid="ignore"):  # identical customers: 0 / 0
         model = PCA(min(2, *prepared.shape), svd_solver="full")
         points = model.fit_transform(prepared)
     flat = np.zeros((len(prepared), 2))

@@ -1,4 +1,4 @@
-"""What sets groups of customers apart, as effect sizes beside values in natural units."""
+"""Describe segments by sizes and effect sizes, beside values in natural units."""
 
 from __future__ import annotations
 
@@ -40,34 +40,34 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
         index=pd.Index(order, name="segment_id"),
     )
     sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
-    sizes.attrs["segkit"] = {"badge": result.badge}  # shown below the titles of charts
+    sizes.attrs["segkit"] = {"badge": result.badge}  # for the subtitles of charts
     return sizes
 
 
 def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
-    """Measure how far each segment lies from everyone else, feature by feature.
+    """Measure how far each segment lies from all other customers, feature by feature.
 
-    An effect size and not a p-value: the segments were cut from these same features, so every
-    p-value would flatter them [2]_.
+    Effect sizes rather than p-values: the segments were made from these features, so p-values would flatter them
+    [2]_.
 
     Parameters
     ----------
     prepared : DataFrame of shape (n_customers, n_prepared)
         Scaled features, one row a customer; no unit.
     labels : Series of shape (n_customers,)
-        Segment of each customer, on the same index. Noise (−1) counts among everyone else.
+        Segment of each customer, on the same index. Noise (−1) counts among the others.
 
     Returns
     -------
     DataFrame of shape (n_segments, n_prepared)
-        Cohen's d [1]_, in pooled standard deviations: at +1 the segment's mean lies one standard
-        deviation above that of the other customers. 0 where the feature is the same for all,
-        infinite where neither group varies and they differ.
+        Cohen's d [1]_, in pooled standard deviations: at +1 the segment's mean lies one standard deviation above that
+        of the other customers. 0 where the feature is the same for all, infinite where neither group varies and they
+        differ.
 
     Raises
     ------
     ValueError
-        If there are fewer than two segments, so nothing to compare.
+        If there are fewer than two groups to compare.
 
     References
     ----------
@@ -86,8 +86,8 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     segments = sorted(set(labels) - {OUTSIDE})
     if len(set(labels)) < 2:
         raise ValueError(
-            f"labels holds {len(segments)} segment(s) and nobody else; a comparison needs two groups. "
-            "Ask for more segments."
+            f"labels holds {len(segments)} segment(s) and no other customers; a comparison needs two groups. "
+            "Make more segments."
         )
     return pd.DataFrame({s: _cohen_d(prepared, (labels == s).to_numpy()) for s in segments}).T
 
@@ -104,12 +104,12 @@ def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
 
 
 def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> pd.DataFrame:
-    """Say what sets a group of customers apart from all others.
+    """Compare a group of customers with all others.
 
     Parameters
     ----------
     result : Segmentation
-        Whose customers.
+        Its customers are compared.
     chosen : Index, list of ids, boolean Series on the customers' index, or boolean array in their order
         The group.
 
@@ -123,7 +123,7 @@ def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | li
     Raises
     ------
     ValueError
-        If the group is empty, is everyone, or holds somebody unknown.
+        If the group is empty, holds all customers, or an unknown one.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | li
 
 
 def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
-    """Return each prepared column before it was scaled, and which of them are 0/1, so that means are shares."""
+    """Return each prepared column before scaling, and which of them are 0/1, so that means are shares."""
     prepared, customers = result.prepared, result.customers
     numeric = set(customers.select_dtypes(["number", "bool"]).columns)
     columns = {c: customers[c].astype(float) if c in numeric else prepared[c] for c in prepared.columns}
@@ -182,7 +182,7 @@ def _membership(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray 
 
 
 def profile(result: Segmentation) -> pd.DataFrame:
-    """Describe each segment by what sets it apart from all others.
+    """Compare each segment with all others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Assign customers to segments with a fitted model: each row alone gets the same answer as in any batch."""
+"""Assign customers to segments with a fitted model, each row independently of its batch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from segkit.analyse.prepare import Preparer
 Rule = Callable[[np.ndarray], np.ndarray]
 
 OUTSIDE = -1  # the label of customers outside all segments
-BLOCK = 4096  # rows measured at once: bounds the memory, and changes no answer
-CLOSE = 1e-9  # of the size of what was summed: far more than the rounding error of a matrix product
+BLOCK = 4096  # rows measured at once, which bounds the memory
+CLOSE = 1e-9  # relative gap of distances, far more than the rounding error of a matrix product
 
 
 def preparer_and_clusterer(model: BaseEstimator) -> tuple[Any, BaseEstimator]:
-    """Return what prepares, or None, and what clusters."""
+    """Return the preparer of a model, or None, and its clusterer."""
     if isinstance(model, Pipeline) and len(model) > 1:
         return model[:-1] if len(model) > 2 else model[0], model[-1]
     return None, model[-1] if isinstance(model, Pipeline) else model
@@ -33,17 +33,17 @@ def preparer_and_clusterer(model: BaseEstimator) -> tuple[Any, BaseEstimator]:
 
 def predicted(clusterer: BaseEstimator, rows: np.ndarray) -> np.ndarray:
     """Return the labels that a clusterer gives rows by its own rule."""
-    names = getattr(clusterer, "feature_names_in_", None)  # a clusterer that saw names wants them again
+    names = getattr(clusterer, "feature_names_in_", None)  # fitted to names, so it expects them
     return np.asarray(
         clusterer.predict(rows if names is None else pd.DataFrame(rows, columns=names)), dtype="int64"
     )
 
 
 def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Return the nearest centre of each row; of equals the first. A row's answer is the same in any batch.
+    """Return the nearest centre of each row, independently of the batch; of equally near ones the first.
 
-    It is the one by differences. A matrix product is faster, and its last digits depend on how many rows come
-    together: it settles those rows of which the second nearest centre is farther by more than any such digits.
+    A matrix product is fast, but its last digits depend on the number of rows. Rows whose second nearest centre is
+    hardly farther are therefore measured again by differences.
     """
     if len(rows) == 1:
         apart = centers - rows
@@ -52,24 +52,24 @@ def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
     if len(centers) == 1:
         labels[:] = 0
         return labels
-    turned = np.ascontiguousarray(-2 * centers.T)
+    transposed = np.ascontiguousarray(-2 * centers.T)
     squares = np.einsum("ij,ij->i", centers, centers)
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            distances = block @ turned
+            distances = block @ transposed
             distances += squares
             size = np.einsum("ij,ij->i", block, block) + squares.max()
-            found, gap = _first_and_gap(distances)
+            first, gap = _first_and_gap(distances)
             close = np.flatnonzero(~(gap > CLOSE * size))  # also where a number is too large to be squared
             if len(close):
-                found[close] = _by_differences(block[close], centers)
-            labels[start : start + BLOCK] = found
+                first[close] = _by_differences(block[close], centers)
+            labels[start : start + BLOCK] = first
     return labels
 
 
 def _first_and_gap(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the place of the least cost of each row, and how far the second is from it; costs are spent."""
+    """Return the position of each row's least cost, and the gap to the second; overwrites the costs."""
     at = costs.argmin(axis=1)
     each = np.arange(len(costs))
     lowest = costs[each, at]
@@ -89,16 +89,16 @@ Costs = Callable[[np.ndarray], np.ndarray]
 
 
 def argmin_exact(costs: Costs, rows: np.ndarray) -> np.ndarray:
-    """Return the place of each row's least cost: as the row would have it alone, in any batch."""
+    """Return the position of each row's least cost, independently of the batch."""
     if len(rows) == 1:
         return costs(rows).argmin(axis=1)
     labels = np.empty(len(rows), dtype="int64")
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
-        found = costs(block)
-        size = 1.0 + np.abs(found).max(axis=1)
-        at, gap = _first_and_gap(found)
-        if found.shape[1] > 1:
+        values = costs(block)
+        size = 1.0 + np.abs(values).max(axis=1)
+        at, gap = _first_and_gap(values)
+        if values.shape[1] > 1:
             for i in np.flatnonzero(~(gap > CLOSE * size)):
                 at[i] = costs(block[i : i + 1]).argmin()
         labels[start : start + BLOCK] = at
@@ -106,12 +106,12 @@ def argmin_exact(costs: Costs, rows: np.ndarray) -> np.ndarray:
 
 
 def is_mixture(clusterer: BaseEstimator) -> bool:
-    """Whether it is a Gaussian mixture whose rule can be followed without scikit-learn's checks of each call."""
+    """Whether this is a full Gaussian mixture, whose rule can skip scikit-learn's checks."""
     return type(clusterer) is GaussianMixture and clusterer.covariance_type == "full"
 
 
 def costs_of_mixture(means: np.ndarray, cholesky: np.ndarray, log_weights: np.ndarray) -> Costs:
-    """Return the function from rows to minus the logarithm of each component's weighted density, less a constant.
+    """Return a function from rows to the negative log of each component's weighted density, up to a constant.
 
     Parameters
     ----------
@@ -123,23 +123,25 @@ def costs_of_mixture(means: np.ndarray, cholesky: np.ndarray, log_weights: np.nd
     fixed = -log_weights - np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
 
     def costs(rows: np.ndarray) -> np.ndarray:
-        found = np.empty((len(rows), len(means)))
+        values = np.empty((len(rows), len(means)))
         for i, (mean, factor) in enumerate(zip(means, cholesky, strict=True)):
             apart = (rows - mean) @ factor
-            np.einsum("ij,ij->i", apart, apart, out=found[:, i], optimize=False)
-        found *= 0.5
-        found += fixed
-        return found
+            np.einsum("ij,ij->i", apart, apart, out=values[:, i], optimize=False)
+        values *= 0.5
+        values += fixed
+        return values
 
     return costs
 
 
 def mixture_rule(clusterer: GaussianMixture) -> Rule:
+    """Return the rule of a Gaussian mixture, independent of the batch."""
     costs = costs_of_mixture(clusterer.means_, clusterer.precisions_cholesky_, np.log(clusterer.weights_))
     return lambda rows: argmin_exact(costs, _finite(rows))
 
 
 def prepared_matrix(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
+    """Return the matrix of a fitted preparer; the features themselves without one."""
     if preparer is None:
         return customers.to_numpy(dtype=float, na_value=np.nan)
     if isinstance(preparer, Preparer):
@@ -148,12 +150,12 @@ def prepared_matrix(preparer: Any, customers: pd.DataFrame) -> np.ndarray:
 
 
 def dense(matrix: Any) -> np.ndarray:
-    """Return a matrix as an array, also where a transformer made it sparse."""
+    """Return a matrix, possibly sparse, as an array."""
     return np.asarray(matrix.toarray() if scipy.sparse.issparse(matrix) else matrix)
 
 
 class Assigner:
-    """Places customers with a fitted model, and calls the segments by their ids."""
+    """Assign customers with a fitted model, and translate its labels into ids."""
 
     def __init__(self, model: BaseEstimator, prepared: pd.DataFrame, labels: pd.Series, ids: dict[int, int]):
         self._preparer, clusterer = preparer_and_clusterer(model)
@@ -166,27 +168,27 @@ class Assigner:
         return self.place(self.prepared(customers))
 
     def prepared(self, customers: pd.DataFrame) -> np.ndarray:
-        """Return the matrix in which customers are placed."""
+        """Return the prepared matrix of customers."""
         return prepared_matrix(self._preparer, customers)
 
     def place(self, prepared: np.ndarray) -> np.ndarray:
-        """Return the segments of customers who are prepared."""
+        """Return the segments of prepared customers."""
         raw = self._rule(prepared)
         if len(raw) == 1:
             return np.array([self._ids.get(int(raw[0]), int(raw[0]))], dtype="int64")
-        found, at = np.unique(raw, return_inverse=True)
-        return np.array([self._ids.get(int(i), int(i)) for i in found], dtype="int64")[at]
+        different, at = np.unique(raw, return_inverse=True)
+        return np.array([self._ids.get(int(i), int(i)) for i in different], dtype="int64")[at]
 
 
 def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Return how a fitted clusterer labels new rows: nearest centre, its own rule, or nearest neighbour.
+    """Return the rule by which a fitted clusterer labels new rows: nearest centre, its own, or nearest neighbour.
 
     Parameters
     ----------
     clusterer : estimator
         Fitted.
     prepared, labels : ndarray
-        What it was fitted to, and the labels it gave.
+        The rows of the fit, and their labels.
 
     Returns
     -------
@@ -206,70 +208,68 @@ def _finite(rows: np.ndarray) -> np.ndarray:
     if not np.isfinite(rows).all():
         raise ValueError(
             "A feature of these customers is missing or infinite, and the model has no rule for that. Fill it in, "
-            "or make the segments with make_preparer() before the clusterer."
+            "or put make_preparer() before the clusterer when you make the segments."
         )
     return rows
 
 
 def _fitted_only(own: Rule, prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Follow the model's own rule, save where it leads to a part that nobody was fitted into: such have no id."""
+    """Follow a model's rule, or the nearest neighbour where it gives a label without fitted customers."""
     fitted = np.unique(labels)
     known = frozenset(fitted.tolist())
     by_neighbour = functools.cache(lambda: _neighbour_rule(prepared, labels))
 
     def rule(rows: np.ndarray) -> np.ndarray:
-        found = own(rows)
-        if len(found) == 1 and int(found[0]) in known:
-            return found
-        stray = ~np.isin(found, fitted)
+        assigned = own(rows)
+        if len(assigned) == 1 and int(assigned[0]) in known:
+            return assigned
+        stray = ~np.isin(assigned, fitted)
         if stray.any():
-            found[stray] = by_neighbour()(rows[stray])
-        return found
+            assigned[stray] = by_neighbour()(rows[stray])
+        return assigned
 
     return rule
 
 
 def _neighbour_rule(prepared: np.ndarray, labels: np.ndarray) -> Rule:
-    """Take the label of the nearest fitted customer; where there is noise, what lies farther out is noise too.
+    """Return the rule of the nearest fitted customer; in models with noise, rows beyond the radius are noise.
 
-    Farther out than any fitted customer lies from its nearest neighbour in the same segment. Where customers
-    who miss a value were fitted (as noise), so is who misses one now.
+    The radius is the widest gap between a fitted customer and the nearest one of the same segment. If customers with
+    missing values were fitted (as noise), so are new ones.
     """
     known = np.isfinite(prepared).all(axis=1)
     if not known.all():
         rule_of_known = _neighbour_rule(prepared[known], labels[known])
         return lambda rows: _noise_where_missing(rule_of_known, rows)
     tree = KDTree(prepared)
-    reach = neighbour_radius(prepared, labels) if OUTSIDE in labels else None
+    radius = neighbour_radius(prepared, labels) if OUTSIDE in labels else None
 
     def rule(rows: np.ndarray) -> np.ndarray:
         distance, at = tree.query(rows)
-        found = labels[at]
-        if reach is not None:
-            found = np.where(distance > reach[at], OUTSIDE, found)
-        return found
+        assigned = labels[at]
+        return assigned if radius is None else np.where(distance > radius[at], OUTSIDE, assigned)
 
     return rule
 
 
 def _noise_where_missing(rule: Rule, rows: np.ndarray) -> np.ndarray:
-    found = np.full(len(rows), OUTSIDE, dtype="int64")
+    assigned = np.full(len(rows), OUTSIDE, dtype="int64")
     known = np.isfinite(rows).all(axis=1)
     if known.any():
-        found[known] = rule(rows[known])
-    return found
+        assigned[known] = rule(rows[known])
+    return assigned
 
 
 def neighbour_radius(prepared: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how far from each fitted customer another may lie, to have the same label; where nobody is outside, any.
+    """Return the distance from each fitted customer within which new ones get the same label; infinite without noise.
 
-    As far as the widest gap between a customer of the segment and the nearest one of the same.
+    It is the widest gap between a customer of the segment and the nearest one of the same.
     """
-    reach = np.full(len(prepared), np.inf)
+    radius = np.full(len(prepared), np.inf)
     if OUTSIDE in labels:
         for segment in np.unique(labels):
-            reach[labels == segment] = _widest_gap(prepared[labels == segment])
-    return reach
+            radius[labels == segment] = _widest_gap(prepared[labels == segment])
+    return radius
 
 
 def _widest_gap(rows: np.ndarray) -> float:

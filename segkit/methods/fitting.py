@@ -21,16 +21,16 @@ from segkit.methods.assignment import (
 )
 
 METHODS = ("kmeans", "gaussian_mixture", "ward")
-MOST_FOR_WARD = 20_000  # of more customers, the distances alone would take gigabytes
+MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes
 
 
 def make_clusterer(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
-    """Return the clusterer that a method's name stands for.
+    """Return the clusterer of a method.
 
     Raises
     ------
     ValueError
-        If there is no such method, or the number of segments cannot be.
+        If there is no such method, or the number of segments is impossible.
     """
     if method not in METHODS:
         raise ValueError(
@@ -39,13 +39,13 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
         )
     if n_segments is None:
         raise ValueError(
-            "How many segments was not said. Say n_segments=5, for instance; scan_clusters helps to choose."
+            "The number of segments is missing. Say n_segments=5, for instance; scan_clusters helps to choose."
         )
     check_count("n_segments", n_segments, 2)
     check_seed(random_state)
     if n_segments > n_customers:
         raise ValueError(
-            f"{n_segments} segments were asked for, and there are {n_customers:,} customers. Ask for fewer segments."
+            f"n_segments={n_segments}, and there are only {n_customers:,} customers. Choose fewer segments."
         )
     if method == "kmeans":
         return KMeans(n_segments, n_init=10, random_state=random_state)
@@ -53,32 +53,32 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
         return GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
     if n_customers > MOST_FOR_WARD:
         raise ValueError(
-            f"method='ward' measures every pair of customers, and there are {n_customers:,}. It serves up to "
+            f"method='ward' measures every pair of customers, and there are {n_customers:,}. It takes up to "
             f"{MOST_FOR_WARD:,}; use 'kmeans', or a sample of the customers."
         )
     return AgglomerativeClustering(n_segments, linkage="ward")
 
 
 def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
-    """Fit on one thread: sums that several threads share would end in digits that vary.
+    """Fit on one thread, since sums over several threads differ in their last digits.
 
     Raises
     ------
     ValueError
-        If the model refuses these customers; what it said is kept.
+        If the model refuses these customers, with its own message.
     """
     try:
         with threadpool_limits(limits=1):
             model.fit(customers)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"The model could not be fitted to these customers: {error} If it is the missing values or the "
-            "categories, put make_preparer() before it: make_pipeline(make_preparer(), KMeans(5))."
+            f"The model could not be fitted to these customers: {error} For missing values or categories, put "
+            "make_preparer() before it: make_pipeline(make_preparer(), KMeans(5))."
         ) from error
 
 
 def fitted_labels(model: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
-    """Return the model's own label of each customer that it was fitted to.
+    """Return the model's label of each customer that it was fitted to.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
         return mixture_rule(clusterer)(prepared)
     if hasattr(clusterer, "labels_"):
         labels = np.asarray(clusterer.labels_, dtype="int64")
-        return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN calls who misses a value −3, infinity −2
+        return np.where(labels < 0, OUTSIDE, labels)  # HDBSCAN labels missing values −3, infinity −2
     if hasattr(clusterer, "predict"):
         return predicted(clusterer, prepared)
     raise TypeError(
@@ -114,6 +114,6 @@ def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:
 
 def relabel_by_size(labels: np.ndarray) -> dict[int, int]:
     """Map labels to ids so that 0 is the largest segment; noise stays −1. Ties go to the lower label."""
-    found, counts = np.unique(labels[labels != OUTSIDE], return_counts=True)
-    order = np.lexsort((found, -counts))
-    return {int(found[label]): new for new, label in enumerate(order)} | {OUTSIDE: OUTSIDE}
+    different, counts = np.unique(labels[labels != OUTSIDE], return_counts=True)
+    order = np.lexsort((different, -counts))
+    return {int(different[at]): new for new, at in enumerate(order)} | {OUTSIDE: OUTSIDE}

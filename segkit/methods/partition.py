@@ -1,4 +1,4 @@
-"""Partition: customers divided by a fitted model, and all that is needed to assign another one."""
+"""Hold customers divided by a fitted model, and assign new ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segkit.core.messages import did_you_mean
 from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
 
-UNDECIDED = "Undecided"  # the name of customers between segments; no segment can have it
+UNDECIDED = "Undecided"  # name of customers between segments; no segment can have it
 VALUE_BANDS = "value_bands"  # the method of segkit.value_bands
 
 
@@ -24,7 +24,7 @@ VALUE_BANDS = "value_bands"  # the method of segkit.value_bands
 class Partition:
     """Customers divided into segments by a fitted model.
 
-    What functions of trust need; :class:`segkit.Segmentation` adds the map, the trust and the confidence.
+    Functions of trust take it; :class:`segkit.Segmentation` adds the map, the trust and the confidence.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Partition:
         matrix = preparer.transform(self.customers)
         try:
             names = list(preparer.get_feature_names_out())
-        except (AttributeError, ValueError):  # a pipeline of transformers that cannot name what they make
+        except (AttributeError, ValueError):  # a pipeline with transformers that do not name their columns
             names = [f"prepared {i}" for i in range(matrix.shape[1])]
         return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
 
@@ -106,7 +106,7 @@ class Partition:
         Returns
         -------
         Series of int, shape (n,)
-            Segment of each, on their index. A row's answer does not depend on the other rows.
+            Segment of each, on their index. A row does not depend on the others.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Partition:
         return pd.Series(labels, index=customers.index, name="segment")
 
     def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns that the segments were made from, or say which is not there."""
+        """Return the columns that the segments were made from, or name the missing one."""
         if not isinstance(customers, pd.DataFrame):
             raise TypeError(
                 f"customers is a {type(customers).__name__}. It should be a DataFrame with "
@@ -140,7 +140,7 @@ class Partition:
         return customers
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is computed when needed: its rules could not be sent to another process."""
+        """Leave out cached values, which hold functions that cannot be pickled."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 

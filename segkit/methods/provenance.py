@@ -1,4 +1,4 @@
-"""Where a segmentation came from: enough to make it again, and a hash to know that it is the same."""
+"""Record how a segmentation was made, so that it can be repeated, and hash it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe_fit(
     n_segments: int | None,
     random_state: int,
 ) -> dict[str, Any]:
-    """Say what was fitted, to what, with which parameters and versions.
+    """Describe the data, parameters and versions of a fit.
 
     Parameters
     ----------
@@ -31,12 +31,12 @@ def describe_fit(
     model : estimator
         Fitted.
     method, n_segments, random_state
-        As they were asked for.
+        As passed.
 
     Returns
     -------
     dict
-        Of values that JSON can hold.
+        Its values can be stored as JSON.
     """
     origin = customers.attrs.get("segkit") or {}
     units, meanings = origin.get("units") or {}, origin.get("meanings") or {}
@@ -64,7 +64,7 @@ def describe_fit(
 
 
 def hash_of(customers: pd.DataFrame, labels: pd.Series) -> str:
-    """Return a SHA-256 of customers and labels, both in the order of ids: equal results, equal hash."""
+    """Return a SHA-256 of customers and labels, both in the order of ids."""
     digest = hashlib.sha256()
     for column in (pd.Series(customers.index), *(customers[c] for c in customers.columns), labels):
         if pd.api.types.is_numeric_dtype(column.dtype):

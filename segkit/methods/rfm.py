@@ -1,4 +1,4 @@
-"""Clusterers that scikit-learn lacks: segments by RFM scores."""
+"""Segment customers by RFM scores: recency, frequency and monetary value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RFM_LIMITS: dict[str, tuple[tuple[int, int], ...]] = {
     "About To Sleep": ((2, 3), (1, 3), (1, 4)),
     "Lost": ((1, 1), (1, 5), (1, 5)),
 }
-"""Lowest and highest score of recency, frequency and monetary value in each segment, the first that fits being it.
+"""Lowest and highest score of recency, frequency and monetary value in each segment; the first that fits is taken.
 
 The limits in the manual of the R package rfm 0.3.0 (A. Hebbali).
 """
@@ -37,37 +37,35 @@ The limits in the manual of the R package rfm 0.3.0 (A. Hebbali).
 class RFMSegmenter(TransformerMixin, BaseEstimator):
     """Score customers from 1 to 5 by recency, frequency and monetary value, and segment them by their scores.
 
-    The cuts between scores are quantiles of the customers that it is fitted to; others are scored by the same
-    cuts. The scores and segments are those of the R package rfm [1]_.
+    The cuts between scores are quantiles of the customers of the fit; new customers are scored by the same cuts. Scores
+    and segments are those of the R package rfm [1]_.
 
     Parameters
     ----------
     bins : int or dict of str to int or sequence of float, default=5
-        How many scores there are: the same for all columns, or for each by name. Instead of a number the
-        cuts themselves, ascending: ``{"recency": [30, 90, 180, 360]}``; a value at a cut lies above it.
+        Number of scores, for all columns or for each by name; or ascending cuts instead of a number:
+        ``{"recency": [30, 90, 180, 360]}``. A value at a cut lies above it.
     limits : "standard", dict or None, default="standard"
-        The segments: to each name the lowest and highest score of each column, as in :data:`RFM_LIMITS`,
-        which is the standard and needs 5 bins. The first that fits is taken. None: segments are the sum of
-        the scores, from 0 for who has the lowest in all.
+        Lowest and highest score of each column, by name of the segment; the first that fits is taken. The standard is
+        :data:`RFM_LIMITS` and needs 5 bins. None: segments are sums of the scores, 0 for the lowest sum.
     offset : float, default=1.0
-        What is added to a quantile to make it a cut. 1 is the R package's way, for days, orders and sums
-        much larger than 1, and puts who has exactly the quantile below it; use 0 where money is counted in
-        thousands.
+        Added to each quantile to make it a cut. 1 is the R package's choice, for days, orders and sums much larger than
+        1; use 0 for money in thousands.
 
     Attributes
     ----------
     cuts_ : list of ndarray
-        Where the scores of each column begin, from the second lowest value on.
+        Values at which the scores of each column begin, from the second on.
     labels_ : ndarray of shape (n_customers,)
-        Segment of each customer that it was fitted to.
+        Segment of each customer of the fit.
     names_ : dict of int to str
-        What the segments are called: the places of `limits`, then "Others" for scores that fit none.
+        Names of the segments: those of `limits`, then "Others" for scores that fit none.
 
     Notes
     -----
-    A DataFrame is looked at in its columns `recency`, `frequency` and `monetary`, if it has them; else all
-    its columns count, as do those of an array. Of the first, less is better, and it is scored downwards.
-    Who misses a value has no score and segment −1: who never ordered has no recency.
+    Of a DataFrame with the columns `recency`, `frequency` and `monetary` these are used; else all columns, as of an
+    array. In the first column less is better. A customer with a missing value, such as the recency of someone who never
+    ordered, has no score and segment −1.
 
     References
     ----------
@@ -104,7 +102,7 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X, y=None):
-        """Learn where the scores begin.
+        """Learn the cuts between scores.
 
         Parameters
         ----------
@@ -118,7 +116,7 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If bins or limits make no sense for these columns.
+            If `bins` or `limits` do not fit these columns.
         """
         values = self._values(X, reset=True)
         _check_names(self.bins, self._columns())
@@ -154,12 +152,12 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of int, shape (n_customers,)
-            Keys of `names_`; −1 for who misses a value.
+            Keys of `names_`; −1 for customers with a missing value.
         """
         return self._labels(self.transform(X))
 
     def fit_predict(self, X, y=None):
-        """Learn where the scores begin, and return the segment of each customer."""
+        """Learn the cuts, and return the segment of each customer."""
         return self.fit(X).labels_
 
     def get_feature_names_out(self, input_features=None):
@@ -217,23 +215,24 @@ def _check_names(bins: Any, columns: list[str]) -> None:
 
 
 def _wanted(bins: Any, name: str) -> int | list[float]:
-    """Return how many bins a column is to have, or the cuts between them."""
-    said = bins.get(name, 5) if isinstance(bins, Mapping) else bins
-    if isinstance(said, (int, np.integer)) and not isinstance(said, bool):
-        if said < 2:
-            raise ValueError(f"bins={said!r} should be 2 or more for {name}; 5 is usual.")
-        return int(said)
-    cuts = list(said) if isinstance(said, (Sequence, np.ndarray)) and not isinstance(said, str) else []
+    """Return the number of bins of a column, or the cuts between them."""
+    wanted = bins.get(name, 5) if isinstance(bins, Mapping) else bins
+    if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
+        if wanted < 2:
+            raise ValueError(f"bins={wanted!r} should be 2 or more for {name}; 5 is usual.")
+        return int(wanted)
+    is_list = isinstance(wanted, (Sequence, np.ndarray)) and not isinstance(wanted, str)
+    cuts = list(wanted) if is_list else []
     if not cuts or not np.isfinite(cuts).all() or (np.diff(cuts) < 0).any():
         raise ValueError(
-            f"bins={said!r} for {name} is neither a number of bins nor ascending cuts. "
+            f"bins={wanted!r} for {name} is neither a number of bins nor ascending cuts. "
             'Say bins=5, or bins={"recency": [30, 90, 180, 360]}.'
         )
     return cuts
 
 
 def _checked_limits(limits: Any, n_bins: list[int]) -> dict[str, tuple[tuple[int, int], ...]] | None:
-    """Return the scores that each segment spans, or None where segments are sums."""
+    """Return the scores that each segment spans, or None if segments are sums."""
     if limits is None:
         return None
     if isinstance(limits, str) and limits == "standard":
@@ -245,7 +244,7 @@ def _checked_limits(limits: Any, n_bins: list[int]) -> dict[str, tuple[tuple[int
         return RFM_LIMITS
     if not isinstance(limits, Mapping) or not limits:
         raise ValueError(
-            f"limits={limits!r} is none of 'standard', None, or a dict of names to scores. Say one, such as "
+            f"limits={limits!r} is none of 'standard', None, or a dict of names to scores. Pass one, such as "
             '{"Best": ((4, 5), (4, 5), (4, 5))}.'
         )
     for name, box in limits.items():

@@ -1,4 +1,4 @@
-"""Value bands: tiers of one feature, for customers who are one continuum and have no segments to be found."""
+"""Divide customers into value bands: tiers of one feature."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from segkit.analyse.prepare import Preparer
 
 OUTSIDE = -1
-VALUE = "monetary"  # what customers are worth, where nothing else is said
+VALUE = "monetary"  # the default feature of value
 
 
 class ValueBands(ClusterMixin, BaseEstimator):
     """Cut customers into tiers of equal size by one column: band 0 has the highest values.
 
-    Where many customers have the same value, a tier cannot be cut through them. Who shares the lowest value, such as
-    0, is a band of its own where these would fill one, and the others are cut into the rest; elsewhere there are
-    fewer bands, and not of equal size. Others are placed by the same cuts.
+    Customers with the same value share a band. Those with the lowest value, such as 0, are a band of their own if they
+    fill one, and the others share the rest; other shared values make fewer bands, of unequal size. New customers are
+    assigned by the same cuts.
 
     Parameters
     ----------
     n_bands : int, default=5
-        How many tiers are asked for.
+        Number of tiers.
     column : int, default=0
-        Position of the column that is cut.
+        Position of the column that is divided.
     missing : int, optional
         Position of a 0/1 column which is 1 where the value is unknown; such customers are outside (−1).
 
     Attributes
     ----------
     cuts_ : ndarray of shape (n_found − 1,)
-        The values between the bands, ascending; who has the value of a cut is above it.
+        The values between the bands, ascending; the value of a cut belongs to the upper band.
     labels_ : ndarray of int, shape (n_customers,)
         Band of each customer, 0 the highest; −1 where the value is unknown.
     n_features_in_ : int
@@ -71,7 +71,7 @@ class ValueBands(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such column, or `n_bands` is no whole number of 2 or more.
+            If there is no such column, or `n_bands` is not a whole number of 2 or more.
         """
         X = validate_data(self, X, dtype=float)
         check_bands(self.n_bands)
@@ -85,7 +85,7 @@ class ValueBands(ClusterMixin, BaseEstimator):
         return self
 
     def predict(self, X):
-        """Place customers by the cuts.
+        """Assign customers by the cuts.
 
         Parameters
         ----------
@@ -107,12 +107,12 @@ class ValueBands(ClusterMixin, BaseEstimator):
 
 
 def check_bands(n_bands: object) -> None:
-    """Refuse what is no number of bands."""
+    """Check the number of bands."""
     check_count("n_bands", n_bands, 2, "; 5 is usual")
 
 
 def _cuts(known: np.ndarray, n_bands: int) -> np.ndarray:
-    """Return the values between tiers of equal size of sorted values, none of them through equal values."""
+    """Return the cuts between tiers of equal size of sorted values; equal values share a tier."""
     if not len(known):
         return np.empty(0)
     lowest = int(np.searchsorted(known, known[0], side="right"))
@@ -127,20 +127,20 @@ def _cuts(known: np.ndarray, n_bands: int) -> np.ndarray:
 
 
 def _starts(n: int, tiers: int) -> np.ndarray:
-    """Return where each tier but the lowest begins, among n in order."""
+    """Return the position at which each tier but the lowest begins, among n sorted values."""
     at = np.round(np.arange(1, tiers) * n / tiers).astype(int)
     return at[at < n]
 
 
 def value_feature(customers: pd.DataFrame, by: str | None) -> str:
-    """Return the feature that says what a customer is worth.
+    """Return the feature that measures a customer's value.
 
     Parameters
     ----------
     customers : DataFrame
     by : str, optional
-        As a person said it. Else: `monetary`; else the first in units of currency; else the number that goes most
-        with all the others (mean absolute rank correlation).
+        As passed. Default: `monetary`, else the first in units of currency, else the number that correlates most with
+        all others (mean absolute rank correlation).
 
     Returns
     -------
@@ -160,12 +160,12 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     varied = [c for c in numbers if customers[c].nunique() > 1]
     if not varied:
         raise ValueError(
-            "No numeric feature of these customers varies, so there is no value to make bands of. Bring one, such as "
-            "their spend."
+            "No numeric feature of these customers varies, so there is no value to divide by. Add one, such as their "
+            "spend."
         )
     if by is not None and by not in varied:
         raise ValueError(
-            f"by={by!r} is the same for all {len(customers):,} customers, so there are no tiers of it. Choose one that "
+            f"by={by!r} is the same for all {len(customers):,} customers, so it has no tiers. Choose one that "
             f"varies: {', '.join(varied)}."
         )
     if by is not None:
@@ -174,12 +174,12 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     money = [c for c in varied if c == VALUE] or [c for c in varied if units.get(c) == "currency"]
     if money:
         return money[0]
-    together = customers[varied].astype(float).rank().corr().abs().mean()
-    return str(together.idxmax())
+    correlation = customers[varied].astype(float).rank().corr().abs().mean()
+    return str(correlation.idxmax())
 
 
 def bands_of(preparer: Preparer, customers: pd.DataFrame, by: str, n_bands: int) -> ValueBands:
-    """Return the clusterer that cuts a feature into bands, once a fitted preparer has made it a column."""
+    """Return the clusterer that divides a feature into bands, after a fitted preparer."""
     names = list(preparer.get_feature_names_out())
     unknown = customers[by].isna()
     flags = [c for c in customers.columns if f"{c} missing" in names and customers[c].isna().equals(unknown)]

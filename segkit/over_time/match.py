@@ -1,4 +1,4 @@
-"""The same segment, next month: which one survived, split, merged, was born or died."""
+"""Match segments over time: which survived, split, merged, were born or died."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segkit.methods.partition import checked_result
 
 
 def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
-    """Say what became of each segment, after the taxonomy of MONIC [1]_.
+    """Name the transition of each segment, after the taxonomy of MONIC [1]_.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFram
     Returns
     -------
     DataFrame
-        A row for each old segment and each new one that it is found in: `previous`, `current` (ids,
-        missing where there is none), `previous_name`, `current_name`, `transition`, `kept` (share of the
-        old one found in this new one) and `made_of` (share of the new one that came from it).
+        A row for each old segment and each new one that holds it: `previous`, `current` (ids, missing where there is
+        none), `previous_name`, `current_name`, `transition`, `kept` (share of the old one in this new one) and
+        `made_of` (share of the new one that came from it).
 
-        * ``survived``: at least half of the old segment is in one new segment, and nowhere else a quarter.
+        * ``survived``: at least half of the old segment is in one new segment, and no other holds a quarter.
         * ``split``: two or more new segments hold a quarter or more of it each.
-        * ``merged``: it is in a new segment that another old one went into too.
-        * ``died``: it is scattered, or less than a fifth of it is left. ``born``: no old segment went into it.
+        * ``merged``: it is in a new segment together with another old one.
+        * ``died``: it is scattered, or less than a fifth of it is left. ``born``: no old segment is in it.
 
     Raises
     ------
@@ -38,10 +38,9 @@ def match_segments(previous: Segmentation, current: Segmentation) -> pd.DataFram
 
     Notes
     -----
-    What is compared is half the members (customers in both: where they were, where they are) and half
-    the profile (today's customers: where the old, frozen model places them, where they are). Members
-    alone would call a segment the same whose people have all changed their ways; profile alone would
-    not notice that its people are gone.
+    Members and profile count half each. Members are the customers of both segmentations, by their old and new segment;
+    the profile compares the segments that the frozen model assigns today's customers to with their new ones. Members
+    alone would miss that customers changed their behaviour, the profile alone that customers left.
 
     References
     ----------

@@ -341,8 +341,8 @@ GROUPS = three_groups()
     [
         (GROUPS.iloc[:0], "customers has 0 rows and 2 columns"),
         (GROUPS[[]], "customers has 60 rows and 0 columns"),
-        (GROUPS.iloc[:1], "3 segments were asked for, and there are 1 customers"),
-        (GROUPS.iloc[:2], "3 segments were asked for, and there are 2 customers"),
+        (GROUPS.iloc[:1], "n_segments=3, and there are only 1 customers"),
+        (GROUPS.iloc[:2], "n_segments=3, and there are only 2 customers"),
         (GROUPS * 0, "only 1 differ in these features"),
         (GROUPS * np.nan, "only 1 differ in these features"),
         (pd.concat([GROUPS, GROUPS.iloc[:1]]), "'c000' has more than one row"),
@@ -374,7 +374,7 @@ def test_wrong_tables_are_explained(customers, message):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({}, ValueError, "How many segments was not said"),
+        ({}, ValueError, "The number of segments is missing"),
         ({"n_segments": 1}, ValueError, "n_segments=1 should be a whole number, 2 or more"),
         ({"n_segments": 2.5}, ValueError, "n_segments=2.5 should be"),
         ({"n_segments": True}, ValueError, "n_segments=True should be"),
@@ -402,7 +402,7 @@ def test_list_is_no_table():
 
 def test_ward_refuses_too_many(monkeypatch):
     monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 59)
-    with pytest.raises(ValueError, match="serves up to 59"):
+    with pytest.raises(ValueError, match="takes up to 59"):
         sg.segment(GROUPS, n_segments=3, method="ward")
 
 

@@ -188,7 +188,7 @@ def test_chart_colours_clear_cells():
     first, second = groups("A" * 40 + "B" * 40), groups("x" * 30 + "y" * 10 + "x" * 10 + "y" * 30)
     drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, second, names=("Attitude", "Behaviour"))))
     assert [cell["clear"] for cell in drawn] == [True] * 4
-    assert [cell["said"] for cell in drawn] == ["75%", "25%", "25%", "75%"]
+    assert [cell["label"] for cell in drawn] == ["75%", "25%", "25%", "75%"]
     assert drawn[0]["strength"] == pytest.approx(np.log2(1.5))
     tiles = spec["layer"][0]["encoding"]
     assert (tiles["x"]["title"], tiles["y"]["title"]) == ("Behaviour", "Attitude")
@@ -232,12 +232,12 @@ def test_a_thousand_groups():
         (
             lambda t: t[["first", "second", "customers"]],
             {},
-            "no column 'of_first'. Draw what cross_segments(first, sec",
+            "no column 'of_first'. Pass the table from cross_segments(first, sec",
         ),
         (
             lambda t: t["customers"],
             {},
-            "The table is a Series. Draw what cross_segments(first, second) gives",
+            "The table is a Series. Pass the table from cross_segments(first, second)",
         ),
         (lambda t: t, {"most": 0}, "most=0 should be a whole number, 1 or more"),
         (lambda t: t, {"most": 2.5}, "most=2.5 should be a whole number, 1 or more"),

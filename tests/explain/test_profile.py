@@ -56,7 +56,7 @@ def test_effect_may_be_infinite():
 
 
 def test_one_group_is_refused():
-    with pytest.raises(ValueError, match=r"holds 1 segment\(s\) and nobody else"):
+    with pytest.raises(ValueError, match=r"holds 1 segment\(s\) and no other customers"):
         sg.effect_sizes(pd.DataFrame({"a": [1.0, 2.0]}), pd.Series([0, 0]))
 
 

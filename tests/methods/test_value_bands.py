@@ -56,7 +56,7 @@ def test_value_feature_by_default():
 def test_wrong_arguments_are_explained():
     with pytest.raises(ValueError, match=r"by='monetry' is no numeric feature.*monetary"):
         sg.value_bands(customers(monetary=[1.0, 2, 3]), by="monetry")
-    with pytest.raises(ValueError, match="no value to make bands of"):
+    with pytest.raises(ValueError, match="no value to divide by"):
         sg.value_bands(customers(word=["a", "b", "c"], same=[1.0, 1, 1]))
     with pytest.raises(ValueError, match="n_bands=1 should be a whole number, 2 or more"):
         sg.value_bands(customers(monetary=[1.0, 2, 3]), n_bands=1)
