@@ -1,6 +1,6 @@
-"""False alarms and power of the structure test over many simulated shops.
+"""Measure false alarms and power of the structure test over many simulated data sets.
 
-python benchmarks/structure.py [shops] [case …]
+python benchmarks/structure.py [data sets] [case …]
 """
 
 import sys
@@ -17,19 +17,19 @@ import segkit as sg
 from segkit.datasets import PERSONAS, blended, make_events, one_population
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from simulated import GROUPED, ONE_POPULATION
+from simulated import CONTINUA, GROUPED
 
 CUSTOMERS = 600
 
 
 def from_orders(segments, features):
-    """Return a maker of customers from a simulated log of orders."""
+    """Return a function that simulates a log of orders and computes its customers."""
 
-    def made(seed):
+    def make(seed):
         events, _ = make_events(CUSTOMERS, kinds="purchase", segments=segments, random_state=seed)
         return sg.customer_features(events, features, as_of="2025-01-01")
 
-    return made
+    return make
 
 
 LOGS = {
@@ -38,46 +38,46 @@ LOGS = {
     "personas": from_orders(PERSONAS, sg.RFM + sg.CADENCE + sg.BASKET),
     "personas_half_blended": from_orders(blended(PERSONAS, 0.5), sg.RFM + sg.CADENCE + sg.BASKET),
 }
-"""One population of simulated orders, twice, then people of five kinds, and people half way to all being the same."""
+"""Simulated orders of a continuum, twice, then of five personas, and of personas half way to being the same."""
 
 
 def case(name, seed):
-    """Return the customers of a shop, and their groups where there are any."""
+    """Return customers, and their groups where there are any."""
     seed = zlib.crc32(f"{name} {seed}".encode())  # no two cases share random numbers
     rng = np.random.default_rng(seed)
     if name in LOGS:
         return LOGS[name](seed), None
     if name in GROUPED:
         return GROUPED[name](CUSTOMERS, rng)
-    return ONE_POPULATION[name](CUSTOMERS, rng), None
+    return CONTINUA[name](CUSTOMERS, rng), None
 
 
 def main():
-    shops = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    for name in sys.argv[2:] or [*ONE_POPULATION, *LOGS, *GROUPED]:
-        found, hints, real, rand, began = 0, 0, 0, [], time.process_time()
-        for seed in range(shops):
+    data_sets = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    for name in sys.argv[2:] or [*CONTINUA, *LOGS, *GROUPED]:
+        positive, hints, real, rand, began = 0, 0, 0, [], time.process_time()
+        for seed in range(data_sets):
             customers, group = case(name, seed)
             test = sg.structure_test(customers, random_state=seed, progress=False)
-            found += test.verdict == "structure"
+            positive += test.verdict == "structure"
             hints += test.verdict == "continuum" and test.p_value <= 0.05
             if group is not None and seed < 20:
                 result = sg.segment(customers, n_segments=4)
-                told = sg.segment_structure(result, random_state=seed, progress=False)
-                real += int((told["verdict"] == "real").sum())
+                table = sg.segment_structure(result, random_state=seed, progress=False)
+                real += int((table["verdict"] == "real").sum())
                 points = sg.make_preparer().fit_transform(customers)
                 labels = KMeans(4, n_init=5, random_state=0).fit_predict(points)
                 rand.append(adjusted_rand_score(group, labels))
-        low, high = binomtest(found, shops).proportion_ci(0.95, "wilson")
+        low, high = binomtest(positive, data_sets).proportion_ci(0.95, "wilson")
         also = (
             f"  adjusted Rand {np.mean(rand):.2f}, segments called real {real} of {4 * len(rand)}"
             if rand
             else ""
         )
-        cpu = (time.process_time() - began) / shops
+        cpu = (time.process_time() - began) / data_sets
         print(
-            f"{name:18} {found:4} of {shops}: {found / shops:.3f} ({low:.3f} to {high:.3f}), hints {hints}  "
-            f"{cpu:.2f} CPU s{also}",
+            f"{name:18} {positive:4} of {data_sets}: {positive / data_sets:.3f} ({low:.3f} to {high:.3f}), hints "
+            f"{hints}  {cpu:.2f} CPU s{also}",
             flush=True,
         )
 

@@ -1,7 +1,8 @@
-"""Time ``scan_clusters`` and ``multiverse``, and hold the scan against the naive answer at its own noise floor.
+"""Time ``scan_clusters``, ``multiverse`` and the kind of segments, and compare the scan with a naive one.
 
     python benchmarks/trust.py speed 100_000
     python benchmarks/trust.py multiverse 100_000
+    python benchmarks/trust.py kind 100_000
     python benchmarks/trust.py faithful four_groups
 
 A scan is k = 2 … 12 with 20 resamples and silhouettes. Naive is scikit-learn's KMeans on all customers, and on
@@ -24,16 +25,17 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 import segkit as sg
+from segkit.trust.stability import quick_stability
 
 K = range(2, 13)
 RESAMPLES = 20
 SHARED = Path(os.environ.get("SEGKIT_SHARED") or Path(__file__).resolve().parents[2] / "shared" / "data")
-UNKNOWN = ("category", "top_category", "discount")  # of which these logs say nothing
+UNKNOWN = ("category", "top_category", "discount")  # missing in these logs
 BEHAVIOUR = tuple(f for f in sg.RFM + sg.CADENCE + sg.BASKET if not f.name.startswith(UNKNOWN))
 
 
 def generated(n: int, *, groups: int, apart: float = 1.2, d: int = 20) -> pd.DataFrame:
-    """Return log-normal features of one population, or of groups whose means are drawn by lot."""
+    """Return log-normal features of a continuum, or of groups with random means."""
     rng = np.random.default_rng(0)
     latent = rng.normal(size=(n, d))
     if groups:
@@ -42,7 +44,7 @@ def generated(n: int, *, groups: int, apart: float = 1.2, d: int = 20) -> pd.Dat
 
 
 def real(name: str) -> pd.DataFrame:
-    """Return customers from the data that are kept beside the checkout."""
+    """Return customers from real data beside the checkout."""
     if name == "complete_journey":
         lines = pd.read_parquet(SHARED / name / "transactions.parquet")
         events = sg.read_events(
@@ -73,14 +75,14 @@ def real(name: str) -> pd.DataFrame:
 
 
 def data(name: str, n: int = 10_000) -> pd.DataFrame:
-    """Return a data set by name; generated ones in the size that is asked for."""
+    """Return a data set by name; generated ones with n customers."""
     if name in ("four_groups", "log_normal"):
         return generated(n, groups=4 if name == "four_groups" else 0)
     return real(name)
 
 
 def naive_scan(prepared: np.ndarray, seed: int) -> pd.DataFrame:
-    """Scan in the plain way: everyone, each time."""
+    """Scan without compression: all customers, each time."""
     rng = np.random.default_rng(seed)
     n = len(prepared)
     drawn = [rng.integers(n, size=n) for _ in range(RESAMPLES)]
@@ -89,8 +91,8 @@ def naive_scan(prepared: np.ndarray, seed: int) -> pd.DataFrame:
         labels = KMeans(k, n_init=10, random_state=seed).fit_predict(prepared)
         agreement = []
         for i, rows_drawn in enumerate(drawn):
-            again = KMeans(k, n_init=3, random_state=1_000 * seed + i).fit(prepared[rows_drawn])
-            agreement.append(adjusted_rand_score(labels, again.predict(prepared)))
+            refit = KMeans(k, n_init=3, random_state=1_000 * seed + i).fit(prepared[rows_drawn])
+            agreement.append(adjusted_rand_score(labels, refit.predict(prepared)))
         rows[k] = {
             "stability": np.mean(agreement),
             "silhouette": silhouette_score(prepared, labels),
@@ -100,19 +102,19 @@ def naive_scan(prepared: np.ndarray, seed: int) -> pd.DataFrame:
 
 
 def spent(work):
-    """Return what some work gives, its processor seconds and its wall seconds."""
+    """Return a result with its CPU seconds and wall seconds."""
     cpu, wall = time.process_time(), time.perf_counter()
-    found = work()
-    return found, time.process_time() - cpu, time.perf_counter() - wall
+    result = work()
+    return result, time.process_time() - cpu, time.perf_counter() - wall
 
 
 def segkit_scan(customers: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Scan as segkit does."""
+    """Scan by segkit."""
     return sg.scan_clusters(customers, k=K, resamples=RESAMPLES, random_state=seed, progress=False)
 
 
 def faithful(name: str) -> None:
-    """Compare two scans of segkit's with two naive ones, and these with each other."""
+    """Compare two scans by segkit with three naive ones, and these with each other."""
     customers = data(name)
     prepared = sg.make_preparer().fit_transform(customers.sort_index())
     with threadpool_limits(limits=1):
@@ -146,16 +148,28 @@ def many_ways(n: int) -> None:
     """Time one multiverse of generated customers."""
     customers = generated(n, groups=4)
     sg.multiverse(customers.head(300), n_segments=3, pipelines=8, progress=False)
-    found, cpu, wall = spent(lambda: sg.multiverse(customers, n_segments=4, progress=False))
-    print(f"multiverse of {n:,}: CPU {cpu:.1f} s, wall {wall:.1f} s. {found}")
+    result, cpu, wall = spent(lambda: sg.multiverse(customers, n_segments=4, progress=False))
+    print(f"multiverse of {n:,}: CPU {cpu:.1f} s, wall {wall:.1f} s. {result}")
+
+
+def kind(n: int) -> None:
+    """Time the structure test and the quick stability check that give segments their kind."""
+    customers = generated(n, groups=0)
+    result = sg.segment(customers, n_segments=5)
+    quick_stability(result)  # imports
+    stability, cpu, _ = spent(lambda: quick_stability(result))
+    print(f"quick stability of {n:,}: CPU {cpu:.2f} s, {stability:.2f}. {result.kind_sentence}")
+    _, cpu, _ = spent(lambda: sg.structure_test(customers, progress=False))
+    print(f"structure test of {n:,}: CPU {cpu:.2f} s")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("speed", "faithful", "multiverse"):
+    commands = {"speed": speed, "multiverse": many_ways, "kind": kind}
+    if len(sys.argv) != 3 or sys.argv[1] not in (*commands, "faithful"):
         sys.exit(__doc__)
     what, which = sys.argv[1:]
     if what == "faithful":
         faithful(which)
     else:
-        (speed if what == "speed" else many_ways)(int(which))
+        commands[what](int(which))
     print(f"load (1, 5, 15 min) {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")

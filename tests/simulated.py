@@ -1,7 +1,7 @@
-"""Simulated shops whose truth is known: one population in many guises, and groups that lie moderately apart.
+"""Simulated customers whose structure is known: continua of many kinds, and groups moderately apart.
 
-Features look as in shops: skewed, counts, ties, words, missing values. Separations are in standard deviations of
-the latent normal variables within a group.
+Features are skewed, counts, ties, words or missing, as in shops. Separations are in standard deviations of the latent
+normal variables within a group.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ FEATURES = list("abcdef")
 
 
 def latent(n, d, rng, correlation=0.4):
-    """Correlated normal variables: the common ground of all features."""
+    """Correlated normal variables, from which all features are made."""
     root = np.linalg.cholesky(correlation * np.ones((d, d)) + (1 - correlation) * np.eye(d))
     return rng.standard_normal((n, d)) @ root.T
 
@@ -32,7 +32,7 @@ def heavy_ties(n, rng):
 
 
 def mixed_types(n, rng):
-    """Five numbers, a word that goes with them and one that does not."""
+    """Five numbers, a word that correlates with them and one that does not."""
     z = latent(n, 6, rng)
     table = pd.DataFrame(np.exp(z[:, :5]), columns=FEATURES[:5])
     table["size"] = pd.Categorical.from_codes(np.digitize(z[:, 5], [-0.5, 0.5]), list("SML"))
@@ -49,7 +49,7 @@ def missing_values(n, rng):
 
 
 def buy_till_you_die(n, rng):
-    """Customers of one BG/NBD population as features that follow from each other: recency never exceeds tenure."""
+    """BG/NBD customers, whose features follow from each other: recency never exceeds tenure."""
     rows = []
     for rate, leaving, tenure in zip(
         rng.gamma(0.8, 1 / 20, n) + 1e-4, rng.beta(0.8, 2.5, n), rng.uniform(60, 365, n), strict=True
@@ -89,7 +89,7 @@ def unequal_groups(n, rng):
     return groups(n, rng, [0.4, 0.3, 0.25, 0.05], 3.4)
 
 
-ONE_POPULATION = {
+CONTINUA = {
     f.__name__: f
     for f in (log_normal, zero_inflated, heavy_ties, mixed_types, missing_values, buy_till_you_die)
 }

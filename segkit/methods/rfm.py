@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segkit.core.messages import did_you_mean
+from segkit.methods.assignment import OUTSIDE
 
 RFM_COLUMNS = ("recency", "frequency", "monetary")
-OUTSIDE = -1
 OTHERS = "Others"
 
 RFM_LIMITS: dict[str, tuple[tuple[int, int], ...]] = {

@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segkit.core.checks import check_count
 from segkit.core.messages import did_you_mean
+from segkit.methods.assignment import OUTSIDE
 
 if TYPE_CHECKING:
     from segkit.analyse.prepare import Preparer
 
-OUTSIDE = -1
 VALUE = "monetary"  # the default feature of value
 
 

@@ -20,7 +20,7 @@ from segkit.methods.assignment import nearest, rule_of
 from segkit.methods.fitting import labels_of
 
 MICRO = 3_000  # micro-clusters
-LEARN = 60_000  # customers whose micro-clusters are learnt; everyone is then put into the nearest
+LEARN = 60_000  # customers that micro-clusters are learnt from; all are then assigned to the nearest
 PASSES = 3  # of Lloyd's algorithm, after which centres hardly move
 BLOCK = 4_096  # rows measured at once; fixed, so that no answer depends on the number of threads
 

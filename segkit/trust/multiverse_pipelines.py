@@ -21,7 +21,6 @@ from segkit.methods.fitting import labels_of
 from segkit.trust.micro_clusters import Compressed, fit_weighted, means_of
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"
-TRANSFORMS = (SKEWED, HEAVY)
 SCALINGS = ("robust", "standard")
 METHODS = ("kmeans", "bisecting_kmeans", "gaussian_mixture", "ward")
 CHOICES = ("transform", "scaling", "left_out", "method", "k")

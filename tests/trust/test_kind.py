@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from simulated import ONE_POPULATION, four_groups
+from simulated import CONTINUA, four_groups
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
@@ -141,7 +141,7 @@ def test_kinds_over_simulated_customers():
         rng = np.random.default_rng(seed)
         kinds["groups"].append(sg.segment(four_groups(600, rng)[0], n_segments=4).kind)
         kinds["halves"].append(sg.segment(elongated(seed), n_segments=2).kind)
-        for make in ONE_POPULATION.values():
+        for make in CONTINUA.values():
             kinds["continuum"].append(sg.segment(make(400, rng), n_segments=6).kind)
     assert kinds["groups"].count("natural") >= 9
     assert kinds["halves"].count("reproducible") >= 8

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, spearmanr
 from shared_data import shared
-from simulated import GROUPED, ONE_POPULATION, four_groups, latent, log_normal, missing_values, mixed_types
+from simulated import CONTINUA, GROUPED, four_groups, latent, log_normal, missing_values, mixed_types
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, KMeans
 from sklearn.decomposition import PCA
@@ -42,7 +42,7 @@ def rate(shop, shops=SHOPS, n=400):
     return alarms
 
 
-@pytest.mark.parametrize("shop", ONE_POPULATION.values(), ids=ONE_POPULATION)
+@pytest.mark.parametrize("shop", CONTINUA.values(), ids=CONTINUA)
 def test_continua_have_no_groups(shop):
     assert not rate(shop, shops=1)
 
@@ -50,7 +50,7 @@ def test_continua_have_no_groups(shop):
 @pytest.mark.simulation
 def test_false_alarms_are_rare():
     """Over all shops, no more than a test at 5 % would give in 99 of 100 runs; of no case, in 999 of 1,000."""
-    alarms = {name: rate(shop) for name, shop in ONE_POPULATION.items()}
+    alarms = {name: rate(shop) for name, shop in CONTINUA.items()}
     assert sum(alarms.values()) <= binom.ppf(0.99, SHOPS * len(alarms), 0.05), alarms
     assert max(alarms.values()) <= binom.ppf(0.999, SHOPS, 0.05), alarms
 
@@ -129,7 +129,7 @@ def population(customers, seed=0):
     return CopulaNull(customers, sg.make_preparer().fit(customers), rng), rng
 
 
-@pytest.mark.parametrize("shop", [mixed_types, missing_values, ONE_POPULATION["zero_inflated"]])
+@pytest.mark.parametrize("shop", [mixed_types, missing_values, CONTINUA["zero_inflated"]])
 def test_null_keeps_every_value(shop):
     customers = shop(300, np.random.default_rng(0))
     made, rng = population(customers)
@@ -152,7 +152,7 @@ def test_null_keeps_joint_gaps():
 
 
 def test_null_keeps_rank_correlations():
-    customers = ONE_POPULATION["zero_inflated"](800, np.random.default_rng(0))
+    customers = CONTINUA["zero_inflated"](800, np.random.default_rng(0))
     made, rng = population(customers)
     wanted = spearmanr(customers).statistic
     got = np.mean([spearmanr(made.draw_customers(rng)).statistic for _ in range(30)], axis=0)
