@@ -113,15 +113,16 @@ class Trust:
             "Refitted on resampled customers: Jaccard similarity of each segment to itself (1 = the same, 0.75 or more "
             "= stable)."
         )
-        board = (
-            ""
-            if self.scoreboard is None
-            else "How much of the next period's behaviour each segmentation explains."
-        )
+        board = "How much of the next period's behaviour each segmentation explains."
         return [
             ("Real?", self.real, structure, _evidence(real)),
             ("Repeatable?", self.repeatable, jaccard, _evidence(repeatable)),
-            ("Useful?", self.useful, board, _evidence(self.scoreboard)),
+            (
+                "Useful?",
+                self.useful,
+                board if self.scoreboard is not None else "",
+                _evidence(self.scoreboard),
+            ),
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,11 +20,11 @@ BADGES = {
     UNCLEAR: "Too little data to tell the kind",
 }
 FOLLOWED = "Your customers form distinct groups, and these segments follow them."
-PARTLY_FOLLOWED = "Your customers form distinct groups, and {real} of these {n} segments follow them."
-FEW_FOLLOWED = "Your customers form groups, but only {real} of these {n} segments follow them."
+PARTLY_FOLLOWED = "Your customers form distinct groups, which match {real} of these {n} segments."
+FEW_FOLLOWED = "Your customers form groups, but these match only {real} of the {n} segments."
 ACROSS = "Your customers form groups, but these segments do not follow them."
 CONTINUUM = "Your customers form one continuum, without distinct groups."
-COME_BACK = "The same segments come back when they are refitted to other customers like these."
+COME_BACK = "The same segments come back in other samples of your customers."
 SLICES = "Use these segments as convenient slices: other divisions are as good."
 TIERS = "Tiers of {by}, from the highest to the lowest: a useful division, not groups."
 ONE = "There is only one segment, so nothing was divided."

@@ -25,9 +25,8 @@ LOOKED = 1_000  # customers tested; of more a sample, since groups that a thousa
 FEWEST = 50  # customers
 DIFFERENT = 10  # fewest different customers
 GROUPS = 10  # most groups tried
-ALPHA = (
-    0.02  # level of the test; not 5 %, since a copula only approximates features that follow from each other
-)
+# Level of the test. Not 5 %, since a copula only approximates features that follow from each other.
+ALPHA = 0.02
 HINT = 0.05  # p-values up to it are a hint of groups
 OF_SEGMENTS = 0.05  # level for each segment, once there are groups
 REFERENCES = 99  # null data sets
@@ -51,9 +50,9 @@ BY_THEMSELVES = (
     "Your customers form distinct groups: {features} {falls} into low and high values, with few between "
     "(p = {p:.2g})."
 )
-FEW_CUSTOMERS = "Only {n:,} customers: fewer than {least} cannot tell groups from chance."
-FEW_DIFFERENT = "Only {n:,} different customers: fewer than {least} cannot tell groups from chance."
-ONE_FEATURE = "Only one feature varies, with too few values to show groups by itself."
+FEW_CUSTOMERS = "Only {n:,} customers: at least {least} are needed to tell groups from chance."
+FEW_DIFFERENT = "Only {n:,} different customers: at least {least} are needed to tell groups from chance."
+ONE_FEATURE = "Only one feature varies, and it has too few values to show groups."
 REMEMBERED = 16  # tests that are kept
 
 _remembered: dict[str, tuple[StructureTest, pd.DataFrame]] = {}

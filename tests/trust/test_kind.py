@@ -80,7 +80,7 @@ def test_some_segments_follow_groups():
     result = sg.segment(three_groups(60), n_segments=4)
     real = int((sg.segment_structure(result, progress=False)["verdict"] == "real").sum())
     assert real == 2 and result.kind == "natural"
-    assert "2 of these 4 segments follow them" in result.kind_sentence
+    assert "which match 2 of these 4 segments" in result.kind_sentence
 
 
 def test_segments_across_groups():
