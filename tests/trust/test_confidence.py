@@ -36,12 +36,14 @@ from segkit.trust.confidence.voting import NO_MATCH, count_votes
 sys.path.append(str(CHECKOUT / "benchmarks"))
 from confidence import by_bin, reliability
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("quick_refits")
 
 
 @pytest.fixture(scope="module")
-def one_thread():
-    with threadpool_limits(limits=1):  # of several, each would wait for the others at every small table
+def quick_refits():
+    """Fit 20 models instead of 50, on one thread, since several would wait for each other at every small table."""
+    with threadpool_limits(limits=1), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensemble, "MODELS", 20)
         yield
 
 
@@ -305,7 +307,7 @@ def test_outliers_are_placed_outside():
     customers = pd.concat([three_groups(), strays.set_axis(["stray", *"abcdefg"])])
     result = sg.segment(customers, model=HDBSCAN(copy=True))
     placed = result.place(customers)
-    assert placed.loc["stray"].to_list()[:2] == [-1, "Outside"] and placed.loc["stray", "confidence"] > 0.9
+    assert placed.loc["stray"].to_list()[:2] == [-1, "Outside"] and placed.loc["stray", "confidence"] > 0.85
 
 
 # --- few customers, and odd ones ---------------------------------------------------------------------
@@ -413,24 +415,21 @@ def test_overwriting_removes_the_old_ensemble(kmeans, tmp_path):
 
 def test_confidence_is_near_agreement():
     """Roughly, on a few data sets; the simulations below measure it."""
-    assert _bias("kmeans", 300, data_sets=6, fresh=2) <= 0.1
+    measured = reliability("kmeans", 300, data_sets=6, fresh=2)
+    assert abs(measured["confidence"].mean() - measured["agreement"].mean()) <= 0.1
 
 
 @pytest.mark.simulation
 @pytest.mark.parametrize("method", ["kmeans", "ward", "gaussian_mixture"])
 @pytest.mark.parametrize(("n", "data_sets"), [(300, 40), (2_000, 15)])
-def test_confidence_is_calibrated(n, data_sets, method):
+def test_confidence_is_calibrated(n, data_sets, method, monkeypatch):
     """Off by at most 5 points on average over the bins, and 10 in each, beyond twice the standard error."""
+    monkeypatch.setattr(ensemble, "MODELS", 50)
     bins = by_bin(reliability(method, n, data_sets=data_sets, fresh=4))
     bins = bins[bins["share"] >= 0.05]
     off, error = bins["difference"].abs(), bins["error"]
     assert np.average((off - 2 * error).clip(lower=0), weights=bins["share"]) <= 0.05, bins.to_string()
     assert (off <= 0.1 + 2 * error).all(), bins.to_string()
-
-
-def _bias(method, n, **settings):
-    measured = reliability(method, n, **settings)
-    return abs(measured["confidence"].mean() - measured["agreement"].mean())
 
 
 # --- tables ------------------------------------------------------------------------------------------

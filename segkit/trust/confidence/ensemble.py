@@ -40,7 +40,7 @@ from segkit.trust.confidence.voting import (
 )
 
 MODELS = 50
-MOST = 4_000  # customers that a model is refit on; their larger error is corrected
+MOST = 2_000  # customers that a model is refit on; their larger error is corrected
 REFERENCE = 5_000  # customers by whom the clusters of a refit are matched to the segments
 COUNTED = 1_000  # customers whose votes the correction for chance is fitted to
 
