@@ -139,12 +139,13 @@ class Segmentation(Partition):
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
         )
 
-    def _scored(self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    def _scored(
+        self, customers: pd.DataFrame, prepared: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
         """Return the confidence and the runner-up of customers whose labels are known."""
         preparer, _ = preparer_and_clusterer(self.model)
         values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
-        confidence, runner_up = self._ensemble.score(values, prepared, labels)
-        return pd.DataFrame({"confidence": confidence, "runner_up": runner_up.array}, index=customers.index)
+        return self._ensemble.score(values, prepared, labels)
 
     @property
     def confidence(self) -> pd.Series:
@@ -163,7 +164,8 @@ class Segmentation(Partition):
 
     @functools.cached_property
     def _confidence(self) -> pd.Series:
-        return self._scored(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())["confidence"]
+        confidence, _ = self._scored(self.customers, self.prepared.to_numpy(), self.labels.to_numpy())
+        return pd.Series(confidence, index=self.customers.index, name="confidence")
 
     def place(self, customers: pd.DataFrame, *, undecided_below: float = 0.6) -> pd.DataFrame:
         """Assign customers to these segments, with their confidence.
@@ -203,16 +205,20 @@ class Segmentation(Partition):
             with naming_customers():
                 prepared = self._assigner.prepared(customers)
                 labels = self._assigner.place(prepared)
-            scores = self._scored(customers, prepared, labels)
+            confidence, runner_up = self._scored(customers, prepared, labels)
         else:
-            labels = np.empty(0, dtype="int64")
-            scores = pd.DataFrame(
-                {"confidence": np.empty(0), "runner_up": pd.array([], dtype="Int64")}, index=customers.index
-            )
-        names = pd.Series([self.name_of(s) for s in labels], index=customers.index, dtype="str")
-        names = names.mask(scores["confidence"] < undecided_below, UNDECIDED)
-        placed = pd.DataFrame({"segment_id": labels, "segment": names.array}, index=customers.index)
-        placed["confidence"], placed["runner_up"] = scores["confidence"].array, scores["runner_up"].array
+            labels, confidence = np.empty(0, dtype="int64"), np.empty(0)
+            runner_up = pd.array([], dtype="Int64")
+        segments, at = np.unique(labels, return_inverse=True)
+        names = np.array([self.name_of(int(s)) for s in segments], dtype=object)[at]
+        names[confidence < undecided_below] = UNDECIDED
+        columns = {
+            "segment_id": labels,
+            "segment": pd.array(names, dtype="str"),
+            "confidence": confidence,
+            "runner_up": runner_up,
+        }
+        placed = pd.DataFrame(columns, index=customers.index)
         placed.attrs["segkit"] = {"names": {s: self.name_of(s) for s in self.segments}}
         return placed
 

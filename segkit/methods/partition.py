@@ -74,7 +74,7 @@ class Partition:
     @property
     def segments(self) -> list[int]:
         """The ids of the segments, without −1."""
-        return sorted(set(self.labels) - {OUTSIDE})
+        return sorted(set(self.labels.unique().tolist()) - {OUTSIDE})
 
     def name_of(self, segment: int) -> str:
         """Return the name of a segment."""

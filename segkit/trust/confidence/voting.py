@@ -70,7 +70,7 @@ class Ensemble:
 
     def score(
         self, values: np.ndarray | None, prepared: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, pd.Series]:
+    ) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
         """Return the confidence in each label, and the segment that most of the other models vote for.
 
         Parameters
@@ -84,7 +84,7 @@ class Ensemble:
         Returns
         -------
         confidence : ndarray of float, shape (n,)
-        runner_up : Series of Int64, shape (n,)
+        runner_up : array of Int64, shape (n,)
             Missing where no model votes for another segment; of equals the lowest id.
         """
         agreeing, second = np.empty(len(labels), dtype=np.int64), np.empty(len(labels), dtype=np.int64)
@@ -92,7 +92,7 @@ class Ensemble:
             rows = slice(start, start + BLOCK)
             votes = self.votes(None if values is None else Numbers(values[rows]), prepared[rows])
             agreeing[rows], second[rows] = count_votes(votes, labels[rows])
-        return self.calibrated[agreeing], pd.Series(second, dtype="Int64").mask(second == NO_MATCH)
+        return self.calibrated[agreeing], pd.arrays.IntegerArray(second, second == NO_MATCH)
 
 
 def count_votes(votes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
