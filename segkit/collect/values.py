@@ -29,7 +29,7 @@ MISSING_WORDS = (
 _WHOLE_FLOATS = 2**53
 _DIGITS = {2: 2**11, 4: 2**24, 8: _WHOLE_FLOATS}  # whole numbers that a float of so many bytes tells apart
 _UNSEEN = "\\s\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"  # blanks of all kinds
-_UNSEEN_IN_ASCII = re.sub(r"[^\x00-\x7f]", lambda blank: rf"\x{{{ord(blank[0]):x}}}", _UNSEEN)
+UNSEEN_IN_ASCII = re.sub(r"[^\x00-\x7f]", lambda blank: rf"\x{{{ord(blank[0]):x}}}", _UNSEEN)
 _TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE")
 _COMPOSED = r"""(?s)^(?:\{\s*(?:["'].*)?\}|\[\s*(?:(?:["'\[{0-9-]|true|false|null).*)?\])$"""  # but not {GUID}, [word]
 
@@ -156,7 +156,7 @@ def _says_missing(text: ir.StringColumn, dialect: str) -> ir.BooleanColumn:
 
 def _cleaned(raw: ir.StringColumn, dialect: str) -> ir.StringColumn:
     # DuckDB's client takes ten times as long to look through a query that is not all ASCII.
-    unseen = _UNSEEN_IN_ASCII if dialect == "duckdb" else _UNSEEN
+    unseen = UNSEEN_IN_ASCII if dialect == "duckdb" else _UNSEEN
     text = raw.re_replace(f"^[{unseen}]+|[{unseen}]+$", "")
     number = text.endswith(".0") & text.re_search("^-?[0-9]+[.]0$")
     text = number.ifelse(text.substr(0, text.length() - 2), text)

@@ -11,30 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segkit.collect.presets.crm import HUBSPOT
-from segkit.collect.presets.email_tools import KLAVIYO, MAILCHIMP
-from segkit.collect.presets.preset import AttributePreset, Preset
-from segkit.collect.presets.read_preset import Export, open_export, read_export
-from segkit.collect.presets.shops import SHOPIFY, STRIPE
-from segkit.collect.presets.surveys_and_chat import INTERCOM, SURVEYMONKEY, TYPEFORM, ZENDESK
-from segkit.collect.presets.web_analytics import GA4, SEGMENT, SNOWPLOW
+from segkit.collect.presets.ga4 import GA4
+from segkit.collect.presets.hubspot import HUBSPOT
+from segkit.collect.presets.intercom import INTERCOM
+from segkit.collect.presets.klaviyo import KLAVIYO
+from segkit.collect.presets.mailchimp import MAILCHIMP
+from segkit.collect.presets.preset import Preset
+from segkit.collect.presets.segment import SEGMENT
+from segkit.collect.presets.shopify import SHOPIFY
+from segkit.collect.presets.snowplow import SNOWPLOW
+from segkit.collect.presets.stripe import STRIPE
+from segkit.collect.presets.surveymonkey import SURVEYMONKEY
+from segkit.collect.presets.typeform import TYPEFORM
+from segkit.collect.presets.zendesk import ZENDESK
 from segkit.core.messages import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "ATTRIBUTE_PRESETS",
-    "PRESETS",
-    "AttributePreset",
-    "Export",
-    "Preset",
-    "check_is_name",
-    "open_export",
-    "preset_catalogue",
-    "preset_named",
-    "read_export",
-]
 
 PRESETS = {
     preset.name: preset

@@ -18,7 +18,7 @@ FORMATTED = (".parquet", ".pq", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 STORED = (".xlsx", ".xlsm", ".xls", ".db", ".sqlite", ".sqlite3", ".duckdb")
 
 
-def is_headless(source: Any, preset: Preset) -> bool:
+def is_headerless(source: Any, preset: Preset) -> bool:
     """Say whether these are text files whose first line is no header."""
     paths = source if isinstance(source, (list, tuple)) else [source]
     if not preset.header or not paths or not all(isinstance(p, (str, Path)) for p in paths):
@@ -30,7 +30,7 @@ def is_headless(source: Any, preset: Preset) -> bool:
     return bool(line) and (line[0][0] or "").split("\t")[0].strip().lower() != preset.header[0].lower()
 
 
-def open_headless(source: Any, preset: Preset) -> Source:
+def open_headerless(source: Any, preset: Preset) -> Source:
     """Read tab-separated lines under the preset's own header, all columns as text.
 
     Returns

@@ -1,184 +1,167 @@
-"""Sales as lines: one row a product, the order's money shared among them, no order counted twice."""
+"""Sales as order lines: one row for each product, with its share of what was paid for the order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-import ibis
+import ibis.expr.datatypes as dt
 
-from segkit.collect.presets.columns import filled
-
-if TYPE_CHECKING:
-    import ibis.expr.datatypes as dt
-    import ibis.expr.types as ir
-
-KIND = "segkit kind"
-ITEM = "segkit item"
-AMOUNT = "segkit amount"
-DISCOUNT = "segkit discount"
-REFUSED = "segkit refused"
-USABLE = "segkit usable"
-ORDER = "segkit order"
-TOTAL = "segkit total"
-WHEN = "segkit when"
-LINES = "segkit lines"
-BACK = "segkit back"
-ONCE = "segkit once"
-WHO = "segkit who"
-SALE, PLACE, WORTH, WHOLE, UPTO, PART = (
-    f"segkit {word}" for word in ("sale", "place", "worth", "whole", "upto", "part")
+from segkit.collect.presets.copies import reason_of_copy, refusal
+from segkit.collect.presets.helper_columns import (
+    AMOUNT,
+    CUSTOMER,
+    DISCOUNT,
+    HAS_ESSENTIALS,
+    IS_RETURN,
+    IS_SALE,
+    ITEM,
+    KIND,
+    LINE_NUMBER,
+    LIST_PRICE,
+    ORDER,
+    ORDER_KEY,
+    PRODUCTS,
+    REFUSED,
+    SALE,
+    TIME,
+    TOTAL,
+    UNPRICED,
 )
+from segkit.collect.presets.rows import Rows, Value
+from segkit.collect.presets.sql import as_number, coalesced, is_any, type_name
+from segkit.core.engine.connection import quoted
+
 REPEATED = "order counted already"
-UNUSABLE = "copy that lacks what an event needs"
-WORTHLESS = "refund without an amount"
-SAME = 1e-6  # money this near is the same: amounts are summed to the millionth
+NO_AMOUNT = "refund without an amount"
+SAME = 1e-6  # amounts this near are the same: they are summed to the millionth
+NTH, WHOLE, SHARE, CUMULATIVE, PAID = (f"segkit_{x}" for x in ("nth", "whole", "share", "cumulative", "paid"))
+USABLE_SALE = f"{HAS_ESSENTIALS} AND (NOT {IS_SALE} OR {UNPRICED} < 1)"
+"""Whether a row has a customer, a time and, if it is a sale, an amount; in SQL, for rows `with_sales`."""
 
 
-def order_lines(sales: ir.Table, worth: Callable[[ir.Value], ir.Value]) -> ir.Table:
-    """Return a row for each product of each sale, with its share of what was paid.
-
-    Of the purchases that say they are one and the same, the earliest that can be used counts, and the others get
-    a reason under `REFUSED`; what has one already is none of them. Returns may come in parts, so all of them count.
-
-    Parameters
-    ----------
-    sales : ibis Table
-        One row a sale or return, with the columns `ONCE` (what only one purchase can bear: its order's id, or
-        missing), `TOTAL` (what was paid for its goods, or missing), `LINES` (an array of its products), `WHEN`,
-        `WHO` (the earliest of one moment is the first by this) and `BACK` (whether it is a return); where they
-        are there, also of `REFUSED` and `USABLE`.
-    worth : callable
-        From a product to what it would cost without the order's own discount.
-
-    Returns
-    -------
-    ibis Table
-        The same columns and `ITEM` (the product), `AMOUNT`, `DISCOUNT` and `REFUSED`. A sale that says no
-        products is one row.
-    """
-    sales = sales.mutate(**{SALE: ibis.row_number()})
-    known, usable = refusal(sales), usable_of(sales)
-    alone = (sales[BACK] | known.notnull()).ifelse(ibis.null("string"), sales[ONCE])
-    key = ibis.coalesce(alone, ibis.literal("segkit sale ") + sales[SALE].cast("string"))
-    lacking = unpriced(sales[TOTAL], sales[LINES], worth)
-    content = sales[LINES].cast("string")
-    order = [usable.desc(), lacking, sales[WHEN], sales[WHO], sales[TOTAL], content]
-    nth = ibis.row_number().over(ibis.window(group_by=key, order_by=order))
-    sales = sales.mutate(**{REFUSED: known.coalesce(_copy_reason(nth, usable & (lacking < 1), REPEATED))})
-    products = sales[REFUSED].isnull().ifelse(sales[LINES], ibis.null(sales[LINES].type()))
-    lines = sales.mutate(**{LINES: products}).unnest(LINES, offset=PLACE, keep_empty=True)
-    lines = lines.rename({ITEM: LINES})
-    lines = lines.mutate(**{PLACE: lines[PLACE].fill_null(0), WORTH: worth(lines[ITEM])})
-    return shared(lines)
+def price_times_quantity(item: str) -> str:
+    """Return what a product costs, in SQL; one of it where no quantity is said."""
+    price, quantity = as_number(f"{item}['price']"), as_number(f"{item}['quantity']")
+    return f"({price}) * coalesce({quantity}, 1.0)"
 
 
-def unpriced(total: ir.Column, lines: ir.Column, worth: Callable[[ir.Value], ir.Value]) -> ir.Column:
-    """Return the part of a sale's lines that would have no amount: 0 where its total is known, 1 if none has."""
-    without = lines.map(worth).filter(lambda amount: amount.isnull()).length()
-    part = without.cast("float64") / lines.length().nullif(0)
-    return total.notnull().ifelse(0.0, part.fill_null(1.0))
-
-
-def refusal(table: ir.Table) -> ir.Column:
-    """Return why a row was refused before, missing where it was not."""
-    return table[REFUSED] if REFUSED in table.columns else ibis.null("string")
-
-
-def usable_of(table: ir.Table) -> ir.Column:
-    """Say which rows have a customer and a time, as far as that is known."""
-    return table[USABLE] if USABLE in table.columns else ibis.literal(True)
-
-
-def _copy_reason(nth: ir.Column, usable: ir.Column, reason: str) -> ir.Column:
-    return ibis.cases(((nth > 0) & usable, reason), (nth > 0, UNUSABLE))
-
-
-def shared(lines: ir.Table) -> ir.Table:
-    """Share each sale's `TOTAL` among its lines by their `WORTH`, to the cent and with none lost.
-
-    Returns
-    -------
-    ibis Table
-        The same with `AMOUNT` and `DISCOUNT`: what the order's discount took off a line. Where no total is
-        known, or the lines come to it, each line is what it is worth. Lines are shared among in the order
-        of `PLACE`, those of a sale being those of one `SALE`.
-    """
-    here = ibis.window(group_by=SALE, order_by=PLACE)
-    whole = ibis.window(group_by=SALE, order_by=PLACE, preceding=None, following=None)
-    upto = ibis.window(group_by=SALE, order_by=PLACE, preceding=None, following=0)
-    worth = ibis.greatest(lines[WORTH].fill_null(0.0), 0.0)
-    told = lines.mutate(**{WHOLE: worth.sum().over(whole)})
-    told = told.mutate(
-        **{PART: (told[WHOLE] > 0).ifelse(ibis.greatest(told[WORTH].fill_null(0.0), 0.0), 1.0)}
-    )
-    told = told.mutate(**{UPTO: told[PART].sum().over(upto) / told[PART].sum().over(whole)})
-    cut = (told[TOTAL] * told[UPTO]).round(2)
-    told = told.mutate(
-        **{
-            PART: cut - cut.lag().over(here).fill_null(0.0),
-            UPTO: told[TOTAL] - cut.lag().over(here).fill_null(0.0),
-            "segkit last": told[PLACE] == told[PLACE].max().over(whole),
-        }
-    )
-    as_said = told[TOTAL].isnull() | ((told[TOTAL] - told[WHOLE]).abs() < SAME)
-    share = told["segkit last"].ifelse(told[UPTO], told[PART]).round(6)
-    told = told.mutate(**{AMOUNT: as_said.ifelse(told[WORTH], share)})
-    off = (told[WORTH] - told[AMOUNT]).round(6)
-    off = ibis.cases((off > 0, off), (off <= 0, 0.0))  # missing where the price is not known
-    return told.mutate(**{DISCOUNT: off}).drop(SALE, PLACE, WORTH, WHOLE, UPTO, PART, "segkit last")
-
-
-def only_product(lines: ir.Value) -> ir.Value:
-    """Return the product of an event that is about one; about several, none can stand for all."""
-    return (lines.length() == 1).ifelse(lines[0], ibis.null(lines.type().value_type))
-
-
-def alike(table: ir.Table, other: ir.Table) -> ir.Table:
-    """Return the rows of both, under the columns of either: missing where one has none."""
-    types = {**other.schema(), **table.schema()}
-
-    def wide(part: ir.Table) -> ir.Table:
-        kept = {n: _as(part[n], t) if n in part.columns else ibis.null(t) for n, t in types.items()}
-        return part.select(**kept)
-
-    return ibis.union(wide(table), wide(other))
-
-
-def _as(column: ir.Column, dtype: dt.DataType) -> ir.Column:
-    return column if column.type() == dtype else column.try_cast(dtype)
-
-
-def repeats_refused(
-    table: ir.Table,
-    key: ir.Column,
-    reason: str,
-    ahead: Callable[[ir.Table], list[ir.Value]],
+def with_sales(
+    rows: Rows,
+    kinds: Mapping[str, str],
     *,
-    usable: Callable[[ir.Table], ir.Column] | None = None,
-) -> ir.Table:
-    """Mark the copies of a row under `REFUSED`, whatever the order that they came in.
+    columns: Mapping[str, str],
+    products: str,
+    price: Callable[[str], str] = price_times_quantity,
+) -> Rows:
+    """Mark purchases and returns, and say of each what was sold.
 
     Parameters
     ----------
-    table : ibis Table
-        Rows that have a reason under `REFUSED` already are no copies.
-    key : ibis Column
-        What copies have in common. Rows without a key are no copies of each other.
-    reason : str
-    ahead : callable
-        From the rows that have copies to what the one that counts comes first by, among those that can be used.
-    usable : callable, optional
-        From those rows to whether one can be used, if more is needed than a customer and a time.
+    rows : Rows
+        With `KIND`.
+    kinds : dict of str to str
+        The export's words to segkit's kinds.
+    columns : dict of str to str
+        SQL of `ORDER`, `ORDER_KEY`, `TOTAL`, `TIME` and `CUSTOMER` for sales.
+    products : str
+        SQL of the list of products in a row.
+    price : callable
+        From the SQL of a product to that of its price without the discount of the order.
+
+    Returns
+    -------
+    Rows
+        The same with these columns, `IS_SALE`, `IS_RETURN`, `PRODUCTS` and `UNPRICED`, the part of a sale's
+        products that would have no amount: 0 where its total is known, 1 if none has one.
     """
-    table = table.mutate(**{ONCE: refusal(table).isnull().ifelse(filled(key), ibis.null("string"))})
-    counted = table.group_by(key=table[ONCE]).agg(n=table.count())
-    twice = counted.filter((counted.n > 1) & counted.key.notnull()).select("key")
-    again = table.semi_join(twice, table[ONCE] == twice.key)
-    fine = usable_of(again) if usable is None else usable_of(again) & usable(again)
-    content = ibis.struct({name: again[name] for name in again.columns if not name.startswith("segkit ")})
-    order = [fine.desc(), *ahead(again), content.cast("string")]
-    nth = ibis.row_number().over(ibis.window(group_by=again[ONCE], order_by=order))
-    again = again.mutate(**{REFUSED: _copy_reason(nth, fine, reason)})
-    once = table.anti_join(twice, table[ONCE] == twice.key)
-    return alike(once, again).drop(ONCE)
+    returns = [word for word, kind in kinds.items() if kind == "return"]
+    purchases = [word for word, kind in kinds.items() if kind == "purchase"]
+    marks = {IS_SALE: is_any(KIND, [*purchases, *returns]), IS_RETURN: is_any(KIND, returns)}
+    rows = rows.with_columns(marks)
+    sold = {name: f"CASE WHEN {IS_SALE} THEN {sql} END" for name, sql in columns.items()}
+    rows = rows.with_columns({**sold, PRODUCTS: products})
+    without = f"len(list_filter({PRODUCTS}, lambda item: ({price('item')}) IS NULL))"
+    part = f"coalesce(CAST({without} AS DOUBLE) / nullif(len({PRODUCTS}), 0), 1.0)"
+    unpriced = f"CASE WHEN {IS_SALE} THEN CASE WHEN {TOTAL} IS NULL THEN {part} ELSE 0.0 END END"
+    return rows.with_columns({UNPRICED: unpriced})
+
+
+def sales_as_lines(rows: Rows, item: dt.DataType, price: Callable[[str], str] = price_times_quantity) -> Rows:
+    """Turn sales into order lines; other events stay as they are, with their product under `ITEM` if it is one.
+
+    Of purchases with one `ORDER_KEY`, the earliest that can be used counts, and the others get a reason under
+    `REFUSED`. Returns may come in parts, so all of them count.
+
+    Parameters
+    ----------
+    rows : Rows
+        As `with_sales` returns them.
+    item : ibis type
+        The type of a product.
+    price : callable
+        As in `with_sales`.
+
+    Returns
+    -------
+    Rows
+        With `ITEM`, `AMOUNT`, `DISCOUNT` and `REFUSED`. A sale that says no products is one row.
+    """
+    others = rows.where(f"NOT {IS_SALE}")
+    # Of several products, none can stand for all.
+    others = others.with_columns(
+        {ITEM: f"CASE WHEN len({PRODUCTS}) = 1 THEN {PRODUCTS}[1] END"}, {ITEM: item}
+    )
+    sales = rows.where(IS_SALE).with_columns({SALE: "row_number() OVER ()"})
+    key = f"CASE WHEN NOT {IS_RETURN} AND {refusal(rows)} IS NULL THEN {ORDER_KEY} END"
+    key = f"coalesce({key}, 'segkit sale ' || {SALE})"
+    order = [f"NOT ({HAS_ESSENTIALS})", UNPRICED, TIME, CUSTOMER, TOTAL, f"CAST({PRODUCTS} AS VARCHAR)"]
+    sales = sales.with_columns({NTH: f"row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(order)})"})
+    copy = reason_of_copy(NTH, f"{HAS_ESSENTIALS} AND {UNPRICED} < 1", REPEATED)
+    sales = sales.with_columns({REFUSED: coalesced(refusal(rows), copy)})
+    listed = f"CASE WHEN {REFUSED} IS NULL AND len({PRODUCTS}) > 0 THEN {PRODUCTS} ELSE [NULL] END"
+    lines = {ITEM: f"unnest({listed})", LINE_NUMBER: f"unnest(range(len({listed})))"}
+    sales = sales.with_columns(lines, {ITEM: item})
+    sales = shared(sales.with_columns({LIST_PRICE: price(ITEM)}))
+    no_amount = f"CASE WHEN {IS_RETURN} AND {AMOUNT} IS NULL THEN {quoted(NO_AMOUNT)} END"
+    return sales.with_columns({REFUSED: coalesced(REFUSED, no_amount)}).with_rows_of(others)
+
+
+def shared(lines: Rows) -> Rows:
+    """Share the `TOTAL` of each `SALE` among its lines by their `LIST_PRICE`, to the cent and with none lost.
+
+    Returns
+    -------
+    Rows
+        The same with `AMOUNT` and `DISCOUNT`, what the order's discount took off a line. Where no total is known,
+        or the list prices add up to it, each line costs its list price. The rounding is settled in the order of
+        `LINE_NUMBER`.
+    """
+    of_sale = f"OVER (PARTITION BY {SALE} ORDER BY {LINE_NUMBER} ROWS BETWEEN UNBOUNDED PRECEDING AND"
+    whole, so_far = f"{of_sale} UNBOUNDED FOLLOWING)", f"{of_sale} CURRENT ROW)"
+    before = f"OVER (PARTITION BY {SALE} ORDER BY {LINE_NUMBER})"
+    price = f"greatest(coalesce({LIST_PRICE}, 0.0), 0.0)"
+    lines = lines.with_columns({WHOLE: f"sum({price}) {whole}"})
+    lines = lines.with_columns({SHARE: f"CASE WHEN {WHOLE} > 0 THEN {price} ELSE 1.0 END"})
+    lines = lines.with_columns({CUMULATIVE: f"sum({SHARE}) {so_far} / sum({SHARE}) {whole}"})
+    lines = lines.with_columns({PAID: f"round({TOTAL} * {CUMULATIVE}, 2)"})
+    earlier = f"coalesce(lag({PAID}) {before}, 0.0)"
+    # The last line takes what rounding left.
+    is_last = f"lead(true) {before} IS NULL"
+    lines = lines.with_columns({SHARE: f"CASE WHEN {is_last} THEN {TOTAL} ELSE {PAID} END - {earlier}"})
+    as_listed = f"{TOTAL} IS NULL OR abs({TOTAL} - {WHOLE}) < {SAME}"
+    lines = lines.with_columns(
+        {AMOUNT: f"CASE WHEN {as_listed} THEN {LIST_PRICE} ELSE round({SHARE}, 6) END"}
+    )
+    off = f"round({LIST_PRICE} - {AMOUNT}, 6)"  # missing where the price is not known
+    return lines.with_columns({DISCOUNT: f"CASE WHEN {off} > 0 THEN {off} WHEN {off} <= 0 THEN 0.0 END"})
+
+
+def no_products(item: dt.DataType) -> Callable[[Rows], Value]:
+    """Return a list of products that is missing, for exports that have none."""
+    products = dt.Array(item)
+    return lambda rows: Value(f"CAST(NULL AS {type_name(products)})", products)
+
+
+def order_or(own: str) -> str:
+    """Return the id of the order, else one made of these words for lines that have an amount, in SQL."""
+    return f"CASE WHEN {AMOUNT} IS NULL THEN {ORDER} ELSE coalesce({ORDER}, {own}) END"

@@ -1,4 +1,4 @@
-"""What a preset says of an export: its columns, its words for kinds, how its times are written."""
+"""Describe the export of a tool: its columns, its words for kinds, how its times are written."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
+    from segkit.collect.presets.rows import Rows
 
 TEXT = "string"
-"""A leaf of nested data: all are read as text, and become numbers and times at the door like any other column."""
+"""The type of all values within nested columns; they become numbers and times when events are read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Preset:
-    """How one tool's export becomes events.
+    """How the export of one tool becomes events.
 
     Where a column is named, ``"context.page.url"`` is the field `url` of the field `page` of the column
-    `context`, be it a structure or JSON. Several names are several shapes of one export: the first that holds
-    something in a row is taken. A function from the opened table to a column stands where a name is not enough.
+    `context`, be it a structure or JSON. Of several names, the first that holds something in a row is taken. Where
+    a name is not enough, a function makes the column from the `Rows`.
 
     Attributes
     ----------
     name, title : str
-        What it is asked for by, and what it reads.
+        The argument of `read_events(…, preset=…)`, and the name of the export.
     file : str
         The file that it reads: its format, and what a row is.
     counts : str
@@ -40,12 +40,12 @@ class Preset:
     formats : tuple of str
         How times are written, as in `read_events`; empty for ISO 8601. Times without a zone are UTC.
     needs : tuple of (str, tuple of str)
-        What the file must have for the sake of a standard column: one of these columns of the export. What
-        `columns` names for `customer_id`, `timestamp` and `kind` is needed without being said.
+        For a standard column, columns of the export of which the file must have one. Those that `columns` names
+        for `customer_id`, `timestamp` and `kind` need no mention.
     nested : dict of str to shape
         Columns that hold structures or JSON: a dict is an object, a list of one shape is an array of it.
-    lines : callable or None
-        From the table and the words for kinds to the table that is read in its stead, of other rows.
+    reshape : callable or None
+        Makes rows that are events from the rows of the export and the words for kinds.
     currency : column or None
         The currency of a row's amount.
     header : tuple of str
@@ -63,14 +63,14 @@ class Preset:
     formats: tuple[str, ...] = ()
     needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     nested: Mapping[str, Any] = field(default_factory=dict)
-    lines: Callable[[ir.Table, Mapping[str, str]], ir.Table] | None = None
+    reshape: Callable[[Rows, Mapping[str, str]], Rows] | None = None
     currency: Any = None
     header: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class AttributePreset:
-    """Who the customers are, as one tool exports them.
+    """How the export of one tool describes customers.
 
     Attributes
     ----------
@@ -78,9 +78,9 @@ class AttributePreset:
     cites : tuple of str
         As in `Preset`.
     customer_id : tuple of str
-        The export's columns that may hold it, the first that is there counts.
+        Columns of the export that may hold it; the first that the file has is read.
     demographic, geographic, psychographic : dict of str to tuple of str
-        For each basis: what an attribute is called, and the export's columns that may hold it.
+        For each basis: the names of attributes, and the columns of the export that may hold them.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""An export under a preset: its columns found, its rows reshaped, what is no event set aside."""
+"""Read an export by a preset: find its columns, reshape its rows, set aside what is no event."""
 
 from __future__ import annotations
 
@@ -9,45 +9,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import pandas as pd
 
-from segkit.collect.presets.columns import as_json, at, dtype_of, filled, found, is_any, value
-from segkit.collect.presets.headerless import is_headless, open_headless
-from segkit.collect.presets.order_lines import REFUSED, USABLE
+from segkit.collect.presets.headerless import is_headerless, open_headerless
+from segkit.collect.presets.helper_columns import HAS_ESSENTIALS, REFUSED
 from segkit.collect.presets.preset import Preset
+from segkit.collect.presets.rows import Rows, Value, as_json
+from segkit.collect.presets.sql import (
+    NO_TEXT,
+    as_text,
+    coalesced,
+    is_any,
+    is_id,
+    is_moment,
+    type_name,
+    type_of_shape,
+)
 from segkit.collect.row_reader import how_to_mend
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
-from segkit.collect.timestamps import Times
-from segkit.collect.values import LONGEST_ID, read_id
-from segkit.core.engine.connection import engine, materialise, table_of
+from segkit.core.engine.connection import (
+    engine,
+    gc_paused,
+    own_table,
+    run,
+    table_of,
+    unique_name,
+)
+from segkit.core.engine.interrupts import run_interruptibly
 from segkit.core.messages import did_you_mean, listed, warn_of_kinds
-from segkit.core.moments import EARLIEST, LATEST
 from segkit.core.schema import STANDARD
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-CURRENCY = "segkit currency"
-UNREAD = "segkit unread"
-SAID, MOMENT = "segkit said", "segkit moment"
+CURRENCY = "segkit_currency"
+UNREAD = "segkit_unread"
 OFFERED = (*STANDARD, "price")
 
 
 @dataclass(frozen=True, eq=False)
 class Export:
-    """An export as the door wants it.
+    """An export whose rows are events under standard names.
 
     Attributes
     ----------
     source : Source
-        Its rows under standard names, a copy of our own.
+        The rows under standard names, a copy in the engine.
     kind : str or None
         The kind of all rows; None where the column `kind` says it.
     kinds : dict of str to str
         New words for the kinds in that column.
     formats : tuple of str
-        How its times are written.
+        How its times are written, as in `read_events`.
     refused : DataFrame
         Rows that are no events: columns `reason`, `count`, `example`.
     """
@@ -63,7 +78,7 @@ def open_export(source: Any, preset: Preset, *, table: str | None = None) -> Sou
     """Open an export, also one whose files have no header line; `table` is that of `open_source`."""
     if table is not None:
         return open_source(source, table=table)
-    return open_headless(source, preset) if is_headless(source, preset) else open_source(source)
+    return open_headerless(source, preset) if is_headerless(source, preset) else open_source(source)
 
 
 def read_export(
@@ -95,56 +110,64 @@ def read_export(
     ValueError
         If the export lacks a column that it needs, or every row is refused.
     """
-    table = _ours(opened)
-    wanted = _wanted(preset, columns, kind, kind_column)
-    _check_named(opened, table, preset, columns, kind_column)
-    _check_needed(opened, table, preset, columns, kind is not None or kind_column is not None)
+    source = _embedded(opened)
+    types = dict(source.schema().items())
+    rows = Rows(types, frozenset(types), _wanted(preset, columns, kind, kind_column))
+    _check_named(opened, rows, preset, columns, kind_column)
+    _check_needed(opened, rows, preset, columns, kind is not None or kind_column is not None)
+    rows = _typed(rows, preset, {**columns, "kind": kind_column}, opened.name)
     words = {**preset.kinds, **(kinds or {})}
-    inner, wanted = _named_within(table, wanted, {**columns, "kind": kind_column})
-    rows = _nested(table.mutate(**inner), preset, opened.name)
     if "timestamp" not in columns:
         formats = formats or preset.formats
-    if preset.lines is not None:
-        rows = _with_usable(rows, preset, wanted, formats, opened.name)
-        rows = preset.lines(rows, {word: kind_ for word, kind_ in words.items() if isinstance(word, str)})
-    read = {name: value(rows, spec) for name, spec in wanted.items()}
-    read = {name: column for name, column in read.items() if column is not None}
-    reasons = [rows[name] for name in (UNREAD, REFUSED) if name in rows.columns]
-    aside = ibis.coalesce(*reasons) if reasons else ibis.null("string")
-    paid = value(rows, preset.currency) if preset.currency is not None else None
-    more = {} if paid is None else {CURRENCY: filled(paid).lower()}
-    every = materialise(rows.select(**read, **more, **{REFUSED: aside}))
-    refused = _refused(every, read)
-    good = every.filter(every[REFUSED].isnull())
-    if len(refused) and not int(good.count().to_pandas()):
-        why = "; ".join(
-            f"{n:,} × {reason}" for reason, n in zip(refused["reason"], refused["count"], strict=True)
-        )
-        mends = map(how_to_mend, refused["reason"], refused["example"])
-        hint = next(
-            (more for more in mends if more), f"Check that the file is what the preset reads: {preset.file}"
-        )
-        raise ValueError(f"No row of {opened.name} is an event under preset {preset.name!r}: {why}. {hint}")
-    _warn_of_currencies(good, opened.name)
+    if preset.reshape is not None:
+        rows = _with_essentials(rows, preset, formats)
+        rows = preset.reshape(rows, {word: new for word, new in words.items() if isinstance(word, str)})
+    read = {name: value for name, spec in rows.standard.items() if (value := rows.value(spec)) is not None}
+    table = _materialised(
+        source, rows, preset, {name: value.sql for name, value in read.items()}, opened.name
+    )
     every_kind = kind if kind is not None or "kind" in read else preset.kind
+    seen = str(every_kind) if every_kind is not None else _different(table, "kind") if "kind" in read else []
+    refused = _refused(table, read)
+    if len(refused):
+        _check_some_left(table, refused, preset, opened.name)
+    if "amount" in read:
+        _warn_of_currencies(table, opened.name)
     if kinds:
         known = preset.kinds if kind_column is None else ()
-        warn_of_kinds(
-            kinds, str(every_kind) if every_kind is not None else _words(every), opened.name, known, frames=3
-        )
+        warn_of_kinds(kinds, seen, opened.name, known, frames=3)
+    good = table.filter(table[REFUSED].isnull()) if len(refused) else table
     ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
     return Export(ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused)
 
 
-def _words(every: ir.Table) -> list[str]:
-    """Return the different words for kinds, those of rows that are set aside included."""
-    if "kind" not in every.columns:
-        return []
-    return every.select(word=every.kind.cast("string")).distinct().to_pandas()["word"].dropna().to_list()
+def _materialised(
+    source: ir.Table, rows: Rows, preset: Preset, columns: dict[str, str], name: str
+) -> ir.Table:
+    """Compute these columns of all rows, why a row is refused, and the currency of its amount."""
+    reasons = [reason for reason in (UNREAD, REFUSED) if reason in rows.types]
+    refused = coalesced(*reasons) if reasons else NO_TEXT
+    paid_in = None if preset.currency is None else rows.value(preset.currency)
+    currency = NO_TEXT if paid_in is None else f"lower({as_text(paid_in.sql)})"
+    backend = engine()
+    with gc_paused():
+        backend._run_pre_execute_hooks(source)
+        query = rows.query(backend.compile(source), {**columns, REFUSED: refused, CURRENCY: currency})
+    table = unique_name("export")
+    run_interruptibly(backend.con, lambda: run(f"CREATE TEMP TABLE {table} AS {query}"), f"Reading {name}")
+    return own_table(table)
 
 
-def _ours(opened: Source) -> ir.Table:
-    """Return the table in our own engine: presets take structures and JSON apart as DuckDB does."""
+def _different(table: ir.Table, column: str) -> list[str]:
+    """Return the different values of a column as text, those of rows that are set aside included."""
+    rows = run(
+        f"SELECT DISTINCT CAST({column} AS VARCHAR) FROM {table.get_name()} WHERE {column} IS NOT NULL"
+    )
+    return [word for (word,) in rows]
+
+
+def _embedded(opened: Source) -> ir.Table:
+    """Return the table in the embedded engine: presets take structures and JSON apart as DuckDB does."""
     if ibis.get_backend(opened.table) is engine():
         return opened.table
     return table_of(opened.table.to_pyarrow())
@@ -165,7 +188,7 @@ def _wanted(
 
 
 def _check_named(
-    opened: Source, table: ir.Table, preset: Preset, columns: Mapping[str, str], kind_column: str | None
+    opened: Source, rows: Rows, preset: Preset, columns: Mapping[str, str], kind_column: str | None
 ) -> None:
     named = dict(columns) if kind_column is None else {**columns, "kind": kind_column}
     for standard, column in named.items():
@@ -174,119 +197,127 @@ def _check_named(
                 f"read_events has no column {standard!r}.{did_you_mean(standard, OFFERED)} "
                 f"The standard columns are {', '.join(c for c in OFFERED if c != 'kind')}."
             )
-        if at(table, column) is None:
+        if rows.at(column) is None:
             raise ValueError(
-                f"{opened.name} has no column {column!r}.{did_you_mean(str(column), table.columns)} Its columns are "
-                f"{listed(table.columns)}. Say which one holds {standard}, or leave that to preset={preset.name!r}."
+                f"{opened.name} has no column {column!r}.{did_you_mean(str(column), rows.types)} Its columns are "
+                f"{listed(rows.types)}. Say which one holds {standard}, or leave that to preset={preset.name!r}."
             )
 
 
 def _check_needed(
-    opened: Source, table: ir.Table, preset: Preset, columns: Mapping[str, str], kind: bool
+    opened: Source, rows: Rows, preset: Preset, columns: Mapping[str, str], has_kind: bool
 ) -> None:
     """Refuse a file that lacks what the preset cannot do without, unless the caller names it."""
     for standard, names in (*_plain_needs(preset), *preset.needs):
-        said = kind if standard == "kind" else standard in columns
-        if said or any(found(table, n) or found(table, n.partition(".")[0]) for n in names):
+        is_named = has_kind if standard == "kind" else standard in columns
+        if is_named or any(rows.found(n) or rows.found(n.partition(".")[0]) for n in names):
             continue
         mend = f'read_events(…, preset="{preset.name}", {standard}="…")'
         raise ValueError(
             f"{opened.name} has no column {' or '.join(map(repr, names))}, by which preset {preset.name!r} knows the "
             f"{standard}."
-            f"{did_you_mean(names[0], table.columns)} Its columns are {listed(table.columns)}. The preset reads "
+            f"{did_you_mean(names[0], rows.types)} Its columns are {listed(rows.types)}. The preset reads "
             f"{preset.file} If yours has it under another name, say so: {mend}."
         )
 
 
 def _plain_needs(preset: Preset) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What the columns of a preset need by their own names; those made by its `lines` need nothing here."""
+    """Return the columns that a preset names for customer, time and kind; what it makes itself needs no column."""
     for standard in ("customer_id", "timestamp", "kind"):
         spec = preset.columns.get(standard, ())
         names = spec if isinstance(spec, tuple) else (spec,)
-        if names and all(isinstance(name, str) and not name.startswith("segkit ") for name in names):
+        if names and all(isinstance(name, str) and not name.startswith("segkit_") for name in names):
             yield standard, names
 
 
-def _named_within(
-    table: ir.Table, wanted: Mapping[str, Any], named: Mapping[str, str | None]
-) -> tuple[dict[str, ir.Column], dict[str, Any]]:
-    """Keep what the caller named within a nested column: the preset's type of that column may leave it out."""
-    inner = {name: path for name, path in named.items() if path is not None and found(table, path) is None}
-    columns = {f"segkit own {name}": at(table, path) for name, path in inner.items()}
-    return columns, {name: f"segkit own {name}" if name in inner else spec for name, spec in wanted.items()}
+def _typed(rows: Rows, preset: Preset, named: Mapping[str, str | None], name: str) -> Rows:
+    """Give nested columns the types that the preset says; text that is no such JSON is a reason to refuse.
 
-
-def _nested(table: ir.Table, preset: Preset, name: str) -> ir.Table:
-    """Give nested columns the type that the preset says; a text that is no such JSON is a reason to refuse."""
-    typed, unread = {}, []
+    Fields of nested columns that the caller named are kept beside them: the preset's types may leave them out.
+    """
+    inner = {f"segkit_own_{k}": path for k, path in named.items() if path and rows.found(path) is None}
+    own = {column: rows.at(path) for column, path in inner.items()}
+    columns = {column: value for column, value in own.items() if value is not None}
+    unread = []
     for column, shape in preset.nested.items():
-        own = found(table, column)
-        if own is None:
+        raw, found = rows.at(column), rows.found(column)
+        if raw is None or found is None:
             continue
-        raw, dtype = table[own], dtype_of(shape)
-        if raw.type().is_unknown() or raw.type().is_null():  # a Parquet column that is nothing but missing
-            raw = raw.cast("string")
-        if raw.type().is_string() or raw.type().is_json():
-            read = as_json(raw).try_cast(dtype)
-            said = ~is_any(
-                raw.cast("string").strip(), ["", "null"]
-            )  # JSON's null says nothing, and says it well
-            unread.append((raw.notnull() & read.isnull() & said, column))
-        elif raw.type().is_nested():
-            read = raw.try_cast(dtype)
+        dtype = type_of_shape(shape)
+        if raw.type.is_string() or raw.type.is_json():
+            read = f"TRY_CAST({as_json(raw)} AS {type_name(dtype)})"
+            # JSON's null says that there is nothing, and is readable.
+            is_blank = is_any(f"trim(CAST({raw.sql} AS VARCHAR))", ["", "null"])
+            failed = f"{raw.sql} IS NOT NULL AND {read} IS NULL AND NOT {is_blank}"
+            unread.append(f"WHEN {failed} THEN '{column} not readable as JSON'")
+        elif raw.type.is_nested():
+            read = f"TRY_CAST({raw.sql} AS {type_name(dtype)})"
         else:
             raise ValueError(
-                f"The column {own!r} of {name} holds {raw.type()}. Preset {preset.name!r} expects JSON or a "
+                f"The column {found!r} of {name} holds {raw.type}. Preset {preset.name!r} expects JSON or a "
                 "structure there; leave the preset out and name the columns."
             )
-        typed[own] = read
-    if not typed:
-        return table
+        columns[found] = Value(read, dtype)
+    if not columns:
+        return rows
+    sql = {column: value.sql for column, value in columns.items()}
     if unread:
-        cases = [(no.fill_null(False), f"{column} not readable as JSON") for no, column in unread]
-        typed[UNREAD] = ibis.cases(*cases)
-    return table.mutate(**typed)
+        sql[UNREAD] = f"CASE {' '.join(unread)} END"
+    rows = rows.with_columns(sql, {column: value.type for column, value in columns.items()})
+    kept = {column.removeprefix("segkit_own_"): column for column in inner}
+    return dataclasses.replace(rows, standard={**rows.standard, **kept})
 
 
-def _with_usable(
-    rows: ir.Table, preset: Preset, wanted: Mapping[str, Any], formats: tuple[str, ...], name: str
-) -> ir.Table:
-    """Say under `USABLE` which rows have a customer and a time that the door takes: of copies, such a one counts."""
-    who, when = value(rows, wanted["customer_id"]), value(rows, wanted["timestamp"])
-    if when is None:  # it is made by the preset's `lines`, of what it needs
-        when = value(
-            rows, tuple(n for standard, names in preset.needs if standard == "timestamp" for n in names)
-        )
-    usable = ibis.literal(False) if who is None else read_id(who).length() <= LONGEST_ID
-    if UNREAD in rows.columns:
-        usable = usable & rows[UNREAD].isnull()
-    if when is None or when.type().is_nested():
-        return rows.mutate(**{USABLE: usable.fill_null(False)})
-    times = Times(f"The timestamp column 'timestamp' of {name}", formats, "UTC", "duckdb")
-    read = times.read(rows.mutate(**{USABLE: usable, SAID: when}), SAID, MOMENT)
-    inside = (read[MOMENT] >= EARLIEST) & (read[MOMENT] < LATEST)
-    return read.mutate(**{USABLE: (read[USABLE] & inside).fill_null(False)}).drop(SAID, MOMENT)
+def _with_essentials(rows: Rows, preset: Preset, formats: tuple[str, ...]) -> Rows:
+    """Say which rows have a customer and a time that can be read: of copies, one of those counts."""
+    customer, time = rows.value(rows.standard["customer_id"]), rows.value(rows.standard["timestamp"])
+    if time is None:  # the preset makes it of what it needs
+        needed = (names for standard, names in preset.needs if standard == "timestamp")
+        time = rows.value(tuple(name for names in needed for name in names))
+    checks = ["false" if customer is None else is_id(customer.sql, customer.type)]
+    if UNREAD in rows.types:
+        checks.append(f"{UNREAD} IS NULL")
+    if time is not None and not time.type.is_nested():
+        checks.append(is_moment(time.sql, time.type, formats))
+    return rows.with_columns({HAS_ESSENTIALS: " AND ".join(checks)}, {HAS_ESSENTIALS: dt.boolean})
 
 
-def _refused(every: ir.Table, read: Mapping[str, Any]) -> pd.DataFrame:
+def _refused(table: ir.Table, read: Mapping[str, Value]) -> pd.DataFrame:
+    """Count the rows that are refused, with an example of each reason."""
     shown = next(name for name in ("order_id", "timestamp", "customer_id") if name in read)
-    example = ibis.literal(f"{shown}=") + every[shown].cast("string").fill_null("missing").substr(0, 60)
-    aside = every.mutate(example=example).filter(every[REFUSED].notnull())
-    counts = aside.group_by(reason=aside[REFUSED]).agg(count=aside.count(), example=aside.example.min())
-    refused = counts.to_pandas().sort_values(["count", "reason"], ascending=[False, True], ignore_index=True)
+    example = f"'{shown}=' || substring(coalesce(CAST({shown} AS VARCHAR), 'missing'), 1, 60)"
+    counts = run(
+        f"SELECT {REFUSED}, count(*), min({example}) FROM {table.get_name()} WHERE {REFUSED} IS NOT NULL "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    refused = pd.DataFrame(counts, columns=["reason", "count", "example"])
     return refused.astype({"reason": "str", "count": "int64", "example": "str"})
 
 
-def _warn_of_currencies(good: ir.Table, name: str) -> None:
-    """Say that amounts of several currencies would be added up as if they were one."""
-    if CURRENCY not in good.columns or "amount" not in good.columns:
+def _check_some_left(table: ir.Table, refused: pd.DataFrame, preset: Preset, name: str) -> None:
+    if run(f"SELECT 1 FROM {table.get_name()} WHERE {REFUSED} IS NULL LIMIT 1"):
         return
-    paid = good.filter(good.amount.notnull() & good[CURRENCY].notnull())
-    seen = paid.group_by(currency=paid[CURRENCY]).agg(n=paid.count()).order_by(ibis.desc("n"), "currency")
-    currencies = seen.to_pandas()["currency"].tolist()
-    if len(currencies) > 1:
+    why = "; ".join(
+        f"{n:,} × {reason}" for reason, n in zip(refused["reason"], refused["count"], strict=True)
+    )
+    mends = map(how_to_mend, refused["reason"], refused["example"])
+    other = f"Check that the file is what the preset reads: {preset.file}"
+    raise ValueError(
+        f"No row of {name} is an event under preset {preset.name!r}: {why}. "
+        f"{next((mend for mend in mends if mend), other)}"
+    )
+
+
+def _warn_of_currencies(table: ir.Table, name: str) -> None:
+    """Warn where amounts of several currencies would be added up as if they were one."""
+    counts = run(
+        f"SELECT {CURRENCY} FROM {table.get_name()} WHERE {REFUSED} IS NULL AND amount IS NOT NULL "
+        f"AND {CURRENCY} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+    )
+    if len(counts) > 1:
+        currencies = listed((currency for (currency,) in counts), 5)
         warnings.warn(
-            f"{name} holds amounts in {len(currencies)} currencies ({listed(currencies, 5)}), and they are kept as "
-            "they are: sums would mix them. Read one currency at a time, or convert the amounts first.",
+            f"{name} holds amounts in {len(counts)} currencies ({currencies}), and they are kept as they are: sums "
+            "would mix them. Read one currency at a time, or convert the amounts first.",
             stacklevel=5,
         )

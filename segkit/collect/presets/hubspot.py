@@ -1,4 +1,4 @@
-"""Who the customers are: HubSpot's contacts."""
+"""HubSpot: contacts."""
 
 from __future__ import annotations
 

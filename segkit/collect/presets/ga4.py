@@ -1,0 +1,140 @@
+"""Google Analytics 4: the event export to BigQuery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import ibis.expr.datatypes as dt
+
+from segkit.collect.presets.helper_columns import (
+    AMOUNT,
+    CUSTOMER,
+    DISCOUNT,
+    ITEM,
+    KIND,
+    ORDER,
+    ORDER_KEY,
+    TIME,
+    TOTAL,
+)
+from segkit.collect.presets.order_lines import (
+    no_products,
+    order_or,
+    price_times_quantity,
+    sales_as_lines,
+    with_sales,
+)
+from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.rows import Rows, Value
+from segkit.collect.presets.sql import as_number, coalesced, fields, is_any, type_of_shape
+
+NO_ID = ("(not set)", "undefined", "null")
+
+
+def _parameter(key: str) -> Callable[[Rows], Value | None]:
+    """Return an event parameter, whichever type it was sent as."""
+
+    def column(rows: Rows) -> Value | None:
+        parameters = rows.at("event_params")
+        if parameters is None:
+            return None
+        sent = f"list_filter({parameters.sql}, lambda pair: pair['key'] = '{key}')[1]['value']"
+        types = ("string", "int", "double", "float")
+        return Value(coalesced(*(f"{sent}['{kind}_value']" for kind in types)), dt.string)
+
+    return column
+
+
+def _seconds(rows: Rows) -> Value | None:
+    milliseconds = _parameter("engagement_time_msec")(rows)
+    return None if milliseconds is None else Value(f"({as_number(milliseconds.sql)}) / 1000", dt.float64)
+
+
+def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
+    rows = rows.with_columns({KIND: rows.text("event_name")})
+    id_said = rows.text("ecommerce.transaction_id", _parameter("transaction_id"))
+    order = f"CASE WHEN NOT {is_any(id_said, NO_ID)} THEN {id_said} END"
+    refunded = rows.number("ecommerce.refund_value", _parameter("value"))
+    paid = rows.number("ecommerce.purchase_revenue", _parameter("value"))
+    sale = {
+        ORDER: order,
+        ORDER_KEY: order,
+        TOTAL: f"CASE WHEN {KIND} = 'refund' THEN {refunded} ELSE {paid} END",
+        TIME: rows.text("event_timestamp"),
+        CUSTOMER: rows.text(*CUSTOMER_IDS),
+    }
+    item = type_of_shape(PRODUCT)
+    products = rows.first("items", no_products(item)).sql
+    lines = sales_as_lines(
+        with_sales(rows, kinds, columns=sale, products=products, price=_price), item, _price
+    )
+    # Without an id, the lines of one sale are those of one customer and moment.
+    own = f"'ga4 ' || {rows.text(*CUSTOMER_IDS)} || ' ' || {rows.text('event_timestamp')}"
+    return lines.with_columns({ORDER: order_or(own)})
+
+
+def _price(item: str) -> str:
+    """Return price × quantity, else what GA4 multiplied itself."""
+    own = (as_number(f"{item}['{name}']") for name in ("item_revenue", "item_refund"))
+    return coalesced(price_times_quantity(item), *own)
+
+
+CUSTOMER_IDS = ("user_id", "user_pseudo_id")
+PRODUCT = fields("item_id item_name item_brand item_category price quantity item_revenue item_refund coupon")
+GA4 = Preset(
+    name="ga4",
+    title="Google Analytics 4, event export to BigQuery",
+    file="the tables events_YYYYMMDD as JSON lines or Parquet, one event a row.",
+    counts=(
+        "A purchase or refund is one row for each of its items, sharing ecommerce.purchase_revenue (refund_value), "
+        "else the value parameter, in proportion to price × quantity. A purchase whose transaction_id came before "
+        "is refused, and so is a refund that says no amount, which is how GA4 takes a whole order back. Shipping "
+        "and tax count only where your tags put them into the revenue. in_app_purchase keeps its name and counts as "
+        'no sale; kinds={"in_app_purchase": "purchase"} counts it by its value parameter, as that was sent.'
+    ),
+    cites=(
+        "https://developers.google.com/analytics/bigquery/event-schema",
+        "https://support.google.com/firebase/answer/7029846",
+        "https://taggingdocs.com/ga4/bigquery/schema-reference",
+        "https://github.com/Velir/dbt-ga4 macros/base_select.sql",
+    ),
+    columns={
+        "customer_id": CUSTOMER_IDS,
+        "timestamp": "event_timestamp",
+        "kind": "event_name",
+        "order_id": ORDER,
+        "product_id": (f"{ITEM}.item_id", f"{ITEM}.item_name"),
+        "category": f"{ITEM}.item_category",
+        "brand": f"{ITEM}.item_brand",
+        "quantity": f"{ITEM}.quantity",
+        "amount": AMOUNT,
+        "discount": DISCOUNT,
+        "channel": (_parameter("medium"), "traffic_source.medium"),
+        "campaign": (_parameter("campaign"), "traffic_source.name"),
+        "page": _parameter("page_location"),
+        "duration": _seconds,
+        "place": "geo.country",
+        "device": "device.category",
+    },
+    kinds={
+        "page_view": "page_view",
+        "screen_view": "page_view",
+        "search": "search",
+        "view_search_results": "search",
+        "add_to_cart": "cart_add",
+        "session_start": "visit",
+        "purchase": "purchase",
+        "refund": "return",
+    },
+    formats=("epoch_us",),
+    nested={
+        "event_params": [{"key": TEXT, "value": fields("string_value int_value float_value double_value")}],
+        "device": fields("category"),
+        "geo": fields("country region"),
+        "traffic_source": fields("name medium source"),
+        "ecommerce": fields("transaction_id purchase_revenue refund_value"),
+        "items": [PRODUCT],
+    },
+    reshape=_reshape,
+    currency=_parameter("currency"),
+)

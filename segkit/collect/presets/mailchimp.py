@@ -1,0 +1,55 @@
+"""Mailchimp: the e-mail activity of the recipients of a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segkit.collect.presets.helper_columns import REFUSED
+from segkit.collect.presets.preset import Preset
+from segkit.collect.presets.rows import Rows, lowered
+from segkit.collect.presets.sql import fields, type_of_shape
+
+ACTIVITY = "segkit_activity"
+ACTIVITY_SHAPE = fields("action timestamp url")
+NO_ACTIVITY = "no activity: sent the e-mail, did nothing with a time"
+
+
+def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
+    """Turn the list of a recipient's activities into rows; where it is empty, nothing has a time."""
+    activities, activity = rows.at("activity"), {ACTIVITY: type_of_shape(ACTIVITY_SHAPE)}
+    if activities is None:
+        own = ", ".join(f"{name} := {rows.text(name)}" for name in ACTIVITY_SHAPE)
+        return rows.with_columns({ACTIVITY: f"struct_pack({own})"}, activity)
+    each = f"unnest(CASE WHEN len({activities.sql}) > 0 THEN {activities.sql} ELSE [NULL] END)"
+    rows = rows.with_columns({ACTIVITY: each}, activity)
+    return rows.with_columns({REFUSED: f"CASE WHEN {ACTIVITY} IS NULL THEN '{NO_ACTIVITY}' END"})
+
+
+MAILCHIMP = Preset(
+    name="mailchimp",
+    title="Mailchimp: e-mail activity of a campaign's recipients",
+    file=(
+        "the Marketing API's report email-activity as JSON lines or Parquet: one recipient a row with the list "
+        "`activity`, or, as Airbyte writes it, one activity a row."
+    ),
+    counts=(
+        "Each activity is one event. Recipients without any are refused and counted: the report says that they were "
+        "sent the e-mail, but not when."
+    ),
+    cites=("https://github.com/airbytehq/airbyte source-mailchimp schemas/email_activity.json",),
+    columns={
+        "customer_id": lowered("email_address", "email_id"),
+        "timestamp": f"{ACTIVITY}.timestamp",
+        "kind": f"{ACTIVITY}.action",
+        "campaign": "campaign_id",
+        "page": f"{ACTIVITY}.url",
+    },
+    kinds={"open": "email_open", "click": "email_click", "bounce": "email_bounce"},
+    needs=(
+        ("customer_id", ("email_address", "email_id")),
+        ("kind", ("activity", "action")),
+        ("timestamp", ("activity", "timestamp")),
+    ),
+    nested={"activity": [ACTIVITY_SHAPE]},
+    reshape=_reshape,
+)

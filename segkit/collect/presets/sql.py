@@ -1,0 +1,111 @@
+"""Pieces of DuckDB's SQL that presets are written with; each takes expressions as SQL, and returns one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.datatypes as dt
+
+from segkit.collect.presets.preset import TEXT
+from segkit.collect.timestamps import Times
+from segkit.collect.values import LONGEST_ID, MISSING_WORDS, UNSEEN_IN_ASCII
+from segkit.core.engine.connection import engine, quoted
+from segkit.core.moments import EARLIEST, LATEST
+
+if TYPE_CHECKING:
+    from sqlglot import expressions
+
+NO_TEXT = "CAST(NULL AS VARCHAR)"
+NO_NUMBER = "CAST(NULL AS DOUBLE)"
+BLANKS = quoted(" \t\n\r\x0b\x0c")
+
+
+def as_text(sql: str) -> str:
+    """Return a value as text, missing where it is blank."""
+    return f"nullif(trim(CAST({sql} AS VARCHAR), {BLANKS}), '')"
+
+
+def as_number(sql: str) -> str:
+    """Return text as a number, missing where it is none, or not finite."""
+    number = f"TRY_CAST({sql} AS DOUBLE)"
+    return f"CASE WHEN isfinite({number}) THEN {number} END"
+
+
+def coalesced(*sql: str) -> str:
+    """Return the first that is not missing."""
+    return f"coalesce({', '.join(sql)})"
+
+
+def is_any(sql: str, words: Iterable[str]) -> str:
+    """Say whether a text is one of these words; each is compared by itself, since DuckDB is slow on long lists."""
+    same = " OR ".join(f"{sql} = {quoted(word)}" for word in words)
+    return f"coalesce({same}, false)" if same else "false"
+
+
+def place_in(sql: str, words: Sequence[str]) -> str:
+    """Return how far down these words a text stands, from 0; -1 for any other."""
+    return f"coalesce(list_position([{', '.join(map(quoted, words))}], {sql}), 0) - 1"
+
+
+def lower_email(sql: str) -> str:
+    """Write e-mail addresses in small letters, so that one person is one customer; other ids stay as they are."""
+    return f"CASE WHEN contains({sql}, '@') THEN lower({sql}) ELSE {sql} END"
+
+
+def type_of_shape(shape: Any) -> dt.DataType:
+    """Return the type of a nested column from its shape in a preset."""
+    if isinstance(shape, dict):
+        return dt.Struct({name: type_of_shape(inner) for name, inner in shape.items()})
+    return dt.Array(type_of_shape(shape[0])) if isinstance(shape, list) else dt.dtype(shape)
+
+
+def type_name(dtype: dt.DataType) -> str:
+    """Return the name of a type in DuckDB."""
+    return engine().compiler.type_mapper.to_string(dtype)
+
+
+def fields(names: str) -> dict[str, str]:
+    """Return the shape of an object that has these fields, all of them text."""
+    return dict.fromkeys(names.split(), TEXT)
+
+
+def is_id(sql: str, dtype: dt.DataType) -> str:
+    """Say whether a value is read as the id of a customer."""
+    if dtype.is_floating():
+        return f"coalesce(NOT isnan({sql}), false)"
+    bare = f"regexp_replace(CAST({sql} AS VARCHAR), '^[{UNSEEN_IN_ASCII}]+|[{UNSEEN_IN_ASCII}]+$', '', 'g')"
+    return f"coalesce(length({bare}) <= {LONGEST_ID} AND NOT {is_any(bare, MISSING_WORDS)}, false)"
+
+
+def is_moment(sql: str, dtype: dt.DataType, formats: tuple[str, ...]) -> str:
+    """Say whether a value is read as the time of an event."""
+    moment = _moment(dtype, formats)(sql)
+    return f"coalesce({moment} >= '{EARLIEST}' AND {moment} < '{LATEST}', false)"
+
+
+@functools.lru_cache(maxsize=64)
+def _moment(dtype: dt.DataType, formats: tuple[str, ...]) -> Callable[[str], str]:
+    """Return how SQL reads a time, as a function of the SQL of what is written."""
+    written = ibis.table({"written": dtype}, name="rows")
+    read = Times("The timestamp column", formats, "UTC", "duckdb").read(written, "written", "moment")
+    place = "segkit_written"
+    query = engine().compiler.to_sqlglot(read)
+    text = _inlined(query, "moment").sql("duckdb").replace('"t0"."written"', place)
+    return lambda sql: text.replace(place, sql)
+
+
+def _inlined(query: expressions.Select, column: str) -> expressions.Expression:
+    """Return a column of a query as one expression of the columns of the table that it reads in the end."""
+    from sqlglot import expressions
+
+    expression = next(one for one in query.expressions if one.alias_or_name == column)
+    expression = expression.unalias().copy()
+    inner = query.args["from_"].this
+    if not isinstance(inner, expressions.Subquery):
+        return expression
+    return expression.transform(
+        lambda node: _inlined(inner.this, node.name) if isinstance(node, expressions.Column) else node
+    )
