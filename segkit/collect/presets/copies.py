@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segkit.collect.presets.helper_columns import HAS_ESSENTIALS, REFUSED
-from segkit.collect.presets.rows import Rows
-from segkit.collect.presets.sql import NO_TEXT, as_text, coalesced
+from segkit.collect.presets.rows import EXPORT, Rows
+from segkit.collect.presets.sql import NO_TEXT, as_text
 from segkit.core.engine.connection import quoted
 
 LACKING = "copy that lacks what an event needs"
-COPY_KEY, N_COPIES, NTH_COPY = "segkit_copy_key", "segkit_n_copies", "segkit_nth_copy"
+COPY_KEY, IS_COPY, NTH_COPY = "segkit_copy_key", "segkit_is_copy", "segkit_nth_copy"
 
 
 def refuse_copies(
@@ -35,21 +35,17 @@ def refuse_copies(
     -------
     Rows
     """
-    rows = rows.with_columns({COPY_KEY: f"CASE WHEN {refusal(rows)} IS NULL THEN {as_text(key)} END"})
-    rows = rows.with_columns({N_COPIES: f"count(*) OVER (PARTITION BY {COPY_KEY})"})
-    is_copy = f"{COPY_KEY} IS NOT NULL AND {N_COPIES} > 1"
+    again = f"SELECT {as_text(key)} FROM {EXPORT} GROUP BY 1 HAVING count(*) > 1"
+    rows = rows.with_columns({COPY_KEY: as_text(key), REFUSED: refusal(rows)})
+    rows = rows.with_columns({IS_COPY: f"{REFUSED} IS NULL AND coalesce({COPY_KEY} IN ({again}), false)"})
+    # Rows without copies, which are most, need not be sorted.
+    others, copies = rows.where(f"NOT {IS_COPY}"), rows.where(IS_COPY)
     values = (rows.value(spec) for spec in rows.standard.values())
     content = [f"CAST({value.sql} AS VARCHAR)" for value in values if value is not None]
-    # Rows without copies, which are most, need not be sorted by what they say.
-    order = ", ".join(_only_where(is_copy, one) for one in (f"NOT ({usable})", *first, *content))
-    nth = f"row_number() OVER (PARTITION BY {COPY_KEY} ORDER BY {order})"
-    rows = rows.with_columns({NTH_COPY: f"CASE WHEN {is_copy} THEN {nth} ELSE 1 END"})
-    return rows.with_columns({REFUSED: coalesced(refusal(rows), reason_of_copy(NTH_COPY, usable, reason))})
-
-
-def _only_where(condition: str, ordering: str) -> str:
-    bare = ordering.removesuffix(" DESC")
-    return f"CASE WHEN {condition} THEN {bare} END{ordering[len(bare) :]}"
+    order = ", ".join((f"NOT ({usable})", *first, *content))
+    copies = copies.with_columns({NTH_COPY: f"row_number() OVER (PARTITION BY {COPY_KEY} ORDER BY {order})"})
+    copies = copies.with_columns({REFUSED: reason_of_copy(NTH_COPY, usable, reason)})
+    return others.with_rows_of(copies)
 
 
 def reason_of_copy(nth: str, usable: str, reason: str) -> str:

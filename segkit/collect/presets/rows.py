@@ -104,7 +104,8 @@ class Rows:
         last = f"{last} FROM {self.name}"
         uses = re.findall("FROM (segkit_[a-z0-9_]+)", " ".join([*steps.values(), last]))
         # A step that two others read is computed once; any other is a part of the one that reads it.
-        how = {name: "MATERIALIZED" if uses.count(name) > 1 else "NOT MATERIALIZED" for name in steps}
+        shared = {name for name in self.steps if uses.count(name) > 1}
+        how = {name: "MATERIALIZED" if name in shared else "NOT MATERIALIZED" for name in steps}
         return f"WITH {', '.join(f'{name} AS {how[name]} ({sql})' for name, sql in steps.items())} {last}"
 
     def found(self, name: str) -> str | None:

@@ -126,8 +126,8 @@ def _movements(rows: Rows, back: str) -> str:
     other = movement("'return'", rest, TIME)
     unlisted = f"CASE WHEN {rest} > 0 THEN [{other}] ELSE [] END"
     own = f"[{movement(KIND, TOTAL, TIME)}]"
-    sold = f"{KIND} = 'purchase' AND {REFUSED} IS NULL"
-    return f"CASE WHEN {sold} THEN {own} || {listed} || {unlisted} ELSE {own} END"
+    gave_back = f"{KIND} = 'purchase' AND {REFUSED} IS NULL AND ({back} > 0 OR len({REFUNDS}) > 0)"
+    return f"CASE WHEN {gave_back} THEN {own} || {listed} || {unlisted} ELSE {own} END"
 
 
 def _in_major_units(amount: str, currency: str) -> str:
