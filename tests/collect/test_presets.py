@@ -10,10 +10,21 @@ import pytest
 
 import segkit as sg
 from segkit.collect.presets.catalogue import ATTRIBUTE_PRESETS, PRESETS, preset_named
+from segkit.collect.presets.helper_columns import (
+    AMOUNT,
+    DISCOUNT,
+    SALE,
+    TOTAL,
+)
+from segkit.collect.presets.helper_columns import (
+    LINE_NUMBER as PLACE,
+)
+from segkit.collect.presets.helper_columns import (
+    LIST_PRICE as WORTH,
+)
 from segkit.collect.presets.order_lines import shared
-from segkit.collect.presets.helper_columns import AMOUNT, DISCOUNT, LINE_NUMBER as PLACE, SALE, TOTAL, LIST_PRICE as WORTH
-from segkit.core.engine.connection import engine, table_of
 from segkit.collect.presets.rows import Rows
+from segkit.core.engine.connection import engine, table_of
 from segkit.core.schema import STANDARD
 
 SNOWPLOW = PRESETS["snowplow"].header
@@ -1426,7 +1437,10 @@ def test_an_orders_money_is_shared_among_its_lines_and_none_is_lost():
     table = table_of(pa.Table.from_pandas(lines, preserve_index=False))
     types = dict(table.schema().items())
     result = shared(Rows(types, frozenset(types), used=set(types)))
-    query = result.query(f"FROM {table.get_name()}", {name: name if name != "order" else '"order"' for name in ("order", AMOUNT, DISCOUNT)})
+    query = result.query(
+        f"FROM {table.get_name()}",
+        {name: name if name != "order" else '"order"' for name in ("order", AMOUNT, DISCOUNT)},
+    )
     told_ = engine().con.sql(query).df()
     told_["millionths"] = (told_[AMOUNT] * 1_000_000).round().astype("int64")
     known = lines[TOTAL].fillna(whole).groupby(lines[SALE]).first()

@@ -24,9 +24,9 @@ from segkit.collect.presets.order_lines import (
     sales_as_lines,
     with_sales,
 )
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value
-from segkit.collect.presets.sql import as_number, coalesced, fields, is_any, type_of_shape
+from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any, type_of_shape
 
 NO_ID = ("(not set)", "undefined", "null")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from segkit.collect.presets.copies import refuse_copies
 from segkit.collect.presets.helper_columns import AMOUNT, HAS_ESSENTIALS, IS_SALE, KIND, REFUSED
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, lowered
-from segkit.collect.presets.sql import as_number, coalesced, fields, is_any
+from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any
 
 
 def _property(name: str) -> tuple[str, ...]:

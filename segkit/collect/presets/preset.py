@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segkit.collect.presets.rows import Rows
 
-TEXT = "string"
-"""The type of all values within nested columns; they become numbers and times when events are read."""
-
 
 @dataclass(frozen=True, eq=False)
 class Preset:

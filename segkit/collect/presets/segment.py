@@ -18,9 +18,9 @@ from segkit.collect.presets.helper_columns import (
     TOTAL,
 )
 from segkit.collect.presets.order_lines import USABLE_SALE, no_products, order_or, sales_as_lines, with_sales
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows
-from segkit.collect.presets.sql import coalesced, fields, type_of_shape
+from segkit.collect.presets.sql import TEXT, coalesced, fields, type_of_shape
 
 
 def _property(name: str) -> tuple[str, str]:

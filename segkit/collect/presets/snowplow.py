@@ -21,9 +21,9 @@ from segkit.collect.presets.helper_columns import (
     TOTAL,
 )
 from segkit.collect.presets.order_lines import USABLE_SALE, sales_as_lines, with_sales
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value
-from segkit.collect.presets.sql import as_number, coalesced, fields, is_any, type_name, type_of_shape
+from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any, type_name, type_of_shape
 
 ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
 ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from segkit.collect.presets.preset import TEXT
 from segkit.collect.timestamps import Times
 from segkit.collect.values import LONGEST_ID, MISSING_WORDS, UNSEEN_IN_ASCII
 from segkit.core.engine.connection import engine, quoted
@@ -18,6 +17,8 @@ from segkit.core.moments import EARLIEST, LATEST
 if TYPE_CHECKING:
     from sqlglot import expressions
 
+TEXT = "string"
+"""The type of all values within nested columns; they become numbers and times when events are read."""
 NO_TEXT = "CAST(NULL AS VARCHAR)"
 NO_NUMBER = "CAST(NULL AS DOUBLE)"
 BLANKS = quoted(" \t\n\r\x0b\x0c")

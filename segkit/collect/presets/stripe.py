@@ -8,9 +8,9 @@ import ibis.expr.datatypes as dt
 
 from segkit.collect.presets.copies import refuse_copies
 from segkit.collect.presets.helper_columns import AMOUNT, HAS_ESSENTIALS, KIND, ORDER, REFUSED, TIME, TOTAL
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value, lowered
-from segkit.collect.presets.sql import as_number, fields, is_any, place_in, type_name
+from segkit.collect.presets.sql import TEXT, as_number, fields, is_any, place_in, type_name
 
 ZERO_DECIMALS = (
     *(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import ibis.expr.datatypes as dt
 
 from segkit.collect.presets.helper_columns import KIND, REFUSED
-from segkit.collect.presets.preset import TEXT, Preset
+from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value, lowered
-from segkit.collect.presets.sql import as_number, fields, is_any
+from segkit.collect.presets.sql import TEXT, as_number, fields, is_any
 
 
 def _answers(rows: Rows) -> str | None:
