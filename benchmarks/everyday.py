@@ -1,9 +1,9 @@
-"""Time what a person waits for every day: the import, and placing customers.
+"""Time what people wait for every day: the import, assigning customers, and confidence.
 
     python benchmarks/everyday.py
 
-Each figure stands beside a peer in the same run: the import beside a bare Python and beside pandas,
-placing beside scikit-learn's own ``predict`` on the prepared matrix.
+In the same run, the import is compared with a bare Python and with pandas, and assigning with scikit-learn's
+``predict`` on the prepared features.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def seconds_of(code: str, repeats: int = 7) -> float:
 
 
 def imports() -> None:
-    """Print what importing costs beyond a bare interpreter."""
+    """Print the time of the import beyond a bare interpreter."""
     bare = seconds_of("pass")
     for name in ("segkit", "pandas"):
         print(
@@ -39,8 +39,8 @@ def imports() -> None:
         )
 
 
-def shop(n_customers: int) -> pd.DataFrame:
-    """Return customers with 20 skewed features, some missing, and one of words."""
+def simulated(n_customers: int) -> pd.DataFrame:
+    """Return customers with 20 skewed features, some values missing, and one categorical feature."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.lognormal(size=(n_customers, 20)), columns=[f"feature_{i}" for i in range(20)])
     table[table > 20] = np.nan
@@ -67,14 +67,14 @@ def cpu_per_call(work, repeats: int) -> float:
     return (time.process_time() - start) / repeats
 
 
-def placing() -> None:
-    """Print what placing one customer, 100,000 and a million cost; beside the clusterer's own predict."""
-    customers = shop(1_000_000)
+def assigning() -> None:
+    """Print the time to assign 1, 100,000 and 1 M customers, compared with the clusterer's own predict."""
+    customers = simulated(1_000_000)
     for method in ("kmeans", "gaussian_mixture", "ward"):
         result = sg.segment(customers.head(5_000), n_segments=5, method=method)
         one = customers.head(1)
         alone = cpu_per_call(lambda result=result, one=one: result.assign(one), 500)
-        result.confidence  # noqa: B018  the other models are made once
+        result.confidence  # noqa: B018  refits the models once
         sure = cpu_per_call(lambda result=result, one=one: result.place(one), 50)
         print(f"{method:<17} assign of one {alone * 1e3:6.3f} CPU ms; place of one {sure * 1e3:6.2f} CPU ms")
     result = sg.segment(customers.head(5_000), n_segments=5)
@@ -91,11 +91,11 @@ def placing() -> None:
         )
 
 
-def asking() -> None:
-    """Print what the confidence of 100,000 customers costs, of 20 numbers that are all known."""
+def confidence() -> None:
+    """Print the time of confidence for 100,000 customers with 20 features, with and without groups."""
     rng = np.random.default_rng(0)
-    crowd = rng.normal(size=(100_000, 20)) + 3 * rng.normal(size=(5, 20))[rng.integers(5, size=100_000)]
-    for name, rows in (("five groups", crowd), ("one crowd", rng.normal(size=(100_000, 20)))):
+    groups = rng.normal(size=(100_000, 20)) + 3 * rng.normal(size=(5, 20))[rng.integers(5, size=100_000)]
+    for name, rows in (("five groups", groups), ("no groups", rng.normal(size=(100_000, 20)))):
         table = pd.DataFrame(rows, columns=[f"feature_{i}" for i in range(20)])
         result = sg.segment(table, n_segments=5)
         start = time.process_time()
@@ -105,6 +105,6 @@ def asking() -> None:
 
 if __name__ == "__main__":
     imports()
-    placing()
-    asking()
+    assigning()
+    confidence()
     print(f"load (1, 5, 15 min) {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")

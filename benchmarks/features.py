@@ -1,15 +1,13 @@
-"""Time segkit's features against the same ones by hand, in DuckDB, polars and pandas, in one run.
+"""Compare segkit's features with the same ones written by hand in DuckDB, polars and pandas.
 
-    python benchmarks/features.py events 10_000_000     # of all kinds; the file is generated once
-    python benchmarks/features.py visits 10_000_000     # the same, and what was done in each visit
-    python benchmarks/features.py lines 10_000_000      # of purchase lines
+    python benchmarks/features.py events 10_000_000     # events of all kinds; the file is generated once
+    python benchmarks/features.py visits 10_000_000     # the same, with features of each visit
+    python benchmarks/features.py lines 10_000_000      # purchase lines
     python benchmarks/features.py events 50_000_000 --memory 2GB --without pandas
 
-Each stands in a process of its own and they take turns; what counts is the best of three, and the
-processor's time beside the wall's, which other work on the machine does not lengthen. The answers must
-be equal to a relative 1e-9. Memory is the most that the process ever held, and DuckDB's limit holds for
-segkit and for the query by hand alike. segkit stands there twice: on the file, as all others, and on a log that
-was kept by ``events.cache()``, whose cost is said beside it.
+Each contender runs in its own process, and they take turns. The figures are the best of three runs, in wall and
+processor seconds. All results must agree to a relative 1e-9. Memory is the peak of the process; DuckDB's limit holds
+for segkit and for the query by hand. segkit runs on the file, and on a log stored by ``events.cache()``.
 """
 
 from __future__ import annotations
@@ -41,13 +39,13 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Set:
-    """Which features are computed of what: their names, peers, a bare scan, the file, what the door is told of it."""
+    """A set of features: their names, the peers, a bare scan, the maker of the file, and how segkit reads it."""
 
     features: tuple[str, ...]
     peers: dict[str, Callable]
     scan: str
     make: Callable[[int, Path], Path]
-    door: dict[str, str]
+    reading: dict[str, str]
 
 
 _in_visits = {name: functools.partial(peer, in_visits=True) for name, peer in peers_events.PEERS.items()}
@@ -59,7 +57,7 @@ SETS = {
 
 
 class Contender:
-    """A process that computes the features each time it is asked to, and says what that took."""
+    """A process that computes the features on request and reports its time and memory."""
 
     def __init__(self, name: str, of: str, path: Path, memory: str, spill: str):
         self.name = name
@@ -71,7 +69,7 @@ class Contender:
         self.prepared = self._answer()
 
     def run(self, answer: Path | None = None) -> None:
-        """Compute once more; write the answer to a file where one is named."""
+        """Compute once more; write the answer to a file if one is given."""
         self._pipe.send(answer)
         self.runs.append(self._answer())
 
@@ -80,7 +78,7 @@ class Contender:
         return min(run[what] for run in self.runs)
 
     def end(self) -> None:
-        """Let the process go."""
+        """End the process."""
         self._pipe.send("end")
         self._process.join()
 
@@ -95,16 +93,16 @@ class Contender:
 
 
 def _serve(pipe, name: str, of: str, path: Path, memory: str, spill: str) -> None:
-    """Be a contender's other side."""
+    """Run in the contender's process: compute at each request."""
     try:
         work, prepared = (_segkit if name in OURS else _peer)(name, SETS[of], path, memory, spill)
         pipe.send(prepared)
-        while (asked := pipe.recv()) != "end":
+        while (file := pipe.recv()) != "end":
             start, used = time.perf_counter(), _processor_seconds()
             table = work()
             took = {"wall": time.perf_counter() - start, "cpu": _processor_seconds() - used}
-            if asked is not None:
-                _frame(table).to_parquet(asked)
+            if file is not None:
+                _frame(table).to_parquet(file)
             pipe.send(took | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
     except Exception:
         pipe.send(traceback.format_exc())
@@ -120,7 +118,7 @@ def _peer(name: str, of: Set, path: Path, memory: str, spill: str):
 
 
 def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
-    """Read the events, once, and say what comes before the query runs: the door, building, compiling."""
+    """Read the events once, and time what comes before the query runs: reading, building, compiling."""
     import ibis
 
     import segkit as sg
@@ -129,7 +127,7 @@ def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
 
     run(f"SET memory_limit = '{memory}'")
     chosen = tuple(f for f in sg.FAMILIES if f.name in of.features)
-    door, events = timed(lambda: sg.read_events(path, **of.door))
+    reading, events = timed(lambda: sg.read_events(path, **of.reading))
     cache, used = 0.0, _processor_seconds()
     if name == "segkit, cached":
         cache, events = timed(events.cache)
@@ -140,7 +138,7 @@ def _segkit(name: str, of: Set, path: Path, memory: str, spill: str):
         builds.append(seconds)
         compiles.append(timed(lambda query=query: ibis.to_sql(query, dialect="duckdb"))[0])
     prepared = {
-        "door": door,
+        "reading": reading,
         "cache": cache,
         "cache cpu": used,
         "first": builds[0] + compiles[0],
@@ -163,7 +161,7 @@ def timed(work):
 
 
 def _frame(table) -> pd.DataFrame:
-    """Return an answer as a frame by customer, of numbers and text."""
+    """Return a result as a DataFrame of numbers and text, indexed by customer."""
     frame = table.to_pandas() if isinstance(table, pa.Table) else table
     if "customer_id" in frame:
         frame = frame.set_index("customer_id")
@@ -190,7 +188,7 @@ def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.Series:
 
 
 def measure(n_rows: int, of: str, memory: str, repeats: int, without: tuple[str, ...], path: Path) -> bool:
-    """Let all take turns, print what they took, and return whether their answers are equal."""
+    """Run all contenders in turns, print their times, and return whether their results agree."""
     if not path.exists():
         SETS[of].make(n_rows, path)
     names = [
@@ -218,7 +216,7 @@ def _report(
     print(f"{rows}, {len(ours):,} customers, {ours.shape[1]} features, memory limit {memory}")
     lacking = [name for name in SETS[of].features if name not in ours]
     if lacking:
-        print(f"  segkit has no {', '.join(lacking)}: it is timed without")
+        print(f"  segkit has no {', '.join(lacking)}: it is timed without them")
     print(f"  {'':<17} {'wall s':>7} {'cpu s':>7} {'scans':>6} {'by cpu':>6} {'GiB':>6}  all walls")
     for one in by_name.values():
         scans, by_cpu = (one.best(what) / by_name["bare scan"].best(what) for what in ("wall", "cpu"))
@@ -230,12 +228,10 @@ def _report(
     before = by_name["segkit"].prepared
     cached = by_name["segkit, cached"].prepared
     print(
-        f"  segkit before the query: door {before['door']:.2f} s once; building {before['build']:.2f} s and "
+        f"  segkit before the query: reading {before['reading']:.2f} s once; building {before['build']:.2f} s and "
         f"compiling {before['compile']:.2f} s each time ({before['first']:.2f} s the first), in the figures above"
     )
-    print(
-        f"  keeping the log: {cached['cache']:.2f} s of wall, {cached['cache cpu']:.2f} s of the processor, once"
-    )
+    print(f"  events.cache(): {cached['cache']:.2f} s wall, {cached['cache cpu']:.2f} s processor, once")
     print(f"  load (1, 5, 15 min) {', '.join(f'{x:.2f}' for x in os.getloadavg())}; {os.cpu_count()} cores")
     equal = True
     for name, theirs in answers.items():
@@ -252,12 +248,12 @@ def _report(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("of", choices=SETS, help="which features, see above")
+    parser.add_argument("of", choices=SETS, help="the set of features")
     parser.add_argument("rows", type=lambda text: int(text.replace("_", "")), help="rows of the file")
     parser.add_argument("--memory", default="2GB", help="DuckDB's memory limit, for segkit and by hand (2GB)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--without", nargs="*", default=[], help="peers to leave out, such as pandas")
-    parser.add_argument("--file", type=Path, help="where the rows are, or will be written to")
+    parser.add_argument("--file", type=Path, help="the file of rows; written if it does not exist")
     given = parser.parse_args()
     file = (
         given.file

@@ -1,6 +1,7 @@
-"""Write a Parquet file of purchase lines, or of events of all kinds, of any size and with the skew of a real shop.
+"""Simulate a Parquet file of purchase lines, or of events of all kinds, of any size and skewed as in a real shop.
 
-Run ``python3 benchmarks/generate.py 10_000_000 lines.parquet`` for lines, and with ``events`` behind it for events.
+python benchmarks/generate.py 10_000_000 lines.parquet            # purchase lines
+python benchmarks/generate.py 10_000_000 events.parquet events    # events of all kinds
 """
 
 from __future__ import annotations
@@ -47,11 +48,10 @@ EVENTS_SCHEMA = pa.schema(
 
 
 def make_purchase_lines(n_lines: int, path: str | Path, *, random_state: int = 0) -> Path:
-    """Write purchase lines of one year, a row group of a million at a time.
+    """Write purchase lines of one year, in row groups of a million.
 
-    A fifth of the customers buys more than half, and few products sell most (power laws);
-    a customer's orders come in bursts of some days. There is a customer for every 100 lines, and a
-    product for every 1,000.
+    A fifth of the customers buy more than half, and few products sell most (power laws). Orders come in bursts of some
+    days. There is one customer for every 100 lines, and one product for every 1,000.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def make_purchase_lines(n_lines: int, path: str | Path, *, random_state: int = 0
     -------
     Path
         The file: columns `customer_id`, `order_id`, `timestamp` (UTC), `product_id`, `category`,
-        `quantity`, `price` (of one, after discount) and `discount` (of the line); in no order of time.
+        `quantity`, `price` (of one piece, after discount) and `discount` (of the line); not sorted by time.
 
     Raises
     ------
@@ -102,11 +102,11 @@ def make_purchase_lines(n_lines: int, path: str | Path, *, random_state: int = 0
 
 
 def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -> Path:
-    """Write what customers did in one year, of all kinds and one row each, a row group of a million at a time.
+    """Write events of all kinds in one year, in row groups of a million.
 
-    A fifth of the customers does more than half of it (a power law), in bursts: visits of eight things on average,
-    a minute or two apart, that open with a page view. A sixth of it is purchases, each an event by itself. There is
-    a customer for every 100 events.
+    A fifth of the customers cause more than half of the events (a power law). A visit has eight events on average, a
+    minute or two apart, and begins with a page view. A sixth of the events are purchases, each an order of its own.
+    There is one customer for every 100 events.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
     -------
     Path
         The file: columns `customer_id`, `timestamp` (UTC, whole seconds), `kind` (page_view, cart_add, search,
-        purchase or return), `category` (none of a search), `device` (unknown of a return) and `amount` (of
-        purchases, and below zero of returns); in the order of time, but for visits that last past the end of a million.
+        purchase or return), `category` (missing for a search), `device` (missing for a return) and `amount` (of a
+        purchase; negative for a return); sorted by time within each million.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
         raise ValueError(f"n_events={n_events} is not a number of events. Ask for 1 or more.")
     rng = np.random.default_rng(random_state)
     n_customers, n_products = max(10, n_events // 100), max(100, n_events // 1000)
-    own_device = _power_law(n_customers, len(DEVICES), 2.0, rng)  # which each of them likes best
+    own_device = _power_law(n_customers, len(DEVICES), 2.0, rng)  # the device that each customer uses most
     written, kinds = 0, pa.array(list(KINDS))
     with pq.ParquetWriter(path, EVENTS_SCHEMA, compression="zstd") as writer:
         while written < n_events:
@@ -161,14 +161,14 @@ def make_web_events(n_events: int, path: str | Path, *, random_state: int = 0) -
 def _visits(
     n: int, n_customers: int, start: float, end: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw visits that begin in a part of the year, and return n events: customer, visit, time, number of the kind."""
+    """Draw visits that begin in a part of the year, and return n events: customer, visit, time, index of the kind."""
     n_visits = n // 7 + 100  # more than needed
     visit = np.repeat(np.arange(n_visits), rng.geometric(1 / 8, n_visits))[:n]
-    steps = rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60))  # now and then they go away for long
-    away = steps > 1_790  # who comes back after half an hour opens a page again
+    steps = rng.exponential(np.where(rng.random(n) < 0.05, 1_200, 60))  # a few pauses are long
+    away = steps > 1_790  # after half an hour, a new visit opens with a page view
     opens = (visit != np.roll(visit, 1)) | away
     opens[0] = True
-    closes = np.roll(visit, -1) != visit  # the last may be something sent back
+    closes = np.roll(visit, -1) != visit  # the last event may be a return
     kind = rng.choice(len(KINDS), n, p=list(KINDS.values()))
     kind[closes & (rng.random(n) < 0.15)] = list(KINDS).index("return")
     kind[opens] = list(KINDS).index("page_view")
@@ -205,8 +205,10 @@ def _ids(letter: str, numbers: np.ndarray) -> pa.Array:
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1:]
-    if len(asked) < 2 or asked[2:] not in ([], ["events"]):
-        sys.exit(f"{Path(__file__).name} got {len(asked)} argument(s). Say how many lines and where.")
-    make = make_web_events if asked[2:] else make_purchase_lines
-    print(make(int(asked[0]), asked[1]))
+    arguments = sys.argv[1:]
+    if len(arguments) < 2 or arguments[2:] not in ([], ["events"]):
+        sys.exit(
+            f"{Path(__file__).name} got {len(arguments)} argument(s). Give the number of rows and the file."
+        )
+    make = make_web_events if arguments[2:] else make_purchase_lines
+    print(make(int(arguments[0]), arguments[1]))

@@ -1,8 +1,7 @@
-"""The 31 features of purchase lines by hand: as one DuckDB query, in polars, in pandas.
+"""Compute 31 features of purchase lines by hand: in one DuckDB query, in polars, in pandas.
 
-Each peer takes the Parquet file of ``generate.py`` and a moment, and returns a table with a row for each
-customer. They are written as somebody would who wants them fast, once, for this one file: in floats, each
-line known to be a purchase or a return by the sign of its amount, and nothing refused.
+Each peer takes a Parquet file of ``generate.py`` and a moment, and returns one row for each customer. The code is what
+an expert would write for speed and for this file only: sums of floats, returns marked by negative amounts, no row refused.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FEATURES = (
     *("orders_7d", "orders_30d", "orders_90d", "spend_7d", "spend_30d", "spend_90d"),
     *("repeat_product_share", "top_product_share", "weekend_order_share"),
 )
-"""The names of the 31, in the order of RFM, CADENCE, BASKET, TREND and the last nine."""
+"""The names, in the order of RFM, CADENCE, BASKET and TREND, and nine others."""
 
 DAY = 86_400_000_000  # microseconds
 QUARTER, WEEKS = 91, 26
@@ -32,7 +31,7 @@ SCAN = """
 SELECT sum(strlen(customer_id)), sum(strlen(order_id)), sum(strlen(product_id)), sum(strlen(category)),
        sum(quantity * price), sum(discount), max(epoch_us(timestamp)) FROM '{path}'
 """
-"""All columns, read and looked at once."""
+"""Read all columns once."""
 
 BY_HAND = """
 WITH lines AS (
@@ -115,7 +114,7 @@ LEFT JOIN by_categories USING (customer_id)
 
 
 def with_duckdb(path: Path, as_of: str, memory: str, spill: str) -> pa.Table:
-    """Return the features by one query that DuckDB is given as text."""
+    """Return the features by one DuckDB query."""
     import duckdb
 
     with duckdb.connect(config={"temp_directory": spill, "memory_limit": memory}) as connection:
@@ -123,7 +122,7 @@ def with_duckdb(path: Path, as_of: str, memory: str, spill: str) -> pa.Table:
 
 
 def with_polars(path: Path, as_of: str, memory: str, spill: str) -> pa.Table:
-    """Return the features by polars' streaming engine, which knows no limit of memory."""
+    """Return the features by polars' streaming engine, which has no memory limit."""
     import polars as pl
 
     moment = pl.lit(as_of).str.to_datetime("%Y-%m-%d", time_unit="us")
@@ -237,13 +236,13 @@ def _polars_change(pl, name):
 
 
 def with_pandas(path: Path, as_of: str, memory: str, spill: str) -> pd.DataFrame:
-    """Return the features by pandas, which holds all in memory."""
+    """Return the features by pandas, which holds everything in memory."""
     import numpy as np
     import pandas as pd
 
     lines = pd.read_parquet(path)
     lines = lines[lines["timestamp"] < as_of]
-    for word in ("customer_id", "product_id", "category"):  # grouped by number, not by text
+    for word in ("customer_id", "product_id", "category"):  # group by number, not by text
         lines[word] = lines[word].astype("category")
     lines["amount"] = lines["quantity"] * lines["price"]
     lines["age"] = (pd.Timestamp(as_of) - lines["timestamp"]) // pd.Timedelta(1, "us")
@@ -325,4 +324,4 @@ def _pandas_categories(bought, table, np):
 
 
 PEERS = {"DuckDB by hand": with_duckdb, "polars streaming": with_polars, "pandas": with_pandas}
-"""The peers by name; each is given the file, the moment, DuckDB's memory limit and a folder to spill to."""
+"""The peers by name. Arguments: the file, the moment, DuckDB's memory limit, a folder for its temporary files."""

@@ -1,8 +1,7 @@
-"""The 31 features of events of all kinds by hand: as one DuckDB query, in polars, in pandas.
+"""Compute 31 features of events of all kinds by hand: in one DuckDB query, in polars, in pandas.
 
-Each peer takes the Parquet file that ``generate.py`` writes of events and a moment, and returns a table with a row
-for each customer. They are written as somebody would who wants them fast, once, for this one file: in floats, each
-purchase an order by itself, and nothing refused.
+Each peer takes a Parquet file of ``generate.py`` and a moment, and returns one row for each customer. The code is what
+an expert would write for speed and for this file only: sums of floats, each purchase an order, no row refused.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ PLAIN = (
     *("spend_slope", "gap_mean", "gap_std", "gap_max"),
 )
 FEATURES = (*PLAIN, "visits_7d", "evening_share", "order_value_max", "orders_change")
-"""The names of the 31: plain ones, windows, visits, counts by category and device, the weekly slope, gaps."""
+"""The names: plain features, windows, visits, counts by category and device, the weekly slope, gaps."""
 
 IN_VISITS = (*PLAIN, "pages_per_visit", "time_on_site", "bounce_rate", "conversion_rate")
-"""Another 31: of these, four need to know what was done in each visit."""
+"""Another 31, four of which describe what was done in each visit."""
 
 DAY = 86_400_000_000  # microseconds
-GAP = 1_800_000_000  # likewise: a longer one ends a visit
+GAP = 1_800_000_000  # microseconds; a longer gap ends a visit
 WEEKS = 26
 SPANS = (7, 30, 90)  # days
 
@@ -36,7 +35,7 @@ SCAN = """
 SELECT sum(strlen(customer_id)), sum(strlen(kind)), sum(strlen(category)), sum(strlen(device)), sum(amount),
        max(epoch_us(timestamp)) FROM '{path}'
 """
-"""All columns, read and looked at once."""
+"""Read all columns once."""
 
 BY_HAND = """
 WITH events AS (
@@ -142,7 +141,7 @@ MORE_OF_VISITS = "pages_per_visit, time_on_site, bounce_rate, conversion_rate"
 
 
 def with_duckdb(path: Path, as_of: str, memory: str, spill: str, *, in_visits: bool = False) -> pa.Table:
-    """Return the features by one query that DuckDB is given as text."""
+    """Return the features by one DuckDB query."""
     import duckdb
 
     visits, more = (DONE_IN_VISITS, MORE_OF_VISITS) if in_visits else (VISITS, MORE)
@@ -152,7 +151,7 @@ def with_duckdb(path: Path, as_of: str, memory: str, spill: str, *, in_visits: b
 
 
 def with_polars(path: Path, as_of: str, memory: str, spill: str, *, in_visits: bool = False) -> pa.Table:
-    """Return the features by polars' streaming engine, which knows no limit of memory."""
+    """Return the features by polars' streaming engine, which has no memory limit."""
     import polars as pl
 
     moment = pl.lit(as_of).str.to_datetime("%Y-%m-%d", time_unit="us")
@@ -281,12 +280,12 @@ def _polars_finished(joined, pl):
 
 
 def with_pandas(path: Path, as_of: str, memory: str, spill: str, *, in_visits: bool = False) -> pd.DataFrame:
-    """Return the features by pandas, which holds all in memory."""
+    """Return the features by pandas, which holds everything in memory."""
     import pandas as pd
 
     events = pd.read_parquet(path)
     events = events[events["timestamp"] < as_of]
-    for word in ("customer_id", "kind", "category", "device"):  # grouped by number, not by text
+    for word in ("customer_id", "kind", "category", "device"):  # group by number, not by text
         events[word] = events[word].astype("category")
     events["age"] = (pd.Timestamp(as_of) - events["timestamp"]) // pd.Timedelta(1, "us")
     for kind in ("search", "cart_add", "page_view", "purchase"):
@@ -397,4 +396,4 @@ def _pandas_in_visits(hits, table):
 
 
 PEERS = {"DuckDB by hand": with_duckdb, "polars streaming": with_polars, "pandas": with_pandas}
-"""The peers by name; each is given the file, the moment, DuckDB's memory limit and a folder to spill to."""
+"""The peers by name. Arguments: the file, the moment, DuckDB's memory limit, a folder for its temporary files."""

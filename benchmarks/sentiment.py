@@ -1,9 +1,9 @@
-"""Hold the sentiment of VADER against labels that people gave: tweets to airlines, and stars of reviews.
+"""Compare the sentiment of VADER with labels by people: tweets to airlines, and stars of reviews.
 
     python benchmarks/sentiment.py [FOLDER]
 
-FOLDER holds ``airline_tweets/Tweets.csv`` and ``amazon_alexa_reviews/amazon_alexa.tsv``; by default the one
-that SEGKIT_SHARED names, or ``../shared/data``. Intervals hold 95 % of 1,000 resamplings of the texts.
+FOLDER holds ``airline_tweets/Tweets.csv`` and ``amazon_alexa_reviews/amazon_alexa.tsv``; by default that of
+SEGKIT_SHARED, or ``../shared/data``. Intervals hold 95 % of 1,000 resamples of the texts.
 """
 
 from __future__ import annotations
@@ -22,50 +22,52 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 import segkit as sg
 
 CLASSES = ["negative", "neutral", "positive"]
-NEUTRAL = 0.05  # between −0.05 and 0.05, as VADER's authors draw the line
+NEUTRAL = 0.05  # scores between −0.05 and 0.05, by VADER's authors
 RESAMPLES = 1_000
 
 
 def scores_of(texts: pd.Series) -> tuple[pd.Series, float]:
-    """Score texts as a person would, at the door; and say how many seconds that took beyond reading them."""
+    """Return the scores of texts, and the seconds that scoring adds to reading."""
     lines = pd.DataFrame({"customer_id": "all", "order_id": range(len(texts)), "text": texts})
     lines["timestamp"] = pd.Timestamp("2015-01-01")
-    sg.read_events(lines.head(1), kind="review", sentiment="vader", language="en")  # opens engine and lexicon
+    sg.read_events(
+        lines.head(1), kind="review", sentiment="vader", language="en"
+    )  # loads the engine and the lexicon
     seconds = []
-    for said in ({}, {"sentiment": "vader", "language": "en"}):
+    for options in ({}, {"sentiment": "vader", "language": "en"}):
         start = time.perf_counter()
-        events = sg.read_events(lines, kind="review", **said)
+        events = sg.read_events(lines, kind="review", **options)
         seconds.append(time.perf_counter() - start)
-    found = events.table.select("order_id", "sentiment").to_pandas()
-    in_order = found.set_index(found["order_id"].astype(int))["sentiment"].sort_index()
+    scores = events.table.select("order_id", "sentiment").to_pandas()
+    in_order = scores.set_index(scores["order_id"].astype(int))["sentiment"].sort_index()
     return in_order, seconds[1] - seconds[0]
 
 
 def classes_of(scores: pd.Series) -> np.ndarray:
-    """Return the class of each score; of a text without one, neutral."""
+    """Return the class of each score; a missing score is neutral."""
     return np.select([scores >= NEUTRAL, scores <= -NEUTRAL], ["positive", "negative"], "neutral")
 
 
 def measures(confusion: np.ndarray) -> dict[str, float]:
-    """Return accuracy, macro F1 and balanced accuracy of a table of labels by classes."""
-    right, labelled, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    """Return accuracy, macro F1 and balanced accuracy of a confusion matrix."""
+    right, labelled, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "accuracy": right.sum() / confusion.sum(),
-        "macro F1": float(np.mean(2 * right / np.maximum(labelled + said, 1))),
+        "macro F1": float(np.mean(2 * right / np.maximum(labelled + predicted, 1))),
         "balanced accuracy": float(np.mean(right / np.maximum(labelled, 1))),
     }
 
 
 def with_interval(figure: Callable[[np.ndarray], float], n: int) -> str:
-    """Return a figure of rows, with what it is in the middle 95 % of samples of as many rows."""
+    """Return a figure with its 95 % bootstrap interval."""
     rng = np.random.default_rng(0)
-    again = [figure(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
-    low, high = np.quantile(again, [0.025, 0.975])
+    resampled = [figure(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return f"{figure(np.arange(n)):.3f} ({low:.3f} to {high:.3f})"
 
 
 def tweets(folder: Path) -> None:
-    """Print how VADER's three classes agree with those of people."""
+    """Print how well VADER's three classes agree with the labels."""
     table = pd.read_csv(folder / "airline_tweets" / "Tweets.csv")
     scores, seconds = scores_of(table["text"])
     confusion = confusion_matrix(table["airline_sentiment"], classes_of(scores), labels=CLASSES)
@@ -79,13 +81,13 @@ def tweets(folder: Path) -> None:
         print(
             f"  {name:<18} {value:.3f} ({low:.3f} to {high:.3f}); always negative: {measures(commonest)[name]:.3f}"
         )
-    negative, worth = (table["airline_sentiment"] == "negative").to_numpy(), -scores.fillna(0).to_numpy()
-    print(f"  AUC of negative    {with_interval(lambda rows: roc_auc_score(negative[rows], worth[rows]), n)}")
+    negative, mood = (table["airline_sentiment"] == "negative").to_numpy(), scores.fillna(0).to_numpy()
+    print(f"  AUC of negative    {with_interval(lambda rows: roc_auc_score(negative[rows], -mood[rows]), n)}")
     print(pd.DataFrame(confusion, [f"people: {c}" for c in CLASSES], [f"VADER: {c}" for c in CLASSES]))
 
 
 def reviews(folder: Path) -> None:
-    """Print how VADER's scores go with the stars of reviews."""
+    """Print how well VADER's scores agree with the stars of reviews."""
     path = folder / "amazon_alexa_reviews" / "amazon_alexa.tsv"
     table = pd.read_csv(path, sep="\t", quoting=3, encoding="utf-8-sig")
     scores, seconds = scores_of(table["verified_reviews"])
