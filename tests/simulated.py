@@ -6,6 +6,7 @@ normal variables within a group.
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClusterMixin
 
 FEATURES = list("abcdef")
 
@@ -94,3 +95,14 @@ CONTINUA = {
     for f in (log_normal, zero_inflated, heavy_ties, mixed_types, missing_values, buy_till_you_die)
 }
 GROUPED = {f.__name__: f for f in (four_groups, unequal_groups)}
+
+
+class RandomLabels(ClusterMixin, BaseEstimator):
+    """Random labels, whatever the customers are."""
+
+    def fit(self, X, y=None):
+        self.labels_ = np.random.default_rng(0).integers(0, 3, len(X))
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)

@@ -52,7 +52,7 @@ BY_THEMSELVES = (
 )
 FEW_CUSTOMERS = "Only {n:,} customers: at least {least} are needed to tell groups from chance."
 FEW_DIFFERENT = "Only {n:,} different customers: at least {least} are needed to tell groups from chance."
-ONE_FEATURE = "Only one feature varies, and it has too few values to show groups."
+ONE_FEATURE = "At most one feature varies, with too few values to show groups."
 REMEMBERED = 16  # tests that are kept
 
 _remembered: dict[str, tuple[StructureTest, pd.DataFrame]] = {}

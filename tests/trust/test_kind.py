@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from simulated import CONTINUA, four_groups
-from sklearn.base import BaseEstimator, ClusterMixin
+from simulated import CONTINUA, RandomLabels, four_groups
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from tables import continuum, three_groups
@@ -21,14 +20,6 @@ def elongated(seed=0, n=500):
     size = rng.normal(size=n)
     ids = pd.Index([f"c{i:04}" for i in range(n)], name="customer_id", dtype="str")
     return pd.DataFrame({c: np.exp(size + rng.normal(0, 0.5, n)) for c in "abc"}, ids)
-
-
-class RandomLabels(ClusterMixin, BaseEstimator):
-    """Random labels, whatever the customers are."""
-
-    def fit(self, X, y=None):
-        self.labels_ = np.random.default_rng(0).integers(0, 3, len(X))
-        return self
 
 
 @pytest.fixture(scope="module")

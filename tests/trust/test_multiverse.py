@@ -24,7 +24,6 @@ from segkit.trust.multiverse_pipelines import (
     balanced_design,
     log_variants,
 )
-from segkit.trust.null_model import CopulaNull
 
 SHOPS = int(os.environ.get("SEGKIT_SHOPS", "6"))
 
@@ -248,39 +247,7 @@ def test_interrupted_multiverse_keeps_pipelines(monkeypatch):
         run(customers, n_segments=3)
 
 
-# --- null data ---------------------------------------------------------------------------------------
-
-
-def test_null_data_keep_margins():
-    rng = np.random.default_rng(0)
-    latent = rng.normal(size=(3_000, 3)) @ np.linalg.cholesky(0.4 * np.eye(3) + 0.6).T
-    customers = pd.DataFrame(
-        {
-            "money": np.exp(latent[:, 0]),
-            "orders": np.maximum(np.round(2 * latent[:, 1]), 0),
-            "gap": np.where(latent[:, 1] < 0, np.nan, latent[:, 2]),
-            "word": pd.Categorical(np.where(latent[:, 2] > 0.5, "x", "y")),
-        }
-    )
-    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
-    assert list(drawn.dtypes) == list(customers.dtypes)
-    assert set(drawn["money"]) <= set(customers["money"]) and set(drawn["word"]) == {"x", "y"}
-    assert drawn["orders"].eq(0).mean() == pytest.approx(customers["orders"].eq(0).mean(), abs=0.03)
-    assert drawn["gap"].isna().mean() == pytest.approx(customers["gap"].isna().mean(), abs=0.03)
-    numbers = ["money", "orders"]
-    ours, theirs = (t[numbers].corr(method="spearman").iloc[0, 1] for t in (drawn, customers))
-    assert ours == pytest.approx(theirs, abs=0.05)
-
-
-def test_null_data_have_no_groups():
-    """Two groups on the diagonal of a square: null data fill the other corners too, or the way between."""
-    customers, _ = skewed(600, d=2, seed=3)
-    rng = np.random.default_rng(0)
-    sides = np.where(rng.random(600) < 0.5, 1.0, -1.0)
-    customers = pd.DataFrame({"a": sides * 3 + rng.normal(size=600), "b": sides * 3 + rng.normal(size=600)})
-    drawn = CopulaNull(customers, sg.make_preparer().fit(customers), rng).draw_customers(rng)
-    gap = lambda t: float((t.sum(axis=1).abs() < 3).mean())  # noqa: E731
-    assert gap(customers) < 0.05 < gap(drawn)
+# --- continua ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.simulation
