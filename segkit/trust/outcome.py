@@ -18,7 +18,7 @@ from segkit.methods.partition import Partition
 RANDOM = 200  # random groupings of the same sizes
 OUTCOMES = ("repeat purchase", "spend", "churn")
 RFM_QUINTILES, RFM_CELLS = "RFM quintiles", "RFM cells"
-RFM_WORDS = ("recency", "frequency", "monetary")
+RFM_FEATURES = ("recency", "frequency", "monetary")
 NORMAL = 1.959964
 
 
@@ -226,10 +226,10 @@ def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
 def _benchmarks(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
     """Group customers who bought before by RFM alone; in a log without amounts, by recency and frequency."""
     amounts = "amount" in events.table.columns
-    features = [f for f in RFM if f.name in RFM_WORDS and (f.name != "monetary" or amounts)]
+    features = [f for f in RFM if f.name in RFM_FEATURES and (f.name != "monetary" or amounts)]
     rfm = customer_features(events, features, as_of=moment)
     rfm = rfm[rfm["frequency"] > 0]
-    ranks = pd.DataFrame({c: rfm[c].rank(ascending=c != "recency") for c in RFM_WORDS if c in rfm})
+    ranks = pd.DataFrame({c: rfm[c].rank(ascending=c != "recency") for c in RFM_FEATURES if c in rfm})
     fifths = np.ceil(5 * ranks / len(ranks)).clip(1, 5).astype(int)
     together = ranks.mean(axis=1).rank(method="first")
     return pd.DataFrame(

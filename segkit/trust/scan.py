@@ -124,31 +124,31 @@ def scan_clusters(
         chosen = np.sort(rng.choice(len(looked), MOST, replace=False))
         looked, later = looked.iloc[chosen], None if later is None else later[chosen]
     prepared = make_preparer().fit_transform(looked)
-    points = compress(prepared, rng, **({} if method == "kmeans" else {"most": len(prepared)}))
-    different = len(np.unique(points.points, axis=0))
+    compressed = compress(prepared, rng, **({} if method == "kmeans" else {"most": len(prepared)}))
+    different = len(np.unique(compressed.points, axis=0))
     if numbers[-1] > different:
         raise ValueError(
             f"k goes up to {numbers[-1]}, and only {different:,} customers differ in these features. "
             f"Try at most {different} segments."
         )
-    resampling = _Resampling(points, resamples, rng)
-    silhouettes = _Silhouettes(prepared, points, rng)
+    resampling = _Resampling(compressed, resamples, rng)
+    silhouettes = _Silhouettes(prepared, compressed, rng)
     rows: dict[int, dict[str, float]] = {}
     bar = tqdm(numbers, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
     try:
         for n in bar:
             clusterer = make_clusterer(method, n, len(looked), random_state)
-            labels = fit_weighted(clusterer, points.points, points.weights)
-            rows[n] = _separation(points, labels, silhouettes) | resampling.measures(labels, clusterer)
+            labels = fit_weighted(clusterer, compressed.points, compressed.weights)
+            rows[n] = _separation(compressed, labels, silhouettes) | resampling.measures(labels, clusterer)
             if later is not None:
-                rows[n] |= explained_outcome(labels[points.member_of], later)
+                rows[n] |= explained_outcome(labels[compressed.member_of], later)
     except KeyboardInterrupt:
         if not rows:
             raise
         tqdm.write(f"Stopped after {len(rows)} of {len(numbers)} numbers of segments; these are kept.")
     scan = pd.DataFrame.from_dict(rows, orient="index").rename_axis("k")
     facts = {"customers": len(customers), "looked_at": len(looked), "resamples": resamples}
-    scan.attrs["segkit"] = facts | {"micro_clusters": len(points.points)}
+    scan.attrs["segkit"] = facts | {"micro_clusters": len(compressed.points)}
     return scan
 
 
@@ -254,19 +254,19 @@ def explained_outcome(labels: np.ndarray, later: np.ndarray) -> dict[str, float]
 class _Resampling:
     """Bootstrap samples and halves of the customers, the same for every number of segments."""
 
-    def __init__(self, points: Compressed, resamples: int, rng: np.random.Generator):
-        self._points = points
-        self._samples = [points.bootstrap_weights(rng) for _ in range(resamples)]
-        self._halves = [points.split_half_weights(rng) for _ in range(max(resamples // 4, 1))]
+    def __init__(self, compressed: Compressed, resamples: int, rng: np.random.Generator):
+        self._compressed = compressed
+        self._samples = [compressed.bootstrap_weights(rng) for _ in range(resamples)]
+        self._halves = [compressed.split_half_weights(rng) for _ in range(max(resamples // 4, 1))]
         self._seeds = [int(s) for s in rng.integers(2**31, size=resamples + len(self._halves))]
 
     def measures(self, labels: np.ndarray, clusterer: BaseEstimator) -> dict[str, float]:
         """Return stability, prediction strength and smallest share of segments with these labels."""
         if isinstance(clusterer, KMeans):
             clusterer = clusterer.set_params(n_init=REFITS)
-        points, n = self._points, len(self._samples)
+        compressed, n = self._compressed, len(self._samples)
         tables = [
-            contingency(labels, fit_weighted(clusterer, points.points, weights, seed), points.weights)
+            contingency(labels, fit_weighted(clusterer, compressed.points, weights, seed), compressed.weights)
             for weights, seed in zip(self._samples, self._seeds[:n], strict=True)
         ]
         agreement = [adjusted_rand(table) for table in tables]
@@ -281,22 +281,22 @@ class _Resampling:
             "weakest": float(np.mean([jaccards(table) for table in tables], axis=0).min()),
             "prediction_strength": float(np.mean(strength)),
             "prediction_spread": float(np.std(strength)),
-            "smallest": float(np.bincount(group, weights=points.weights).min() / points.n_customers),
+            "smallest": float(np.bincount(group, weights=compressed.weights).min() / compressed.n_customers),
         }
 
     def _prediction_strength(
         self, clusterer: BaseEstimator, train: np.ndarray, test: np.ndarray, seed: int
     ) -> float:
         """Return the share of pairs of one half's worst segment that segments of the other half keep together."""
-        learnt = fit_weighted(clusterer, self._points.points, train, seed)
-        own = fit_weighted(clusterer, self._points.points, test, seed + 1)
+        learnt = fit_weighted(clusterer, self._compressed.points, train, seed)
+        own = fit_weighted(clusterer, self._compressed.points, test, seed + 1)
         tested = test > 0
         return float(pair_recall(contingency(learnt[tested], own[tested], test[tested])).min())
 
 
-def _separation(points: Compressed, labels: np.ndarray, silhouettes: _Silhouettes) -> dict[str, float]:
+def _separation(compressed: Compressed, labels: np.ndarray, silhouettes: _Silhouettes) -> dict[str, float]:
     silhouette, error = silhouettes.mean(labels)
-    return {"inertia": _inertia(points, labels), "silhouette": silhouette, "silhouette_error": error}
+    return {"inertia": _inertia(compressed, labels), "silhouette": silhouette, "silhouette_error": error}
 
 
 def _inertia(compressed: Compressed, labels: np.ndarray) -> float:
