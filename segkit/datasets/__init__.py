@@ -1,4 +1,4 @@
-"""Data to learn and test with: simulated shops of known truth, and real ones."""
+"""Provide data to learn and test with: simulated shops with known segments, and real ones."""
 
 from segkit.datasets.complete_journey import CompleteJourney, load_complete_journey
 from segkit.datasets.engagement import make_engagement

@@ -1,4 +1,4 @@
-"""Remake the sample that lies in ``data/``: ``python3 -m segkit.datasets data``."""
+"""Write the sample in ``data/`` again: ``python3 -m segkit.datasets data``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAMPLE = {"n_customers": 50, "random_state": 2024}
 
 
 def write_sample(folder: str | Path) -> list[Path]:
-    """Write ``events.parquet`` and ``segments.csv``, of 50 simulated customers over a year.
+    """Write ``events.parquet`` and ``segments.csv`` of 50 simulated customers over a year.
 
     Parameters
     ----------
@@ -34,6 +34,6 @@ def write_sample(folder: str | Path) -> list[Path]:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit(f"Got {sys.argv[1:]}. Say one existing folder: python3 -m segkit.datasets data")
+        sys.exit(f"Got {sys.argv[1:]}. Name one existing folder: python3 -m segkit.datasets data")
     for written in write_sample(sys.argv[1]):
         print(f"{written}: {written.stat().st_size:,} bytes")

@@ -1,4 +1,4 @@
-"""Visits to a simulated web shop: their pages, searches and carts, with and without an order."""
+"""Simulate visits to a web shop: pages, searches and carts, with and without an order."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _FIRST_PRODUCT = 5
 
 
 def browsing(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Draw the visits that led to web orders, and those that led to none.
+    """Draw the visits with a web order, and those without.
 
     Parameters
     ----------
     orders : Orders
-        Each web order ends a visit in which its lines were looked at and put in the cart.
+        Each web order ends a visit with page views and cart additions of its lines.
     people : People
     rng : Generator
 
     Returns
     -------
     list of Piece
-        `visit`, `page_view`, `search` and `cart_add`; all within a visit's time and duration.
+        `visit`, `page_view`, `search` and `cart_add`, all within the duration of a visit.
     """
     return _with_order(orders, people, rng) + _without_order(people, rng)
 
@@ -49,7 +49,7 @@ def _with_order(orders: Orders, people: People, rng: np.random.Generator) -> lis
     line = np.flatnonzero(orders.online[orders.line_order])
     of = rank[orders.line_order[line]]
     carted = np.floor(start[of] + length[of] * rng.uniform(0.1, 0.95, len(line)))
-    looked = np.maximum(carted - rng.integers(3, 40, len(line)), start[of])
+    viewed = np.maximum(carted - rng.integers(3, 40, len(line)), start[of])
     product = orders.product[line]
 
     every = np.arange(len(order))
@@ -57,7 +57,7 @@ def _with_order(orders: Orders, people: People, rng: np.random.Generator) -> lis
     pages = [
         (every, start, np.full_like(every, _HOME)),
         (every, start + length, np.full_like(every, _THANKS)),
-        (of, looked, _FIRST_PRODUCT + product),
+        (of, viewed, _FIRST_PRODUCT + product),
     ]
     term = orders.product[np.searchsorted(orders.line_order, order[searching])]
     return visit.pieces(people, pages, (searching, start[searching] + 2, term), (of, carted, product), rng)
@@ -73,18 +73,18 @@ def _without_order(people: People, rng: np.random.Generator) -> list[Piece]:
     visit = _Visits(customer, start, length, *_arrivals(people, customer, rng))
 
     of, _ = repeated(rng.poisson(1.5, len(customer)))
-    looked = np.floor(start[of] + length[of] * rng.uniform(0.05, 0.8, len(of)))
+    viewed = np.floor(start[of] + length[of] * rng.uniform(0.05, 0.8, len(of)))
     product = choose_products(people, customer[of], rng)
     page = np.where(rng.random(len(of)) < 0.05, _HELP, _FIRST_PRODUCT + product)
     left_in_cart = np.flatnonzero((rng.random(len(of)) < 0.12) & (page != _HELP))
-    carted = np.minimum(looked[left_in_cart] + 5, (start + length)[of[left_in_cart]])
+    carted = np.minimum(viewed[left_in_cart] + 5, (start + length)[of[left_in_cart]])
 
     every = np.arange(len(customer))
     searching = np.flatnonzero(rng.random(len(customer)) < 0.25)
     term = choose_products(people, customer[searching], rng)
     return visit.pieces(
         people,
-        [(every, start, np.full_like(every, _HOME)), (of, looked, page)],
+        [(every, start, np.full_like(every, _HOME)), (of, viewed, page)],
         (searching, start[searching] + 2, term),
         (of[left_in_cart], carted, product[left_in_cart]),
         rng,
@@ -105,7 +105,7 @@ Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class _Visits:
-    """Visits with one entry each, and the pieces of log that happen within them."""
+    """Visits, one entry each, and the log pieces within them."""
 
     customer: np.ndarray
     start: np.ndarray
@@ -121,7 +121,7 @@ class _Visits:
         carts: Moments,
         rng: np.random.Generator,
     ) -> list[Piece]:
-        """Turn what happened in the visits into log pieces; searches and carts are for products."""
+        """Return the log pieces of the visits; searches and carts are for products."""
         log = [
             Piece(
                 "visit",
@@ -140,8 +140,8 @@ class _Visits:
             read = np.floor(np.minimum(np.exp(rng.normal(3.2, 0.7, len(of))), until_end))
             log.append(self._piece("page_view", of, seconds, {"page": Coded(_PAGES, page), "duration": read}))
         of, seconds, product = searches
-        found: dict[str, Column] = {"page": "/search", "text": product_columns(product)["category"]}
-        log.append(self._piece("search", of, np.minimum(seconds, (self.start + self.length)[of]), found))
+        columns: dict[str, Column] = {"page": "/search", "text": product_columns(product)["category"]}
+        log.append(self._piece("search", of, np.minimum(seconds, (self.start + self.length)[of]), columns))
         of, seconds, product = carts
         log.append(self._piece("cart_add", of, seconds, {"page": "/cart", **product_columns(product)}))
         return log

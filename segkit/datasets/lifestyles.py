@@ -1,4 +1,4 @@
-"""Who the customers of a simulated shop are: age, income, home, and what they say of themselves in a survey."""
+"""Simulate attributes of customers: age, income, household, place, and answers to a survey."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from segkit.collect.attributes.scales import Scale
 from segkit.core.messages import did_you_mean
-from segkit.datasets.people import REGIONS, make_people
+from segkit.datasets.people import REGIONS, People, make_people
 from segkit.datasets.personas import PERSONAS
 
 AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
@@ -20,7 +20,7 @@ POSTCODES = {
     "01": "Capital", "02": "Capital", "11": "Coast", "23": "East", "34": "North", "35": "North", "46": "South",
     "57": "West",
 }  # fmt: skip
-"""The region of each postcode, by its first two digits: ``Region("postcode", POSTCODES, match="prefix")``."""
+"""Region of each postcode by its first two digits: ``Region("postcode", POSTCODES, match="prefix")``."""
 COUNTRIES = {
     "Capital": "Avalon", "Coast": "Avalon", "South": "Avalon",
     "East": "Borealia", "North": "Borealia", "West": "Borealia",
@@ -30,25 +30,25 @@ BATTERY = {
     "novelty_seeking": Scale(("novelty_1", "novelty_2", "novelty_3", "novelty_4"), reversed=("novelty_3",)),
     "green_minded": Scale(("green_1", "green_2", "green_3", "green_4"), reversed=("green_2",)),
 }
-"""The scales of the survey, for ``read_attributes(…, scales=BATTERY)``: each of four items, one of them reversed."""
+"""Scales of the survey for ``read_attributes(…, scales=BATTERY)``, each of four items, one of them reversed."""
 
-_OWN_STREAM = 1000  # of chance; those of the events are the first few
-_WITHIN, _NOISE, _STEP = 0.6, 0.85, 0.9  # spread of people, of answers, and answers a unit of attitude
+_OWN_STREAM = 1000  # random stream; those of the events have low numbers
+_WITHIN, _NOISE, _STEP = 0.6, 0.85, 0.9  # spread of people and of answers; answers per unit of attitude
 
 
 @dataclass(frozen=True)
 class Lifestyle:
-    """What the customers of one way of life are like, on average.
+    """Average attributes of the customers with one lifestyle.
 
     Attributes
     ----------
     name : str
     attitudes : mapping of str to float
-        Mean of each scale of ``BATTERY``, in steps of about one answer from the middle; 0 where not named.
+        Mean of each scale of ``BATTERY``, as distance from the middle answer; 0 by default.
     age : float
-        Mean age in years; they differ by ten or so.
+        Mean age in years, with a standard deviation of 10.
     income : float
-        Place on ``INCOME_BANDS``: 0 the lowest, 4 the highest.
+        Mean position in ``INCOME_BANDS``: 0 the lowest, 4 the highest.
     households : tuple of float
         Weights of ``HOUSEHOLDS``.
     """
@@ -66,7 +66,7 @@ LIFESTYLES = (
     Lifestyle("Explorers", {"price_conscious": -0.7, "novelty_seeking": 1.3}, 29, 1.6, (3, 1.5, 0.5, 3)),
     Lifestyle("Idealists", {"price_conscious": -0.8, "green_minded": 1.3}, 55, 3.0, (1, 3, 0.7, 0.3)),
 )
-"""The ways of life that customers can have."""
+"""The lifestyles of customers."""
 
 FOLLOWS = {
     "Deal hunters": "Bargain seekers",
@@ -75,7 +75,7 @@ FOLLOWS = {
     "Newcomers": "Explorers",
     "Lapsed": "Idealists",
 }
-"""Which way of life goes with which of the default personas."""
+"""Lifestyle that goes with each default persona."""
 
 
 def make_attributes(
@@ -86,40 +86,39 @@ def make_attributes(
     follows: Mapping[str, str] = FOLLOWS,
     random_state: int | np.random.Generator = 0,
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Simulate who the customers of :func:`make_events` are, as a CRM and a survey would know them.
+    """Simulate attributes of the customers of :func:`make_events`, as from a CRM and a survey.
 
-    Each customer has a way of life, from which age, income, household and attitudes follow; and the way of
-    life follows how they buy, as strongly as is said.
+    Each customer has a lifestyle that determines age, income, household and attitudes. The lifestyle depends on the
+    persona, as strongly as given.
 
     Parameters
     ----------
     truth : Series or int, default=1000
-        Name of each customer's persona by `customer_id`, as from :func:`make_events`; or their number, for
-        the customers that ``make_events(n)`` makes by default.
+        Name of each customer's persona by `customer_id`, as from :func:`make_events`; or a number of customers,
+        for those of ``make_events(n)``.
     strength : float, default=0.5
-        Share of the customers whose way of life is that of their persona; that of the others is drawn by
-        lot. It is also Cramér's V between the two: 0 tells nothing, 1 tells all.
+        Share of the customers with the lifestyle of their persona; that of the others is drawn at random. It is
+        also Cramér's V between lifestyle and persona.
     missing : float, default=0.03
-        Share of the values that are missing, each by lot.
+        Share of the values that are missing, at random.
     follows : mapping of str to str, default=FOLLOWS
-        Name of the way of life of each persona. Personas that it does not name follow none.
+        Lifestyle of each persona. Personas without one have random lifestyles.
     random_state : int or numpy Generator, default=0
-        The same seed gives the same customers. That of :func:`make_events` makes `region` agree with the
-        `place` of events.
+        The same seed gives the same customers. With the seed of :func:`make_events`, `region` equals the `place`
+        of events.
 
     Returns
     -------
     people : DataFrame of shape (n_customers, 19)
-        `customer_id`; `age_band`, `income`, `household`; `postcode`, `region`, `country`; and the answers 1
-        to 5 to twelve questions, the items of ``BATTERY``. As it would be exported: to be read by
-        :func:`segkit.read_attributes`.
+        `customer_id`; `age_band`, `income`, `household`; `postcode`, `region`, `country`; and answers from 1 to 5
+        to twelve questions, the items of ``BATTERY``. To be read by :func:`segkit.read_attributes`.
     lifestyles : Series of shape (n_customers,)
-        Name of each customer's way of life, by `customer_id`.
+        Name of each customer's lifestyle, by `customer_id`.
 
     Raises
     ------
     ValueError
-        If a share is not one, there are no customers, or `follows` names an unknown way of life.
+        If a share is outside 0 to 1, there are no customers, or `follows` has an unknown lifestyle.
 
     Examples
     --------
@@ -133,11 +132,8 @@ def make_attributes(
     seed = int(np.random.default_rng(random_state).integers(2**63))
     names = _personas(truth, seed)
     rng = np.random.default_rng([seed, _OWN_STREAM])
-    which = _ways(names.to_numpy(), follows, strength, rng)
-    n_days = 366  # regions are drawn apart from it
-    region = np.array(REGIONS)[
-        make_people(len(names), PERSONAS, n_days, np.random.default_rng([seed, 0])).region
-    ]
+    which = _lifestyles(names.to_numpy(), follows, strength, rng)
+    region = np.array(REGIONS)[_people(len(names), seed).region]
     people = pd.DataFrame(
         {
             "customer_id": names.index.astype("str"),
@@ -157,37 +153,41 @@ def make_attributes(
 def _check(strength: float, missing: float, follows: Mapping[str, str]) -> None:
     for name, share in (("strength", strength), ("missing", missing)):
         if not 0 <= share <= 1:
-            raise ValueError(f"{name}={share!r} is not a share. Choose {name} from 0 to 1.")
+            raise ValueError(f"{name}={share!r} is not a share. Choose a number from 0 to 1.")
     known = [lifestyle.name for lifestyle in LIFESTYLES]
     for persona, lifestyle in follows.items():
         if lifestyle not in known:
             raise ValueError(
-                f"follows gives {persona!r} the way of life {lifestyle!r}.{did_you_mean(lifestyle, known)} "
-                f"There are {', '.join(known)}."
+                f"follows gives {persona!r} an unknown lifestyle {lifestyle!r}.{did_you_mean(lifestyle, known)} "
+                f"The lifestyles are {', '.join(known)}."
             )
 
 
+def _people(n: int, seed: int) -> People:
+    """Return the customers that make_events draws with this seed."""
+    return make_people(n, PERSONAS, 366, np.random.default_rng([seed, 0]))
+
+
 def _personas(truth: pd.Series | int, seed: int) -> pd.Series:
+    """Return the name of each customer's persona."""
     if isinstance(truth, pd.Series):
         if not len(truth):
-            raise ValueError("truth is empty. It should name the persona of one customer or more.")
+            raise ValueError("truth is empty. It should have the persona of at least one customer.")
         return truth
     if isinstance(truth, bool) or not isinstance(truth, (int, np.integer)) or truth < 1:
         raise ValueError(
-            f"truth={truth!r} is neither a Series of personas nor a number of customers, 1 or more."
+            f"truth={truth!r} should be a Series of personas, or a number of customers, 1 or more."
         )
-    people = make_people(int(truth), PERSONAS, 366, np.random.default_rng([seed, 0]))
-    index = pd.Index(people.ids, name="customer_id", dtype="str")
-    return pd.Series([PERSONAS[i].name for i in people.persona], index=index)
+    return _people(int(truth), seed).truth(PERSONAS)
 
 
-def _ways(
+def _lifestyles(
     personas: np.ndarray, follows: Mapping[str, str], strength: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw the row of each customer's way of life; the shares of the four stay what the personas make them."""
+    """Draw the row of each customer's lifestyle; their shares do not depend on the strength."""
     row = {lifestyle.name: i for i, lifestyle in enumerate(LIFESTYLES)}
-    lot = rng.integers(len(LIFESTYLES), size=len(personas))
-    own = np.array([row[follows[p]] if p in follows else lot[i] for i, p in enumerate(personas)])
+    drawn = rng.integers(len(LIFESTYLES), size=len(personas))
+    own = np.array([row[follows[p]] if p in follows else drawn[i] for i, p in enumerate(personas)])
     follow = rng.random(len(personas)) < strength
     return np.where(follow, own, own[rng.integers(len(own), size=len(own))])
 
@@ -216,15 +216,15 @@ def _postcodes(region: np.ndarray, rng: np.random.Generator) -> list[str]:
 
 
 def _answers(which: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Answer each item: the attitude, turned round where the item is, and some noise; rounded to 1 to 5."""
+    """Draw answers from 1 to 5: the attitude, reversed for reversed items, plus noise."""
     answers = {}
     for name, scale in BATTERY.items():
         means = np.array([lifestyle.attitudes.get(name, 0.0) for lifestyle in LIFESTYLES])
         attitude = means[which] + _WITHIN * rng.standard_normal(len(which))
         for item in scale.items:
             side = -1 if item in scale.reversed else 1
-            said = 3 + _STEP * side * attitude + _NOISE * rng.standard_normal(len(which))
-            answers[item] = np.rint(said).clip(scale.low, scale.high)
+            answer = 3 + _STEP * side * attitude + _NOISE * rng.standard_normal(len(which))
+            answers[item] = np.rint(answer).clip(scale.low, scale.high)
     return answers
 
 

@@ -1,4 +1,4 @@
-"""What a simulated shop sends its customers, and what they do with it."""
+"""Simulate the messages of a shop, and their opens, clicks and unsubscribes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MEDIA = {
     "sms": (30, 0.4, 1.8, 0.5, 0.2),
     "ad": (10, 0.8, 0.5, 0.3, 12.0),
 }
-"""How each medium is used; an ad is "opened" when it was in view, and left by hiding it."""
+"""How each medium is used; an ad is opened when it is in view, and unsubscribed when it is hidden."""
 
 
 def messages(
     medium: str, people: People, n_days: int, start: pd.Timestamp, rng: np.random.Generator
 ) -> list[Piece]:
-    """Draw a medium's campaigns: everyone on the list gets each, some open, click, or leave the list.
+    """Draw the campaigns of a medium: each goes to the whole list, and some customers open, click or unsubscribe.
 
     Parameters
     ----------
     medium : {"email", "push", "sms", "ad"}
     people : People
-        Customers are on the list from the day after joining until they unsubscribe; those who stopped
-        buying stay on it, and open a fifth as often.
+        Customers are on the list from the day after joining until they unsubscribe. Those who stopped buying
+        stay on it, and open a fifth as often.
     n_days : int
     start : Timestamp
     rng : Generator
@@ -36,7 +36,7 @@ def messages(
     Returns
     -------
     list of Piece
-        A customer gets a campaign at most once, so `campaign` ties an open or click to what was sent.
+        A customer gets a campaign at most once, so `campaign` connects an open or click with its message.
     """
     every, reach, opens, clicks, hours = MEDIA[medium]
     days = np.arange(every, n_days, every)
@@ -54,18 +54,18 @@ def messages(
     leaves = opened & (rng.random(len(sent)) < people.traits["unsubscribes"][customer])
     leave_at = open_at + rng.integers(3, 180, len(sent))
 
-    gone = np.full(len(people), np.inf)
-    np.minimum.at(gone, customer[leaves], leave_at[leaves])
-    got = sent < gone[customer]
-    leaves &= leave_at == gone[customer]
+    left_list = np.full(len(people), np.inf)
+    np.minimum.at(left_list, customer[leaves], leave_at[leaves])
+    received = sent < left_list[customer]
+    leaves &= leave_at == left_list[customer]
 
     phone = (rng.random(len(sent)) < people.traits["mobile"][customer]).astype(np.int64)
     log = []
     for what, which, seconds in (
-        ("sent", got, sent),
-        ("open", got & opened, open_at),
-        ("click", got & clicked, click_at),
-        ("unsubscribe", got & leaves, leave_at),
+        ("sent", received, sent),
+        ("open", received & opened, open_at),
+        ("click", received & clicked, click_at),
+        ("unsubscribe", received & leaves, leave_at),
     ):
         columns: dict[str, Column] = {"campaign": Coded(names, campaign[which]), "channel": medium}
         if what in ("open", "click"):

@@ -1,9 +1,10 @@
-"""Online Retail: all invoice lines of a British gift shop, December 2010 to December 2011."""
+"""Fetch Online Retail: the invoice lines of a British gift shop, December 2010 to December 2011."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ import pandas as pd
 
 from segkit.collect.events import Events, read_events
 from segkit.collect.sources.open import open_source
-from segkit.core.engine.connection import engine, locked_engine, run_with_progress, unique_name
-from segkit.datasets.held import materialised
+from segkit.core.engine.connection import engine, locked_engine, materialise, run_with_progress, unique_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -28,39 +28,37 @@ FIRST, LAST = pd.Timestamp("2010-12-01 08:26"), pd.Timestamp("2011-12-09 12:50")
 def fetch_online_retail(*, timezone: str = "UTC") -> Events:
     """Fetch Online Retail [1]_ (UCI data set 352): 541,909 invoice lines of a British gift shop.
 
-    Looks in the folder that the environment variable ``SEGKIT_DATA_HOME`` names, itself or its
-    ``online_retail`` folder, for ``online_retail.parquet``, ``online_retail.csv`` or UCI's
-    ``Online Retail.xlsx``. Otherwise it downloads UCI's archive (23 MB) once, into pooch's cache;
-    that takes the extra ``data``.
+    The function looks for ``online_retail.parquet``, ``online_retail.csv`` or UCI's ``Online Retail.xlsx`` in the
+    folder of the environment variable ``SEGKIT_DATA_HOME`` or its subfolder ``online_retail``. Otherwise it
+    downloads UCI's archive (23 MB) once, into pooch's cache, which needs the extra ``data``.
 
     Parameters
     ----------
     timezone : str, default="UTC"
-        Zone of the invoice times, which the file does not say. "UTC" takes them as written, so
-        that days and hours are those of the shop's clock and published figures come out.
-        "Europe/London" would give true instants, but those from April to October move an hour: with
-        them the mean recency is 92.604 days where the literature has 92.536.
+        Time zone of the invoices, which the file does not have. "UTC" leaves the times as written, in the shop's
+        local time, and gives the published figures (a mean recency of 92.536 days). "Europe/London" gives the
+        true moments, an hour earlier in summer (92.604 days).
 
     Returns
     -------
     Events
         Of kind `purchase` (397,884 lines, 18,532 orders, 4,338 customers, 8,911,407.904 pounds),
-        `return` (8,905 lines of cancelled invoices) and `gift` (40 lines at no price). The 135,080
-        lines without a customer are refused. Postage and other service lines count as purchases, as
-        they do in the figures usually quoted. `place` is the country.
+        `return` (8,905 lines of cancelled invoices) and `gift` (40 lines without a price). The 135,080 lines
+        without a customer are refused. Postage and other services count as purchases, as in the published
+        figures. `place` is the country.
 
     Raises
     ------
     ValueError
-        If what was found or downloaded is not Online Retail.
+        If the file is not Online Retail.
     ModuleNotFoundError
-        If a package that it takes is not installed.
+        If a required package is not installed.
 
     Notes
     -----
-    UCI states no checksum. The one checked after a download is the MD5 of the workbook that two
-    unrelated public projects recorded; besides, whatever the source, its number of rows, its sums
-    of quantity and of value, and its first and last time are checked against the published ones.
+    UCI has no checksum. A downloaded workbook is checked against the MD5 that two unrelated public projects
+    recorded. For any source, the number of rows, the sums of quantity and value, and the first and last time are
+    checked against the published ones.
 
     References
     ----------
@@ -92,7 +90,7 @@ def fetch_online_retail(*, timezone: str = "UTC") -> Events:
         price="UnitPrice",
         place="Country",
     )
-    return materialised(events, "Online Retail")
+    return replace(events, table=materialise(events.table), sources=("Online Retail",))
 
 
 def _at_home() -> Path | None:
@@ -104,20 +102,20 @@ def _at_home() -> Path | None:
 
 
 def _downloaded() -> Path:
-    """Return the cached Parquet file, made from UCI's workbook the first time."""
+    """Return the cached Parquet file, written from UCI's workbook the first time."""
     try:
         import pooch
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "Downloading Online Retail takes the package pooch, which is not installed: "
-            "pip install 'segkit[data]'. Or put the file into the folder that SEGKIT_DATA_HOME names."
+            "Downloading Online Retail needs the package pooch, which is not installed: pip install 'segkit[data]'. Or "
+            "put the file into a folder and name it in the environment variable SEGKIT_DATA_HOME."
         ) from error
     cache = Path(pooch.os_cache("segkit"))
     ready = cache / "online_retail.parquet"
     if not ready.exists():
-        # The archive itself has no known checksum, and may be packed anew; what it holds is checked.
-        found = pooch.retrieve(URL, None, "online_retail.zip", cache, processor=pooch.Unzip())
-        workbook = next((Path(name) for name in found if name.endswith(".xlsx")), None)
+        # The archive has no known checksum, so the workbook in it is checked.
+        files = pooch.retrieve(URL, None, "online_retail.zip", cache, processor=pooch.Unzip())
+        workbook = next((Path(name) for name in files if name.endswith(".xlsx")), None)
         digest = (
             hashlib.md5(workbook.read_bytes(), usedforsecurity=False).hexdigest()
             if workbook
@@ -126,9 +124,8 @@ def _downloaded() -> Path:
         if workbook is None or digest != XLSX_MD5:
             (cache / "online_retail.zip").unlink(missing_ok=True)
             raise ValueError(
-                f"What {URL} sent holds {digest}, and not the workbook of MD5 {XLSX_MD5}: the download was "
-                "cut short, or UCI changed the file. Try again, or put a copy into the folder that "
-                "SEGKIT_DATA_HOME names."
+                f"The download from {URL} has {digest}, not the workbook with MD5 {XLSX_MD5}: it was cut short, or UCI "
+                "changed the file. Try again, or put a copy into a folder and name it in SEGKIT_DATA_HOME."
             )
         _of_workbook(workbook).to_parquet(ready, index=False)
     return ready
@@ -149,7 +146,7 @@ def _of_workbook(path: Path) -> pd.DataFrame:
         return pd.read_excel(path, dtype=_TEXT)
     except ImportError as error:
         raise ModuleNotFoundError(
-            f"Reading {path.name} takes the package openpyxl, which is not installed: "
+            f"Reading {path.name} needs the package openpyxl, which is not installed: "
             "pip install 'segkit[data]'."
         ) from error
 
@@ -166,13 +163,13 @@ def _of_csv(path: Path) -> pd.DataFrame:
 
 
 def _check(lines: ir.Table, path: Path) -> None:
-    """Hold the file to the published totals, so that no figure is computed from something else."""
+    """Raise unless the file has the published totals."""
     expected = (*_TEXT, "Quantity", "InvoiceDate", "UnitPrice", "CustomerID")
     missing = [column for column in expected if column not in lines.columns]
     if missing:
         raise ValueError(
             f"{path.name} has no column {', '.join(missing)}; its columns are {', '.join(lines.columns)}. "
-            f"Online Retail as UCI gives it is at {URL}."
+            f"Download UCI's Online Retail from {URL}."
         )
     totals = lines.agg(
         rows=lines.count(),
@@ -181,12 +178,12 @@ def _check(lines: ir.Table, path: Path) -> None:
         first=lines.InvoiceDate.min(),
         last=lines.InvoiceDate.max(),
     )
-    found = run_with_progress(totals, totals.to_pandas, "Reading Online Retail")
-    rows, quantity, revenue, first, last = found.iloc[0]
+    table = run_with_progress(totals, totals.to_pandas, "Reading Online Retail")
+    rows, quantity, revenue, first, last = table.iloc[0]
     exact = (rows, quantity, first, last) == (ROWS, QUANTITY, FIRST, LAST)
     if not exact or abs(revenue - REVENUE) > 0.01:
         raise ValueError(
             f"{path.name} holds {rows:,} rows with {quantity:,} items worth {revenue:,.2f} from {first} to "
             f"{last}. Online Retail has {ROWS:,}, {QUANTITY:,}, {REVENUE:,.2f}, from {FIRST} to {LAST}. "
-            "Remove the file to have it fetched again, or read yours with read_events."
+            "Delete the file to download it again, or read your own file with read_events."
         )

@@ -1,4 +1,4 @@
-"""What simulated customers buy, and what they send back."""
+"""Simulate orders and returns."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from segkit.datasets.people import REGIONS, People
 from segkit.datasets.personas import CATEGORIES
 
 LADDER = 30
-"""Products a category, from the cheapest to the dearest."""
+"""Products of a category, from the cheapest to the most expensive."""
 
 PRODUCTS = [f"{category}-{i:02d}" for category in CATEGORIES for i in range(1, LADDER + 1)]
 _MIDDLE = np.array([2.5, 9, 12, 6, 7, 2.5, 4, 5, 3, 14, 18, 8, 10, 2, 5, 15])
 SHELF_CENTS = np.round(100 * np.outer(_MIDDLE, 4.0 ** (np.arange(LADDER) / (LADDER - 1) - 0.5))).ravel()
-"""Shelf price of each product: from half to twice its category's middle, in equal steps of ratio."""
+"""Shelf price of each product: from half to twice the middle price of its category, by equal ratios."""
 
 BRANDS = ("Plain", "Alder", "Hearth", "Crown")
-"""The shop's own label for the cheapest third of each ladder, two for the middle, one for the dearest."""
+"""Brands of each category: the shop's own for the cheapest third, two for the middle, one for the top."""
 
 CHANNELS = ("store", "web")
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Orders and their lines; `line_order` and `product` have one entry a line, the others one an order."""
+    """Orders and their lines: `line_order`, `product`, `quantity`, `paid` and `off` are of lines, others of orders."""
 
     customer: np.ndarray
     seconds: np.ndarray
@@ -49,12 +49,12 @@ class Orders:
         return self.seconds[self.line_order]
 
     def goods(self, line: np.ndarray) -> dict[str, Column]:
-        """Return the columns that say what was bought in these lines."""
+        """Return the columns of order and product of these lines."""
         return {"order_id": Coded(self.ids, self.line_order[line]), **product_columns(self.product[line])}
 
 
 def product_columns(product: np.ndarray) -> dict[str, Coded]:
-    """Return the columns that name these products."""
+    """Return the columns of these products: id, category and brand."""
     rung = product % LADDER
     third = 3 * rung // LADDER
     return {
@@ -65,13 +65,13 @@ def product_columns(product: np.ndarray) -> dict[str, Coded]:
 
 
 def choose_products(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a product for each entry of `customer`: the category to taste, then a rung of its ladder."""
+    """Draw a product for each entry of `customer`: a category by taste, then one of its products by price."""
     category = people.choose_category(customer, rng)
     return category * LADDER + rng.binomial(LADDER - 1, people.traits["price"][customer])
 
 
 def make_orders(people: People, n_days: int, rng: np.random.Generator) -> Orders:
-    """Draw every order: the first on the day of joining, the next after gamma distributed gaps.
+    """Draw the orders: the first on the day of joining, the next after gamma distributed gaps.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def make_orders(people: People, n_days: int, rng: np.random.Generator) -> Orders
 
 
 def _order_days(people: People, n_days: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the day of each order, more than can fit, and keep those before the customer leaves."""
+    """Draw more order days than fit into the period, and keep those before the customer leaves."""
     rate, shape = people.traits["orders_per_year"] / 365, people.traits["regularity"]
     expected = rate * (people.left - people.joined)
     spare = 6 * np.sqrt(expected / shape) + 6 / shape + 3
@@ -122,7 +122,7 @@ def _order_days(people: People, n_days: int, rng: np.random.Generator) -> tuple[
 
 
 def purchases(orders: Orders, people: People) -> list[Piece]:
-    """Return one purchase a line: what was paid, and what was taken off."""
+    """Return one purchase per line, with the amount paid and the discount."""
     every = np.arange(len(orders.line_order))
     return [
         Piece(
@@ -142,7 +142,7 @@ def purchases(orders: Orders, people: People) -> list[Piece]:
 
 
 def returns(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Send whole lines back, from a day to some weeks after their order; money and goods negative."""
+    """Draw returns of whole lines, a day to some weeks after their order; quantity and amount are negative."""
     p_returned = people.traits["returned"][orders.line_customer]
     line = np.flatnonzero(rng.random(len(p_returned)) < p_returned)
     delay = DAY * (1 + rng.exponential(6.0, len(line)))

@@ -1,4 +1,4 @@
-"""The kinds of customer that a simulated shop can have, as data."""
+"""Define the personas of a simulated shop."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ CATEGORIES = (
     "bakery", "beauty", "books", "cleaning", "coffee", "dairy", "drinks", "frozen",
     "fruit", "garden", "kitchen", "meat", "pets", "snacks", "stationery", "toys",
 )  # fmt: skip
-"""What the shop sells."""
+"""Product categories of the shop."""
 
 
 @dataclass(frozen=True)
 class Persona:
-    """How the customers of one segment behave, on average, and how much they differ.
+    """Average behaviour of the customers of a segment, and how much they differ.
 
     Attributes
     ----------
     name : str
-        The segment's name: what ``truth`` holds.
+        Name of the segment, as in ``truth``.
     share : float
-        Its share of all customers, in (0, 1].
+        Share of all customers, in (0, 1].
     joined : tuple of float
         Earliest and latest moment of joining, as fractions of the period: 0 its start, 1 its end.
     left : tuple of float
-        Earliest and latest moment of the last order, likewise; 1 or more: still there at the end.
+        Earliest and latest moment of the last order, likewise; 1 or more for customers who stay.
     orders_per_year : float
         Orders a year while active.
     regularity : float
-        Shape of the gamma distribution of the gaps between orders: below 1 in bursts, 1 at random,
-        10 and more by the calendar.
+        Shape of the gamma distribution of the gaps between orders: below 1 for bursts, 1 for random moments, 10
+        and more for a regular rhythm.
     basket : float
-        Lines an order, 1 or more.
+        Lines per order, 1 or more.
     price : float
-        Place on each category's price ladder: 0 the cheapest product, 1 the dearest.
+        Position in the price range of a category: 0 the cheapest product, 1 the most expensive.
     categories : mapping of str to float
         Weight of the categories preferred; those not named weigh 1.
     discount : float
         Share of the lines bought at a reduced price.
     returned : float
-        Share of the lines sent back.
+        Share of the lines returned.
     online : float
         Share of the orders placed on the web; the others in a store.
     visits_per_order : float
@@ -53,15 +53,15 @@ class Persona:
     mobile : float
         Share of the web visits on a phone.
     opens, clicks, unsubscribes : float
-        Share of the e-mails opened; of those opened, share clicked and followed by leaving the list.
-        Push, text messages and ads scale with these.
+        Share of the e-mails opened; of those opened, shares clicked and unsubscribed. Push, text messages and
+        ads scale with these.
     rating : float
-        Mean rating of what was bought, 1 to 5. The tone of chats and posts follows it.
+        Mean rating of purchases, 1 to 5, which the tone of chats and posts follows.
     posts_per_year : float
         Likes, shares, comments and mentions a year while active.
     spread : float
-        How much customers of this segment differ: standard deviation of the logarithm of each
-        positive trait, and of the logit of each share. 0.15 is a tight group, 0.7 a broad one.
+        How much customers of this segment differ: standard deviation of the logarithm of each positive trait,
+        and of the logit of each share. 0.15 gives a tight group, 0.7 a broad one.
 
     Examples
     --------
@@ -99,18 +99,18 @@ class Persona:
                 value = getattr(self, name)
                 if not low <= value <= high:
                     raise ValueError(
-                        f"Persona {self.name!r} has {name}={value!r}, which lies outside {low:g} to "
-                        f"{high:g}. Choose {name} within these."
+                        f"Persona {self.name!r} has {name}={value!r}, which is outside {low:g} to "
+                        f"{high:g}. Choose {name} in this range."
                     )
         if not 0 <= self.joined[0] <= self.joined[1] < 1:
             raise ValueError(
-                f"Persona {self.name!r} has joined={self.joined!r}. It is a pair (earliest, latest) of "
-                "fractions of the period, from 0 and below 1; write (0, 0.1) for its first tenth."
+                f"Persona {self.name!r} has joined={self.joined!r}. It should be a pair (earliest, latest) of "
+                "fractions of the period, from 0 to below 1. Write (0, 0.1) for its first tenth."
             )
         if not self.joined[0] <= self.left[0] <= self.left[1]:
             raise ValueError(
-                f"Persona {self.name!r} has left={self.left!r} and joined={self.joined!r}. left is a pair "
-                "(earliest, latest) not before joining; write (1, 1) for customers who stay."
+                f"Persona {self.name!r} has left={self.left!r} and joined={self.joined!r}. left should be a pair "
+                "(earliest, latest) not before joining. Write (1, 1) for customers who stay."
             )
         for category in self.categories:
             if category not in CATEGORIES:
@@ -168,13 +168,13 @@ PERSONAS = (
         opens=0.55, clicks=0.35, unsubscribes=0.02, rating=4.4, posts_per_year=18,
     ),
 )  # fmt: skip
-"""The default shop: five segments, far apart in when, how often, how much and how they buy."""
+"""The default shop: five segments that differ clearly in recency, frequency, amount and manner of buying."""
 
 
 def one_population(spread: float = 0.7) -> tuple[Persona, ...]:
     """Return a shop without segments: one broad log-normal continuum of customers.
 
-    Whatever is cut from it is an arbitrary piece of one cloud, so a good test of structure says no.
+    A good structure test finds no distinct groups in it.
 
     Parameters
     ----------
@@ -196,14 +196,14 @@ def one_population(spread: float = 0.7) -> tuple[Persona, ...]:
 
 
 def blended(personas: Sequence[Persona], amount: float) -> tuple[Persona, ...]:
-    """Move personas towards their common average: a dial from separate segments to none.
+    """Move personas towards their common average, from separate segments to none.
 
     Parameters
     ----------
     personas : sequence of Persona
         The segments, such as ``PERSONAS``.
     amount : float
-        0 leaves them as they are; at 1 they differ in nothing but their name.
+        At 0 they stay as they are; at 1 they differ only in name.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def blended(personas: Sequence[Persona], amount: float) -> tuple[Persona, ...]:
 
 
 def _towards(own: Any, everyone: Sequence[Any], shares: Sequence[float], amount: float) -> Any:
-    """Interpolate a number, a pair or a mapping from its own value to the weighted average."""
+    """Interpolate a number, a pair or a mapping between its own value and the weighted average."""
     if isinstance(own, Mapping):
         return {key: _towards(own[key], [v[key] for v in everyone], shares, amount) for key in own}
     if isinstance(own, tuple):

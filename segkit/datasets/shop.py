@@ -1,4 +1,4 @@
-"""A simulated shop whose customers' true segments are known."""
+"""Simulate a shop with known true segments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import pandas as pd
 
 from segkit.collect.events import Events
 from segkit.core.engine.connection import table_of
-from segkit.core.messages import did_you_mean
 from segkit.core.schema import KINDS
-from segkit.datasets.browsing import browsing
-from segkit.datasets.event_log import DAY, Piece, event_table
-from segkit.datasets.messages import MEDIA, messages
+from segkit.datasets.engagement import check_kinds, engagement_pieces, random_streams
+from segkit.datasets.event_log import DAY, event_table
+from segkit.datasets.messages import MEDIA
 from segkit.datasets.orders import make_orders, purchases, returns
-from segkit.datasets.people import People, make_people
+from segkit.datasets.people import make_people
 from segkit.datasets.personas import PERSONAS, Persona
-from segkit.datasets.voices import chats, posts, reviews, surveys
 
 _STREAMS = ("people", "order", "return", "browse", *MEDIA, "survey", "review", "chat", "social")
 
@@ -31,22 +29,21 @@ def make_events(
     end: str = "2025-01-01",
     random_state: int | np.random.Generator = 0,
 ) -> tuple[Events, pd.Series]:
-    """Simulate the events of a shop whose customers' true segments are known.
+    """Simulate the events of a shop with known true segments.
 
-    The default segments lie far apart in how often, how regularly, how much and how long ago they
-    bought. Three things make a harder shop: a larger ``Persona.spread`` (customers of a segment
-    differ more), :func:`blended` (segments move together), and a shorter period (each customer shows
-    less). :func:`one_population` has no segments at all.
+    The default segments differ clearly in frequency, regularity, amount and recency. Three things make segments
+    harder to find: a larger ``Persona.spread`` (customers of a segment differ more), :func:`blended` (segments move
+    closer), and a shorter period (fewer events per customer). :func:`one_population` has no segments at all.
 
     Parameters
     ----------
     n_customers : int, default=1000
-        Each places at least one order.
+        Number of customers; each has at least one order.
     segments : sequence of Persona, default=PERSONAS
-        How the customers of each segment behave. Their shares sum to 1.
+        Behaviour of each segment. Their shares sum to 1.
     kinds : str or iterable of str, optional
-        Which kinds of event to return; all by default. Purchases stay the same whatever else is asked
-        for: each concern draws from its own stream of chance.
+        Kinds of event to return; all by default. Purchases are the same with any choice, since each kind has its
+        own random stream.
     start, end : str or Timestamp
         First day, and the day after the last, in UTC.
     random_state : int or numpy Generator, default=0
@@ -55,24 +52,24 @@ def make_events(
     Returns
     -------
     events : Events
-        In order of time. `amount` is what was paid, after `discount`. Causes come before effects:
-        visit, page view, cart, order; order, return or review; sent, opened, clicked.
+        In order of time. `amount` is the price paid, after `discount`. Causes come before effects: visit, page
+        view, cart, order; order, return or review; sent, opened, clicked.
     truth : Series of shape (n_customers,)
-        Name of each customer's segment, by `customer_id`.
+        Name of the segment of each customer, by `customer_id`.
 
     Raises
     ------
     ValueError
-        If the number of customers, the period, the shares or a kind makes no sense.
+        If the number of customers, the period, the shares or a kind is invalid.
 
     See Also
     --------
-    Persona : what a segment is made of.
+    Persona : the behaviour of a segment.
 
     Notes
     -----
-    The gaps between a customer's orders follow a gamma distribution, as in Platzer & Reutterer [1]_,
-    whose shape says how regular they are; rates differ between customers log-normally.
+    The gaps between a customer's orders follow a gamma distribution, as in Platzer & Reutterer [1]_, whose shape
+    is their regularity. Order rates of customers are log-normal.
 
     References
     ----------
@@ -92,46 +89,27 @@ def make_events(
     _check_segments(personas)
     first, n_days = _period(start, end)
     if n_customers < 1 or n_customers != int(n_customers):
-        raise ValueError(f"n_customers={n_customers!r} is not a number of customers. Ask for 1 or more.")
-    wanted = _wanted(kinds)
-    seed = int(np.random.default_rng(random_state).integers(2**63))
-    chance = {name: np.random.default_rng([seed, i]) for i, name in enumerate(_STREAMS)}
+        raise ValueError(f"n_customers={n_customers!r} is not a number of customers. Use 1 or more.")
+    wanted = set(KINDS) if kinds is None else check_kinds(kinds, tuple(KINDS), "make_events")
+    streams = random_streams(random_state, _STREAMS)
 
-    people = make_people(int(n_customers), personas, n_days, chance["people"])
-    log = [piece for piece in _everything(people, n_days, first, wanted, chance) if piece.kind in wanted]
-    table = event_table(log, people.ids, first, n_days * DAY)
+    people = make_people(int(n_customers), personas, n_days, streams["people"])
+    orders = make_orders(people, n_days, streams["order"])
+    pieces = purchases(orders, people)
+    if "return" in wanted:
+        pieces += returns(orders, people, streams["return"])
+    pieces += engagement_pieces(orders, people, n_days, first, wanted, streams)
+    pieces = [piece for piece in pieces if piece.kind in wanted]
+    table = event_table(pieces, people.ids, first, n_days * DAY)
     if not table.num_rows:
         raise ValueError(
-            f"{n_customers} customers from {first:%Y-%m-%d} to {end} left no event of kind "
-            f"{', '.join(sorted(wanted))}. Ask for more customers, more kinds or a longer period."
+            f"{n_customers} customers from {first:%Y-%m-%d} to {end} have no event of kind "
+            f"{', '.join(sorted(wanted))}. Use more customers, more kinds or a longer period."
         )
-    # Made to the standard, so it need not pass the door of read_events (a test holds that it could).
+    # The table has standard columns already, so read_events is not needed (a test compares the two).
     nothing = pd.DataFrame({"reason": [], "count": [], "example": []})
     refused = nothing.astype({"reason": "str", "count": "int64", "example": "str"})
-    events = Events(table_of(table), refused, ("make_events",))
-    ids = pd.Index(people.ids, name="customer_id", dtype="str")
-    names = [personas[i].name for i in people.persona]
-    return events, pd.Series(names, index=ids, name="segment", dtype="str")
-
-
-def _everything(
-    people: People, n_days: int, first: pd.Timestamp, wanted: set[str], chance: dict[str, np.random.Generator]
-) -> Iterable[Piece]:
-    """Yield the pieces of each concern of which anything is wanted."""
-    orders = make_orders(people, n_days, chance["order"])
-    yield from purchases(orders, people)
-    if "return" in wanted:
-        yield from returns(orders, people, chance["return"])
-    if wanted & {"visit", "page_view", "search", "cart_add"}:
-        yield from browsing(orders, people, chance["browse"])
-    for medium in MEDIA:
-        if any(kind.startswith(medium + "_") for kind in wanted):
-            yield from messages(medium, people, n_days, first, chance[medium])
-    for kind, voice in (("survey", surveys), ("review", reviews), ("chat", chats)):
-        if kind in wanted:
-            yield from voice(orders, people, chance[kind])
-    if any(kind.startswith("social_") for kind in wanted):
-        yield from posts(people, chance["social"])
+    return Events(table_of(table), refused, ("make_events",)), people.truth(personas)
 
 
 def _check_segments(personas: Sequence[Persona]) -> None:
@@ -145,9 +123,7 @@ def _check_segments(personas: Sequence[Persona]) -> None:
     names = [persona.name for persona in personas]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(
-            f"segments has {', '.join(twice)} more than once. Names tell segments apart; give each its own."
-        )
+        raise ValueError(f"segments has {', '.join(twice)} more than once. Give each segment its own name.")
 
 
 def _period(start: str, end: str) -> tuple[pd.Timestamp, int]:
@@ -155,27 +131,8 @@ def _period(start: str, end: str) -> tuple[pd.Timestamp, int]:
     for name, value in (("start", start), ("end", end)):
         moment = pd.Timestamp(value)
         if moment != moment.normalize() or moment.tzinfo is not None:
-            raise ValueError(f"{name}={value!r} is not a day. Write one such as {name}='2024-01-01'.")
+            raise ValueError(f"{name}={value!r} is not a day. Write it as {name}='2024-01-01'.")
         days.append(moment)
     if days[1] <= days[0]:
-        raise ValueError(
-            f"end={end!r} is not after start={start!r}, so no day lies between them. Choose a later end."
-        )
+        raise ValueError(f"end={end!r} is not after start={start!r}. Choose a later end.")
     return days[0], (days[1] - days[0]).days
-
-
-def _wanted(kinds: str | Iterable[str] | None) -> set[str]:
-    if kinds is None:
-        return set(KINDS)
-    wanted = {kinds} if isinstance(kinds, str) else set(kinds)
-    for kind in sorted(wanted):
-        if kind not in KINDS:
-            raise ValueError(
-                f"kinds has {kind!r}, which make_events does not know.{did_you_mean(kind, KINDS)} "
-                f"It makes {', '.join(KINDS)}."
-            )
-    if not wanted:
-        raise ValueError(
-            "kinds is empty. Name one or more, such as kinds='purchase', or leave it out for all."
-        )
-    return wanted

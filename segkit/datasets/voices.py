@@ -1,4 +1,4 @@
-"""What simulated customers say: surveys, reviews, chats and posts."""
+"""Simulate surveys, reviews, chats and posts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segkit.datasets.orders import LADDER, Orders
 from segkit.datasets.people import People
 from segkit.datasets.personas import CATEGORIES
 
-_VERDICTS = (
+_OPINIONS = (
     ("Poor", "Disappointing", "Not good:", "Sorry to say, bad", "Below what we expected:", "Worst yet:"),
     ("Average", "Ordinary", "Usual", "So so:", "Nothing special:", "As expected:"),
     ("Great", "Lovely", "Very happy with the", "Excellent", "We liked the", "Best yet:"),
@@ -22,40 +22,40 @@ _DETAILS = (
     ("came early", "worth every penny", "kind help", "will order again", "beautifully packed", "just right"),
 )
 _SENTENCES = [
-    f"{verdict} {category}, {detail}."
-    for verdicts, details in zip(_VERDICTS, _DETAILS, strict=True)
-    for category, verdict, detail in itertools.product(CATEGORIES, verdicts, details)
+    f"{opinion} {category}, {detail}."
+    for opinions, details in zip(_OPINIONS, _DETAILS, strict=True)
+    for category, opinion, detail in itertools.product(CATEGORIES, opinions, details)
 ]
-_PER_CATEGORY = len(_VERDICTS[0]) * len(_DETAILS[0])
+_PER_CATEGORY = len(_OPINIONS[0]) * len(_DETAILS[0])
 
 
 def surveys(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Some orders are followed, a day or more later, by an answer from 0 to 10: would they recommend the shop?"""
+    """Draw answers from 0 to 10 (would you recommend us?), a day or more after some orders."""
     order = np.flatnonzero(rng.random(len(orders.customer)) < 0.08)
     customer = orders.customer[order]
     seconds = np.floor(orders.seconds[order] + DAY * (1 + rng.exponential(1.0, len(order))))
     columns: dict[str, Column] = {
         "order_id": Coded(orders.ids, order),
-        "rating": np.round((_happiness(people, customer, rng) - 1) * 2.5).clip(0, 10),
+        "rating": np.round((_satisfaction(people, customer, rng) - 1) * 2.5).clip(0, 10),
         "campaign": "after the order",
     }
     return [Piece("survey", customer, seconds, columns)]
 
 
 def reviews(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Some lines are reviewed, from two days after their order: a rating and a sentence to match."""
+    """Draw reviews of some lines, two days or more after their order: a rating and a matching sentence."""
     line = np.flatnonzero(rng.random(len(orders.line_order)) < 0.03)
     customer = orders.line_customer[line]
     seconds = np.floor(orders.line_seconds[line] + DAY * (2 + rng.exponential(5.0, len(line))))
     rating = _ratings(people, customer, rng)
     sentiment = _near((rating - 3) / 2, rng)
     text = _sentences(sentiment, orders.product[line] // LADDER, rng)
-    said = {**orders.goods(line), "rating": rating, "sentiment": sentiment, "text": text}
-    return [Piece("review", customer, seconds, said)]
+    columns = {**orders.goods(line), "rating": rating, "sentiment": sentiment, "text": text}
+    return [Piece("review", customer, seconds, columns)]
 
 
 def chats(orders: Orders, people: People, rng: np.random.Generator) -> list[Piece]:
-    """Some orders lead to a talk with the shop, within days."""
+    """Draw chats with the shop, within days after some orders."""
     order = np.flatnonzero(rng.random(len(orders.customer)) < 0.05)
     customer = orders.customer[order]
     seconds = np.floor(orders.seconds[order] + 600 + DAY * rng.exponential(2.0, len(order)))
@@ -72,7 +72,7 @@ def chats(orders: Orders, people: People, rng: np.random.Generator) -> list[Piec
 
 
 def posts(people: People, rng: np.random.Generator) -> list[Piece]:
-    """Draw likes, shares, comments and mentions at any time while the customer is active."""
+    """Draw likes, shares, comments and mentions while the customer is active."""
     active = people.left - people.joined
     log = []
     for what, share in (("like", 0.55), ("share", 0.15), ("comment", 0.2), ("mention", 0.1)):
@@ -81,9 +81,8 @@ def posts(people: People, rng: np.random.Generator) -> list[Piece]:
         day = people.joined[customer] + np.floor(rng.random(len(customer)) * active[customer])
         columns: dict[str, Column] = {"channel": "social"}
         if what in ("share", "mention"):
-            columns["quantity"] = np.floor(
-                np.exp(rng.normal(3.5, 1.0, len(customer)))
-            )  # people whom it reached
+            # The number of people reached.
+            columns["quantity"] = np.floor(np.exp(rng.normal(3.5, 1.0, len(customer))))
         if what in ("comment", "mention"):
             sentiment = _near((_ratings(people, customer, rng) - 3) / 2, rng)
             columns["sentiment"] = sentiment
@@ -93,11 +92,11 @@ def posts(people: People, rng: np.random.Generator) -> list[Piece]:
 
 
 def _ratings(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.round(_happiness(people, customer, rng)).clip(1, 5)
+    return np.round(_satisfaction(people, customer, rng)).clip(1, 5)
 
 
-def _happiness(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How they like it this time, about from 1 to 5."""
+def _satisfaction(people: People, customer: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the satisfaction of this time, about from 1 to 5."""
     return rng.normal(people.traits["rating"][customer], 0.8)
 
 
@@ -106,7 +105,7 @@ def _near(sentiment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _sentences(sentiment: np.ndarray, category: np.ndarray, rng: np.random.Generator) -> Coded:
-    """Pick a sentence of the right tone: below -0.3 displeased, above 0.3 pleased."""
+    """Draw a sentence of the right tone: negative below -0.3, positive above 0.3."""
     tone = np.digitize(sentiment, [-0.3, 0.3])
     pick = rng.integers(0, _PER_CATEGORY, len(sentiment))
     return Coded(_SENTENCES, (tone * len(CATEGORIES) + category) * _PER_CATEGORY + pick)

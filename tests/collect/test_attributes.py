@@ -1052,7 +1052,7 @@ def test_simulated_survey():
     [
         ({"strength": 2}, "strength=2 is not a share"),
         ({"missing": -1}, "missing=-1 is not a share"),
-        ({"truth": 0}, "nor a number of customers"),
+        ({"truth": 0}, "or a number of customers"),
         ({"truth": pd.Series([], dtype="str")}, "truth is empty"),
         ({"follows": {"Lapsed": "Planer"}}, "Did you mean 'Planners'?"),
     ],
