@@ -121,7 +121,7 @@ def mixed():
 
 
 @given(order=st.permutations(range(6)))
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 def test_order_of_rows_does_not_matter(mixed, order):
     other = read_mixed(MIXED.iloc[order])
     for part in ("table", "about", "refused", "blanked", "scales", "items"):

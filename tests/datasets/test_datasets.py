@@ -166,6 +166,7 @@ def test_causes_come_before_effects(shop):
     for effect in ("survey", "chat"):
         pair = matched(of_kind, "purchase", effect, ["customer_id", "order_id"], orders)
         assert (pair["timestamp_effect"] > pair["timestamp_cause"]).all()
+    assert_browsing_is_within_visits(log)
     assert (of_kind.get("return", empty)["amount"] < 0).all()
     assert (of_kind["purchase"]["amount"] > 0).all()
 
@@ -182,10 +183,7 @@ def matched(of_kind, cause, effect, key, causes=None):
     return pairs
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(shop=shops)
-def test_browsing_is_within_visits(shop):
-    log, _ = any_shop(**shop)
+def assert_browsing_is_within_visits(log):
     visits = log.query("kind == 'visit'").assign(
         end=lambda v: v["timestamp"] + pd.to_timedelta(v["duration"], unit="s")
     )
