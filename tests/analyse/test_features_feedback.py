@@ -2,11 +2,9 @@
 
 import math
 
-import pandas as pd
 import pytest
-from by_hand import ada, exactly, log, one
+from by_hand import ada, differences, each, exactly, log, one
 
-import segkit as sg
 from segkit.analyse.features.feedback import FEEDBACK
 from segkit.analyse.features.social import SOCIAL
 
@@ -35,11 +33,13 @@ BY_HAND = {
 }
 
 
-@pytest.fixture(scope="module")
-def row():
+COLUMNS = {"rating": None, "sentiment": None, "text": None}
+
+
+def test_features_by_hand():
     said = [
         ("survey", 50, {"rating": 10}),
-        ("survey", 40, {}),  # asked, not answered
+        ("survey", 40, {}),  # not answered
         ("survey", 30, {"rating": 7}),
         ("survey", 20, {"text": "No comment"}),
         ("review", 45, {"rating": 4, "sentiment": 0.5}),
@@ -57,38 +57,24 @@ def row():
         ("social_mention", 4, {}),
         ("social_follow", 2, {}),  # a kind of one's own
     ]
-    return ada(log(*said, *posts), FEEDBACK + SOCIAL)
+    assert differences(ada(log(*said, *posts), FEEDBACK + SOCIAL), BY_HAND) == {}
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_a_feature_by_hand(row, name):
-    assert row[name] == exactly(BY_HAND[name])
+def test_promoters_begin_at_nine():
+    detractors, passives, promoters = (0, 6, 6.9), (7, 8, 8.9), (9, 10)
+    expected = dict.fromkeys(detractors, "detractor") | dict.fromkeys(passives, "passive")
+    expected |= dict.fromkeys(promoters, "promoter") | dict.fromkeys((11, -1, 85), "unknown")
+    surveys = {rating: [("survey", 5, {"rating": rating})] for rating in expected}
+    surveys["off the scale"] = [("survey", 9, {"rating": 10}), ("survey", 5, {"rating": 99})]
+    rows = each(surveys, "nps_class", "survey_rating_last")
+    classes = rows["nps_class"].astype("object").fillna("unknown")  # and not taken from an older survey
+    assert classes.to_list() == [*expected.values(), "unknown"]
+    assert rows.loc["off the scale", "survey_rating_last"] == 99
 
 
-@pytest.mark.parametrize(
-    ("rating", "named"),
-    [(0, "detractor"), (6, "detractor"), (6.9, "detractor"), (7, "passive"), (8, "passive"), (8.9, "passive"),
-     (9, "promoter"), (10, "promoter"), (11, None), (-1, None), (85, None)],
-)  # fmt: skip
-def test_promoters_begin_at_9_of_10(rating, named):
-    found = one(log(("survey", 5, {"rating": rating})), "nps_class")
-    assert found == named or (named is None and pd.isna(found))
-
-
-def test_a_class_off_its_scale_is_not_taken_from_an_older_survey():
-    events = log(("survey", 9, {"rating": 10}), ("survey", 5, {"rating": 99}))
-    assert pd.isna(one(events, "nps_class")) and one(events, "survey_rating_last") == 99
-
-
-def test_stars_and_points_are_never_mixed():
-    events = log(("survey", 9, {"rating": 10}), ("review", 5, {"rating": 1}), ("chat", 3, {"rating": 3}))
-    row = ada(events, sg.select_features("survey_rating_mean", "survey_rating_last", "nps_class"))
-    assert list(row.values()) == [10, 10, "promoter"]
-    assert one(events, "review_rating_mean") == one(events, "review_rating_last") == 1
-
-
-def test_the_last_is_the_mean_of_those_that_came_at_once():
-    events = log(
+def test_ratings_of_kinds_are_apart():
+    ratings = [("survey", 9, {"rating": 10}), ("review", 5, {"rating": 1}), ("chat", 3, {"rating": 3})]
+    at_once = [
         ("survey", 9, {"rating": 0}),
         ("survey", 5, {"rating": 8}),
         ("survey", 5, {"rating": 10}),
@@ -96,14 +82,21 @@ def test_the_last_is_the_mean_of_those_that_came_at_once():
         ("survey", 4, {"rating": None}),
         ("review", 3, {"rating": 1, "sentiment": 0.5}),
         ("chat", 3, {"sentiment": -0.25}),
+    ]
+    rows = each({"kinds": ratings, "at once": at_once}, *FEEDBACK, columns=COLUMNS)
+    kinds, last = rows.loc["kinds"], rows.loc["at once"]
+    assert (kinds["survey_rating_mean"], kinds["survey_rating_last"], kinds["nps_class"]) == (
+        10,
+        10,
+        "promoter",
     )
-    assert (one(events, "survey_rating_last"), one(events, "nps_class")) == (9, "promoter")
-    assert one(events, "feedback_sentiment_last") == 0.125
+    assert kinds["review_rating_mean"] == kinds["review_rating_last"] == 1
+    assert (last["survey_rating_last"], last["nps_class"]) == (9, "promoter")  # the mean of both
+    assert last["feedback_sentiment_last"] == 0.125
 
 
-@pytest.mark.parametrize(
-    ("kind", "said", "complaint"),
-    [
+def test_complaints():
+    expected = [
         ("chat", {"sentiment": -0.05}, 1),
         ("chat", {"sentiment": -0.049999}, 0),
         ("chat", {"sentiment": None}, None),
@@ -114,17 +107,16 @@ def test_the_last_is_the_mean_of_those_that_came_at_once():
         ("review", {"rating": 5, "sentiment": None}, 0),
         ("survey", {"rating": 1}, None),  # points, not stars
         ("survey", {"rating": 1, "sentiment": 0.0}, 0),
-        ("social_mention", {"sentiment": -1.0}, None),  # said of the shop, not to it
-    ],
-)
-def test_what_a_complaint_is(kind, said, complaint):
-    events = log((kind, 5, {"sentiment": None, "rating": None} | said))
-    share, recency = one(events, "negative_share"), one(events, "complaint_recency")
-    assert share == exactly(math.nan if complaint is None else complaint)
-    assert recency == exactly(5 if complaint else math.nan)
+        ("social_mention", {"sentiment": -1.0}, None),  # not said to the shop
+    ]
+    scenarios = {i: [(kind, 5, said)] for i, (kind, said, _) in enumerate(expected)}
+    rows = each(scenarios, "negative_share", "complaint_recency", columns=COLUMNS)
+    known = [math.nan if complaint is None else complaint for *_, complaint in expected]
+    assert rows["negative_share"].to_list() == exactly(known)
+    assert rows["complaint_recency"].to_list() == exactly([5 if c == 1 else math.nan for c in known])
 
 
-def test_a_complaint_is_known_from_either_column():
+def test_complaints_need_one_column():
     assert one(log(("review", 5, {"rating": 2})), "negative_share") == 1
     assert one(log(("review", 5, {"sentiment": -1.0})), "negative_share") == 1
     with pytest.raises(ValueError, match="'negative_share' needs 'sentiment'"):
@@ -132,26 +124,25 @@ def test_a_complaint_is_known_from_either_column():
 
 
 @pytest.mark.parametrize("column", ["rating", "text", "sentiment"])
-def test_an_answer_has_a_rating_or_words(column):
-    events = log(("survey", 5, {column: 1}), ("survey", 4, {column: None}), ("review", 3, {column: 1}))
-    assert one(events, "survey_response_rate") == 0.5
-    assert one(events, "survey_count") == 2
-
-
-def test_who_was_never_asked_has_no_response_rate():
-    row = ada(log(("chat", 5, {"rating": None, "sentiment": None})), FEEDBACK)
-    assert math.isnan(row["survey_response_rate"])
-    assert one(log(("survey", 5, {"rating": None})), "survey_response_rate") == 0
+def test_answers_have_rating_or_text(column):
+    answered = [("survey", 5, {column: 1}), ("survey", 4, {column: None}), ("review", 3, {column: 1})]
+    surveys = {"half": answered, "none": [("survey", 5, {column: None})], "not asked": [("chat", 5)]}
+    rows = each(surveys, "survey_response_rate", "survey_count", columns={column: None})
+    assert rows["survey_response_rate"].to_list() == exactly([0.5, 0, math.nan])
+    assert rows["survey_count"].to_list() == [2, 1, 0]
 
 
 def test_means_are_exact_in_any_order():
     """Ten times 0.1 is 1, whatever is added between."""
     tones = [0.1] * 10 + [1.0, -1.0, 0.3, -0.3]
-    means = {one(log(*(("chat", 5, {"sentiment": s}) for s in order)), "feedback_sentiment_mean")
-             for order in (tones, tones[::-1], sorted(tones))}  # fmt: skip
-    assert means == {1 / 14}
+    orders = {
+        i: [("chat", 5, {"sentiment": s}) for s in order] for i, order in enumerate((tones, tones[::-1]))
+    }
+    assert set(each(orders, "feedback_sentiment_mean")["feedback_sentiment_mean"]) == {1 / 14}
 
 
-def test_reach_is_known_where_the_source_says_so():
-    assert math.isnan(one(log(("social_share", 5, {"quantity": None})), "social_reach"))
-    assert one(log(("social_share", 5, {"quantity": 0.0})), "social_reach") == 0
+def test_reach_is_missing_where_unknown():
+    shares = {
+        name: [("social_share", 5, {"quantity": n})] for name, n in {"unknown": None, "none": 0.0}.items()
+    }
+    assert each(shares, "social_reach")["social_reach"].to_list() == exactly([math.nan, 0])

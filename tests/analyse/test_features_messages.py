@@ -1,10 +1,10 @@
 """E-mail, push, text messages and ads: each feature by hand, priors, leaving, and what cannot be known."""
 
+import itertools
 import math
 
 import pandas as pd
-import pytest
-from by_hand import AS_OF, ada, days_before, exactly, log, one
+from by_hand import ada, days_before, differences, each, exactly, log, one
 
 import segkit as sg
 from segkit.analyse.features.messages import ADS, EMAIL, PUSH, SMS
@@ -46,70 +46,64 @@ def four_messages(medium):
     return [(f"{medium}_{what}", days, {"campaign": campaign}) for what, days, campaign in rows]
 
 
-@pytest.fixture(scope="module")
-def row():
-    return ada(log(*(row for medium in MEDIA for row in four_messages(medium))), EMAIL + PUSH + SMS + ADS)
+def test_features_by_hand():
+    rows = [row for medium in MEDIA for row in four_messages(medium)]
+    assert differences(ada(log(*rows), EMAIL + PUSH + SMS + ADS), BY_HAND) == {}
 
 
-@pytest.mark.parametrize("name", BY_HAND)
-def test_a_feature_by_hand(row, name):
-    assert row[name] == exactly(BY_HAND[name])
+def test_media_are_apart():
+    rows = each({medium: four_messages(medium) for medium in MEDIA}, *EMAIL, *PUSH, *SMS, *ADS)
+    for medium, other in itertools.permutations(MEDIA, 2):
+        row = rows.loc[medium, [f.name for f in MEDIA[other]]]
+        counts = [f"{other}_{what}" for what in ("sent", "opened", "clicked")]
+        assert (row[counts] == 0).all() and row.drop(counts).isna().all()
 
 
-@pytest.mark.parametrize("medium", MEDIA)
-def test_media_are_apart(medium):
-    events = log(*four_messages(medium))
-    for other, features in MEDIA.items():
-        if other != medium:
-            row = ada(events, features)
-            assert {row[f"{other}_{what}"] for what in ("sent", "opened", "clicked")} == {0}
-            assert all(math.isnan(value) for value in row.values() if value != 0)
-
-
-def test_one_of_one_is_not_all_of_them():
+def test_rates_need_many_messages():
     """The prior is worth ten messages, of which two were opened."""
-    once = log(("email_sent", 2, {}), ("email_open", 1, {}))
-    assert one(once, "email_open_rate") == exactly(3 / 11)
-    thousand = log(*(("email_sent", 2, {}), ("email_open", 1, {})) * 1000)
-    assert one(thousand, "email_open_rate") == exactly(1002 / 1010)
-    assert one(log(("email_sent", 2, {})), "email_open_rate") == exactly(2 / 11)
+    once = [("email_sent", 2), ("email_open", 1)]
+    scenarios = {
+        "one of one": once,
+        "a thousand": once * 1000,
+        "not opened": once[:1],
+        "not mailed": [("purchase", 5)],
+        "only opened": once[1:],
+    }
+    rows = each(scenarios, *EMAIL)
+    rates = [3 / 11, 1002 / 1010, 2 / 11, math.nan, math.nan]
+    assert rows["email_open_rate"].to_list() == exactly(rates)
+    counts = ["email_sent", "email_opened", "email_clicked"]
+    nobody, opened, unread = (rows.loc[name] for name in ("not mailed", "only opened", "not opened"))
+    assert (nobody[counts] == 0).all() and nobody.drop(counts).isna().all()
+    assert (opened["email_opened"], opened["email_unsubscribed"]) == (1, 0)
+    assert math.isnan(opened["email_click_to_open_rate"]) and unread["email_click_rate"] == exactly(0.2 / 11)
+    assert unread[["email_click_to_open_rate", "email_best_hour"]].isna().all()
 
 
-def test_nobody_mailed_has_no_open_rate():
-    row = ada(log(("purchase", 5, {})), EMAIL)
-    assert row.pop("email_sent") == row.pop("email_opened") == row.pop("email_clicked") == 0
-    assert all(math.isnan(value) for value in row.values())
-    opened = ada(log(("email_open", 5, {})), EMAIL)
-    assert opened["email_opened"] == 1 and opened["email_unsubscribed"] == 0
-    assert math.isnan(opened["email_open_rate"]) and math.isnan(opened["email_click_to_open_rate"])
-    unread = ada(log(("email_sent", 5, {})), EMAIL)
-    assert unread["email_click_rate"] == exactly(0.2 / 11)
-    assert math.isnan(unread["email_click_to_open_rate"]) and math.isnan(unread["email_best_hour"])
+def test_repeated_opens_count_once():
+    a, b, unknown = {"campaign": "a"}, {"campaign": "b"}, {"campaign": None}
+    expected = {  # of two messages: the rate of three opens of the first one
+        "two campaigns": (a, b, (1 + 2) / 12),
+        "sent twice": (a, a, (2 + 2) / 12),
+        "no campaign": (unknown, unknown, (2 + 2) / 12),
+    }
+    scenarios = {
+        name: [
+            ("email_sent", 6, first),
+            ("email_sent", 5, second),
+            *(("email_open", d, first) for d in (4, 3, 2)),
+        ]
+        for name, (first, second, _) in expected.items()
+    }
+    rows = each(scenarios, "email_open_rate", "email_opened")
+    assert rows["email_open_rate"].to_list() == exactly([rate for *_, rate in expected.values()])
+    assert (rows["email_opened"] == 3).all()
+    without = [(kind, days) for kind, days, *_ in scenarios["no campaign"]]  # nor a column of them
+    assert one(log(*without), "email_open_rate") == exactly((2 + 2) / 12)
 
 
-@pytest.mark.parametrize(
-    ("said", "rate"),
-    [
-        ([{"campaign": "a"}, {"campaign": "b"}], (1 + 2) / 12),  # b was sent, a opened three times
-        (
-            [{"campaign": "a"}, {"campaign": "a"}],
-            (2 + 2) / 12,
-        ),  # sent twice; its three opens are of two at most
-        ([{"campaign": None}, {"campaign": None}], (2 + 2) / 12),
-        ([{}, {}], (2 + 2) / 12),
-    ],
-)
-def test_a_message_opened_again_is_opened_once(said, rate):
-    first, second = said
-    opens = [("email_open", days, first) for days in (4, 3, 2)]
-    events = log(("email_sent", 6, first), ("email_sent", 5, second), *opens)
-    assert one(events, "email_open_rate") == exactly(rate)
-    assert one(events, "email_opened") == 3
-
-
-@pytest.mark.parametrize(
-    ("rows", "unsubscribed"),
-    [
+def test_only_subscribing_undoes_unsubscribing():
+    scenarios = [
         ([("sent", 9)], 0),
         ([("unsubscribe", 9), ("open", 8), ("click", 7), ("sent", 6)], 1),
         ([("unsubscribe", 9), ("subscribe", 8)], 0),
@@ -117,73 +111,71 @@ def test_a_message_opened_again_is_opened_once(said, rate):
         ([("unsubscribe", 9), ("subscribe", 8), ("unsubscribe", 7)], 1),
         ([("unsubscribe", 9), ("subscribe", 9)], 1),
         ([("subscribe", 9)], 0),
-    ],
-)
-def test_only_a_subscription_undoes_leaving(rows, unsubscribed):
-    events = log(*((f"sms_{what}", days, {}) for what, days in rows))
-    assert one(events, "sms_unsubscribed") == unsubscribed
-
-
-def opened_at(*moments, **said):
-    """One open at each of these times of June 2024."""
-    rows = [
-        ("ad_open", (AS_OF - pd.Timestamp(f"2024-06-{moment}")) / pd.Timedelta("1D"), {})
-        for moment in moments
     ]
-    return log(*rows, **said)
+    events = {i: [(f"sms_{what}", days) for what, days in rows] for i, (rows, _) in enumerate(scenarios)}
+    assert each(events, "sms_unsubscribed")["sms_unsubscribed"].to_list() == [gone for _, gone in scenarios]
 
 
-def test_the_best_hour_of_equals_is_the_earliest():
-    assert one(opened_at("03 21:00", "04 21:59", "05 07:00"), "ad_best_hour") == 21
-    assert one(opened_at("03 21:00", "04 07:59", "05 07:00", "06 21:30"), "ad_best_hour") == 7
-    assert one(opened_at(*[f"{d:02} 08:00" for d in range(1, 10)], *["01 00:10"] * 10), "ad_best_hour") == 0
-    assert one(opened_at("03 23:59:59.9"), "ad_best_hour") == 23
+def opens(*moments, **columns):
+    """Return one open at each of these times of June 2024."""
+    return [("ad_open", f"2024-06-{moment}", columns) for moment in moments]
 
 
-def test_the_best_hour_is_that_of_the_place_or_else_of_the_shop():
+def test_the_best_hour_is_the_earliest_of_equal_ones():
+    scenarios = {
+        21: opens("03 21:00", "04 21:59", "05 07:00"),
+        7: opens("03 21:00", "04 07:59", "05 07:00", "06 21:30"),
+        0: opens(*[f"{d:02} 08:00" for d in range(1, 10)], *["01 00:10"] * 10),
+        23: opens("03 23:59:59.9"),
+    }
+    assert each(scenarios, "ad_best_hour")["ad_best_hour"].to_list() == list(scenarios)
+
+
+def test_the_best_hour_is_local():
     """Midnight in London in June is 23:00 UTC."""
-    events = opened_at("03 23:10", "04 09:00", "05 23:10")
-    assert one(events, "ad_best_hour") == 23
-    here = sg.with_settings(sg.select_features("ad_best_hour"), timezone="Europe/London")
-    assert ada(events, here)["ad_best_hour"] == 0
-    tokyo = opened_at("03 23:10").table.to_pandas().assign(zone="Asia/Tokyo")
-    assert one(sg.read_events(tokyo), "ad_best_hour") == 8
-    there = sg.read_events(opened_at("03 23:10").table.to_pandas(), timezone="Asia/Tokyo")
-    assert one(there, "ad_best_hour") == 23  # read and told by the same clock
+    scenarios = {
+        "shop": opens("03 23:10", "04 09:00", "05 23:10"),
+        "own": opens("03 23:10", zone="Asia/Tokyo"),
+    }
+    in_london = sg.with_settings(sg.select_features("ad_best_hour"), timezone="Europe/London")
+    assert each(scenarios, "ad_best_hour", columns={"zone": None})["ad_best_hour"].to_list() == [23, 8]
+    assert each(scenarios, *in_london, columns={"zone": None})["ad_best_hour"].to_list() == [0, 8]
+    same_clock = each(scenarios, "ad_best_hour", columns={"zone": None}, timezone="Asia/Tokyo")
+    assert same_clock.loc["shop", "ad_best_hour"] == 23
 
 
-def test_the_window_forgets_what_was_sent_before_it():
-    """What is opened in the window but was sent before is of no message that is known."""
-    events = log(("email_sent", 31, {"campaign": "a"}), ("email_open", 29, {"campaign": "a"}))
-    events += log(("email_sent", 20, {"campaign": "b"}))
-    row = ada(events, EMAIL, window="30 days")
+def test_opens_of_older_messages_do_not_count():
+    """A message that was sent before the window is not known."""
+    rows = [("email_sent", 31, {"campaign": "a"}), ("email_open", 29, {"campaign": "a"})]
+    row = ada(log(*rows, ("email_sent", 20, {"campaign": "b"})), EMAIL, window="30 days")
     assert (row["email_sent"], row["email_opened"]) == (1, 1)
     assert row["email_open_rate"] == exactly(2 / 11)
 
 
-@pytest.mark.parametrize(
-    ("sent", "opened", "of_them"),
-    [
+def test_unknown_campaigns_may_be_any():
+    expected = [
         ({"news": 20}, {None: 20}, 20),
         ({None: 20}, {"news": 20}, 20),
-        ({"news": 20}, {"sale": 20}, 0),  # of what was sent before the log begins
+        ({"news": 20}, {"sale": 20}, 0),  # sent before the log begins
         ({"news": 20}, {"news": 15, None: 10}, 20),
-        ({"news": 2, "sale": 3}, {"news": 5, None: 1}, 3),  # two of them, again and again, and one unknown
+        ({"news": 2, "sale": 3}, {"news": 5, None: 1}, 3),  # two of them repeatedly, and one unknown
         ({"news": 2, None: 3}, {"sale": 9, None: 1}, 4),
         ({"news": 2, None: 3}, {"news": 1, "sale": 2, None: 1}, 4),
-    ],
-)
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_campaign_known_on_one_side_only_may_be_any(sent, opened, of_them, turned):
-    rows = [("email_sent", 9, {"campaign": c}) for c, n in sent.items() for _ in range(n)]
-    rows += [("email_open", 8, {"campaign": c}) for c, n in opened.items() for _ in range(n)]
-    rows += [("email_click", 7, {"campaign": c}) for c, n in opened.items() for _ in range(n)]
-    row = ada(log(*(rows[::-1] if turned else rows)), EMAIL)
-    assert row["email_open_rate"] == exactly((of_them + 2) / (sum(sent.values()) + 10))
-    assert row["email_click_rate"] == exactly((of_them + 0.2) / (sum(sent.values()) + 10))
+    ]
+    scenarios, rates = {}, []
+    for i, (sent, opened, of_them) in enumerate(expected):
+        rows = [("email_sent", 9, {"campaign": c}) for c, n in sent.items() for _ in range(n)]
+        for kind, days in (("email_open", 8), ("email_click", 7)):
+            rows += [(kind, days, {"campaign": c}) for c, n in opened.items() for _ in range(n)]
+        scenarios |= {f"{i}": rows, f"{i} reversed": rows[::-1]}
+        total = sum(sent.values()) + 10
+        rates += [((of_them + 2) / total, (of_them + 0.2) / total)] * 2
+    rows = each(scenarios, "email_open_rate", "email_click_rate")
+    assert rows["email_open_rate"].to_list() == exactly([opened for opened, _ in rates])
+    assert rows["email_click_rate"].to_list() == exactly([clicked for _, clicked in rates])
 
 
-def test_what_others_receive_changes_nothing():
+def test_other_customers_change_nothing():
     table = pd.DataFrame(
         [("ada", "email_sent", days_before(3)), *[("bob", "email_open", days_before(2))] * 5],
         columns=["customer_id", "kind", "timestamp"],
