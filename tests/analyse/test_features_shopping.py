@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pandas as pd
 import pytest
-from by_hand import AS_OF, ada, bought, days_before, exactly, log, one
+from by_hand import AS_OF, ada, bought, days_before, differences, each, exactly, log, one
 from tables import purchases
 
 import segkit as sg
@@ -67,9 +67,23 @@ BY_HAND = {
 }
 
 
-@pytest.fixture(scope="module")
-def row():
-    """Ada orders 184, 100 and 10 days before, and sends something back 5 days before."""
+COLUMNS = dict.fromkeys(("order_id", "product_id", "category", "brand", "quantity", "discount"))
+
+
+def buyers(scenarios, *features):
+    """Compute features of several scenarios of purchases, (days before AS_OF, amount, more columns) each."""
+    purchases = {
+        name: [
+            ("purchase", days, {"amount": amount, **(more[0] if more else {})})
+            for days, amount, *more in rows
+        ]
+        for name, rows in scenarios.items()
+    }
+    return each(purchases, *features, columns=COLUMNS)
+
+
+def test_features_by_hand():
+    """Ada orders 184, 100 and 10 days before, and returns something 5 days before."""
     lines = [
         ("purchase", 184, "o1", "p1", "A", "Y", 2, 20.0, 0.0),
         ("purchase", 184, "o1", "p2", "B", "X", 1, 10.0, 0.0),
@@ -80,12 +94,7 @@ def row():
     ]
     names = ("order_id", "product_id", "category", "brand", "quantity", "amount", "discount")
     events = log(*((kind, days, dict(zip(names, more, strict=True))) for kind, days, *more in lines))
-    return ada(events, sg.select_features(*BY_HAND))
-
-
-@pytest.mark.parametrize("name", BY_HAND)
-def test_a_feature_by_hand(row, name):
-    assert row[name] == exactly(BY_HAND[name])
+    assert differences(ada(events, sg.select_features(*BY_HAND)), BY_HAND) == {}
 
 
 def test_one_order_has_no_rhythm():
@@ -97,7 +106,7 @@ def test_one_order_has_no_rhythm():
     assert all(math.isnan(row[name]) for name in unknown)
 
 
-def test_orders_at_the_same_instant_are_two_orders():
+def test_orders_of_one_moment_are_two():
     row = ada(bought((20, 1.0), (20, 2.0), (10, 3.0)), RFM + CADENCE)
     assert (row["frequency"], row["gap_mean"], row["gap_median"], row["gap_max"]) == (3, 5, 5, 10)
     at_once = ada(bought((20, 1.0), (20, 2.0)), CADENCE)
@@ -105,8 +114,8 @@ def test_orders_at_the_same_instant_are_two_orders():
     assert math.isnan(at_once["overdue"]) and math.isnan(at_once["gap_cv"]) and math.isnan(at_once["gap_std"])
 
 
-def test_an_order_is_the_lines_that_share_its_id():
-    """It happened when its first line did. A line without an id is an order by itself."""
+def test_lines_of_an_id_are_an_order():
+    """Its time is that of its first line. A line without an id is an order by itself."""
     events = bought((20, 1.0), (19, 2.0), (10, 4.0), (10, 8.0), order_id=["a", "a", None, ""])
     row = ada(events, RFM + sg.select_features("average_order_value", "gap_max"))
     assert (row["frequency"], row["monetary"], row["average_order_value"]) == (3, 15, 5)
@@ -136,20 +145,19 @@ def test_days_are_elapsed_time():
 # --- families, at their edges ------------------------------------------------------------------------
 
 
-def lines_of(*categories):
-    return bought(*((1, 1.0) for _ in categories), category=list(categories))
-
-
-def test_the_top_category_of_equals_is_the_last_in_the_alphabet():
-    assert one(lines_of("A", "B", "B", "A", "C"), "top_category") == "B"
-    assert one(lines_of(*["B"] * 9, *["A"] * 10), "top_category") == "A"
-    assert one(lines_of(None, None, "A"), "top_category_share") == 1
-    assert one(lines_of("7"), "top_category") == "7"
-
-
-def test_entropy_of_equal_categories_is_the_logarithm_of_their_number():
-    assert one(lines_of("A", "A", "A"), "category_entropy") == 0
-    assert one(lines_of(*"ABCDEFGH"), "category_entropy") == 3
+def test_categories_of_lines():
+    words = {"tie": ("A", "B", "B", "A", "C"), "ten": ["B"] * 9 + ["A"] * 10, "unknown": (None, None, "A")}
+    words |= {"number": ("7",), "one": ("A", "A", "A"), "eight": "ABCDEFGH"}
+    lines = {name: [(1, 1.0, {"category": word}) for word in some] for name, some in words.items()}
+    rows = buyers(lines, "top_category", "top_category_share", "category_entropy")
+    assert rows["top_category"].to_list()[:4] == [
+        "B",
+        "A",
+        "A",
+        "7",
+    ]  # of equal ones, the last in the alphabet
+    assert rows.loc["unknown", "top_category_share"] == 1
+    assert rows["category_entropy"][["one", "eight"]].to_list() == [0, 3]  # the logarithm of their number
 
 
 def test_shares_of_nothing_are_unknown():
@@ -174,69 +182,75 @@ def test_a_blank_discount_is_none():
     assert one(bought((1, 5.0)), "return_rate") == 0
 
 
-def test_the_last_quarter_is_91_days():
-    """The order 91 days ago is of the last quarter, the one 182 days ago of the one before, 183 of none."""
-    events = bought((91, 1.0), (92, 10.0), (182, 100.0), (183, 1000.0))
-    assert one(events, "orders_change") == pytest.approx((1 - 2) / 3)
-    assert one(events, "spend_change") == pytest.approx((1 - 110) / 111)
+def test_trends_by_hand():
+    """The order 91 days ago is of the last quarter, the one 182 days ago of the one before, 183 of none.
 
-
-def test_newcomers_have_no_change():
-    """Who came in the midst of the quarter before would seem to grow; so would all in a log that begins there."""
-    assert math.isnan(one(bought((91, 1.0), (5, 1.0)), "orders_change"))
-    assert math.isnan(one(bought((181.5, 1.0), (5, 1.0)), "orders_change"))
-    assert one(bought((182, 1.0), (5, 1.0)), "orders_change") == 0
-    assert math.isnan(one(bought((400, 1.0)), "orders_change"))
-    assert math.isnan(one(bought((400, 1.0), (100, 1.0), (5, 1.0)), "orders_change", window="150 days"))
-
-
-@pytest.mark.parametrize(
-    ("lines", "slope"),
-    [
-        ([(200, 1.0), *((7 * w + 0.5, 26.0 - w) for w in range(26))], 1.0),  # each week one more
-        ([(200, 1.0), *((7 * w + 0.5, 1.0 + w) for w in range(26))], -1.0),
-        ([(200, 1.0), *((7 * w + 0.5, 5.0) for w in range(26))], 0.0),
-        ([(182, 10.0), (181.9, 117.0)], -1.0),  # −(25 − 12.5) · 117 over the spread of 0 … 25
-        ([(181.9, 10.0), (5, 10.0)], math.nan),  # a newcomer
-        ([(400, 10.0)], 0.0),  # nothing in the last 26 weeks
-    ],
-)
-def test_slope_by_hand(lines, slope):
-    assert one(bought(*lines), "spend_slope") == pytest.approx(slope, nan_ok=True)
+    New customers have no change: they would seem to grow, and so would all in a log that begins in that quarter.
+    """
+    nan, weeks = math.nan, range(26)
+    changes = {  # of orders, of spend
+        "quarters": ([(91, 1.0), (92, 10.0), (182, 100.0), (183, 1000.0)], -1 / 3, -109 / 111),
+        "new": ([(91, 1.0), (5, 1.0)], nan, nan),
+        "almost new": ([(181.5, 1.0), (5, 1.0)], nan, nan),
+        "equal": ([(182, 1.0), (5, 1.0)], 0, 0),
+        "gone": ([(400, 1.0)], nan, nan),
+    }
+    slopes = {
+        "more each week": ([(200, 1.0), *((7 * w + 0.5, 26.0 - w) for w in weeks)], 1.0),
+        "less each week": ([(200, 1.0), *((7 * w + 0.5, 1.0 + w) for w in weeks)], -1.0),
+        "as much": ([(200, 1.0), *((7 * w + 0.5, 5.0) for w in weeks)], 0.0),
+        "the first week": (
+            [(182, 10.0), (181.9, 117.0)],
+            -1.0,
+        ),  # −(25 − 12.5) · 117 over the spread of 0 … 25
+        "a newcomer": ([(181.9, 10.0), (5, 10.0)], nan),
+        "nothing lately": ([(400, 10.0)], 0.0),
+    }
+    lines = {name: some for name, (some, *_) in (changes | slopes).items()}
+    rows = buyers(lines, "orders_change", "spend_change", "spend_slope")
+    for i, name in enumerate(("orders_change", "spend_change"), start=1):
+        assert rows[name][list(changes)].to_dict() == exactly({key: row[i] for key, row in changes.items()})
+    assert rows["spend_slope"][list(slopes)].to_dict() == exactly({key: s for key, (_, s) in slopes.items()})
+    events = bought((400, 1.0), (100, 1.0), (5, 1.0))
+    assert math.isnan(one(events, "orders_change", window="150 days"))
 
 
 # --- rhythm ------------------------------------------------------------------------------------------
 
 
-def test_clockwork_is_regular_and_bursts_are_not():
-    assert one(bought(*((d, 1.0) for d in (50, 40, 30, 20))), "regularity") == 1
-    burst = one(bought(*((d, 1.0) for d in (50, 49.99, 30, 29.99, 10))), "regularity")
-    assert 0 <= burst < 0.01
-    assert math.isnan(one(bought((50, 1.0), (40, 1.0)), "regularity"))
-    assert math.isnan(one(bought(*[(50, 1.0)] * 4), "regularity"))
-
-
-def test_a_slow_change_of_pace_is_not_irregular():
+def test_regularity_and_pace():
     """Gaps of 10, 11, … 20 days vary as a whole, but each is like the one before."""
-    days = np.cumsum([0, *range(10, 21)])[::-1]
-    row = ada(bought(*((float(d), 1.0) for d in days)), CADENCE)
-    assert row["regularity"] > 0.99 > 1 - row["gap_cv"]
+    slower = np.cumsum([0, *range(10, 21)])[::-1]
+    days = {
+        "clockwork": (50, 40, 30, 20),
+        "bursts": (50, 49.99, 30, 29.99, 10),
+        "two": (50, 40),
+        "at once": (50, 50, 50, 50),
+        "slower": tuple(float(d) for d in slower),
+        "much faster": (200, 40, 30, 20, 10, 5),
+        "much slower": (200, 195, 190, 180, 170, 160),
+        "steady": (40, 20),
+        "one": (40,),
+    }
+    rows = buyers({name: [(d, 1.0) for d in some] for name, some in days.items()}, *CADENCE, *TREND)
+    regularity, trend = rows["regularity"], rows["order_trend"]
+    assert regularity["clockwork"] == 1 and 0 <= regularity["bursts"] < 0.01
+    assert regularity[["two", "at once"]].isna().all()
+    assert regularity["slower"] > 0.99 > 1 - rows.loc["slower", "gap_cv"]
+    assert trend["much faster"] > 2 and trend["much slower"] < -2 and trend["steady"] == 0
+    assert math.isnan(trend["one"])
+    assert rows.loc["two", "next_order_due"] == -30 and math.isnan(rows.loc["one", "next_order_due"])
 
 
 def test_chance_is_half_regular():
-    """Orders of chance, in 200 customers of 50: r is 1/3 on average, so (1 − r) / (1 + r) is a half."""
+    """Random orders of 200 customers, 50 each: r is 1/3 on average, so (1 − r) / (1 + r) is a half."""
     rng = np.random.default_rng(0)
     days = rng.uniform(0, 1000, (200, 50))
     events = purchases(*((f"c{i}", days_before(d), 1.0) for i, row in enumerate(days) for d in row))
-    found = sg.customer_features(events, sg.select_features("regularity", "order_trend"), as_of=AS_OF)
-    assert found["regularity"].mean() == pytest.approx(0.5, abs=0.02)
-    assert found["order_trend"].mean() == pytest.approx(0, abs=0.25)
-    assert found["order_trend"].std() == pytest.approx(1, abs=0.15)
-
-
-def test_the_next_order_may_be_long_overdue():
-    assert one(bought((50, 1.0), (40, 1.0)), "next_order_due") == -30
-    assert math.isnan(one(bought((50, 1.0)), "next_order_due"))
+    values = sg.customer_features(events, sg.select_features("regularity", "order_trend"), as_of=AS_OF)
+    assert values["regularity"].mean() == pytest.approx(0.5, abs=0.02)
+    assert values["order_trend"].mean() == pytest.approx(0, abs=0.25)
+    assert values["order_trend"].std() == pytest.approx(1, abs=0.15)
 
 
 def test_the_weekend_is_that_of_the_shop():
@@ -253,14 +267,6 @@ def test_the_weekend_is_that_of_the_shop():
     assert ada(purchases(lines[1]), here)["weekend_order_share"] == 0
 
 
-def test_the_pace_is_seen_in_the_whole_history():
-    faster = bought(*((d, 1.0) for d in (200, 40, 30, 20, 10, 5)))
-    slower = bought(*((d, 1.0) for d in (200, 195, 190, 180, 170, 160)))
-    assert one(faster, "order_trend") > 2 and one(slower, "order_trend") < -2
-    assert one(bought((40, 1.0), (20, 1.0)), "order_trend") == 0
-    assert math.isnan(one(bought((40, 1.0)), "order_trend"))
-
-
 def test_the_last_days_begin_with_their_first_moment():
     events = bought((7, 1.0), (7 + 1e-6, 10.0), (30, 100.0), (90, 1000.0), (90.5, 10_000.0))
     row = ada(events, TREND)
@@ -273,49 +279,50 @@ def test_the_last_days_begin_with_their_first_moment():
 
 def test_spread_is_a_factor():
     """Values 5 and 20 lie a factor of 2 from their geometric mean 10; with two of them, √2 times as far in logs."""
-    assert one(bought((1, 5.0), (2, 20.0)), "order_value_spread") == exactly(2 ** math.sqrt(2))
-    assert one(bought((1, 9.99), (2, 9.99), (3, 9.99)), "order_value_spread") == 1
-    assert (
-        one(bought((1, 9.99), (2, 9.99), (3, 0.0)), "order_value_spread") == 1
-    )  # what was free has no logarithm
-    assert math.isnan(one(bought((1, 9.99)), "order_value_spread"))
+    values = {"double": (5.0, 20.0), "equal": (9.99,) * 3, "one free": (9.99, 9.99, 0.0), "one": (9.99,)}
+    rows = buyers(
+        {name: list(enumerate(some, start=1)) for name, some in values.items()}, "order_value_spread"
+    )
+    expected = [2 ** math.sqrt(2), 1, 1, math.nan]  # what was free has no logarithm
+    assert rows["order_value_spread"].to_list() == exactly(expected)
 
 
 def test_orders_of_unknown_size_are_left_out():
     events = bought((3, 1.0), (2, 1.0), (1, 1.0), quantity=[1, 2, None], order_id=["a", "b", "c"])
-    assert one(events, "single_item_order_share") == 0.5
-    assert one(events, "items_per_order") == 1.5
-    assert one(events, "lines_per_order") == 1
+    row = ada(events, sg.select_features("single_item_order_share", "items_per_order", "lines_per_order"))
+    assert list(row.values()) == [0.5, 1.5, 1]
 
 
 # --- preference --------------------------------------------------------------------------------------
 
 
-def test_a_product_is_bought_again_at_another_time():
-    """Two lines of one order are not a second purchase."""
-    events = bought((9, 1.0), (9, 1.0), (5, 1.0), product_id=["p", "p", "q"])
-    assert one(events, "repeat_product_share") == 0
-    events = bought((9, 1.0), (8, 1.0), (5, 1.0), product_id=["p", "p", "q"])
-    assert one(events, "repeat_product_share") == 0.5
+def test_repeats_and_novelty():
+    """Two lines of one order are no repeat; novelty is known of customers who bought before."""
+    nan = math.nan
+    products = {  # share of products that are repeated, share of recent products that are new
+        "one order": ([(9, "p"), (9, "p"), (5, "q")], 0, nan),
+        "two orders": ([(9, "p"), (8, "p"), (5, "q")], 0.5, nan),
+        "old and new": ([(200, "p"), (20, "p"), (10, "q")], 0.5, 0.5),
+        "old": ([(200, "p"), (20, "p")], 1, 0),
+        "at the edge": ([(90.5, "p"), (90, "q")], 0, 1),
+        "newcomer": ([(90, "p"), (10, "q")], 0, nan),
+        "not lately": ([(200, "p")], 0, nan),
+    }
+    lines = {name: [(d, 1.0, {"product_id": p}) for d, p in some] for name, (some, *_) in products.items()}
+    rows = buyers(lines, "repeat_product_share", "novelty")
+    assert rows["repeat_product_share"].to_list() == [repeated for _, repeated, _ in products.values()]
+    assert rows["novelty"].to_list() == exactly([new for *_, new in products.values()])
 
 
-def test_novelty_is_known_of_who_bought_before():
-    old_and_new = bought((200, 1.0), (20, 1.0), (10, 1.0), product_id=["p", "p", "q"])
-    assert one(old_and_new, "novelty") == 0.5
-    assert one(bought((200, 1.0), (20, 1.0), product_id="p"), "novelty") == 0
-    assert one(bought((90.5, 1.0), (90, 1.0), product_id=["p", "q"]), "novelty") == 1
-    assert math.isnan(one(bought((90, 1.0), (10, 1.0), product_id=["p", "q"]), "novelty"))
-    assert math.isnan(one(bought((200, 1.0), product_id="p"), "novelty"))
-
-
-def test_favourites_of_equals_are_the_last_by_their_bytes():
-    events = bought((3, 1.0), (2, 1.0), (1, 1.0), product_id=["b", "é", "Z"], brand=[None, "A", "a"])
-    row = ada(events, sg.select_features("top_product", "top_brand", "top_brand_share"))
-    assert (row["top_product"], row["top_brand"], row["top_brand_share"]) == ("é", "a", 0.5)
-    nothing = ada(
-        bought((1, 1.0), product_id=[None], brand=[None]), sg.select_features("top_brand", "product_entropy")
-    )
-    assert pd.isna(nothing["top_brand"]) and math.isnan(nothing["product_entropy"])
+def test_of_equal_words_the_last_by_bytes_is_the_top():
+    words = zip(("b", "é", "Z"), (None, "A", "a"), strict=True)
+    lines = {
+        "known": [(1, 1.0, {"product_id": product, "brand": brand}) for product, brand in words],
+        "unknown": [(1, 1.0)],
+    }
+    rows = buyers(lines, "top_product", "top_brand", "top_brand_share", "product_entropy")
+    assert rows.loc["known"].to_list()[:3] == ["é", "a", 0.5]
+    assert pd.isna(rows.loc["unknown", "top_brand"]) and math.isnan(rows.loc["unknown", "product_entropy"])
 
 
 def test_price_is_of_an_item_whose_number_is_known():
