@@ -1,4 +1,4 @@
-"""What holds of all features: each is checked by hand, sees what it should, and is one line of one query."""
+"""All features: each is checked by hand and uses its own kinds of event; custom features; the catalogue."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,6 @@ import segkit as sg
 from segkit.analyse.features.basket import BASKET
 from segkit.analyse.features.cadence import CADENCE
 from segkit.analyse.features.catalogue import BY_FAMILY, FAMILIES, code_for
-from segkit.analyse.features.query import feature_query
 from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.trend import TREND
 from segkit.core.schema import KINDS
@@ -40,8 +39,8 @@ def shop():
     return sg.read_events(table.assign(timestamp=[days_before(d) for d in table.pop("days")]))
 
 
-def test_every_feature_is_computed_by_hand():
-    """Each file of a family's tests names what it computes in ``BY_HAND``."""
+def test_all_features_are_computed_by_hand():
+    """Each file of a family's tests lists its features in ``BY_HAND``."""
     files = sorted(Path(__file__).parent.glob("test_features_*.py"))
     by_hand = [name for file in files for name in importlib.import_module(file.stem).BY_HAND]
     assert sorted(by_hand) == sorted(f.name for f in FAMILIES)
@@ -55,32 +54,36 @@ def town():
     return sg.read_events(table.assign(brand=np.where(table["product_id"].notna(), brands, None), zone=None))
 
 
-def one_of_each(features=FAMILIES):
-    """The first feature of each table in each family."""
-    return tuple({(f.family, f.table): f for f in reversed(features)}.values())
+@pytest.fixture(scope="module")
+def everything(town):
+    return sg.customer_features(town, FAMILIES, as_of=AS_OF)
 
 
-def test_a_feature_alone_is_the_feature_among_others(town):
-    everything = sg.customer_features(town, FAMILIES, as_of=AS_OF)
-    for feature in one_of_each():
+def test_other_features_change_nothing(town, everything):
+    for family in BY_FAMILY.values():
+        alone = sg.customer_features(town, family, as_of=AS_OF)
+        assert_frame_equal(alone, everything[list(alone)], check_exact=True)
+    for feature in (RFM[0], *sg.select_features("variety", "visits", "email_open_rate", "night_share")):
         alone = sg.customer_features(town, (feature,), as_of=AS_OF)
         pd.testing.assert_series_equal(alone[feature.name], everything[feature.name], check_exact=True)
 
 
-def test_snapshots_are_the_features_of_each_date(town):
-    dates = ["2024-03-01", "2024-07-01 12:00"]
-    together = sg.snapshots(town, FAMILIES, dates=dates, window="300 days")
-    for date in dates:
-        apart = sg.customer_features(town, FAMILIES, as_of=date, window="300 days")
-        assert_frame_equal(words(together.loc[pd.Timestamp(date)]), words(apart), check_exact=True)
+def test_snapshots_are_features_of_dates(town, everything):
+    together = sg.snapshots(town, FAMILIES, dates=["2024-03-01", AS_OF])
+    assert_frame_equal(words(together.loc[AS_OF]), words(everything), check_exact=True)
+    some = RFM + CADENCE + sg.select_features("visits", "night_share", "email_open_rate", "negative_share")
+    windowed = sg.snapshots(town, some, dates=["2024-03-01", AS_OF], window="40 days")
+    for date in ("2024-03-01", AS_OF):
+        apart = sg.customer_features(town, some, as_of=date, window="40 days")
+        assert_frame_equal(windowed.loc[pd.Timestamp(date)], apart, check_exact=True)
 
 
 def words(frame):
     return frame.astype(dict.fromkeys(frame.select_dtypes("category"), "object"))
 
 
-def test_a_feature_sees_its_kinds_and_no_others():
-    """Who did nothing of these kinds has no orders, and nothing else is known; no 0 stands for that."""
+def test_features_use_only_their_kinds():
+    """A customer without events of these kinds has 0 orders, and other features are missing."""
     table = pd.DataFrame({"customer_id": KINDS, "kind": KINDS, "timestamp": days_before(5)})
     numbers = {"quantity": 1, "amount": 1.0, "discount": 0.5, "duration": 9, "rating": 2, "sentiment": -0.5}
     words = ("product_id", "category", "brand", "page", "text", "channel", "device", "place")
@@ -98,25 +101,25 @@ def test_a_feature_sees_its_kinds_and_no_others():
 INSTANT = pd.Timedelta("1us")
 
 
-def test_as_of_is_the_first_moment_that_is_not_seen():
+def test_as_of_itself_does_not_count():
     events = purchases(("ada", AS_OF, 1.0), ("ada", AS_OF - INSTANT, 2.0), ("ada", AS_OF + INSTANT, 4.0))
     assert one(events, "monetary") == 2
 
 
-def test_the_window_begins_with_its_first_moment():
+def test_the_window_is_exact():
     start = AS_OF - pd.Timedelta("30 days")
     events = purchases(("ada", start - INSTANT, 1.0), ("ada", start, 2.0), ("ada", start + INSTANT, 4.0))
     assert one(events, "monetary", window="30 days") == 6
     assert one(events, "frequency", window=pd.Timedelta(days=30)) == 2
 
 
-def test_the_window_of_snapshots_is_as_exact():
+def test_the_window_of_snapshots_is_exact():
     window = pd.Timedelta("1.5s") + INSTANT
     events = purchases(("ada", AS_OF - window - INSTANT, 1.0), ("ada", AS_OF - window, 2.0))
     assert sg.snapshots(events, RFM, dates=[AS_OF], window=window)["monetary"].to_list() == [2]
 
 
-def test_who_did_nothing_in_the_window_is_not_there():
+def test_customers_without_events_are_left_out():
     events = purchases(("ada", days_before(5), 1.0), ("bob", days_before(50), 1.0))
     assert sg.customer_features(events, RFM, as_of=AS_OF, window="30 days").index.to_list() == ["ada"]
 
@@ -127,13 +130,10 @@ def test_as_of_is_utc_and_may_carry_a_zone():
     assert one(events, "monetary", as_of="2024-06-30 23:45") == 3
 
 
-# --- families, at their edges ------------------------------------------------------------------------
-
-
 # --- the frame ---------------------------------------------------------------------------------------
 
 
-def test_the_frame_says_what_it_holds(shop):
+def test_the_frame_has_units_and_meanings(shop):
     frame = sg.customer_features(shop, RFM + BASKET, as_of=AS_OF, window="200 days")
     assert (frame.index.name, frame.index.dtype) == ("customer_id", "str")
     assert frame.dtypes.drop("top_category").eq("float64").all() and frame["top_category"].dtype == "category"
@@ -149,24 +149,19 @@ def test_the_frame_says_what_it_holds(shop):
     )
 
 
-def test_customers_are_in_the_order_of_their_ids():
+def test_customers_are_sorted():
     events = purchases(*((i, days_before(1), 1.0) for i in ["b", "10", "9", "a"]))
     assert sg.customer_features(events, RFM, as_of=AS_OF).index.to_list() == ["10", "9", "a", "b"]
 
 
-def test_one_query_computes_all(town):
-    sql = str(ibis.to_sql(feature_query(town, FAMILIES, as_of=AS_OF), dialect="duckdb"))
-    assert sql.startswith(("WITH", "SELECT")) and ";" not in sql
-
-
-def test_naming_a_feature_twice_is_naming_it_once(shop):
+def test_repeated_features_are_computed_once(shop):
     assert list(sg.customer_features(shop, RFM + RFM, as_of=AS_OF)) == [f.name for f in RFM]
 
 
-@pytest.mark.parametrize(
-    ("expr", "value"),
-    [
+def test_custom_features_are_one_line(shop):
+    expected = [
         (lambda events: events.count(), 5),
+        (lambda log: log.count(), 5),
         (lambda orders: orders.amount.max(), 40),
         (lambda gaps: gaps.days.min(), 84),
         (lambda purchases: purchases.quantity.sum(), 8),
@@ -174,14 +169,12 @@ def test_naming_a_feature_twice_is_naming_it_once(shop):
         (lambda categories: categories["lines"].min(), 1),
         (lambda events: events.kind.max(), "return"),
         (lambda orders: orders.count() > 2, 1),
-    ],
-)
-def test_a_feature_of_ones_own_is_one_line(shop, expr, value):
-    own = sg.Feature("own", expr, "things", "Things.")
-    assert ada(shop, (own,))["own"] == value
+    ]
+    custom = [sg.Feature(f"custom{i}", expr, "things", "Things.") for i, (expr, _) in enumerate(expected)]
+    assert list(ada(shop, custom).values()) == [value for _, value in expected]
 
 
-def test_features_without_orders_need_no_amount():
+def test_recency_needs_no_amount():
     events = sg.read_events(orders(("ada", days_before(4), 1.0)).drop(columns="amount"), kind="purchase")
     assert one(events, "recency") == 4
 
@@ -189,9 +182,8 @@ def test_features_without_orders_need_no_amount():
 # --- what goes wrong ---------------------------------------------------------------------------------
 
 
-def test_a_log_that_was_filtered_empty_is_told_of():
-    events = sg.read_events(orders(("ada", days_before(4), 1.0)), kind="purchase")
-    nothing = dataclasses.replace(events, table=events.table.filter(events.table.kind == "visit"))
+def test_an_empty_log_is_explained(shop):
+    nothing = dataclasses.replace(shop, table=shop.table.filter(shop.table.kind == "visit"))
     with pytest.raises(ValueError, match=r"There are no events\. Check the filter"):
         sg.customer_features(nothing, sg.RFM, as_of=AS_OF)
 
@@ -216,10 +208,14 @@ def test_a_log_that_was_filtered_empty_is_told_of():
         ({"features": BASKET}, ValueError, "'items_per_order' needs 'quantity'.*read_events\\(…, quantity="),
     ],
 )
-def test_what_cannot_be_computed_is_explained(said, error, message):
-    events = bought((10, 1.0))
+def test_wrong_arguments_are_explained(said, error, message, lone_order):
     with pytest.raises(error, match=message):
-        sg.customer_features(events, **({"features": RFM, "as_of": AS_OF} | said))
+        sg.customer_features(lone_order, **({"features": RFM, "as_of": AS_OF} | said))
+
+
+@pytest.fixture(scope="module")
+def lone_order():
+    return bought((10, 1.0))
 
 
 def test_two_features_of_one_name_are_refused(shop):
@@ -246,13 +242,13 @@ def test_two_features_of_one_name_are_refused(shop):
         ),
     ],
 )
-def test_a_feature_that_makes_no_sense_is_explained(changed, message):
+def test_wrong_features_are_explained(changed, message):
     made = {"name": "n", "expr": lambda orders: orders.count(), "unit": "orders", "doc": "Number."}
     with pytest.raises((ValueError, TypeError), match=message):
         sg.Feature(**(made | changed))
 
 
-def test_names_that_differ_by_capitals_only_are_refused(shop):
+def test_names_differ_by_more_than_capitals(shop):
     other = sg.Feature("Recency", lambda orders: orders.days_ago.max(), "days", "Another.")
     with pytest.raises(ValueError, match="'recency' and 'Recency' differ only by capitals"):
         sg.customer_features(shop, (*RFM, other), as_of=AS_OF)
@@ -267,8 +263,8 @@ def test_one_date_is_no_list_of_them(shop, dates):
 # --- the catalogue -----------------------------------------------------------------------------------
 
 
-def test_the_catalogue_says_what_is_lacking():
-    needs = sg.feature_catalogue(events=bought((1, 1.0))).set_index("name")["needs"]
+def test_the_catalogue_lists_missing_columns(lone_order):
+    needs = sg.feature_catalogue(events=lone_order).set_index("name")["needs"]
     lacking = {
         "items_per_order": "quantity",
         "variety": "product_id",
@@ -299,7 +295,7 @@ def test_the_catalogue_says_what_is_lacking():
     assert set(needs[enough]) == {""}
 
 
-def test_every_feature_says_its_family_unit_and_meaning():
+def test_the_catalogue_is_complete():
     catalogue = sg.feature_catalogue()
     assert catalogue.map(bool).all(axis=None)
     assert catalogue["name"].is_unique
@@ -315,22 +311,27 @@ def test_a_misspelt_feature_is_explained():
 
 
 @pytest.mark.parametrize("chosen", [RFM, RFM + TREND, CADENCE + BASKET[:2], FAMILIES])
-def test_the_code_for_features_gives_them_again(chosen):
+def test_code_makes_the_same_features(chosen):
     assert set(eval(code_for(chosen), {"sg": sg})) == set(chosen)
 
 
-# --- features of one's own ---------------------------------------------------------------------------
+# --- custom features ---------------------------------------------------------------------------------
 
 
-def of_own(expr, **more):
-    """Bob orders for 10 and 30, Ada for 0; the value of a feature of one's own for each."""
+@pytest.fixture(scope="module")
+def custom():
+    """Bob orders for 10 and 30, Ada for 0; return the values of a custom feature."""
     events = purchases(("ada", "2024-01-01", 0.0), ("bob", "2024-01-01", 10.0), ("bob", "2024-01-02", 30.0))
-    feature = sg.Feature("mine", expr, "currency", "My own.", **more)
-    return sg.customer_features(events, [feature], as_of="2024-02-01")["mine"].to_list()
+
+    def compute(expr, **more):
+        feature = sg.Feature("mine", expr, "currency", "My own.", **more)
+        return sg.customer_features(events, [feature], as_of="2024-02-01")["mine"].to_list()
+
+    return compute
 
 
 @pytest.mark.parametrize("ids", [{}, {"order_id": ["x", "y"]}], ids=["without order ids", "with"])
-def test_a_feature_of_ones_own_may_multiply_amounts(ids):
+def test_custom_features_may_multiply_amounts(ids):
     log = sg.read_events(
         pd.DataFrame(
             {
@@ -351,7 +352,7 @@ def test_a_feature_of_ones_own_may_multiply_amounts(ids):
     assert (row["squares"], row["spread"], row["of_lines"], row["monetary"]) == (25e6, 12e6, 25e6, 7000)
 
 
-def test_devices_of_a_feature_of_ones_own_are_known_ones():
+def test_devices_are_known_ones():
     seen = pd.DataFrame(
         {"customer_id": "ada", "timestamp": [days_before(d) for d in (4, 3, 2, 1)], "kind": "search"}
     )
@@ -375,6 +376,8 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
             "The feature 'mine' uses 'amnt', which orders do not have. Did you mean 'amount'? Use one of their columns",
         ),
         (lambda orders: orders["amnt"].max(), {}, "Did you mean 'amount'?"),
+        (lambda orders: ibis._.amnt.max(), {}, "Did you mean 'amount'?"),
+        (lambda orders: orders.count(where=ibis._.amnt > 1), {}, "Did you mean 'amount'?"),
         (lambda orders: orders.amount.maxx(), {}, "The expression of the feature 'mine' cannot be used"),
         (lambda orders: 1 / 0, {}, "cannot be used: ZeroDivisionError, division by zero. It should be one"),
         (lambda orders: orders.amount, {}, "'mine' is a column, and not an aggregate. Write one, such as"),
@@ -398,25 +401,25 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
         ),
     ],
 )
-def test_what_a_feature_of_ones_own_gets_wrong_is_said_of_it(expr, more, said):
+def test_wrong_custom_features_are_explained(expr, more, said, custom):
     with pytest.raises((ValueError, TypeError), match=re.escape(said)):
-        of_own(expr, **more)
+        custom(expr, **more)
 
 
-def test_what_is_divided_by_zero_is_missing():
-    share = of_own(lambda orders: orders.amount.min().cast("float64") / orders.amount.max().cast("float64"))
+def test_a_division_by_zero_is_missing(custom):
+    share = custom(lambda orders: orders.amount.min().cast("float64") / orders.amount.max().cast("float64"))
     assert np.isnan(share[0]) and share[1] == pytest.approx(1 / 3)
-    infinite = of_own(lambda orders: 1 / orders.amount.max().cast("float64"), empty=0)
+    infinite = custom(lambda orders: 1 / orders.amount.max().cast("float64"), empty=0)
     assert np.isnan(infinite[0]) and infinite[1] == pytest.approx(1 / 30)  # and not 0: there were orders
 
 
-def test_features_of_ones_own_may_be_words_truths_or_deferred():
-    assert of_own(lambda orders: orders.count().cast("string"), empty="none") == ["1", "2"]
-    assert of_own(lambda orders: (orders.amount > 20).any()) == [0, 1]
-    assert of_own(lambda orders: ibis._.amount.max()) == [0, 30]
+def test_custom_features_may_be_words(custom):
+    assert custom(lambda orders: orders.count().cast("string"), empty="none") == ["1", "2"]
+    assert custom(lambda orders: (orders.amount > 20).any()) == [0, 1]
+    assert custom(lambda orders: ibis._.amount.max()) == [0, 30]
     assert sg.Feature("f", lambda orders: orders.count(), "", "", kinds=["chat"]).kinds == ("chat",)
 
 
-def test_a_window_longer_than_times_can_be_apart_is_said():
+def test_windows_have_a_limit(lone_order):
     with pytest.raises(ValueError, match="window='400000 days' is longer than 300 years"):
-        one(purchases(("ada", AS_OF, 1.0)), "monetary", window="400000 days")
+        one(lone_order, "monetary", window="400000 days")

@@ -1,4 +1,4 @@
-"""A log that is kept answers as it did before, sooner, and goes when nobody needs it."""
+"""A stored log gives the same results faster, and is deleted when nothing refers to it."""
 
 import gc
 import os
@@ -29,7 +29,7 @@ LINES = orders(
 
 @pytest.fixture(scope="module")
 def events():
-    return make_events(40)[0]
+    return make_events(12)[0]
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +38,17 @@ def kept(events):
 
 
 def files():
-    """The files of kept logs, once those that nobody refers to are gone."""
+    """Return the files of stored logs, after unused ones are deleted."""
     gc.collect()
     drop_unused()
     attached = {name for (name,) in run("SELECT database_name FROM duckdb_databases() WHERE NOT internal")}
-    found = {path for path in Path(folder()).iterdir() if path.name.startswith("segkit_log_")}
-    assert len([name for name in attached if name.startswith("segkit_log_")]) == len(found)
-    return found
+    paths = {path for path in Path(folder()).iterdir() if path.name.startswith("segkit_log_")}
+    assert len([name for name in attached if name.startswith("segkit_log_")]) == len(paths)
+    return paths
 
 
 def answers(events, features):
-    """Features at a moment, in a window before it, and at two moments."""
+    """Compute features as of a moment, in a window, and at two moments."""
     return [
         sg.customer_features(events, features, as_of=AS_OF),
         sg.customer_features(events, features, as_of=AS_OF, window="60 days"),
@@ -56,18 +56,15 @@ def answers(events, features):
     ]
 
 
-def test_every_feature_is_answered_as_before(events, kept):
-    features = [f for f in sg.FAMILIES if f.name not in lacking(events)]
+def test_features_are_the_same(events, kept):
+    missing = missing_columns(events, sg.FAMILIES)
+    features = [f for f in sg.FAMILIES if not missing[f.name]]
     assert len(features) > 60
     before, after = (sg.customer_features(e, features, as_of=AS_OF) for e in (events, kept))
     assert_frame_equal(after, before, check_exact=True)
     some = sg.RFM + sg.CADENCE + sg.select_features("visits", "variety", "top_category", "evening_share")
     for before, after in zip(answers(events, some), answers(kept, some), strict=True):
         assert_frame_equal(after, before, check_exact=True)
-
-
-def lacking(events):
-    return {name for name, column in missing_columns(events, sg.FAMILIES).items() if column}
 
 
 def test_the_log_is_the_same(events, kept):
@@ -79,28 +76,26 @@ def test_the_log_is_the_same(events, kept):
     assert_frame_equal(*(t.sort_values(columns, ignore_index=True) for t in (mine, theirs)))
 
 
-def test_what_was_refused_stays_so():
+def test_refused_rows_are_kept():
     events = sg.read_events(LINES, kind="purchase").cache()
     assert events.kinds().sum() == 2
     assert events.refused[["reason", "count"]].to_numpy().tolist() == [["customer_id missing", 1]]
 
 
-def test_it_stands_in_the_order_of_customers_and_times(kept):
+def test_rows_are_sorted_by_customer(kept):
     rows = with_codes(kept.table).to_pandas()
     assert (rows["customer_id"] != rows["customer_id"].shift()).sum() == rows["customer_id"].nunique()
     assert rows.groupby("customer_id")["timestamp"].is_monotonic_increasing.all()
 
 
-def test_codes_are_read_not_made_again(kept):
+def test_stored_codes_are_used(kept):
     query = feature_query(kept, sg.RFM, as_of=pd.Timestamp(AS_OF), coded=True)
     of_log = str(query.get_backend().compile(query)).split("GROUP BY")[0]
     assert '"customer_code"' in of_log and '"segkit_log_' in of_log
-    assert (
-        str(query.get_backend().compile(query)).count("HASH(") == 1
-    )  # of those who are aggregated, not of the log
+    assert str(query.get_backend().compile(query)).count("HASH(") == 1  # of the customers, not of the log
 
 
-def test_ids_that_share_a_code_are_told_apart(events, monkeypatch):
+def test_ids_may_share_a_code(events, monkeypatch):
     real = event_cache.codes_of
     chosen = sg.RFM + sg.select_features("variety", "top_product", "return_rate")
     expected = answers(events, chosen)
@@ -112,8 +107,8 @@ def test_ids_that_share_a_code_are_told_apart(events, monkeypatch):
         assert_frame_equal(after, before)
 
 
-def test_what_is_made_of_a_kept_log_is_no_kept_log(events, kept):
-    """Some of its rows, more of them, or other columns under the same names: all are answered as they are."""
+def test_parts_of_a_log_are_not_the_log(events, kept):
+    """Some of its rows, more rows, or other columns under the same names."""
     half = kept.sample(20)
     assert_frame_equal(answers(half, sg.RFM)[0], answers(events.sample(20), sg.RFM)[0])
     twice = kept + kept
@@ -126,7 +121,7 @@ def test_what_is_made_of_a_kept_log_is_no_kept_log(events, kept):
         assert {"purchase", "page_view"} < set(found.index) < set(events.kinds().index)
 
 
-def test_another_clock_needs_no_other_copy(events, kept):
+def test_another_zone_needs_no_copy(events, kept):
     before = files()
     there = replace(kept, timezone="Asia/Tokyo")
     here = replace(events, timezone="Asia/Tokyo")
@@ -135,7 +130,7 @@ def test_another_clock_needs_no_other_copy(events, kept):
     assert there.cache().table.equals(kept.table) and files() == before
 
 
-def test_it_goes_when_nobody_needs_it(events):
+def test_an_unused_log_is_deleted(events):
     before = files()
     mine = events.cache()
     of_it = mine.sample(5)
@@ -147,12 +142,22 @@ def test_it_goes_when_nobody_needs_it(events):
     assert files() == before
 
 
-def test_nobody_else_can_read_the_file(kept):
+def test_the_file_is_private(kept):
     assert files()
     assert os.name == "nt" or not stat.S_IMODE(Path(folder()).stat().st_mode) & 0o077
 
 
-def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
+@pytest.mark.parametrize("error", [duckdb.InterruptException, duckdb.OutOfMemoryException])
+def test_other_errors_are_not_a_full_disk(error, events, monkeypatch):
+    def fails(*_, **__):
+        raise error("no")
+
+    monkeypatch.setattr(event_cache, "insert_into", fails)
+    with pytest.raises(error, match=r"^no$"):
+        events.cache()
+
+
+def test_a_failed_log_leaves_nothing(events, tmp_path):
     gone = tmp_path / "log.parquet"
     pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "amount": [1.0]}).to_parquet(gone)
     read = sg.read_events(gone, kind="purchase")
@@ -169,12 +174,12 @@ def test_a_log_that_cannot_be_written_leaves_nothing_behind(events, tmp_path):
 
 
 def interrupted(name, table, what):
-    """Write a little, and be interrupted."""
+    """Write a little, then raise."""
     run(f"CREATE TABLE {name} AS SELECT 1 AS x")
     raise KeyboardInterrupt
 
 
-def test_what_cannot_be_dropped_now_is_dropped_later_and_nobody_hears_of_it(events):
+def test_a_failed_drop_is_silent(events):
     before = files()
     mine = events.cache()
 
@@ -185,12 +190,12 @@ def test_what_cannot_be_dropped_now_is_dropped_later_and_nobody_hears_of_it(even
         patch.setattr(event_cache, "run", full)
         del mine
         gc.collect()
-        assert sg.read_events(LINES, kind="purchase").kinds().sum() == 2  # sweeps, and does not care
+        assert sg.read_events(LINES, kind="purchase").kinds().sum() == 2  # reading drops unused logs first
     assert files() == before
 
 
-def test_who_inherits_a_log_does_not_delete_it(events, monkeypatch):
-    """A forked process has the same names, and its own garbage."""
+def test_a_forked_process_deletes_nothing(events, monkeypatch):
+    """A forked process has the same names."""
     before = files()
     mine = events.cache()
     (file,) = files() - before
@@ -204,7 +209,7 @@ def test_who_inherits_a_log_does_not_delete_it(events, monkeypatch):
     file.unlink()
 
 
-def test_columns_of_the_codes_names_are_refused_and_unknown_ones_kept(events):
+def test_names_of_codes_are_refused(events):
     t = events.table
     with pytest.raises(ValueError, match="has a column 'Customer_Code', a name that segkit uses itself"):
         replace(events, table=t.mutate(Customer_Code=t.kind)).cache()
@@ -212,6 +217,6 @@ def test_columns_of_the_codes_names_are_refused_and_unknown_ones_kept(events):
     assert nothing.cache().table.category.isnull().all().to_pandas()
 
 
-def test_one_event_and_ids_that_look_like_numbers():
+def test_ids_stay_text():
     one = sg.read_events(orders(("007", "2024-01-01", 1.0)), kind="purchase").cache()
     assert sg.customer_features(one, sg.RFM, as_of="2024-02-01").index.to_list() == ["007"]
