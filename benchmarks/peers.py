@@ -1,7 +1,8 @@
 """Compute 31 features of purchase lines by hand: in one DuckDB query, in polars, in pandas.
 
 Each peer takes a Parquet file of ``generate.py`` and a moment, and returns one row for each customer. The code is what
-an expert would write for speed and for this file only: sums of floats, returns marked by negative amounts, no row refused.
+an expert would write for speed and for this file only: sums of floats, returns marked by negative amounts, no row
+refused.
 """
 
 from __future__ import annotations
