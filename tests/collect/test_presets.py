@@ -1436,7 +1436,7 @@ def test_an_orders_money_is_shared_among_its_lines_and_none_is_lost():
     lines["order"] = lines[SALE]
     table = table_of(pa.Table.from_pandas(lines, preserve_index=False))
     types = dict(table.schema().items())
-    result = shared(Rows(types, frozenset(types), used=set(types)))
+    result = shared(Rows(types, tuple(types), used=set(types)))
     query = result.query(
         f"FROM {table.get_name()}",
         {name: name if name != "order" else '"order"' for name in ("order", AMOUNT, DISCOUNT)},

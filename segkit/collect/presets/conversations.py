@@ -16,9 +16,7 @@ def refuse_older_copies(rows: Rows, thing: str, rating: str) -> Rows:
     if own is None:
         return rows
     reason = f"older copy of a {thing}: the latest counts"
-    return refuse_copies(
-        rows, own.sql, reason, [f"{rows.text('updated_at')} DESC", f"({rating}) IS NULL", rating]
-    )
+    return refuse_copies(rows, own.sql, reason, [f"{rows.text('updated_at')} DESC", f"({rating}) IS NULL"])
 
 
 def with_ratings(rows: Rows, rating: str, time: str, remark: str) -> Rows:

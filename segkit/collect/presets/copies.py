@@ -27,7 +27,7 @@ def refuse_copies(
     reason : str
         Why copies are refused.
     first : sequence of str
-        Which of the usable copies counts: the first by these expressions of SQL, then by what it says.
+        Which of the usable copies counts: the first by these expressions of SQL, then by all that it says.
     usable : str
         SQL of whether a copy can be used.
 
@@ -40,9 +40,7 @@ def refuse_copies(
     rows = rows.with_columns({IS_COPY: f"{REFUSED} IS NULL AND coalesce({COPY_KEY} IN ({again}), false)"})
     # Rows without copies, which are most, need not be sorted.
     others, copies = rows.where(f"NOT {IS_COPY}"), rows.where(IS_COPY)
-    values = (rows.value(spec) for spec in rows.standard.values())
-    content = [f"CAST({value.sql} AS VARCHAR)" for value in values if value is not None]
-    order = ", ".join((f"NOT ({usable})", *first, *content))
+    order = ", ".join((f"NOT ({usable})", *first, f"CAST({copies.name} AS VARCHAR)"))
     copies = copies.with_columns({NTH_COPY: f"row_number() OVER (PARTITION BY {COPY_KEY} ORDER BY {order})"})
     copies = copies.with_columns({REFUSED: reason_of_copy(NTH_COPY, usable, reason)})
     return others.with_rows_of(copies)

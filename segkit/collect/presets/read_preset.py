@@ -112,7 +112,7 @@ def read_export(
     """
     source = _embedded(opened)
     types = dict(source.schema().items())
-    rows = Rows(types, frozenset(types), _wanted(preset, columns, kind, kind_column))
+    rows = Rows(types, tuple(types), _wanted(preset, columns, kind, kind_column))
     _check_named(opened, rows, preset, columns, kind_column)
     _check_needed(opened, rows, preset, columns, kind is not None or kind_column is not None)
     rows = _typed(rows, preset, {**columns, "kind": kind_column}, opened.name)

@@ -42,7 +42,7 @@ class Rows:
     ----------
     types : dict of str to ibis type
         The columns. Those that a preset adds are said to be text; that matters to nothing but paths into them.
-    export : frozenset of str
+    export : tuple of str
         The columns that the export itself has.
     standard : dict of str to column
         What each standard column is read from, as in `Preset.columns`.
@@ -55,7 +55,7 @@ class Rows:
     """
 
     types: Mapping[str, dt.DataType]
-    export: frozenset[str]
+    export: tuple[str, ...]
     standard: Mapping[str, Any] = field(default_factory=dict)
     name: str = EXPORT
     steps: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Rows:
         columns : dict of str to str
             Name of each column, and its SQL.
         """
-        read = ", ".join(named(column) for column in sorted(self.used)) or "1"
+        read = ", ".join(named(column) for column in self.export if column in self.used) or "1"
         steps = {EXPORT: f"SELECT {read} FROM ({source})", **self.steps}
         last = "SELECT " + ", ".join(f"{sql} AS {named(name)}" for name, sql in columns.items())
         last = f"{last} FROM {self.name}"

@@ -13,7 +13,6 @@ from segkit.collect.presets.helper_columns import (
     KIND,
     ORDER,
     ORDER_KEY,
-    PRODUCTS,
     TIME,
     TOTAL,
 )
@@ -56,8 +55,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     rows = with_sales(rows, kinds, columns=sale, products=products)
     call = rows.at("messageId") or rows.at("id")
     if call is not None:
-        first = [rows.text(*TIMES), TOTAL, f"CAST({PRODUCTS} AS VARCHAR)"]
-        rows = refuse_copies(rows, call.sql, "call counted already", first, usable=USABLE_SALE)
+        rows = refuse_copies(rows, call.sql, "call counted already", [rows.text(*TIMES)], usable=USABLE_SALE)
     lines = sales_as_lines(rows, item)
     own = f"'segment ' || {rows.text('messageId', 'id')}"
     return lines.with_columns({ORDER: order_or(own)})

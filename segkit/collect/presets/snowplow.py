@@ -16,7 +16,6 @@ from segkit.collect.presets.helper_columns import (
     KIND,
     ORDER,
     ORDER_KEY,
-    PRODUCTS,
     TIME,
     TOTAL,
 )
@@ -92,8 +91,9 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     rows = with_sales(rows, kinds, columns=sale, products=products)
     event = rows.at("event_id")
     if event is not None:
-        first = [rows.text(*TIMES), TOTAL, f"CAST({PRODUCTS} AS VARCHAR)"]
-        rows = refuse_copies(rows, event.sql, "event_id counted already", first, usable=USABLE_SALE)
+        rows = refuse_copies(
+            rows, event.sql, "event_id counted already", [rows.text(*TIMES)], usable=USABLE_SALE
+        )
     return sales_as_lines(_without_itemised(rows), type_of_shape(PRODUCT))
 
 

@@ -74,7 +74,6 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
         # Copies have one time, that of the charge: the latest is the one in which more has happened.
         first = [f"{place_in(KIND, STATES)} DESC", f"{back} DESC"]
         first += [] if listed is None else [f"len({listed.sql}) DESC"]
-        first += [TOTAL, rows.text("currency")]
         usable = f"{HAS_ESSENTIALS} AND {TOTAL} IS NOT NULL"
         rows = refuse_copies(rows, charge.sql, "charge counted already", first, usable=usable)
     rows = rows.with_columns({REFUNDS: _listed_refunds(rows)})

@@ -58,7 +58,7 @@ def _seconds(rows: Rows) -> Value | None:
     if landed is None or submitted is None:
         return None
     began, ended = (f"epoch(TRY_CAST({as_text(one.sql)} AS TIMESTAMPTZ))" for one in (landed, submitted))
-    return Value(f"CAST({ended} AS BIGINT) - CAST({began} AS BIGINT)", dt.int64)
+    return Value(f"{ended} - {began}", dt.float64)
 
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
@@ -66,7 +66,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     # Mere digits may count the rows.
     token = f"CASE WHEN regexp_matches({token}, '[A-Za-z]') THEN {token} END"
     answers = rows.at("answers")
-    most = [] if answers is None else [f"len({answers.sql}) DESC", f"CAST({answers.sql} AS VARCHAR)"]
+    most = [] if answers is None else [f"len({answers.sql}) DESC"]
     first = [rows.text("submitted_at", "Submit Date (UTC)"), *most]
     return refuse_copies(rows, token, "response counted already", first)
 
