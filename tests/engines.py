@@ -1,15 +1,15 @@
-"""The other engines: Spark in this process, and a PostgreSQL server that is thrown away.
+"""Other engines for tests: Spark in this process, and a temporary PostgreSQL server.
 
-Whether features give the same answers on all of them is seen in half a minute, by name or for all of them:
+Compare features on all of them, by name or all features, in half a minute:
 
     .venv/bin/python tests/engines.py gap_median top_category
     .venv/bin/python tests/engines.py
 
-In a test, of any events that are a pyarrow table or a DataFrame of standard columns:
+In a test, with any pyarrow table or DataFrame of standard columns:
 
     equal_on_all_engines(sg.CADENCE, varied_events(), as_of="2024-09-01")
 
-The tests skip where an engine is not installed, and fail with ``SEGKIT_ENGINES=required``. They are left to a later
+Tests skip where an engine is not installed, and fail with ``SEGKIT_ENGINES=required``. They are left to a later
 run with ``SEGKIT_ENGINES=later``.
 """
 
@@ -44,19 +44,19 @@ SCRIPTS = [
     *("e\u0301", "\u00e9", "ß", "ss", "ñ", "ł", "жук", "Жук", "日本", "中文", "한국", "العربية", "עברית"),
     *("\ufffd", "😀", "𐍈", " leading", "'", '"', "\\", "%"),
 ]
-"""Words that sort one way by their bytes, and otherwise in languages or as UTF-16."""
+"""Words that sort differently by bytes, by language and as UTF-16."""
 
 of_spark = [
     pytest.mark.slow,
-    # PySpark 4.0 leaves the sockets that results came through to the garbage collector.
+    # PySpark 4.0 leaves the sockets of results to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket .*'127.0.0.1':ResourceWarning"),
 ]
-"""What tests that ask Spark are marked with."""
+"""Marks of tests that use Spark."""
 
 
 def lacks(engine: str, why: str) -> None:
-    """Skip the test, or fail it where the engines are required."""
-    message = f"{engine} is not here: {why}"
+    """Skip the test, or fail it with ``SEGKIT_ENGINES=required``."""
+    message = f"{engine} is not installed: {why}"
     if os.environ.get("SEGKIT_ENGINES") == "required":
         pytest.fail(message)
     pytest.skip(message)
@@ -80,7 +80,7 @@ def spark_session():
     folder = tempfile.mkdtemp(prefix="segkit-spark-")
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
-        # The tests are a thousand short plans: compiling them well costs more than it saves.
+        # The tests run many short plans: optimising their code costs more than it saves.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "2g",
@@ -103,7 +103,7 @@ def spark_session():
 
 @contextlib.contextmanager
 def postgres_server():
-    """Start a PostgreSQL server of its own, sorting as English does, and give the URL of its database."""
+    """Start a PostgreSQL server that sorts by English rules, and yield the URL of its database."""
     bin_folder = _postgres_folder()
     as_postgres = ["runuser", "-u", "postgres", "--"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     folder = tempfile.mkdtemp(prefix="segkit-postgres-")
@@ -139,8 +139,8 @@ def postgres_server():
 
 def _postgres_folder() -> Path:
     skip_if_later()
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
-    program = found[-1] if found else shutil.which("initdb")
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
+    program = programs[-1] if programs else shutil.which("initdb")
     if not program:
         lacks("PostgreSQL", "initdb is neither on the path nor under /usr/lib/postgresql")
     return Path(program).parent
@@ -148,7 +148,7 @@ def _postgres_folder() -> Path:
 
 @functools.cache
 def postgres_connection():
-    """Return a connection to a server that lives as long as this process, or skip the test."""
+    """Return a connection to a server that runs until this process ends, or skip the test."""
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:
@@ -160,7 +160,7 @@ def postgres_connection():
 
 
 def standard(table) -> pa.Table:
-    """Return a table with all standard columns, in their types; what it lacks is missing."""
+    """Return a table with all standard columns in their types; columns that it lacks are empty."""
     table = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     types = {"text": pa.string(), "number": pa.float64(), "time": pa.timestamp("us")}
     columns = {
@@ -173,12 +173,12 @@ def standard(table) -> pa.Table:
 
 
 def events_of(table) -> Events:
-    """Return the events of a table as the embedded engine has them."""
+    """Return the events of a table in the embedded engine."""
     return Events(table_of(standard(table)), NOTHING, ("table",))
 
 
 def spark_frame(table, session=None):
-    """Return an Arrow table as a Spark DataFrame, through a file, as data come to Spark."""
+    """Return an Arrow table as a Spark DataFrame, read from a file."""
     session = session or spark_session()
     folder = tempfile.mkdtemp(prefix="segkit-spark-table-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -187,24 +187,24 @@ def spark_frame(table, session=None):
 
 
 def spark_events_of(table) -> Events:
-    """Return the events of a table as Spark has them."""
+    """Return the events of a table in Spark."""
     from segkit.collect.sources.open import open_source
 
     return Events(open_source(spark_frame(standard(table))).table, NOTHING, ("table",))
 
 
 def duckdb_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFrame:
-    """Return features as the embedded engine computes them: what the others are compared with."""
+    """Compute features in the embedded engine, with which the others are compared."""
     return sg.customer_features(events_of(table), features, as_of=as_of, window=window)
 
 
 def spark_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFrame:
-    """Return features as Spark computes them."""
+    """Compute features in Spark."""
     return sg.customer_features(spark_events_of(table), features, as_of=as_of, window=window)
 
 
 def postgres_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFrame:
-    """Return features as PostgreSQL answers their SQL."""
+    """Compute features by their SQL in PostgreSQL."""
     connection = postgres_connection()
     from adbc_driver_postgresql import dbapi
 
@@ -216,13 +216,13 @@ def postgres_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFra
         cursor.execute("ANALYZE segkit_events")
         try:
             cursor.execute(text)
-        except dbapi.Error as error:  # which brings the whole query along
+        except dbapi.Error as error:  # without the whole query
             raise AssertionError(str(error).partition("Query was:")[0]) from None
         return _frame(cursor.fetch_arrow_table())
 
 
 def spark_sql_answers(features, table, *, as_of=AS_OF, window=None) -> pd.DataFrame:
-    """Return features as Spark answers the SQL for Databricks, in a session of another zone."""
+    """Compute features by the SQL of Databricks in Spark, in a session of another zone."""
     text = feature_sql(
         STANDARD, features, as_of=as_of, window=window, dialect="databricks", table="segkit_events"
     )
@@ -239,7 +239,7 @@ ANSWERS = {"spark": spark_answers, "postgres": postgres_answers}
 
 
 def difference(ours: pd.Series, theirs: pd.Series) -> str:
-    """Say where two answers to one feature differ by more than 1e-9, or nothing where they do not."""
+    """Describe where two results of a feature differ by more than 1e-9; "" if nowhere."""
     if list(ours.index) != list(theirs.index):
         return f"{len(ours)} customers here and {len(theirs)} there"
     unlike = ours.isna() != theirs.isna()
@@ -256,13 +256,13 @@ def difference(ours: pd.Series, theirs: pd.Series) -> str:
 
 
 def equal_on_all_engines(features, table=None, *, as_of=AS_OF, window=None, engines=tuple(ANSWERS)) -> None:
-    """Fail if an engine gives another answer to any of the features than the embedded one.
+    """Fail if an engine computes any of the features differently from the embedded one.
 
     Parameters
     ----------
     features : iterable of Feature
     table : pyarrow Table or DataFrame, optional
-        Events under standard column names; :func:`varied_events` by default.
+        Events with standard column names; :func:`varied_events` by default.
     as_of, window
         As in ``customer_features``.
     engines : iterable of {"spark", "postgres"}
@@ -273,17 +273,17 @@ def equal_on_all_engines(features, table=None, *, as_of=AS_OF, window=None, engi
     unlike = []
     for engine in engines:
         theirs = ANSWERS[engine](features, table, as_of=as_of, window=window)
-        found = {f.name: difference(ours[f.name], theirs[f.name]) for f in features}
-        unlike += [f"{engine}: {name}: {what}" for name, what in found.items() if what]
+        different = {f.name: difference(ours[f.name], theirs[f.name]) for f in features}
+        unlike += [f"{engine}: {name}: {what}" for name, what in different.items() if what]
     assert not unlike, "\n".join(unlike)
 
 
 @functools.cache
 def varied_events(n_customers: int = 120) -> pa.Table:
-    """Return events of all kinds, and by hand what engines might see differently.
+    """Return events of all kinds, with cases that engines might treat differently.
 
-    Ties between words of many scripts, gaps in what is known, lines without order ids, times to the
-    microsecond, before 1970, at the moment itself, and in hours that clocks skip or repeat.
+    These are ties between words of many scripts, missing values, lines without order ids, and times with microseconds,
+    before 1970, at as_of itself, and in hours that clocks skip or repeat.
     """
     events, _ = sg.datasets.make_events(n_customers, start="2024-01-01", end="2024-10-01", random_state=3)
     rng = np.random.default_rng(4)
@@ -339,7 +339,7 @@ def _by_hand() -> pd.DataFrame:
 
 
 def main(names: list[str]) -> int:
-    """Compare the features of these names, or all, and say what differs and how long it took."""
+    """Compare the features of these names, or all; print what differs and the time taken."""
     features = sg.select_features(*names) if names else sg.FAMILIES
     engines = {**ANSWERS, "spark SQL": spark_sql_answers}
     engines = {name: engines[name] for name in os.environ.get("SEGKIT_ENGINE", ",".join(engines)).split(",")}
@@ -351,9 +351,9 @@ def main(names: list[str]) -> int:
     for engine, answer in engines.items():
         started = time.perf_counter()
         theirs = answer(features, table)
-        found = {f.name: difference(ours[f.name], theirs[f.name]) for f in features}
+        different = {f.name: difference(ours[f.name], theirs[f.name]) for f in features}
         print(f"{engine}: {time.perf_counter() - started:.1f} s")
-        for name, what in found.items():
+        for name, what in different.items():
             if what:
                 unlike += 1
                 print(f"  {name}: {what}")

@@ -1,4 +1,4 @@
-"""Run by itself: a Spark Connect server in this process, whose DataFrames are read as any other's."""
+"""Read DataFrames of a Spark Connect server; run in a process of its own."""
 
 import pandas as pd
 from engines import AS_OF
@@ -10,7 +10,7 @@ FEATURES = (*sg.RFM, *sg.CADENCE, *sg.BASKET)
 
 
 def main() -> None:
-    """Say "as on DuckDB" if all is."""
+    """Print "as on DuckDB" if everything is."""
     lines = [("ada", "2024-03-10 02:30", 5.0), ("bob", "2024-11-03 01:30:00+02:00", 1.5), ("ada", "x", 1.0)]
     table = pd.DataFrame(lines, columns=["customer_id", "timestamp", "amount"])
     session = SparkSession.builder.remote("local[2]").getOrCreate()

@@ -1,4 +1,4 @@
-"""One definition, three engines: Spark and PostgreSQL answer every feature as the embedded DuckDB does."""
+"""One definition, three engines: Spark and PostgreSQL compute every feature as DuckDB does."""
 
 import decimal
 import os
@@ -42,7 +42,7 @@ EVERY = (
     *sg.path_feature("cart_add", "purchase", within="1 day"),
     *sg.path_feature("purchase", without="chat", within="7 days"),
     *(
-        feature  # whose names would be longer than PostgreSQL allows
+        feature  # with names that would be longer than PostgreSQL allows
         for left in ("email_unsubscribe", "email_sent")
         for feature in sg.path_feature(
             "email_click", "page_view", "cart_add", "purchase", within="30 days", without=left
@@ -51,7 +51,6 @@ EVERY = (
     sg.distance_feature(51.5, -0.13),
 )
 NAMES = [feature.name for feature in EVERY]
-"""One query of all features an engine, and one comparison a feature, so that a failure names it."""
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +58,9 @@ def ours():
     return duckdb_answers(EVERY, varied_events())
 
 
-@pytest.fixture(scope="module")
-def on_postgres():
-    return postgres_answers(EVERY, varied_events())
-
-
-@pytest.fixture(scope="module")
-def on_spark():
-    return spark_answers(EVERY, varied_events())
-
-
-@pytest.fixture(scope="module")
-def by_sql_on_spark():
-    return spark_sql_answers(EVERY, varied_events())
+def unlike(ours, theirs):
+    """Return how each feature differs that is not the same in two tables."""
+    return {name: what for name in NAMES if (what := difference(ours[name], theirs[name]))}
 
 
 def marked(test):
@@ -81,42 +70,38 @@ def marked(test):
     return test
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_postgres_answers_as_duckdb(name, ours, on_postgres):
-    assert difference(ours[name], on_postgres[name]) == ""
+def test_postgres_computes_the_same(ours):
+    assert unlike(ours, postgres_answers(EVERY, varied_events())) == {}
 
 
 @marked
-@pytest.mark.parametrize("name", NAMES)
-def test_spark_answers_as_duckdb(name, ours, on_spark):
-    assert difference(ours[name], on_spark[name]) == ""
+def test_spark_computes_the_same(ours):
+    assert unlike(ours, spark_answers(EVERY, varied_events())) == {}
 
 
 @marked
-@pytest.mark.parametrize("name", NAMES)
-def test_spark_answers_the_sql_for_databricks_as_duckdb(name, ours, by_sql_on_spark):
-    """In a session that is in New York."""
-    assert difference(ours[name], by_sql_on_spark[name]) == ""
+def test_spark_runs_the_sql_of_databricks(ours):
+    """In a session in New York."""
+    assert unlike(ours, spark_sql_answers(EVERY, varied_events())) == {}
 
 
 @marked
-def test_a_window_and_another_zone_are_the_same_everywhere():
+def test_windows_and_zones_are_the_same():
     features = sg.RFM + sg.TREND + sg.with_settings(sg.CONTEXT, timezone="Asia/Kathmandu")
     equal_on_all_engines(features, window="90 days")
 
 
-def test_the_sql_for_duckdb_runs_in_any_other_duckdb(ours):
+def test_another_duckdb_runs_the_sql(ours):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'Asia/Tokyo'").fetchall()
     connection.register("events", standard(varied_events()))
-    text = feature_sql(STANDARD, EVERY, as_of=AS_OF)
-    theirs = connection.sql(text).df().set_index("customer_id").sort_index()
+    theirs = connection.sql(feature_sql(STANDARD, EVERY, as_of=AS_OF)).df()
     connection.close()
-    assert not {name: what for name in NAMES if (what := difference(ours[name], theirs[name]))}
+    assert unlike(ours, theirs.set_index("customer_id").sort_index()) == {}
 
 
-def test_what_must_not_matter_is_there():
-    """Or the comparisons above would prove nothing: engines that sort texts otherwise, or are in another zone."""
+def test_engines_sort_differently():
+    """Otherwise the comparisons above would not prove that sorting and zones do not matter."""
     assert set(varied_events()["brand"].to_pylist()) >= set(SCRIPTS)
     assert sorted(SCRIPTS) != sorted(SCRIPTS, key=lambda word: word.encode("utf-16-be"))
     with postgres_connection().cursor() as cursor:
@@ -125,11 +110,11 @@ def test_what_must_not_matter_is_there():
 
 
 @marked
-def test_spark_is_asked_from_another_zone():
+def test_spark_is_in_another_zone():
     assert spark_session().conf.get("spark.sql.session.timeZone") == "America/New_York"
 
 
-SPOKEN = {  # what each is documented to have, of all that is written for it
+FUNCTIONS = {  # the functions that segkit's SQL uses, which the documentation of each warehouse has
     "bigquery": (
         "ABS ARRAY_AGG ARRAY_LENGTH ASIN AVG CAST COALESCE CONCAT COS COUNT COUNTIF DATETIME DATETIME_DIFF ENDS_WITH "
         "EXP EXTRACT FLOOR GREATEST IEEE_DIVIDE IF INSTR LAG LEAD LEAST LENGTH LN LOG LOWER MAX MIN MOD NULLIF ROUND "
@@ -144,22 +129,22 @@ SPOKEN = {  # what each is documented to have, of all that is written for it
 WORDS = "AND AS ELSE EXCEPT EXCLUDE FROM IN JOIN NOT ON OR OVER SELECT THEN UNION WHEN WHERE WITH"
 
 
-@pytest.mark.parametrize("dialect", SPOKEN)
-def test_no_function_is_called_that_a_warehouse_does_not_have(dialect):
+@pytest.mark.parametrize("dialect", FUNCTIONS)
+def test_warehouses_have_all_functions(dialect):
     text = feature_sql(STANDARD, EVERY, as_of=AS_OF, dialect=dialect)
     without_texts = re.sub(r"--[^\n]*|'(?:[^']|'')*'", "''", text)
     called = {name.upper() for name in re.findall(r"([A-Za-z_][A-Za-z0-9_.]*)\s?\(", without_texts)}
-    assert called - {*SPOKEN[dialect].split(), *WORDS.split()} == set()
+    assert called - {*FUNCTIONS[dialect].split(), *WORDS.split()} == set()
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
-def test_every_dialect_gets_sql_of_its_own_grammar(dialect):
+def test_sql_has_the_grammar_of_its_dialect(dialect):
     text = feature_sql(STANDARD, EVERY, as_of=AS_OF, dialect=dialect)
     [query] = sqlglot.parse(text, dialect=DIALECTS[dialect].ibis)
     assert query.named_selects == ["customer_id", *(f.name for f in EVERY)]
 
 
-def test_the_sql_says_what_it_expects():
+def test_sql_lists_its_columns():
     events = sg.read_events(varied_events())
     said = {"as_of": "2024-09-01", "window": "90 days", "dialect": "postgres", "table": "shop.events"}
     text = feature_sql(events, sg.RFM, **said)
@@ -171,21 +156,16 @@ def test_the_sql_says_what_it_expects():
     assert 'FROM "shop"."events"' in text
 
 
-def test_the_sql_is_always_the_same():
-    once, again = (feature_sql(STANDARD, EVERY, as_of=AS_OF, dialect="snowflake") for _ in range(2))
-    assert once == again
-
-
-def test_the_sql_is_the_same_in_every_process():
-    """Python hashes words by a number that each process draws anew."""
-    asks = (
+def test_sql_is_the_same_in_every_process():
+    """Python hashes words differently in each process."""
+    script = (
         "import segkit as sg\n"
         "print(sg.feature_sql(['kind', 'page', 'amount'], sg.select_features('visit_depth', 'frequency'), "
         "as_of='2024-07-01', dialect='snowflake'))"
     )
     once, again = (
         subprocess.run(
-            [sys.executable, "-c", asks],
+            [sys.executable, "-c", script],
             env=os.environ | {"PYTHONHASHSEED": seed},
             check=True,
             capture_output=True,
@@ -196,7 +176,7 @@ def test_the_sql_is_the_same_in_every_process():
     assert "visit_depth" in once and once == again
 
 
-def test_hours_are_those_of_the_shops_zone_in_sql_too():
+def test_sql_uses_the_zone_of_the_shop():
     events = sg.read_events(varied_events(), timezone="Asia/Tokyo")
     assert "'Asia/Tokyo'" in feature_sql(events, sg.CONTEXT, as_of=AS_OF, dialect="bigquery")
 
@@ -215,17 +195,17 @@ def test_hours_are_those_of_the_shops_zone_in_sql_too():
         ),
     ],
 )
-def test_what_sql_cannot_be_written_for_is_said(said, message):
+def test_wrong_arguments_are_explained(said, message):
     given = {"events": STANDARD, "features": sg.RFM, "as_of": AS_OF} | said
     with pytest.raises(ValueError, match=message):
         feature_sql(given.pop("events"), given.pop("features"), **given)
 
 
-# --- words that engines would take otherwise ---------------------------------------------------------
+# --- expressions that engines evaluate differently ---------------------------------------------------
 
 HALVES = [0.5, 1.5, 2.5, -0.5, -2.5, 5e-7, -5e-7, 1.0000005, 1.005, 2.675, 0.1 + 0.2, 123456.1234565]
 TEXTS = ["1", "1.5", "-1e5", "1d", "0x1p3", "1,5", "", "x", ".5", None, "5.", "1e"]
-SAID = {
+EXPRESSIONS = {
     "money": lambda t: t.x.cast("decimal(18, 6)").cast("float64"),
     "whole": lambda t: t.x.cast("int64"),
     "whole_of_decimal": lambda t: t.d.cast("int64"),
@@ -248,7 +228,7 @@ SAID = {
 
 
 def halves() -> pa.Table:
-    """Numbers between two others, texts that are nearly numbers, and the night in which clocks are changed."""
+    """Return halves, texts that are nearly numbers, and the night in which clocks change."""
     n = len(HALVES)
     decimals = [decimal.Decimal(str(x)).quantize(decimal.Decimal("0.000001")) for x in HALVES]
     times = pd.date_range("2024-03-10 01:00", periods=n, freq="17min30s")
@@ -262,8 +242,10 @@ def halves() -> pa.Table:
     )
 
 
-def said_of(table):
-    return table.select("n", **{name: say(table).cast("float64") for name, say in SAID.items()})
+def evaluated(table):
+    return table.select(
+        "n", **{name: expression(table).cast("float64") for name, expression in EXPRESSIONS.items()}
+    )
 
 
 def by_row(frame):
@@ -271,27 +253,27 @@ def by_row(frame):
 
 
 @pytest.fixture(scope="module")
-def duckdb_says():
-    return by_row(said_of(table_of(halves())).to_pandas())
+def on_duckdb():
+    return by_row(evaluated(table_of(halves())).to_pandas())
 
 
-def test_postgres_is_asked_in_words_that_it_answers_as_duckdb(duckdb_says):
+def test_postgres_evaluates_the_same(on_duckdb):
     with postgres_connection().cursor() as cursor:
         cursor.adbc_ingest("halves", halves(), mode="replace")
-        asked = said_of(ibis.table(table_of(halves()).schema(), name="halves"))
-        cursor.execute(str(ibis.to_sql(portable(asked, "postgres"), dialect="postgres")))
+        query = evaluated(ibis.table(table_of(halves()).schema(), name="halves"))
+        cursor.execute(str(ibis.to_sql(portable(query, "postgres"), dialect="postgres")))
         theirs = by_row(cursor.fetch_arrow_table().to_pandas())
-    pd.testing.assert_frame_equal(duckdb_says, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
+    pd.testing.assert_frame_equal(on_duckdb, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
 
 
 @marked
-def test_spark_is_asked_in_words_that_it_answers_as_duckdb(duckdb_says):
-    theirs = by_row(said_of(open_source(spark_frame(halves())).table).to_pandas())
-    pd.testing.assert_frame_equal(duckdb_says, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
+def test_spark_evaluates_the_same(on_duckdb):
+    theirs = by_row(evaluated(open_source(spark_frame(halves())).table).to_pandas())
+    pd.testing.assert_frame_equal(on_duckdb, theirs, check_index_type=False, rtol=1e-15, atol=1e-15)
 
 
 @pytest.mark.parametrize("dialect", ["snowflake", "bigquery"])
-def test_the_least_of_what_is_known_is_asked_for_where_one_that_is_missing_would_hide_it(dialect):
+def test_missing_values_are_ignored_in_least(dialect):
     table = ibis.table({"a": "float64", "b": "float64"}, name="t")
-    asked = ibis.to_sql(portable(table.select(least=ibis.least(table.a, table.b)), dialect), dialect=dialect)
-    assert "LEAST(COALESCE(a, b), COALESCE(b, a))" in re.sub(r'[`"]t0[`"]\.|[`"]', "", str(asked))
+    sql = ibis.to_sql(portable(table.select(least=ibis.least(table.a, table.b)), dialect), dialect=dialect)
+    assert "LEAST(COALESCE(a, b), COALESCE(b, a))" in re.sub(r'[`"]t0[`"]\.|[`"]', "", str(sql))

@@ -1,4 +1,4 @@
-"""Spark DataFrames at the door: read as the embedded engine reads the same rows, and left where they are."""
+"""Spark DataFrames are read like the same rows in DuckDB, and stay in Spark."""
 
 import datetime
 import decimal
@@ -26,14 +26,14 @@ HERE = Path(__file__).parents[1]
 
 
 def rows(*times, **more):
-    """A line for each time, numbered, so that it can be found again."""
+    """Return a numbered line for each time."""
     lines = [str(i) for i in range(len(times))]
     times = times if isinstance(times[0], str | None) else pd.array(times)
     return pa.table({"customer_id": lines, "order_id": lines, "timestamp": times} | more)
 
 
 def read_on_both(table, **said):
-    """The same events and refusals here and on Spark, or the test fails; these are returned."""
+    """Read a table in DuckDB and in Spark, and return its events; fail if they or the refused rows differ."""
     said = {"kind": "purchase"} | said if "kind" not in table.column_names else said
     here, there = sg.read_events(table, **said), sg.read_events(spark_frame(table), **said)
     assert there.table.get_backend().name == "pyspark"
@@ -201,8 +201,8 @@ def test_times_as_numbers(counted, one, how):
     ],
     ids=["dates", "times", "moments"],
 )
-def test_times_that_are_times_are_what_they_were_whatever_zone_the_session_is_in(times):
-    """The session is in New York: what carries no zone is not of that zone, and moments stay moments."""
+def test_times_do_not_depend_on_the_session(times):
+    """The session is in New York: times without a zone are not in that zone."""
     read_on_both(rows("", "", "").set_column(2, "timestamp", times), kind="visit", timezone="Europe/London")
     read_on_both(rows("", "", "").set_column(2, "timestamp", times), kind="visit")
 
@@ -298,7 +298,7 @@ def test_kinds_returns_zones_and_bounds():
     )
 
 
-def test_equal_lines_are_counted_and_refused_alike():
+def test_repeated_lines_are_the_same():
     table = pa.concat_tables([rows("2024-01-01", "2024-01-02", amount=[1.0, None])] * 3)
     read_on_both(table, duplicates="refuse")
     there = sg.read_events(spark_frame(table), kind="purchase")
@@ -322,7 +322,7 @@ dirty = st.lists(
 
 @settings(max_examples=4)
 @given(dirty, st.sampled_from(["UTC", "Europe/London"]))
-def test_any_dirty_table_gives_the_same_events_and_refusals(lines, zone):
+def test_dirty_tables_are_the_same(lines, zone):
     names = ["customer_id", "timestamp", "order_id", "kind", "price", "quantity", "zone"]
     good = ("ok", "2024-01-01", "ok", "purchase", "1", "1", "UTC")
     columns = zip(*[good, *lines], strict=True)
@@ -332,11 +332,12 @@ def test_any_dirty_table_gives_the_same_events_and_refusals(lines, zone):
     )
 
 
-# --- frames stay where they are ----------------------------------------------------------------------
+# --- frames stay in Spark ----------------------------------------------------------------------------
 
 
 def test_nothing_is_collected(monkeypatch):
-    """Of 5,000 rows no more than the reasons and counts leave Spark, until features do."""
+    """Of 5,000 rows only reasons and counts leave Spark, until features are computed."""
+    spark_session()  # skips the test where there is no Spark
     from pyspark.sql.classic.dataframe import DataFrame
 
     left, to_arrow = [], DataFrame.toArrow
@@ -350,7 +351,7 @@ def test_nothing_is_collected(monkeypatch):
     assert (len(features), len(left[-1])) == (n, n)
 
 
-def test_their_session_stays_as_it_was():
+def test_the_session_is_unchanged():
     session = spark_session()
     before = {"settings": dict(session.conf.getAll), "tables": session.catalog.listTables()}
     events = sg.read_events(spark_frame(rows("2024-01-01", amount=[1.0])), kind="purchase")
@@ -359,8 +360,8 @@ def test_their_session_stays_as_it_was():
     assert session.conf.get("spark.sql.session.timeZone") == "America/New_York"
 
 
-def test_a_frame_is_what_its_session_makes_of_it():
-    """Its zone makes moments of texts, its tables and functions are known, though we ask in UTC."""
+def test_frames_belong_to_their_session():
+    """Texts are times in its zone, and its tables and functions are known, though segkit uses UTC."""
     session = spark_session()
     session.udf.register("shout", lambda word: word.upper())
     session.sql("SELECT 'ada' AS who, '2024-03-10 12:00:00' AS clock").createOrReplaceTempView("theirs")
@@ -374,7 +375,7 @@ def test_a_frame_is_what_its_session_makes_of_it():
     }
 
 
-def test_a_table_of_someones_own_connection():
+def test_tables_of_other_connections():
     session = spark_session().newSession()
     connection = ibis.pyspark.connect(session)
     spark_frame(rows("2024-01-01", "x"), session).createOrReplaceTempView("own")
@@ -384,7 +385,7 @@ def test_a_table_of_someones_own_connection():
     assert again.kinds()["visit"] == 1
 
 
-def test_what_is_no_longer_used_is_dropped():
+def test_unused_views_are_dropped():
     frame = spark_frame(rows("2024-01-01"))
     table = of_spark(frame)
     catalog, name = table.get_backend()._session.catalog, table.get_name()
@@ -395,7 +396,7 @@ def test_what_is_no_longer_used_is_dropped():
     assert not catalog.tableExists(name)
 
 
-def test_columns_that_have_no_word_in_ibis_do_not_matter():
+def test_other_types_do_not_matter():
     frame = spark_session().sql(
         "SELECT 'ada' AS customer_id, DATE'2024-01-01' AS timestamp, NULL AS amount, "
         "parse_json('{}') AS `odd.name`, INTERVAL '1' YEAR AS age, array(1) AS list"
@@ -406,7 +407,7 @@ def test_columns_that_have_no_word_in_ibis_do_not_matter():
 # --- events of Spark ---------------------------------------------------------------------------------
 
 
-def test_events_of_one_spark_can_be_added():
+def test_events_of_a_session_add():
     bought = sg.read_events(spark_frame(rows("2024-01-01", "x", amount=[5.0, 1.0])), kind="purchase")
     seen = sg.read_events(spark_frame(rows("2024-01-02 10:00", page=["home"])), kind="page_view")
     both = bought + seen
@@ -417,7 +418,7 @@ def test_events_of_one_spark_can_be_added():
     assert sg.customer_features(both, sg.RFM, as_of="2024-01-03").loc["0", "recency"] == 2
 
 
-def test_events_of_spark_and_of_a_file_cannot_be_added():
+def test_events_of_two_engines_do_not_add():
     there = sg.read_events(spark_frame(rows("2024-01-01")), kind="visit")
     here = sg.read_events(rows("2024-01-01"), kind="visit")
     with pytest.raises(ValueError, match=r"live in 2 engines .*as a DataFrame of the Spark session"):
@@ -445,18 +446,18 @@ def test_a_stream_is_refused():
         sg.read_events(stream, kind="visit", customer_id="value")
 
 
-def test_columns_of_one_name_are_refused():
+def test_repeated_columns_are_refused():
     frame = spark_session().sql("SELECT 1 AS customer_id, 2 AS customer_ID, DATE'2024-01-01' AS timestamp")
     with pytest.raises(ValueError, match="more than once"):
         sg.read_events(frame, kind="visit")
 
 
-def test_a_directive_that_spark_is_not_taught_is_named():
+def test_unknown_directives_are_named():
     with pytest.raises(ValueError, match=r"timestamp_format='%Y-%j' has %j, which is not read in Spark"):
         sg.read_events(spark_frame(rows("2024-001")), kind="visit", timestamp_format="%Y-%j")
 
 
-def test_a_frame_that_fails_is_said_to():
+def test_failing_frames_are_explained():
     frame = spark_session().sql("SELECT 'ada' AS customer_id, raise_error('broken disk') AS timestamp")
     with pytest.raises(ValueError, match=r"the Spark DataFrame could not be read through.*broken disk"):
         sg.read_events(frame, kind="visit")
@@ -464,19 +465,18 @@ def test_a_frame_that_fails_is_said_to():
 
 def test_spark_connect():
     """In a process of its own: one cannot have both."""
-    pytest.importorskip("pyspark")
+    spark_session()  # skips the test where there is no Spark
     try:
         import grpc  # noqa: F401
     except ImportError as error:
         lacks("Spark Connect", str(error))
-    spark_session()  # or the test is skipped
     said = subprocess.run(
         [sys.executable, HERE / "spark_connect.py"], capture_output=True, text=True, timeout=300
     )
     assert said.stdout.splitlines()[-1:] == ["as on DuckDB"], said.stderr[-3000:]
 
 
-def test_a_kept_log_is_kept_by_spark():
+def test_spark_keeps_a_stored_log():
     lines = pa.table(
         {"customer_id": ["ada", "bob"], "timestamp": ["2024-01-01", "2024-01-02"], "amount": [5.5, 7]}
     )
