@@ -21,6 +21,18 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {lower[close[0]]!r}?" if close else ""
 
 
+def choose_from(word: object, words: Iterable[str]) -> str:
+    """Return what to do about an unknown word: the most similar one, and all that there are.
+
+    Examples
+    --------
+    >>> choose_from("frequncy", ["recency", "frequency"])
+    " Did you mean 'frequency'? Choose from recency, frequency."
+    """
+    words = list(words)
+    return f"{did_you_mean(str(word), words)} Choose from {', '.join(words)}."
+
+
 def counted(n: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun in the singular or plural.
 

@@ -228,7 +228,7 @@ def test_two_features_of_one_name_are_refused(shop):
     ("changed", "message"),
     [
         ({"name": " "}, "should be a word"),
-        ({"basis": "behavioral"}, "basis='behavioral' is none of"),
+        ({"basis": "behavioral"}, "basis='behavioral' is not a basis. Did you mean 'behavioural'"),
         ({"expr": lambda order: order.count()}, "the parameter 'order' of its .* Did you mean 'orders'"),
         ({"expr": lambda: 1}, "is a function of no table. Write a function of one"),
         ({"expr": lambda orders, gaps: 1}, "is a function of orders, gaps. Write"),

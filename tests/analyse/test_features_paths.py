@@ -1,4 +1,4 @@
-"""What follows what: counted by hand, at the edges of time, and as code that gives the same features again."""
+"""Paths: counted by hand, at the edges of time, and written as code."""
 
 import datetime
 import math
@@ -23,19 +23,19 @@ CARTS = sg.path_feature("cart_add", "purchase", within="1 day")
 
 
 def log(*rows, **more):
-    """Events of Ada, (kind, time) each."""
+    """Read events of Ada, (kind, time) each."""
     table = pd.DataFrame(rows, columns=["kind", "timestamp"]).assign(customer_id="ada", amount=1.0, **more)
     return sg.read_events(table)
 
 
 def path(events, *steps, as_of=AS_OF, **said):
-    """What a path's features are, in their order: count, share, and hours where there is a second step."""
+    """Compute the features of a path: count, share, and hours where there is a second step."""
     return tuple(ada(events, sg.path_feature(*steps, **said), as_of=as_of).values())
 
 
 @pytest.fixture(scope="module")
 def carts():
-    """Of four things put in the cart two are bought, after 6 hours and 2; a fifth is too new to tell."""
+    """Two of four products in the cart are bought, after 6 hours and 2; a fifth is too recent."""
     return log(
         ("purchase", "2024-05-31 12:00"),  # before
         ("cart_add", "2024-06-01 12:00"),
@@ -58,7 +58,7 @@ def test_a_path_by_hand(carts):
     }
 
 
-def test_snapshots_are_the_features_of_each_date(carts):
+def test_snapshots_are_features_of_dates(carts):
     features = (*CARTS, *sg.path_feature("purchase", without="search", within="7 days"))
     dates = ["2024-06-01 18:00:00.000001", "2024-06-11", "2024-06-12", "2024-07-01"]
     together = sg.snapshots(carts, features, dates=dates)
@@ -67,13 +67,13 @@ def test_snapshots_are_the_features_of_each_date(carts):
         assert_frame_equal(together.loc[pd.Timestamp(date)], apart, check_exact=True)
 
 
-def test_the_time_counts_to_its_last_moment():
+def test_the_time_is_exact():
     for second, count in (("2024-06-02 12:00", 1), ("2024-06-02 12:00:00.000001", 0)):
         assert path(log(("a", "2024-06-01 12:00"), ("b", second)), "a", "b", within="1 day")[0] == count
 
 
-def test_shares_are_of_those_whose_time_is_over():
-    """Counting the quick ones before the slow ones had their time would flatter the newest."""
+def test_shares_wait_for_the_time():
+    """Counting quick steps before slow ones had their time would make recent shares too high."""
     events = log(("a", "2024-06-30 12:00"), ("b", "2024-06-30 13:00"), ("a", "2024-06-30 14:00"))
     assert path(events, "a", "b", within="1 day") == exactly((1, math.nan, math.nan))
     assert path(events, "a", "b", within="1 day", as_of="2024-07-01 12:00") == exactly(
@@ -83,14 +83,14 @@ def test_shares_are_of_those_whose_time_is_over():
     assert path(events, "a", "b", within="1 day", as_of="2024-07-02") == (1, 0.5, 1)
 
 
-def test_the_future_is_not_seen():
+def test_paths_ignore_the_future():
     events = log(("a", "2024-06-29 12:00"), ("b", "2024-06-30 11:00"))
     assert path(events, "a", "b", within="3 days", as_of="2024-06-30 11:00") == exactly(
         (0, math.nan, math.nan)
     )
 
 
-def test_who_never_took_the_first_step_has_no_share():
+def test_no_first_step_no_share():
     assert path(log(("b", "2024-06-01")), "a", "b", within="1 day") == exactly((0, math.nan, math.nan))
 
 
@@ -101,7 +101,7 @@ def test_a_path_has_one_customer():
     assert counts["a_to_b_1d_count"].to_dict() == {"ada": 0, "bob": 0}
 
 
-def test_an_order_of_many_lines_is_one_purchase():
+def test_an_order_is_one_purchase():
     lines = log(*[("purchase", "2024-06-01 12:00")] * 3, order_id=["o1", "o1", "o2"])
     assert path(lines, "purchase", without="chat", within="7 days") == (2, 1)
 
@@ -109,7 +109,7 @@ def test_an_order_of_many_lines_is_one_purchase():
 # --- more than two steps -----------------------------------------------------------------------------
 
 
-def test_three_steps_each_follow_the_last():
+def test_three_steps_follow_each_other():
     steps = ("search", "cart_add", "purchase")
     events = log(
         ("search", "2024-06-01 10:00"),
@@ -126,7 +126,7 @@ def test_three_steps_each_follow_the_last():
     assert path(events, *steps, within="6 hours") == (2, 2 / 3, 4)
 
 
-def test_steps_may_go_back_to_where_they_began():
+def test_steps_may_return():
     events = log(*(("ab"[i % 2], f"2024-06-01 0{i}:00") for i in range(5)))
     assert path(events, "a", "b", "a", within="1 day") == (2, 2 / 3, 2)
 
@@ -143,12 +143,12 @@ def test_steps_may_go_back_to_where_they_began():
         ("2024-06-17 12:00:00.000001", (1, 1)),
     ],
 )
-def test_bought_without_contacting_support(chat, expected):
+def test_purchases_without_chats(chat, expected):
     events = log(("purchase", "2024-06-10 12:00"), ("chat", chat))
     assert path(events, "purchase", without="chat", within="7 days") == expected
 
 
-def test_what_did_not_happen_is_known_when_the_time_is_over():
+def test_without_waits_for_the_time():
     events = log(("purchase", "2024-06-10 12:00"))
     early = path(events, "purchase", without="chat", within="7 days", as_of="2024-06-17 12:00")
     assert early == exactly((0, math.nan))
@@ -158,13 +158,13 @@ def test_what_did_not_happen_is_known_when_the_time_is_over():
 @pytest.mark.parametrize(
     ("chat", "count"), [("10:00", 0), ("10:30", 0), ("11:00", 0), ("11:01", 1), ("09:59", 1)]
 )
-def test_a_path_without_something_on_the_way(chat, count):
-    """Neither between the steps nor with one of them; what comes after is another story."""
+def test_nothing_excluded_on_the_way(chat, count):
+    """Neither between the steps nor at the moment of one of them; later does not matter."""
     events = log(("a", "2024-06-10 10:00"), ("b", "2024-06-10 11:00"), ("chat", f"2024-06-10 {chat}"))
     assert path(events, "a", "b", without="chat", within="1 day")[0] == count
 
 
-def test_without_any_of_several():
+def test_without_several_kinds():
     features = sg.path_feature("purchase", without=["chat", "review"], within="2 days")
     assert [f.name for f in features] == [
         f"purchase_without_chat_or_review_2d_{what}" for what in ("count", "share")
@@ -177,10 +177,10 @@ def test_without_any_of_several():
     assert tuple(ada(events, features).values()) == (1, 1 / 3)
 
 
-# --- the same instant, the same kind -----------------------------------------------------------------
+# --- the same moment, the same kind ------------------------------------------------------------------
 
 
-def test_at_the_same_instant_the_steps_are_in_order():
+def test_steps_of_one_moment_are_in_order():
     both = log(("b", "2024-06-01"), ("a", "2024-06-01"))
     assert path(both, "a", "b", within="1 day") == (1, 1, 0)
     assert path(both, "b", "a", within="1 day") == (1, 1, 0)
@@ -206,7 +206,7 @@ def test_nothing_follows_itself():
         *((datetime.timedelta(hours=48), "2d"), ("1.5 days", "36h"), ("100ms", "0_1s")),
     ],
 )
-def test_the_time_is_in_the_name(within, named):
+def test_names_have_the_time(within, named):
     count, share, hours = sg.path_feature("cart_add", "purchase", within=within)
     assert [f.name for f in (count, share, hours)] == [
         f"cart_add_to_purchase_{named}_{what}" for what in ("count", "share", "hours")
@@ -222,7 +222,7 @@ def test_names_can_be_used_in_code():
 FUNNEL = ("email_click", "page_view", "cart_add", "purchase")
 
 
-def test_long_names_fit_into_every_database():
+def test_long_names_are_shortened():
     """PostgreSQL cuts names after 63 bytes; those of two long paths must differ before that."""
     within = {"within": "30 days"}
     one = sg.path_feature(*FUNNEL, without="email_unsubscribe", **within)
@@ -237,7 +237,7 @@ def test_long_names_fit_into_every_database():
     assert just[0].name == "a" * 30 + "_to_" + "b" * 20 + "_1d_count"
 
 
-def test_slips_in_known_kinds_are_refused():
+def test_misspelt_kinds_are_refused():
     for slip, meant in {
         **{"cart_ad": "cart_add", "purchse": "purchase", "Page-View": "page_view", "pageview": "page_view"},
         **{"purhcase": "purchase", "visits": "visit", "email_opem": "email_open"},
@@ -248,7 +248,7 @@ def test_slips_in_known_kinds_are_refused():
             sg.path_feature("search", "return", without=[slip], within="1 day")
 
 
-def test_other_kinds_are_ones_own():
+def test_other_kinds_are_allowed():
     own = (
         *("app_open", "email_bounce", "email_subscribe", "cart_remove", "refund", "mms_sent", "preview", "a"),
         *("social_unlike", "email_delivered", "checkout", *KINDS, *(k for f in FAMILIES for k in f.kinds)),
@@ -257,7 +257,7 @@ def test_other_kinds_are_ones_own():
         assert sg.path_feature(kind, "b", within="1 day")[0].kinds == (kind, "b")
 
 
-def test_a_path_says_what_it_means():
+def test_paths_have_meanings():
     said = [
         f.doc for f in sg.path_feature("search", "cart_add", "purchase", within="90 minutes", without="chat")
     ]
@@ -282,14 +282,14 @@ def test_equal_paths_are_equal_features():
     assert list(twice) == [f.name for f in CARTS]
 
 
-def test_kinds_are_called_as_they_are_read():
+def test_kinds_are_written_as_in_the_log():
     loud = sg.path_feature(" Cart_Add", "PURCHASE", within="1 day", without="Chat ")
     assert loud == sg.path_feature("cart_add", "purchase", within="1 day", without="chat")
     own = sg.path_feature("Video Played", "purchase", within="1 day")
     assert own[0].kinds == ("Video Played", "purchase")
 
 
-def test_several_paths_are_computed_together(carts):
+def test_paths_are_computed_together(carts):
     features = (
         CARTS
         + sg.path_feature("cart_add", "purchase", within="7 hours")
@@ -315,7 +315,7 @@ def test_several_paths_are_computed_together(carts):
         (("a",), {"within": "1 day", "without": 3}, "without=3 is neither a kind"),
     ],
 )
-def test_a_path_that_makes_no_sense_is_refused(steps, said, message):
+def test_wrong_paths_are_refused(steps, said, message):
     with pytest.raises(ValueError, match=message):
         sg.path_feature(*steps, **said)
 
@@ -378,12 +378,12 @@ def test_the_code_for_features(features, code):
         + sg.path_feature("a", "b", within="12345678.123457 seconds"),
     ],
 )
-def test_the_code_for_features_gives_them_again_in_their_order(features):
+def test_code_keeps_order_and_settings(features):
     again = eval(code_for(tuple(features)), {"sg": sg})
     assert again == tuple(features)
 
 
-def test_what_was_made_by_hand_is_written_by_its_name():
+def test_custom_features_are_variables():
     own = sg.Feature("biggest", lambda orders: orders.amount.max(), "currency", "Biggest order.")
     changed = sg.Feature("visits", lambda visits: visits.count(), "visits", "Mine.", family="WEB")
     assert code_for((own, *RFM, NEAR)) == (
@@ -392,7 +392,7 @@ def test_what_was_made_by_hand_is_written_by_its_name():
     assert code_for((changed, own)) == "(visits, biggest,)"
 
 
-def test_a_name_that_can_be_no_variable_is_looked_up():
+def test_other_names_are_selected():
     own = tuple(
         sg.Feature(name, lambda orders: orders.amount.max(), "currency", "Biggest.")
         for name in ("biggest order", "import os; os.abort()", "class", "sg")

@@ -1,4 +1,4 @@
-"""From natural units to comparable ones, by hand; and scikit-learn's own contract."""
+"""Prepared features by hand, and scikit-learn's own checks of the estimator."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from segkit.analyse.prepare import MISSING, NORMAL_IQR, OTHER, Preparer, make_pr
 
 
 @parametrize_with_checks([Preparer(), Preparer(log="none", scale="standard")])
-def test_scikit_learn_holds_it_to_its_contract(estimator, check):
+def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
@@ -38,7 +38,7 @@ def test_no_scale_by_hand():
     assert prepared(pd.DataFrame({"a": [1.0, 3.0]}), scale="none")["a"].to_list() == [1, 3]
 
 
-def test_where_half_are_equal_the_standard_deviation_scales():
+def test_a_zero_range_scales_by_deviation():
     """Median 0, no distance between the quartiles; the standard deviation of 0, 0, 0, 0, 10 is 4."""
     values = prepared(pd.DataFrame({"a": [0, 0, 0, 0, 10]}), log="none")["a"]
     assert values.to_list() == [0, 0, 0, 0, 2.5]
@@ -53,7 +53,7 @@ def test_one_customer_is_zero():
     assert prepared(pd.DataFrame({"a": [7.0]})).to_numpy().tolist() == [[0.0]]
 
 
-def test_skewed_amounts_are_logged_and_others_are_not():
+def test_only_skewed_features_are_logged():
     customers = pd.DataFrame(
         {"money": [1.0, 2, 3, 4, 1000], "even": [1.0, 2, 3, 4, 5], "debt": [-1.0, 2, 3, 4, 1000]}
     )
@@ -70,7 +70,7 @@ def test_a_logged_feature_may_turn_negative_later():
     assert preparer.transform(pd.DataFrame({"a": [-3.0, 3.0]}))[:, 0].tolist() == [-np.log(4), np.log(4)]
 
 
-def test_giants_are_pulled_in():
+def test_outliers_are_clipped():
     """A giant lies no farther out than the clip, and no feature outweighs the others."""
     values = prepared(pd.DataFrame({"a": [1.0, 2, 3, 4, 1e9]}), log="none")["a"]
     spread = np.std([-2 / 2 * NORMAL_IQR, -1 / 2 * NORMAL_IQR, 0, 1 / 2 * NORMAL_IQR, 5])
@@ -79,7 +79,7 @@ def test_giants_are_pulled_in():
 
 
 @pytest.mark.parametrize("zeros", [0.5, 0.7, 0.74, 0.76, 0.9])
-def test_a_feature_that_is_mostly_zero_does_not_outweigh_the_others(zeros):
+def test_mostly_zero_features_do_not_outweigh(zeros):
     rng = np.random.default_rng(0)
     values = np.where(rng.random(2_000) < zeros, 0, rng.uniform(0.01, 0.5, 2_000))
     assert prepared(pd.DataFrame({"a": values, "b": rng.normal(size=2_000)})).std(ddof=0).max() <= 1.05
@@ -101,7 +101,7 @@ def test_missing_is_the_median_with_a_flag():
     assert values["a"].iloc[3] == 0
 
 
-def test_features_that_miss_together_share_a_flag():
+def test_missing_together_share_a_flag():
     """Who ordered once has no rhythm at all: that is one fact and should weigh as one."""
     nan = np.nan
     customers = pd.DataFrame(
@@ -110,7 +110,7 @@ def test_features_that_miss_together_share_a_flag():
     assert list(prepared(customers)) == ["gap", "late", "rating", "empty", "gap missing", "rating missing"]
 
 
-def test_words_get_a_column_each_and_rare_ones_share_one():
+def test_rare_words_share_a_column():
     customers = pd.DataFrame({"w": pd.Categorical(["x"] * 3 + ["y"] * 2 + ["z", None])})
     values = prepared(customers, max_categories=2)
     assert list(values) == ["w = x", "w = y", f"w = {OTHER}", f"w = {MISSING}"]
@@ -118,7 +118,7 @@ def test_words_get_a_column_each_and_rare_ones_share_one():
     assert (values.sum(axis=1) == 1).all()
 
 
-def test_a_new_word_is_a_rare_one_or_none():
+def test_new_words_are_rare_words():
     wide = make_preparer(max_categories=1).fit(pd.DataFrame({"w": ["x", "x", "y"]}))
     assert wide.transform(pd.DataFrame({"w": ["new", None]})).tolist() == [[0, 1], [0, 0]]
     narrow = make_preparer().fit(pd.DataFrame({"w": ["x", "y"]}))
@@ -146,7 +146,7 @@ def test_numbers_of_every_type_are_numbers(column):
     values=arrays(float, (6, 3), elements=st.floats(-1e9, 1e9) | st.just(np.nan)),
     new=arrays(float, (4, 3), elements=st.floats(-1e12, 1e12) | st.just(np.nan)),
 )
-def test_a_row_does_not_depend_on_the_batch(values, new):
+def test_rows_do_not_depend_on_others(values, new):
     columns = ["a", "b", "c"]
     preparer = make_preparer().fit(pd.DataFrame(values, columns=columns))
     together = preparer.transform(pd.DataFrame(new, columns=columns))
@@ -155,7 +155,7 @@ def test_a_row_does_not_depend_on_the_batch(values, new):
         assert (preparer.transform(pd.DataFrame([alone], columns=columns))[0] == row).all()
 
 
-def test_the_callers_table_is_left_as_it_was():
+def test_tables_are_not_changed():
     customers = pd.DataFrame({"a": [1.0, 2, 1000], "w": ["x", None, "y"]})
     before = customers.copy()
     prepared(customers)
@@ -173,7 +173,7 @@ def test_the_callers_table_is_left_as_it_was():
         ({"log": ["b"]}, r"log names \['b'\], which are not numeric features"),
     ],
 )
-def test_parameters_that_make_no_sense_are_explained(said, message):
+def test_wrong_parameters_are_explained(said, message):
     with pytest.raises(ValueError, match=message):
         make_preparer(**said).fit(pd.DataFrame({"a": [1.0, 2.0]}))
 
@@ -190,12 +190,12 @@ def test_parameters_that_make_no_sense_are_explained(said, message):
         (pd.Series([[1], [2]], dtype=object), r"'a' holds objects \(mixed\)"),
     ],
 )
-def test_columns_that_are_no_feature_are_explained(column, message):
+def test_wrong_columns_are_explained(column, message):
     with pytest.raises(ValueError, match=message):
         make_preparer().fit(pd.DataFrame({"a": column}))
 
 
-def test_text_in_an_object_column_is_a_category():
+def test_text_objects_are_categories():
     assert list(prepared(pd.DataFrame({"w": pd.Series(["x", None, "y"], dtype=object)}))) == [
         "w = x",
         "w = y",
@@ -205,7 +205,7 @@ def test_text_in_an_object_column_is_a_category():
 
 @pytest.mark.parametrize("huge", [1e200, -1e200, 1e308])
 @pytest.mark.parametrize("scale", ["robust", "standard"])
-def test_a_number_whose_square_is_none_is_an_outlier_like_another(huge, scale):
+def test_huge_numbers_are_clipped(huge, scale):
     values = pd.DataFrame({"balance": np.append(np.zeros(50), [huge, 1.0, 2.0]), "age": np.arange(53.0)})
     prepared = make_preparer(scale=scale).fit_transform(values)
     assert np.isfinite(prepared).all() and np.abs(prepared[50]).max() <= 5

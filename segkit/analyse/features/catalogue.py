@@ -18,7 +18,7 @@ from segkit.analyse.features.to_code import code_of
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.features.web import WEB
 from segkit.collect.events import Events
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import choose_from
 
 BY_FAMILY: dict[str, tuple[Feature, ...]] = {
     "RFM": RFM,
@@ -117,9 +117,7 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
                 'select_features("recency", "monetary"), or a list of them as select_features(*names).'
             )
         if name not in by_name:
-            raise ValueError(
-                f"There is no feature {name!r}.{did_you_mean(name, by_name)} Choose from {', '.join(by_name)}."
-            )
+            raise ValueError(f"There is no feature {name!r}.{choose_from(name, by_name)}")
     return tuple(by_name[name] for name in names)
 
 

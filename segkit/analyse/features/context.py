@@ -16,7 +16,7 @@ from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import favourite, mean_of
 from segkit.analyse.features.tables.context import BANDS
 from segkit.analyse.features.tables.visits import among, in_store
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import choose_from
 
 PHONES = ("phone", "mobile")  # parts of the names of such devices, in lower case
 PHONE_SYSTEMS = ("android", "ios")
@@ -206,9 +206,7 @@ def distance_feature(
     ada                343.6
     """
     if of not in _DISTANCES:
-        raise ValueError(
-            f"of={of!r} is neither 'mean' nor 'last'.{did_you_mean(str(of), _DISTANCES)} Choose one of these."
-        )
+        raise ValueError(f"of={of!r} is neither 'mean' nor 'last'.{choose_from(of, _DISTANCES)}")
     point = (
         _degrees(latitude, "latitude", 90),
         _degrees(longitude, "longitude", 180),

@@ -15,7 +15,7 @@ from typing import Any
 from segkit.analyse.features.tables.builder import LOG, SETTINGS, settings_of
 from segkit.analyse.features.tables.registry import TABLES
 from segkit.collect.events import check_zone
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import choose_from
 from segkit.core.moments import read_span
 from segkit.core.schema import BASES
 
@@ -80,7 +80,7 @@ class Feature:
         _check_name(self.name)
         if self.basis not in BASES:
             raise ValueError(
-                f"{self.name}: basis={self.basis!r} is none of {', '.join(BASES)}. Choose one of them."
+                f"{self.name}: basis={self.basis!r} is not a basis.{choose_from(self.basis, BASES)}"
             )
         object.__setattr__(self, "kinds", _checked_kinds(self.name, self.kinds))
         _check_empty(self.name, self.empty)
@@ -91,7 +91,7 @@ class Feature:
             if name not in offered:
                 raise ValueError(
                     f"{self.name}: the parameter {name!r} of its expression is not the name of a {what}."
-                    f"{did_you_mean(name, offered)} Name it after one of {', '.join(offered)}."
+                    f"{choose_from(name, offered)}"
                 )
 
     @property

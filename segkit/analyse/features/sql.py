@@ -16,7 +16,7 @@ from segkit.analyse.features.query import feature_query
 from segkit.collect.events import Events
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.rewrites import portable
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import choose_from
 from segkit.core.moments import read_moment, read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 
@@ -126,10 +126,7 @@ def feature_sql(
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
     if dialect not in DIALECTS:
-        raise ValueError(
-            f"dialect={dialect!r} is not a dialect of segkit.{did_you_mean(str(dialect), DIALECTS)} "
-            f"Choose one of {', '.join(DIALECTS)}."
-        )
+        raise ValueError(f"dialect={dialect!r} is not a dialect of segkit.{choose_from(dialect, DIALECTS)}")
     sql_of, columns = DIALECTS[dialect], _columns(events)
     _check_names(chosen, sql_of, dialect)
     no_rows = pd.DataFrame({"reason": [], "count": [], "example": []})
@@ -177,7 +174,5 @@ def _columns(events: Events | Iterable[str]) -> list[str]:
     """Return the standard columns of the table, in their order."""
     given = set(events.columns if isinstance(events, Events) else events)
     for name in sorted(given - set(STANDARD)):
-        raise ValueError(
-            f"{name!r} is not a standard column.{did_you_mean(name, STANDARD)} Choose from {', '.join(STANDARD)}."
-        )
+        raise ValueError(f"{name!r} is not a standard column.{choose_from(name, STANDARD)}")
     return [name for name in STANDARD if name in given or name in ("customer_id", "timestamp", "kind")]
