@@ -21,7 +21,7 @@ SETTINGS = (*DEFAULTS, "timezone", "dialect", "age", "path", "point")
 
 
 class MissingColumn(AttributeError):
-    """A table was asked for a column that it does not have.
+    """A table does not have a column that a feature uses.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class MissingColumn(AttributeError):
 class StrictTable(ir.Table):
     """An Ibis table that raises :class:`MissingColumn` for a column that it does not have.
 
-    Whoever catches it reads the column from the error, not from the wording of Ibis.
+    The error carries the name of the column, so that nothing depends on the wording of Ibis.
     """
 
     def __getattr__(self, key: str) -> Any:
