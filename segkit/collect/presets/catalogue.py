@@ -1,10 +1,8 @@
-"""Column maps, as data, of the exports that common tools write: what ``read_events(…, preset="…")`` knows.
+"""List and look up the exports that ``read_events(…, preset="…")`` can read.
 
-A preset is a `Preset`: the columns of an export under their standard names, its words for kinds of events, how
-its times are written, and, where a row is not an event, how rows become events. Each names the documentation
-that its header was checked against. Not here, because no documentation of the header could be checked: the CSV
-files of Mailchimp's account export, of Klaviyo's metrics and of Zendesk's tickets. SurveyMonkey's CSV has two
-header lines and a column for each choice, which no list of names can map.
+Each preset cites the documentation of its header. There are none for the CSV files of Mailchimp's account export, of
+Klaviyo's metrics and of Zendesk's tickets, whose headers are not documented, nor for SurveyMonkey's CSV, which has two
+header lines and a column for each choice.
 """
 
 from __future__ import annotations
@@ -52,11 +50,17 @@ ATTRIBUTE_PRESETS = {preset.name: preset for preset in (HUBSPOT,)}
 
 
 def check_is_name(preset: str) -> None:
-    """Refuse what cannot be the name of a preset, such as a list of several."""
+    """Check that a preset is given by its name.
+
+    Raises
+    ------
+    TypeError
+        If it is not text, such as a list of several.
+    """
     if not isinstance(preset, str):
         raise TypeError(
             f"preset={preset!r} is a {type(preset).__name__}; a preset is the name of one export, such as 'ga4'. "
-            "preset_catalogue() lists them; read other exports apart, and add them up."
+            "preset_catalogue() lists them. Read each export by itself, and add the events: events + more_events."
         )
 
 
@@ -68,7 +72,7 @@ def preset_named(name: str) -> Preset:
     ValueError
         If there is none.
     TypeError
-        If it is no name.
+        If the name is not text.
 
     Examples
     --------
@@ -80,7 +84,7 @@ def preset_named(name: str) -> Preset:
         return PRESETS[name]
     if name in ATTRIBUTE_PRESETS:
         raise ValueError(
-            f"preset={name!r} reads who customers are, not what they did. Read it with read_attributes(…, "
+            f"preset={name!r} reads attributes of customers, not events. Use read_attributes(…, "
             f"preset={name!r})."
         )
     raise ValueError(
@@ -96,7 +100,7 @@ def preset_catalogue() -> pd.DataFrame:
     -------
     DataFrame
         Indexed by `preset`: its `title`, what `reads` it (`read_events` or `read_attributes`), the `file`
-        that it reads, how rows and money are `counted`, and the `sources` of its header.
+        that it reads, how rows and money are `counted`, and the documentation of its header (`sources`).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Conversations with customer service, and the ratings that customers give them."""
+"""Read conversations with customer service, and their ratings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IS_RATING = "segkit_is_rating"
 
 
 def refuse_older_copies(rows: Rows, thing: str, rating: str) -> Rows:
-    """Refuse copies of one id: the one that was updated last counts, or of one update the one with a rating."""
+    """Refuse older copies of a conversation; of copies with the same last update, the rated one counts."""
     own = rows.at("id")
     if own is None:
         return rows
@@ -20,14 +20,14 @@ def refuse_older_copies(rows: Rows, thing: str, rating: str) -> Rows:
 
 
 def with_ratings(rows: Rows, rating: str, time: str, remark: str) -> Rows:
-    """Add a review for each rating: it was given later than the conversation began, and is no part of it.
+    """Add a review for each rating, at its own time: ratings are often given days later.
 
     Parameters
     ----------
     rows : Rows
         Conversations, with `KIND`, `TIME` and `TEXT_SAID`.
     rating, time, remark : str
-        SQL of how a conversation was rated, when, and with which words.
+        SQL of the rating, its time and its text.
 
     Returns
     -------

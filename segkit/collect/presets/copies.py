@@ -1,4 +1,4 @@
-"""Rows that an export holds twice: which copy counts, and which are refused."""
+"""Refuse copies of rows that an export holds several times."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from segkit.collect.presets.rows import EXPORT, Rows
 from segkit.collect.presets.sql import NO_TEXT, as_text
 from segkit.core.engine.connection import quoted
 
-LACKING = "copy that lacks what an event needs"
+LACKING = "copy without customer, time or amount"
 COPY_KEY, IS_COPY, NTH_COPY = "segkit_copy_key", "segkit_is_copy", "segkit_nth_copy"
 
 
 def refuse_copies(
     rows: Rows, key: str, reason: str, first: Sequence[str], *, usable: str = HAS_ESSENTIALS
 ) -> Rows:
-    """Mark the copies of a row under `REFUSED`, in whatever order they stand in the export.
+    """Keep one copy of each row, and mark the others as `REFUSED`, whatever their order in the export.
 
     Parameters
     ----------
     rows : Rows
-        Rows that have a reason under `REFUSED` already are no copies.
+        Rows that are refused already are not compared.
     key : str
-        SQL of what copies have in common. Rows without a key are no copies of each other.
+        SQL of what copies have in common, such as an id. Rows without it are not compared.
     reason : str
         Why copies are refused.
     first : sequence of str
-        Which of the usable copies counts: the first by these expressions of SQL, then by all that it says.
+        SQL that usable copies are sorted by, and then by all their columns. The first copy counts.
     usable : str
         SQL of whether a copy can be used.
 
@@ -38,7 +38,7 @@ def refuse_copies(
     again = f"SELECT {as_text(key)} FROM {EXPORT} GROUP BY 1 HAVING count(*) > 1"
     rows = rows.with_columns({COPY_KEY: as_text(key), REFUSED: refusal(rows)})
     rows = rows.with_columns({IS_COPY: f"{REFUSED} IS NULL AND coalesce({COPY_KEY} IN ({again}), false)"})
-    # Rows without copies, which are most, need not be sorted.
+    # Most rows have no copies, and need no sorting.
     others, copies = rows.where(f"NOT {IS_COPY}"), rows.where(IS_COPY)
     order = ", ".join((f"NOT ({usable})", *first, f"CAST({copies.name} AS VARCHAR)"))
     copies = copies.with_columns({NTH_COPY: f"row_number() OVER (PARTITION BY {COPY_KEY} ORDER BY {order})"})
@@ -47,10 +47,10 @@ def refuse_copies(
 
 
 def reason_of_copy(nth: str, usable: str, reason: str) -> str:
-    """Return why a copy is refused, in SQL; missing for the first."""
+    """Return SQL of why a copy is refused; missing for the first."""
     return f"CASE WHEN {nth} > 1 THEN CASE WHEN {usable} THEN {quoted(reason)} ELSE {quoted(LACKING)} END END"
 
 
 def refusal(rows: Rows) -> str:
-    """Return why a row was refused before, in SQL; missing where it was not."""
+    """Return SQL of why a row was refused before; missing where it was not."""
     return REFUSED if REFUSED in rows.types else NO_TEXT

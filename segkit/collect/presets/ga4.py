@@ -32,7 +32,7 @@ NO_ID = ("(not set)", "undefined", "null")
 
 
 def _parameter(key: str) -> Callable[[Rows], Value | None]:
-    """Return an event parameter, whichever type it was sent as."""
+    """Return an event parameter of any type."""
 
     def column(rows: Rows) -> Value | None:
         parameters = rows.at("event_params")
@@ -68,13 +68,13 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     lines = sales_as_lines(
         with_sales(rows, kinds, columns=sale, products=products, price=_price), item, _price
     )
-    # Without an id, the lines of one sale are those of one customer and moment.
+    # Without an id, lines of the same customer and time are one sale.
     own = f"'ga4 ' || {rows.text(*CUSTOMER_IDS)} || ' ' || {rows.text('event_timestamp')}"
     return lines.with_columns({ORDER: order_or(own)})
 
 
 def _price(item: str) -> str:
-    """Return price × quantity, else what GA4 multiplied itself."""
+    """Return price × quantity, else the product that GA4 gives."""
     own = (as_number(f"{item}['{name}']") for name in ("item_revenue", "item_refund"))
     return coalesced(price_times_quantity(item), *own)
 
@@ -86,11 +86,12 @@ GA4 = Preset(
     title="Google Analytics 4, event export to BigQuery",
     file="the tables events_YYYYMMDD as JSON lines or Parquet, one event a row.",
     counts=(
-        "A purchase or refund is one row for each of its items, sharing ecommerce.purchase_revenue (refund_value), "
-        "else the value parameter, in proportion to price × quantity. A purchase whose transaction_id came before "
-        "is refused, and so is a refund that says no amount, which is how GA4 takes a whole order back. Shipping "
-        "and tax count only where your tags put them into the revenue. in_app_purchase keeps its name and counts as "
-        'no sale; kinds={"in_app_purchase": "purchase"} counts it by its value parameter, as that was sent.'
+        "A purchase or refund is one row for each item. The rows share ecommerce.purchase_revenue "
+        "(refund_value), else the value parameter, in proportion to price × quantity. A repeated "
+        "transaction_id is refused, and so is a refund without an amount, which GA4 sends when a whole "
+        "order is refunded. Shipping and tax are included only where your tags add them to the revenue. "
+        'in_app_purchase is not a sale unless you say so: kinds={"in_app_purchase": "purchase"} counts it '
+        "by its value parameter."
     ),
     cites=(
         "https://developers.google.com/analytics/bigquery/event-schema",

@@ -1,4 +1,4 @@
-"""Files that have no header line, because their format says the order of the columns once and for all."""
+"""Read text files without a header line, whose format fixes the order of the columns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from segkit.core.engine.connection import own_table, quoted, run, unique_name
 if TYPE_CHECKING:
     from segkit.collect.presets.preset import Preset
 
-NOWHERE = "\x01\x02\x03\x04"  # what no line holds, so that a line stays whole
+NOWHERE = "\x01\x02\x03\x04"  # occurs in no line, so that lines are not split
 LONGEST_LINE = 32 * 2**20  # bytes
 FORMATTED = (".parquet", ".pq", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 STORED = (".xlsx", ".xlsm", ".xls", ".db", ".sqlite", ".sqlite3", ".duckdb")
 
 
 def is_headerless(source: Any, preset: Preset) -> bool:
-    """Say whether these are text files whose first line is no header."""
+    """Test whether the first line of text files is not the header of the preset."""
     paths = source if isinstance(source, (list, tuple)) else [source]
     if not preset.header or not paths or not all(isinstance(p, (str, Path)) for p in paths):
         return False
@@ -31,12 +31,12 @@ def is_headerless(source: Any, preset: Preset) -> bool:
 
 
 def open_headerless(source: Any, preset: Preset) -> Source:
-    """Read tab-separated lines under the preset's own header, all columns as text.
+    """Read tab-separated lines under the header of the preset, all columns as text.
 
     Returns
     -------
     Source
-        Lines that have not as many fields as the header are counted as broken.
+        Lines with more or fewer fields than the header are counted as broken.
     """
     patterns = source if isinstance(source, (list, tuple)) else [source]
     paths = [path for pattern in patterns for path in matching(str(pattern))]

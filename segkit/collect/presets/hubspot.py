@@ -8,8 +8,8 @@ HUBSPOT = AttributePreset(
     name="hubspot_contacts",
     title="HubSpot: contacts",
     file=(
-        "the export of contacts as CSV, headed by the properties' labels, or a table of contacts from a warehouse, "
-        "headed by the properties' internal names; one contact a row, each property a column of its own."
+        "the export of contacts as CSV, with the labels of properties as header, or a warehouse's table of contacts, "
+        "with their internal names as header; one contact a row, one property a column."
     ),
     cites=(
         "https://developers.hubspot.com/docs/api-reference/legacy/crm-contacts-v1/get-contacts-v1-contactvids-batch",

@@ -35,9 +35,9 @@ INTERCOM = Preset(
     title="Intercom: conversations",
     file="conversation objects of the API as JSON lines or Parquet, one conversation a row.",
     counts=(
-        "A conversation is a chat when it began, with the first message as the text; one that your side began is an "
-        "outreach. A conversation that was rated (1 to 5) adds one row, a review with the remark as its text, at "
-        "the time of the rating. Of several copies of a conversation the latest counts."
+        "A conversation is a chat at the time of its first message, with that message as the text; if your "
+        "side began it, it is an outreach. A rated conversation (1 to 5) adds a review at the time of the "
+        "rating, with the remark as the text. Of several copies of a conversation, the latest counts."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-intercom schemas/conversations.json",

@@ -12,13 +12,13 @@ from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_an
 
 
 def _property(name: str) -> tuple[str, ...]:
-    """Return where each shape of the export keeps a property of an event."""
+    """Return the place of an event's property in each shape of the export."""
     column = "property_" + name.removeprefix("$").lower().replace(" ", "_")
     return (f"event_properties.{name}", f"attributes.event_properties.{name}", column)
 
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
-    # The API gives only the id of a metric, and `event` as the type of every row.
+    # In the API, every row has the type `event`, and only the id of its metric.
     kind = coalesced(
         rows.text("event_name"),
         f"nullif({rows.text('type')}, 'event')",
@@ -38,7 +38,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
 
 
 def _money(value: str) -> str:
-    """Return the number, also of $1,234.56; missing where a comma may be a decimal one, as in 1,234."""
+    """Return an amount such as $1,234.56 as a number; missing where a comma may be a decimal comma, as in 1,234."""
     bare = f"regexp_replace({value}, '^(-?) *[$€£¥] *', '\\1')"
     has_commas = f"regexp_matches({bare}, '^-?[0-9]{{1,3}}(,[0-9]{{3}})+\\.[0-9]+$')"
     is_plain = f"regexp_matches({bare}, '^-?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$')"
@@ -58,10 +58,10 @@ KLAVIYO = Preset(
         "(Airbyte's events, Fivetran's event), one event a row."
     ),
     counts=(
-        "One event a row. Placed Order is the purchase, by its value; Ordered Product, which tells of the same money "
-        "product by product, keeps its name and counts as no sale, and so do Fulfilled and Cancelled Order. A sale "
-        "whose value is not surely a number (258,54) is refused, and so is an event whose id came before. The "
-        'API names a metric by its id only: kinds={"<metric id>": "email_open"}.'
+        "One event a row. Placed Order is a purchase of its value. Ordered Product repeats that value "
+        "product by product, so it is not a sale; neither are Fulfilled Order and Cancelled Order. A sale "
+        "is refused if its value may not be a number (258,54), and so is a repeated event id. The API gives "
+        'only the ids of metrics; say what they mean: kinds={"<metric id>": "email_open"}.'
     ),
     cites=(
         "https://developers.klaviyo.com/en/reference/events_api_overview",

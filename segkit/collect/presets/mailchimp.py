@@ -11,11 +11,11 @@ from segkit.collect.presets.sql import fields, type_of_shape
 
 ACTIVITY = "segkit_activity"
 ACTIVITY_SHAPE = fields("action timestamp url")
-NO_ACTIVITY = "no activity: sent the e-mail, did nothing with a time"
+NO_ACTIVITY = "no activity: the report does not say when the e-mail was sent"
 
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
-    """Turn the list of a recipient's activities into rows; where it is empty, nothing has a time."""
+    """Turn the list of a recipient's activities into rows."""
     activities, activity = rows.at("activity"), {ACTIVITY: type_of_shape(ACTIVITY_SHAPE)}
     if activities is None:
         own = ", ".join(f"{name} := {rows.text(name)}" for name in ACTIVITY_SHAPE)
@@ -33,8 +33,8 @@ MAILCHIMP = Preset(
         "`activity`, or, as Airbyte writes it, one activity a row."
     ),
     counts=(
-        "Each activity is one event. Recipients without any are refused and counted: the report says that they were "
-        "sent the e-mail, but not when."
+        "Each activity is one event. Recipients without activity are refused: the report does not say when "
+        "they were sent the e-mail."
     ),
     cites=("https://github.com/airbytehq/airbyte source-mailchimp schemas/email_activity.json",),
     columns={

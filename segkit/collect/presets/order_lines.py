@@ -36,11 +36,11 @@ NO_AMOUNT = "refund without an amount"
 SAME = 1e-6  # amounts this near are the same: they are summed to the millionth
 NTH, WHOLE, SHARE, CUMULATIVE, PAID = (f"segkit_{x}" for x in ("nth", "whole", "share", "cumulative", "paid"))
 USABLE_SALE = f"{HAS_ESSENTIALS} AND (NOT {IS_SALE} OR {UNPRICED} < 1)"
-"""Whether a row has a customer, a time and, if it is a sale, an amount; in SQL, for rows `with_sales`."""
+"""SQL of whether a row has a customer, a time and, if it is a sale, an amount."""
 
 
 def price_times_quantity(item: str) -> str:
-    """Return what a product costs, in SQL; one of it where no quantity is said."""
+    """Return SQL of price × quantity, where a missing quantity is 1."""
     price, quantity = as_number(f"{item}['price']"), as_number(f"{item}['quantity']")
     return f"({price}) * coalesce({quantity}, 1.0)"
 
@@ -53,7 +53,7 @@ def with_sales(
     products: str,
     price: Callable[[str], str] = price_times_quantity,
 ) -> Rows:
-    """Mark purchases and returns, and say of each what was sold.
+    """Mark purchases and returns, and add the order, total and products of each.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ def with_sales(
 
 
 def sales_as_lines(rows: Rows, item: dt.DataType, price: Callable[[str], str] = price_times_quantity) -> Rows:
-    """Turn sales into order lines; other events stay as they are, with their product under `ITEM` if it is one.
+    """Turn sales into order lines; other events stay one row, with their product under `ITEM` if they have one only.
 
-    Of purchases with one `ORDER_KEY`, the earliest that can be used counts, and the others get a reason under
-    `REFUSED`. Returns may come in parts, so all of them count.
+    Of purchases with the same `ORDER_KEY`, the earliest that can be used counts, and the others are `REFUSED`. All
+    returns count, since they may come in parts.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def sales_as_lines(rows: Rows, item: dt.DataType, price: Callable[[str], str] = 
     Returns
     -------
     Rows
-        With `ITEM`, `AMOUNT`, `DISCOUNT` and `REFUSED`. A sale that says no products is one row.
+        With `ITEM`, `AMOUNT`, `DISCOUNT` and `REFUSED`. A sale without products is one row.
     """
     others = rows.where(f"NOT {IS_SALE}")
-    # Of several products, none can stand for all.
+    # None of several products can stand for all of them.
     others = others.with_columns(
         {ITEM: f"CASE WHEN len({PRODUCTS}) = 1 THEN {PRODUCTS}[1] END"}, {ITEM: item}
     )
@@ -127,13 +127,13 @@ def sales_as_lines(rows: Rows, item: dt.DataType, price: Callable[[str], str] = 
 
 
 def shared(lines: Rows) -> Rows:
-    """Share the `TOTAL` of each `SALE` among its lines by their `LIST_PRICE`, to the cent and with none lost.
+    """Share the `TOTAL` of each `SALE` among its lines by `LIST_PRICE`, in whole cents that add up to the total.
 
     Returns
     -------
     Rows
-        The same with `AMOUNT` and `DISCOUNT`, what the order's discount took off a line. Where no total is known,
-        or the list prices add up to it, each line costs its list price. The rounding is settled in the order of
+        The same with `AMOUNT` and `DISCOUNT`, the part of the order's discount. Where the total is missing, or
+        equals the sum of list prices, each line costs its list price. Cents are rounded in the order of
         `LINE_NUMBER`.
     """
     of_sale = f"OVER (PARTITION BY {SALE} ORDER BY {LINE_NUMBER} ROWS BETWEEN UNBOUNDED PRECEDING AND"
@@ -157,11 +157,11 @@ def shared(lines: Rows) -> Rows:
 
 
 def no_products(item: dt.DataType) -> Callable[[Rows], Value]:
-    """Return a list of products that is missing, for exports that have none."""
+    """Return a missing list of products, for exports without products."""
     products = dt.Array(item)
     return lambda rows: Value(f"CAST(NULL AS {type_name(products)})", products)
 
 
 def order_or(own: str) -> str:
-    """Return the id of the order, else one made of these words for lines that have an amount, in SQL."""
+    """Return SQL of the order's id; lines with an amount but no id get this one."""
     return f"CASE WHEN {AMOUNT} IS NULL THEN {ORDER} ELSE coalesce({ORDER}, {own}) END"

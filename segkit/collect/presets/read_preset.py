@@ -1,4 +1,4 @@
-"""Read an export by a preset: find its columns, reshape its rows, set aside what is no event."""
+"""Read an export by a preset: find its columns, reshape its rows, and refuse those that are no events."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Export:
 
 
 def open_export(source: Any, preset: Preset, *, table: str | None = None) -> Source:
-    """Open an export, also one whose files have no header line; `table` is that of `open_source`."""
+    """Open an export, with or without header line; `table` is that of `open_source`."""
     if table is not None:
         return open_source(source, table=table)
     return open_headerless(source, preset) if is_headerless(source, preset) else open_source(source)
@@ -91,15 +91,15 @@ def read_export(
     kinds: Mapping[str, str] | None = None,
     formats: tuple[str, ...] = (),
 ) -> Export:
-    """Bring an export's rows under standard names.
+    """Turn the rows of an export into events under standard names.
 
     Parameters
     ----------
     opened : Source
-        The export as it came.
+        The opened export.
     preset : Preset
     columns, kind, kind_column, kinds, formats
-        What the caller says of them, as in `read_events`; it goes before what the preset says.
+        As in `read_events`; they take precedence over the preset.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def read_export(
     Raises
     ------
     ValueError
-        If the export lacks a column that it needs, or every row is refused.
+        If the export lacks a column that the preset needs, or every row is refused.
     """
     source = _embedded(opened)
     types = dict(source.schema().items())
@@ -144,7 +144,7 @@ def read_export(
 def _materialised(
     source: ir.Table, rows: Rows, preset: Preset, columns: dict[str, str], name: str
 ) -> ir.Table:
-    """Compute these columns of all rows, why a row is refused, and the currency of its amount."""
+    """Compute these columns of all rows, the reason to refuse a row, and the currency of its amount."""
     reasons = [reason for reason in (UNREAD, REFUSED) if reason in rows.types]
     refused = coalesced(*reasons) if reasons else NO_TEXT
     paid_in = None if preset.currency is None else rows.value(preset.currency)
@@ -159,7 +159,7 @@ def _materialised(
 
 
 def _different(table: ir.Table, column: str) -> list[str]:
-    """Return the different values of a column as text, those of rows that are set aside included."""
+    """Return the different values of a column as text, including those of refused rows."""
     rows = run(
         f"SELECT DISTINCT CAST({column} AS VARCHAR) FROM {table.get_name()} WHERE {column} IS NOT NULL"
     )
@@ -167,7 +167,7 @@ def _different(table: ir.Table, column: str) -> list[str]:
 
 
 def _embedded(opened: Source) -> ir.Table:
-    """Return the table in the embedded engine: presets take structures and JSON apart as DuckDB does."""
+    """Return the table in the embedded engine, in whose SQL presets are written."""
     if ibis.get_backend(opened.table) is engine():
         return opened.table
     return table_of(opened.table.to_pyarrow())
@@ -176,7 +176,7 @@ def _embedded(opened: Source) -> ir.Table:
 def _wanted(
     preset: Preset, columns: Mapping[str, str], kind: str | None, kind_column: str | None
 ) -> dict[str, Any]:
-    """Return the column of each standard name: as the caller says, else as the preset does."""
+    """Return the column of each standard name: the caller's, else the preset's."""
     wanted = {**preset.columns, **columns}
     if "price" in columns and "amount" not in columns:
         wanted.pop("amount", None)
@@ -207,22 +207,22 @@ def _check_named(
 def _check_needed(
     opened: Source, rows: Rows, preset: Preset, columns: Mapping[str, str], has_kind: bool
 ) -> None:
-    """Refuse a file that lacks what the preset cannot do without, unless the caller names it."""
+    """Check that the file has the columns that the preset needs, unless the caller names others."""
     for standard, names in (*_plain_needs(preset), *preset.needs):
         is_named = has_kind if standard == "kind" else standard in columns
         if is_named or any(rows.found(n) or rows.found(n.partition(".")[0]) for n in names):
             continue
         mend = f'read_events(…, preset="{preset.name}", {standard}="…")'
         raise ValueError(
-            f"{opened.name} has no column {' or '.join(map(repr, names))}, by which preset {preset.name!r} knows the "
+            f"{opened.name} has no column {' or '.join(map(repr, names))}, from which preset {preset.name!r} reads "
             f"{standard}."
             f"{did_you_mean(names[0], rows.types)} Its columns are {listed(rows.types)}. The preset reads "
-            f"{preset.file} If yours has it under another name, say so: {mend}."
+            f"{preset.file} If your file has another name for it, say so: {mend}."
         )
 
 
 def _plain_needs(preset: Preset) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Return the columns that a preset names for customer, time and kind; what it makes itself needs no column."""
+    """Return the columns of the export that a preset names for customer, time and kind."""
     for standard in ("customer_id", "timestamp", "kind"):
         spec = preset.columns.get(standard, ())
         names = spec if isinstance(spec, tuple) else (spec,)
@@ -231,14 +231,14 @@ def _plain_needs(preset: Preset) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _typed(rows: Rows, preset: Preset, named: Mapping[str, str | None], name: str) -> Rows:
-    """Give nested columns the types that the preset says; text that is no such JSON is a reason to refuse.
+    """Give nested columns the types of the preset; refuse rows whose text is no such JSON.
 
-    Fields of nested columns that the caller named are kept beside them: the preset's types may leave them out.
+    Fields of nested columns that the caller named become columns: the types of the preset may not include them.
     """
     inner = {f"segkit_own_{k}": path for k, path in named.items() if path and rows.found(path) is None}
     own = {column: rows.at(path) for column, path in inner.items()}
     columns = {column: value for column, value in own.items() if value is not None}
-    unread = []
+    typed, unread = {}, []
     for column, shape in preset.nested.items():
         raw, found = rows.at(column), rows.found(column)
         if raw is None or found is None:
@@ -246,9 +246,9 @@ def _typed(rows: Rows, preset: Preset, named: Mapping[str, str | None], name: st
         dtype = type_of_shape(shape)
         if raw.type.is_string() or raw.type.is_json():
             read = f"TRY_CAST({as_json(raw)} AS {type_name(dtype)})"
-            # JSON's null says that there is nothing, and is readable.
+            # The JSON value null is readable, and means missing.
             is_blank = is_any(f"trim(CAST({raw.sql} AS VARCHAR))", ["", "null"])
-            failed = f"{raw.sql} IS NOT NULL AND {read} IS NULL AND NOT {is_blank}"
+            failed = f"{raw.sql} IS NOT NULL AND {_read_as(column)} IS NULL AND NOT {is_blank}"
             unread.append(f"WHEN {failed} THEN '{column} not readable as JSON'")
         elif raw.type.is_nested():
             read = f"TRY_CAST({raw.sql} AS {type_name(dtype)})"
@@ -257,21 +257,28 @@ def _typed(rows: Rows, preset: Preset, named: Mapping[str, str | None], name: st
                 f"The column {found!r} of {name} holds {raw.type}. Preset {preset.name!r} expects JSON or a "
                 "structure there; leave the preset out and name the columns."
             )
-        columns[found] = Value(read, dtype)
+        columns[_read_as(column)] = Value(read, dtype)
+        typed[found] = Value(_read_as(column), dtype)
     if not columns:
         return rows
-    sql = {column: value.sql for column, value in columns.items()}
+    # In a step of its own, so that JSON is parsed once.
+    rows = rows.with_values(columns)
     if unread:
-        sql[UNREAD] = f"CASE {' '.join(unread)} END"
-    rows = rows.with_columns(sql, {column: value.type for column, value in columns.items()})
+        typed[UNREAD] = Value(f"CASE {' '.join(unread)} END", dt.string)
+    if typed:
+        rows = rows.with_values(typed).without(*(name for name in columns if name not in own))
     kept = {column.removeprefix("segkit_own_"): column for column in inner}
     return dataclasses.replace(rows, standard={**rows.standard, **kept})
 
 
+def _read_as(column: str) -> str:
+    return f"segkit_read_{column}"
+
+
 def _with_essentials(rows: Rows, preset: Preset, formats: tuple[str, ...]) -> Rows:
-    """Say which rows have a customer and a time that can be read: of copies, one of those counts."""
+    """Mark rows whose customer and time can be read; of copies, only these can count."""
     customer, time = rows.value(rows.standard["customer_id"]), rows.value(rows.standard["timestamp"])
-    if time is None:  # the preset makes it of what it needs
+    if time is None:  # the preset makes the time from other columns
         needed = (names for standard, names in preset.needs if standard == "timestamp")
         time = rows.value(tuple(name for names in needed for name in names))
     checks = ["false" if customer is None else is_id(customer.sql, customer.type)]
@@ -309,7 +316,7 @@ def _check_some_left(table: ir.Table, refused: pd.DataFrame, preset: Preset, nam
 
 
 def _warn_of_currencies(table: ir.Table, name: str) -> None:
-    """Warn where amounts of several currencies would be added up as if they were one."""
+    """Warn if amounts are in several currencies."""
     counts = run(
         f"SELECT {CURRENCY} FROM {table.get_name()} WHERE {REFUSED} IS NULL AND amount IS NOT NULL "
         f"AND {CURRENCY} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
@@ -317,7 +324,7 @@ def _warn_of_currencies(table: ir.Table, name: str) -> None:
     if len(counts) > 1:
         currencies = listed((currency for (currency,) in counts), 5)
         warnings.warn(
-            f"{name} holds amounts in {len(counts)} currencies ({currencies}), and they are kept as they are: sums "
+            f"{name} holds amounts in {len(counts)} currencies ({currencies}). segkit does not convert them, so sums "
             "would mix them. Read one currency at a time, or convert the amounts first.",
             stacklevel=5,
         )

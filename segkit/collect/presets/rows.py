@@ -1,6 +1,7 @@
-"""The rows of an export as a query that is written step by step, and its columns by name, whatever their shape.
+"""Write the query of an export's rows step by step, and find its columns by name, whatever their shape.
 
-Presets are written in DuckDB's own SQL: what takes half a millisecond to run takes Ibis half a second to write.
+Presets are written in SQL, because Ibis takes much longer to write such queries than DuckDB takes to run them on a
+small export. They run in DuckDB only.
 """
 
 from __future__ import annotations
@@ -22,36 +23,36 @@ _numbers = itertools.count()
 
 
 class Value(NamedTuple):
-    """What each row holds somewhere: an SQL expression, and its type."""
+    """An SQL expression and its type."""
 
     sql: str
     type: dt.DataType
 
 
 Spec = str | Callable[["Rows"], Value | None]
-"""A column by its name or path, or how to make it."""
+"""The name or path of a column, or a function that makes it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of an export, and how they come about.
+    """Rows of an export, as the steps of a query.
 
-    Each step is a SELECT from the step before it. Only columns that some step asks for are read from the export.
+    Each step selects from the one before. Only columns that some step uses are read from the export.
 
     Attributes
     ----------
     types : dict of str to ibis type
-        The columns. Those that a preset adds are said to be text; that matters to nothing but paths into them.
+        The columns. Those that a preset adds count as text if it does not say otherwise.
     export : tuple of str
-        The columns that the export itself has.
+        The columns of the export.
     standard : dict of str to column
-        What each standard column is read from, as in `Preset.columns`.
+        Where each standard column is read from, as in `Preset.columns`.
     name : str
-        The step that makes these rows.
+        The last step.
     steps : dict of str to str
         SQL of each step, by its name.
     used : set of str
-        Columns of the export that some step asks for.
+        Columns of the export that some step uses.
     """
 
     types: Mapping[str, dt.DataType]
@@ -64,19 +65,29 @@ class Rows:
     def with_columns(
         self, columns: Mapping[str, str], types: Mapping[str, dt.DataType] | None = None
     ) -> Rows:
-        """Add or replace columns; `types` says the type of those that are no text."""
+        """Add or replace columns; `types` holds the types of those that are not text."""
         replaced = ", ".join(named(column) for column in columns if column in self.types)
         kept = f"* EXCLUDE ({replaced})" if replaced else "*"
         made = ", ".join(f"{sql} AS {named(column)}" for column, sql in columns.items())
         known = {**self.types, **dict.fromkeys(columns, dt.string), **(types or {})}
         return self._next(f"SELECT {kept}, {made} FROM {self.name}", known)
 
+    def with_values(self, values: Mapping[str, Value]) -> Rows:
+        """Add or replace columns, each with its type."""
+        columns = {name: value.sql for name, value in values.items()}
+        return self.with_columns(columns, {name: value.type for name, value in values.items()})
+
+    def without(self, *columns: str) -> Rows:
+        """Drop columns."""
+        kept = {name: dtype for name, dtype in self.types.items() if name not in columns}
+        return self._next(f"SELECT * EXCLUDE ({', '.join(map(named, columns))}) FROM {self.name}", kept)
+
     def where(self, condition: str) -> Rows:
-        """Keep the rows for which this is true."""
+        """Keep the rows for which a condition is true."""
         return self._next(f"SELECT * FROM {self.name} WHERE {condition}", self.types)
 
     def with_rows_of(self, other: Rows) -> Rows:
-        """Add the rows of another step; a column that one of both lacks is missing there."""
+        """Add the rows of another step; columns that are not in both are filled with missing values."""
         select = f"SELECT * FROM {self.name} UNION ALL BY NAME SELECT * FROM {other.name}"
         return self._next(select, {**other.types, **self.types}, other.steps)
 
@@ -103,19 +114,19 @@ class Rows:
         last = "SELECT " + ", ".join(f"{sql} AS {named(name)}" for name, sql in columns.items())
         last = f"{last} FROM {self.name}"
         uses = re.findall("FROM (segkit_[a-z0-9_]+)", " ".join([*steps.values(), last]))
-        # A step that two others read is computed once; any other is a part of the one that reads it.
+        # Compute a step once if several others read it.
         shared = {name for name in self.steps if uses.count(name) > 1}
         how = {name: "MATERIALIZED" if name in shared else "NOT MATERIALIZED" for name in steps}
         return f"WITH {', '.join(f'{name} AS {how[name]} ({sql})' for name, sql in steps.items())} {last}"
 
     def found(self, name: str) -> str | None:
-        """Return a column's name as the export writes it, or None: exports differ in their capitals."""
+        """Return the name of a column with the export's capitals, or None if there is none."""
         if name in self.types:
             return name
         return next((column for column in self.types if column.lower() == name.lower()), None)
 
     def at(self, path: str) -> Value | None:
-        """Return the column of this name, or the field at this place of a nested one; None where there is none."""
+        """Return a column by its name, or a field of a nested column by its path; None if there is none."""
         whole = self.found(path)
         if whole is not None:
             return self._column(whole)
@@ -127,12 +138,12 @@ class Rows:
         if name in self.export:
             self.used.add(name)
         dtype = self.types[name]
-        if dtype.is_unknown() or dtype.is_null():  # a column that is nothing but missing
+        if dtype.is_unknown() or dtype.is_null():  # all values are missing
             return Value(f"CAST({named(name)} AS VARCHAR)", dt.string)
         return Value(named(name), dtype)
 
     def value(self, spec: Any) -> Value | None:
-        """Return what each row has in the first of these columns that holds anything.
+        """Return the first value of each row that is not missing among these columns.
 
         Parameters
         ----------
@@ -142,7 +153,7 @@ class Rows:
         Returns
         -------
         Value or None
-            None where the export has none of them.
+            None if the export has none of them.
         """
         specs = spec if isinstance(spec, tuple) else (spec,)
         there = [self.at(one) if isinstance(one, str) else one(self) for one in specs]
@@ -155,21 +166,21 @@ class Rows:
         return Value(coalesced(*(value.sql for value in values)), dtype)
 
     def first(self, *specs: Spec) -> Value:
-        """Return the first of these that holds anything, as it came; missing where the export has none of them."""
+        """Return the first value that is not missing, as it came; missing if the export has no such column."""
         return self.value(specs) or Value(NO_TEXT, dt.string)
 
     def text(self, *specs: Spec) -> str:
-        """Return the first of these that holds anything, as text; missing where the export has none of them."""
+        """Return the first value that is not missing, as text; missing if the export has no such column."""
         value = self.value(specs)
         return NO_TEXT if value is None else as_text(value.sql)
 
     def number(self, *specs: Spec) -> str:
-        """Return the first of these that holds anything, as a number."""
+        """Return the first value that is not missing, as a number."""
         return as_number(self.text(*specs))
 
 
 def lowered(*specs: Spec) -> Callable[[Rows], Value | None]:
-    """Return the first of these that holds anything, e-mail addresses in small letters."""
+    """Return a column of the first value that is not missing, with e-mail addresses in small letters."""
 
     def column(rows: Rows) -> Value | None:
         return None if rows.value(specs) is None else Value(lower_email(rows.text(*specs)), dt.string)
@@ -178,7 +189,7 @@ def lowered(*specs: Spec) -> Callable[[Rows], Value | None]:
 
 
 def as_json(value: Value) -> str:
-    """Return text as JSON, missing where it is none."""
+    """Return text as JSON, missing where it is not JSON."""
     return value.sql if value.type.is_json() else f"TRY_CAST(nullif({value.sql}, '') AS JSON)"
 
 

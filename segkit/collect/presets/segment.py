@@ -74,12 +74,11 @@ SEGMENT = Preset(
     title="Segment: track, page, screen and identify calls",
     file="calls as JSON lines, or a warehouse's table of them (tracks, pages, order_completed, …), one call a row.",
     counts=(
-        "Order Completed and Order Refunded are one row for each of their products, sharing the subtotal, else the "
-        "total without shipping and tax, else the revenue, in proportion to price × quantity. An Order Completed "
-        "whose order_id came before is refused (of two at one moment the first by customer counts), and so are a "
-        "call whose messageId came before and a refund that says no amount. Order Cancelled and Order "
-        "Updated keep their names and count as no sale; "
-        'kinds={"Order Cancelled": "return"} where nothing else tells of the money that went back.'
+        "Order Completed and Order Refunded are one row for each product. The rows share the subtotal, else "
+        "the total without shipping and tax, else the revenue, in proportion to price × quantity. Repeated "
+        "messageIds and order_ids are refused, and so are refunds without an amount; of two orders at one "
+        "moment, the first by customer counts. Order Cancelled and Order Updated are not sales. If no other "
+        'event says how much went back: kinds={"Order Cancelled": "return"}.'
     ),
     cites=(
         "https://github.com/segmentio/segment-docs src/connections/spec/common.md",

@@ -25,7 +25,7 @@ from segkit.collect.values import MISSING_WORDS
 from segkit.core.engine.connection import quoted
 
 OF_A_LINE = ("lineitem", "vendor", "name")
-"""How the columns begin that describe a line; all others are written in the first line of an order only."""
+"""How the names of columns begin that describe a line; the first line of an order has all others."""
 OF_AN_ORDER = ("Financial Status", "Subtotal", "Total", "Refunded Amount", "Payment Method", "Currency")
 PAYMENT_STATES = (
     "pending",
@@ -37,8 +37,8 @@ PAYMENT_STATES = (
     "partially_refunded",
     "refunded",
 )
-"""In the order in which they follow each other."""
-UNCLEAR = "one of several orders of a name: unclear which"
+"""From the earliest to the latest."""
+UNCLEAR = "several orders have this name: unclear which"
 BOGUS = "test order: paid through the bogus gateway"
 FIRST_ROW, ABOVE, SHARES_NAME = "segkit_first_row", "segkit_above", "segkit_shares_name"
 POSITION, CONTENT, N_ALIKE, NTH_ALIKE, N_COPIES, OWN_DISCOUNT = (
@@ -55,11 +55,10 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
 
 
 def _with_orders(rows: Rows) -> Rows:
-    """Say under `SALE` which order a line belongs to; a line without a name belongs to the one above.
+    """Find the order of each line, under `SALE`; a line without a name belongs to the order above it.
 
-    Two stores may both have an order #1001. Lines that start an order at another moment, for another customer or
-    under another id start another order; a line that says none of that belongs to the order above it, if that has
-    its name.
+    Two stores may both have an order #1001. First lines with another id, time or customer start another order. A line
+    below belongs to the order above it if the names are equal, and the e-mail addresses do not differ.
     """
     name, email = rows.text("Name"), f"lower({rows.text('Email')})"
     identity, created = rows.text("Id"), rows.text("Created at")
@@ -88,10 +87,9 @@ def _with_orders(rows: Rows) -> Rows:
 
 
 def _refuse_copies(rows: Rows) -> Rows:
-    """Refuse orders that were read before: an order is there as often as the rarest of its first lines.
+    """Refuse repeated orders: an order was exported as often as its rarest first line occurs.
 
-    Of copies that differ the latest state counts: the one of more money that went back, of a cancellation, or of a
-    later state of the payment.
+    Of copies that differ, the latest state counts: more money refunded, then cancelled, then a later payment state.
     """
     parts = ("Lineitem name", "Lineitem sku", "Lineitem price", "Lineitem quantity")
     content = " || '|' || ".join(f"coalesce({rows.text(part)}, '')" for part in parts)
@@ -122,11 +120,11 @@ def _payment_state(rows: Rows) -> str:
 
 
 def _filled_down(rows: Rows) -> Rows:
-    """Repeat in each line what only the first line of an order says; of states of the payment, the latest."""
+    """Copy the columns of an order from its first line to all lines; of payment states, take the latest."""
     of_order = f"OVER (PARTITION BY {SALE})"
     status = rows.found("Financial Status")
     for spec in (*rows.standard.values(), *OF_AN_ORDER):
-        rows.value(spec)  # so that it is among the columns that are used
+        rows.value(spec)  # adds its columns to those that are used
     known = {
         name: f"max({as_text(named(name))}) {of_order}"
         for name in sorted(rows.used)
@@ -156,7 +154,7 @@ def _with_amounts(rows: Rows) -> Rows:
     )
     rows = shared(rows).with_columns({DISCOUNT: f"round({DISCOUNT} + {OWN_DISCOUNT}, 6)"})
     is_test = f"lower({rows.text('Payment Method')}) = 'bogus'"
-    # A sale without its money would be another sale.
+    # Without a Subtotal that can be read, the sale would count with its list prices.
     unread = [
         *(
             f"WHEN {_is_unread(rows, name)} THEN {_no_number(rows, name)}"
@@ -187,7 +185,7 @@ def _no_number(rows: Rows, name: str) -> str:
 
 
 def _with_refunds(rows: Rows) -> Rows:
-    """Add a row for each order that money went back for: as much of it as was for goods, by their share."""
+    """Add a return for each refunded order, of the part of the refund that was for goods."""
     back, paid = rows.number("Refunded Amount"), rows.number("Total")
     of_goods = f"coalesce(CASE WHEN {paid} > 0 THEN {TOTAL} / {paid} ELSE 1.0 END, 1.0)"
     returned = f"{LINE_NUMBER} = 0 AND {REFUSED} IS NULL AND {KIND} = 'purchase' AND {back} > 0"
@@ -207,15 +205,15 @@ SHOPIFY = Preset(
     title="Shopify: export of orders",
     file="the CSV of orders from Shopify's admin, a row for each line item, the order's own columns in its first row.",
     counts=(
-        "Each line item is a purchase line; an order's lines share its Subtotal (after discounts, before shipping) "
-        "in proportion to price × quantity less the line's own discount. Orders that are cancelled, voided or "
-        "expired become order_cancelled and unpaid ones order_pending, neither being a sale; orders through the "
-        "bogus gateway are refused. An order with a Refunded Amount adds one row, a return of the goods' share of "
-        "it, dated as the order, since the file does not say when money went back. Orders of one Name that differ in "
-        "Id, else in Created at or Email, are several, told apart in order_id; a line that could be of either is "
-        "refused, and so are a sale whose Subtotal or Refunded Amount is no number (1,200.00 has a comma) and the "
-        "lines of an order that was read before; of two exports of an order the one counts that tells of a later "
-        "state of it."
+        "Each line item is a line of a purchase. The lines share the order's Subtotal (after discounts, "
+        "before shipping) in proportion to price × quantity less the line's own discount. Cancelled, voided "
+        "and expired orders become order_cancelled, unpaid ones order_pending; neither is a sale. A "
+        "Refunded Amount adds a return of the part that was for goods, at the time of the order: the file "
+        "does not say when money went back. Orders that share a Name but differ in Id, else in Created at "
+        "or Email, are different orders; order_id shows which. Refused are: lines that may belong to "
+        "several orders, orders through the bogus gateway, sales whose Subtotal or Refunded Amount is not a "
+        "number (1,200.00 has a comma), and repeated lines. Of two exports of an order, the later state "
+        "counts."
     ),
     cites=(
         "https://docs.xbp.app/docs/development/integrations/shopify/order-format",

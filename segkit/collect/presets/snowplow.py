@@ -38,7 +38,7 @@ ITEM_FIELDS = {
     "price": ("ti_price",),
     "quantity": ("ti_quantity",),
 }
-"""The fields of a product, and where a transaction_item has them."""
+"""The columns in which a transaction_item has the fields of a product."""
 
 
 def _kind(rows: Rows) -> str:
@@ -55,7 +55,7 @@ def _kind(rows: Rows) -> str:
 
 
 def _entities(rows: Rows, name: str, shape: Mapping[str, str]) -> str:
-    """Return the attached entities of a schema: from the column of their own, or out of all contexts."""
+    """Return the attached entities of a schema, from their own column or from all contexts."""
     own, every = rows.at(ENTITY.format(name)), rows.at("contexts.data")
     there = [] if own is None else [own.sql]
     if every is not None:
@@ -98,7 +98,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
 
 
 def _without_itemised(rows: Rows) -> Rows:
-    """Count a transaction as no sale where its items follow as events of their own."""
+    """Do not count a transaction as a sale if its items are events of their own."""
     whole, item = rows.at("tr_orderid"), rows.at("ti_orderid")
     if whole is None or item is None:
         return rows
@@ -147,10 +147,11 @@ SNOWPLOW = Preset(
         "or Parquet, one event a row."
     ),
     counts=(
-        "Each transaction_item is a purchase line; the transaction event beside it becomes transaction_itemised "
-        "and counts as no sale, and one without items is a purchase of tr_total. A snowplow_ecommerce_action of "
-        "type transaction is one row for each attached product, sharing the revenue in proportion to "
-        "price × quantity. An event_id, an order, or an item of an order that came before is refused."
+        "Each transaction_item is a line of a purchase. A transaction with items becomes "
+        "transaction_itemised, which is not a sale; one without items is a purchase of tr_total. A "
+        "snowplow_ecommerce_action of type transaction is one row for each attached product; the rows share "
+        "the revenue in proportion to price × quantity. Repeated event_ids, orders, and items of an order "
+        "are refused."
     ),
     cites=(
         "https://github.com/snowplow/iglu-central schemas/com.snowplowanalytics.snowplow/atomic/jsonschema/1-0-0",

@@ -1,4 +1,4 @@
-"""Pieces of DuckDB's SQL that presets are written with; each takes expressions as SQL, and returns one."""
+"""Build DuckDB expressions for presets; each function takes and returns SQL."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def coalesced(*sql: str) -> str:
 
 
 def is_any(sql: str, words: Iterable[str]) -> str:
-    """Say whether a text is one of these words; each is compared by itself, since DuckDB is slow on long lists."""
+    """Test whether a text is one of these words; by single comparisons, since DuckDB is slow on long lists."""
     same = " OR ".join(f"{sql} = {quoted(word)}" for word in words)
     return f"coalesce({same}, false)" if same else "false"
 
 
 def place_in(sql: str, words: Sequence[str]) -> str:
-    """Return how far down these words a text stands, from 0; -1 for any other."""
+    """Return the position of a text among these words, from 0; -1 for any other."""
     return f"coalesce(list_position([{', '.join(map(quoted, words))}], {sql}), 0) - 1"
 
 
 def lower_email(sql: str) -> str:
-    """Write e-mail addresses in small letters, so that one person is one customer; other ids stay as they are."""
+    """Write e-mail addresses in small letters, so that a person is one customer; other ids stay as they are."""
     return f"CASE WHEN contains({sql}, '@') THEN lower({sql}) ELSE {sql} END"
 
 
@@ -74,7 +74,7 @@ def fields(names: str) -> dict[str, str]:
 
 
 def is_id(sql: str, dtype: dt.DataType) -> str:
-    """Say whether a value is read as the id of a customer."""
+    """Test whether a value can be read as the id of a customer."""
     if dtype.is_floating():
         return f"coalesce(NOT isnan({sql}), false)"
     bare = f"regexp_replace(CAST({sql} AS VARCHAR), '^[{UNSEEN_IN_ASCII}]+|[{UNSEEN_IN_ASCII}]+$', '', 'g')"
@@ -82,14 +82,14 @@ def is_id(sql: str, dtype: dt.DataType) -> str:
 
 
 def is_moment(sql: str, dtype: dt.DataType, formats: tuple[str, ...]) -> str:
-    """Say whether a value is read as the time of an event."""
+    """Test whether a value can be read as the time of an event."""
     moment = _moment(dtype, formats)(sql)
     return f"coalesce({moment} >= '{EARLIEST}' AND {moment} < '{LATEST}', false)"
 
 
 @functools.lru_cache(maxsize=64)
 def _moment(dtype: dt.DataType, formats: tuple[str, ...]) -> Callable[[str], str]:
-    """Return how SQL reads a time, as a function of the SQL of what is written."""
+    """Return a function from the SQL of a written time to the SQL that reads it."""
     written = ibis.table({"written": dtype}, name="rows")
     read = Times("The timestamp column", formats, "UTC", "duckdb").read(written, "written", "moment")
     place = "segkit_written"
@@ -99,7 +99,7 @@ def _moment(dtype: dt.DataType, formats: tuple[str, ...]) -> Callable[[str], str
 
 
 def _inlined(query: expressions.Select, column: str) -> expressions.Expression:
-    """Return a column of a query as one expression of the columns of the table that it reads in the end."""
+    """Return a column of nested queries as one expression on the innermost table."""
     from sqlglot import expressions
 
     expression = next(one for one in query.expressions if one.alias_or_name == column)

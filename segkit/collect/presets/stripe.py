@@ -33,12 +33,12 @@ ZERO_DECIMALS = (
 )
 THREE_DECIMALS = ("bhd", "jod", "kwd", "omr", "tnd")
 STATES = ("payment_pending", "payment_failed", "payment_authorized", "purchase")
-"""In the order in which they follow each other."""
+"""From the earliest to the latest."""
 REFUNDS, MOVEMENT = "segkit_refunds", "segkit_movement"
 
 
 def _id_of(path: str) -> Callable[[Rows], Value | None]:
-    """Return an id that may stand by itself or, where it was expanded, within its object."""
+    """Return an id: the value itself, or the field `id` where the API expanded it to an object."""
 
     def column(rows: Rows) -> Value | None:
         plain, within = rows.at(path), rows.at(f"{path}.id")
@@ -71,7 +71,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     charge, listed = rows.at("id"), rows.at("refunds.data")
     back = f"coalesce({rows.number('amount_refunded')}, 0.0)"
     if charge is not None:
-        # Copies have one time, that of the charge: the latest is the one in which more has happened.
+        # All copies have the time of the charge, so the copy in which most has happened is the latest.
         first = [f"{place_in(KIND, STATES)} DESC", f"{back} DESC"]
         first += [] if listed is None else [f"len({listed.sql}) DESC"]
         usable = f"{HAS_ESSENTIALS} AND {TOTAL} IS NOT NULL"
@@ -98,7 +98,7 @@ def _kind(rows: Rows) -> str:
 
 
 def _listed_refunds(rows: Rows) -> str:
-    """Return the refunds that the export lists with a time of their own; none of a charge captured in part."""
+    """Return the refunds with a time of their own; none for a charge that was captured in part."""
     listed = rows.at("refunds.data")
     if listed is None:
         return "CAST(NULL AS STRUCT(amount VARCHAR, created VARCHAR, status VARCHAR)[])"
@@ -108,7 +108,7 @@ def _listed_refunds(rows: Rows) -> str:
 
 
 def _movements(rows: Rows, back: str) -> str:
-    """Return the list of a charge, its listed refunds and, dated as the charge, what else went back."""
+    """Return a list of the charge, its listed refunds and, with the time of the charge, the rest that was refunded."""
 
     def movement(kind: str, total: str, time: str) -> str:
         return f"struct_pack({KIND} := {kind}, {TOTAL} := {total}, {TIME} := {time})"
@@ -117,7 +117,7 @@ def _movements(rows: Rows, back: str) -> str:
     created = f"TRY_CAST(refund['created'] AS {type_name(rows.types[TIME])})"
     refund = movement("'return'", amount, created)
     listed = f"coalesce(list_transform({REFUNDS}, lambda refund: {refund}), [])"
-    # Of a charge captured in part, the rest may count as refunded too.
+    # If a charge was captured in part, amount_refunded may include the rest.
     released = f"{rows.number('amount')} - {TOTAL}"
     returned = f"CASE WHEN {back} >= {released} THEN {back} - ({released}) ELSE {back} END"
     amounts = f"list_transform({REFUNDS}, lambda refund: {amount})"
@@ -130,7 +130,7 @@ def _movements(rows: Rows, back: str) -> str:
 
 
 def _in_major_units(amount: str, currency: str) -> str:
-    """Turn cents into money; UGX and ISK have none, but Stripe writes them with two digits all the same."""
+    """Turn cents into whole units; Stripe writes UGX and ISK with two digits, although they have no cents."""
     whole, mills = is_any(currency, ZERO_DECIMALS), is_any(currency, THREE_DECIMALS)
     return (
         f"round(CASE WHEN {whole} THEN {amount} WHEN {mills} THEN {amount} / 1000 ELSE {amount} / 100 END, 3)"
@@ -142,11 +142,11 @@ STRIPE = Preset(
     title="Stripe: charges",
     file="charge objects of the API as JSON lines or Parquet, one charge a row.",
     counts=(
-        "A charge that succeeded and was captured is a purchase of what was captured, tax and shipping included, in "
-        "whole units of its currency. Failed, pending and uncaptured charges become payment_failed, "
-        "payment_pending and payment_authorized, none of them a sale; test charges, objects that are no charge "
-        "and repeated ids are refused. Each refund adds one row, a return dated as the refund where "
-        "refunds.data lists it, else as the charge. Disputes leave a charge as it is."
+        "A captured charge is a purchase of the captured amount, tax and shipping included, in whole units "
+        "of its currency. Failed, pending and uncaptured charges become payment_failed, payment_pending and "
+        "payment_authorized, which are not sales. Test charges, other objects and repeated ids are refused. "
+        "Each refund adds a return, at the time that refunds.data gives, else at the time of the charge. "
+        "Disputes do not change a charge."
     ),
     cites=(
         "https://github.com/stripe/stripe-python stripe/_charge.py",

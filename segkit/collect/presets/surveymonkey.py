@@ -21,7 +21,7 @@ def _answers(rows: Rows) -> str | None:
 
 
 def _rating(rows: Rows) -> Value | None:
-    """Return the weight of the first choice that has one between 1 and 10: NPS choices weigh −100, 0 and 100."""
+    """Return the first weight from 1 to 10 of a choice; NPS choices weigh −100, 0 and 100."""
     answers = _answers(rows)
     if answers is None:
         return None
@@ -47,7 +47,7 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     is_completed = f"coalesce({status} = 'completed', true)"
     return rows.with_columns(
         {
-            REFUSED: f"CASE WHEN {preview} THEN 'preview of the survey, no answer' END",
+            REFUSED: f"CASE WHEN {preview} THEN 'preview of the survey' END",
             KIND: f"CASE WHEN {is_completed} THEN {completed} ELSE 'survey_' || {status} END",
         }
     )
@@ -58,11 +58,11 @@ SURVEYMONKEY = Preset(
     title="SurveyMonkey: responses",
     file="responses of the API (responses/bulk) as JSON lines or Parquet, one response a row.",
     counts=(
-        "A completed response is a survey; others become survey_partial, survey_disqualified and survey_overquota, "
-        "and previews are refused. Where the export has choice_metadata, the rating is the first choice's weight "
-        "from 1 to 10, and the response a review: that weight is of the question's scale, as stars are, and no "
-        "answer to an NPS question, whose choices weigh −100, 0 and 100. The text is all that was written, joined. "
-        "Only who answered is in the file, so survey_response_rate says nothing here."
+        "A completed response is a survey; others become survey_partial, survey_disqualified and "
+        "survey_overquota. Previews are refused. Where the export has choice_metadata, a response is a "
+        "review, rated by the weight of the first choice that weighs 1 to 10; NPS choices weigh −100, 0 and "
+        "100, and are no rating. The text joins all written answers. The file holds only those who "
+        "answered, so survey_response_rate means nothing here."
     ),
     cites=(
         "https://github.com/SurveyMonkey/public_api_docs includes/_responses.md",

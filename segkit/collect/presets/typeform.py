@@ -22,7 +22,7 @@ def _answers(rows: Rows, questions: Sequence[str]) -> str | None:
 
 
 def _number(rows: Rows, *questions: str) -> Value | None:
-    """Return the answer to the first question of the first of these kinds that was answered."""
+    """Return the first answer to a question of these kinds, in the order of the kinds."""
     answers = [_answers(rows, [question]) for question in questions]
     numbers = [as_number(f"{one}[1]['number']") for one in answers if one is not None]
     return Value(coalesced(*numbers), dt.float64) if numbers else None
@@ -63,7 +63,7 @@ def _seconds(rows: Rows) -> Value | None:
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     token = rows.text("response_id", "token", "#")
-    # Mere digits may count the rows.
+    # Tokens of digits only may be row numbers.
     token = f"CASE WHEN regexp_matches({token}, '[A-Za-z]') THEN {token} END"
     answers = rows.at("answers")
     most = [] if answers is None else [f"len({answers.sql}) DESC"]
@@ -79,11 +79,11 @@ TYPEFORM = Preset(
         "In the CSV each question is a column of its own: name those that hold customer_id, rating and text."
     ),
     counts=(
-        "A response is a survey, and its rating the answer to the NPS question, else to the first opinion scale (leave "
-        "nps_class out where that does not reach from 0 to 10). One that answers neither, but gives stars, is a "
-        "review, rated by them. The text is all that was written, joined. Only who answered is in the file, so "
-        "survey_response_rate says nothing here. The customer is the hidden field customer_id, user_id or email, "
-        "else the answer to the form's e-mail question. A response whose token came before is refused."
+        "A response is a survey, rated by the answer to the NPS question, else to the first opinion scale "
+        "(leave nps_class out if that scale is not 0 to 10). A response with neither, but with stars, is a "
+        "review, rated by the stars. The text joins all written answers. The customer is the hidden field "
+        "customer_id, user_id or email, else the answer to the form's e-mail question. Repeated tokens are "
+        "refused. The file holds only those who answered, so survey_response_rate means nothing here."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-typeform schemas/responses.json",

@@ -27,9 +27,9 @@ ZENDESK = Preset(
     title="Zendesk Support: tickets",
     file="ticket objects of the API or of the JSON export as JSON lines or Parquet, one ticket a row.",
     counts=(
-        "A ticket is a chat when it was created, with its description as the text. A ticket that was rated adds one "
-        "row, a review: good is 5, bad is 1, as the stars from 1 to 5 that Intercom has; its time is the rating's, "
-        "else the ticket's last update. Of several copies of a ticket the latest counts."
+        "A ticket is a chat at the time of its creation, with its description as the text. A rated ticket "
+        "adds a review: good is 5 stars, bad is 1. The review has the time of the rating, else of the "
+        "ticket's last update. Of several copies of a ticket, the latest counts."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-zendesk-support schemas/shared/tickets.json",
