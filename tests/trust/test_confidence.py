@@ -344,6 +344,15 @@ def test_equal_segments_have_equal_confidence(method):
     )
 
 
+def test_failed_refits_agree_with_no_label():
+    """Half of the customers are too few for these settings."""
+    result = sg.segment(
+        three_groups(), **prepared_for(HDBSCAN(min_samples=40, min_cluster_size=10, copy=True))
+    )
+    placed = result.place(three_groups())
+    assert (placed["confidence"] < 0.1).all() and placed["runner_up"].isna().all()
+
+
 def test_one_customer_segments_are_undecided():
     alone = sg.segment(pd.DataFrame({"visits": np.arange(30.0)}), n_segments=30)
     assert alone.confidence.mean() < 0.6 and alone.undecided().any()

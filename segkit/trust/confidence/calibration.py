@@ -33,7 +33,7 @@ def calibrated(agreeing: np.ndarray, n_models: int, error_ratio: float) -> np.nd
         Number of models that agree with the label of each fitted customer.
     n_models : int
     error_ratio : float
-        Sampling error of these models over that of a model of as many customers as the frozen one stands for.
+        Sampling error of these models over that of models refit on half of the customers.
 
     Returns
     -------
