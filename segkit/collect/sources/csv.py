@@ -1,104 +1,96 @@
-"""CSV: parsed once, into the engine, all columns as text; each line is a row or is counted."""
+"""Read CSV with pyarrow, all columns as text; each record becomes a row or is counted as broken."""
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-import ibis.expr.types as ir
+from segkit.collect.sources.source import WRONG, Broken, Source, check_names
+from segkit.collect.sources.text_files import (
+    create_table,
+    insert,
+    parse_lines,
+    text_blocks,
+    without_wrong_bytes,
+)
+from segkit.core.engine.connection import own_table, unique_name
 
-from segkit.collect.sources.csv_quotes import records_of
-from segkit.collect.sources.paths import literal
-from segkit.collect.sources.source import MARK, Source, check_names, first_line, named, printable
-from segkit.collect.sources.text_files import Text, as_text, first_not_utf8
-from segkit.core.engine.connection import own_table, quoted, run, unique_name
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_HEADER = 100  # lines
+HEADER_FITS = 2**20  # bytes
+LONGEST_RECORD = 500  # lines; a quote open for longer was never closed
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is laid out, as its header says.
+    """How a CSV file is laid out, according to its header.
 
     Attributes
     ----------
     delimiter : str
-        What stands between two fields.
+        The character between two fields.
     columns : tuple of str
         Their names.
     above : int
         Number of lines before the first row.
-    records_above : int
-        The same, where a name over two lines counts once.
     """
 
     delimiter: str
     columns: tuple[str, ...]
     above: int = 0
-    records_above: int = 0
-
-    def options(self, text: Text) -> str:
-        """Return all that DuckDB could guess otherwise, from the beginning of the file only."""
-        types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in self.columns)
-        return (
-            f"columns = {{{types}}}, auto_detect = false, header = false, skip = {self.records_above}, "
-            f"delim = {quoted(self.delimiter)}, quote = '\"', escape = '\"', ignore_errors = true, "
-            f"compression = {quoted(text.compression)}"
-        )
 
 
 def read_csv(path: str) -> Source:
-    """Read a file once, all columns as text, into the engine: the text is parsed here and never again.
+    """Copy a CSV file into the engine, all columns as text.
 
-    Its header says how it is laid out. Every line after it is a row, is part of a quoted value, is blank, or is
-    counted as broken: one that has too few or too many fields, that is not UTF-8, or whose quotes do not match.
+    Every record becomes a row, is blank, or is counted as broken: with too few or too many fields, not in UTF-8,
+    or with a quote that is never closed.
 
     Raises
     ------
     ValueError
         If there is no header, or it cannot be read.
     """
-    with as_text(path) as text:
-        layout = _layout(text)
-        check_names(text.name, layout.columns)
-        try:
-            table = _parsed(text, layout)
-            if _count(table) == text.lines - layout.above:
-                return Source(text.name, table, owned=True)
-            return _accounted(text, layout, table)
-        except duckdb.Error as error:
-            raise ValueError(
-                f"{text.name} could not be read as CSV: {first_line(error)} It should hold a header line and a "
-                "line for each event, in UTF-8."
-            ) from error
+    name = Path(path).name
+    blocks = text_blocks(path)
+    first = next(blocks, b"")
+    layout = _layout(name, first)
+    check_names(name, layout.columns)
+    table, broken = unique_name("csv"), Broken()
+    create_table(table, layout.columns)
+    rows = own_table(table)
+    below = first.split(b"\n", layout.above)[layout.above :]
+    for part in _tables(itertools.chain(below, blocks), layout, broken):
+        insert(table, part)
+    return Source(name, rows, broken.count, broken.example, owned=True)
 
 
-def _layout(text: Text) -> Layout:
-    """Read the header as it is written: its delimiter is the one that splits it most."""
-    beginning = text.beginning().decode("utf-8-sig", "surrogateescape")
-    hint = re.match(r"sep=(.)\n", beginning.replace("\r\n", "\n"), re.IGNORECASE)  # as Excel writes it
+def _layout(name: str, block: bytes) -> Layout:
+    """Read the header with the delimiter that splits it into most fields."""
+    beginning = block[:HEADER_FITS].decode("utf-8", "ignore")
+    hint = re.match(r"sep=(.)\n", beginning, re.IGNORECASE)  # as Excel writes it
     rest = beginning.partition("\n")[2] if hint else beginning
-    layouts = [_header(text.name, rest, mark) for mark in ([hint[1]] if hint else DELIMITERS)]
+    layouts = [_header(name, rest, mark) for mark in ([hint[1]] if hint else DELIMITERS)]
     best = max(layouts, key=lambda layout: len(layout.columns))
-    return replace(best, above=best.above + 1, records_above=best.records_above + 1) if hint else best
+    return replace(best, above=best.above + 1) if hint else best
 
 
 def _header(name: str, beginning: str, delimiter: str) -> Layout:
     records = csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter)
     try:
-        record, cells = next(
-            ((i, cells) for i, cells in enumerate(records, 1) if any(cell.strip() for cell in cells)),
-            (0, None),
-        )
+        cells = next((cells for cells in records if any(cell.strip() for cell in cells)), None)
         endless = records.line_num > LONGEST_HEADER and cells is not None
     except csv.Error:
-        record, cells, endless = 0, [], True
+        cells, endless = [], True
     if cells is None:
         raise ValueError(f"{name} is empty. It should hold a header line and a line for each event.")
     if endless:
@@ -107,82 +99,150 @@ def _header(name: str, beginning: str, delimiter: str) -> Layout:
             "names of the columns in one line; mend the quotes."
         )
     written = delimiter.join(cells)
-    if not written.isascii() and any("\udc80" <= character <= "\udcff" for character in written):
-        first = beginning.encode("utf-8", "surrogateescape")[:40]
+    if WRONG in written:
         raise ValueError(
-            f"The header of {name} is not UTF-8 ({first!r}). Read it by its encoding and pass the table: "
-            "read_events(pd.read_csv(path, encoding='latin-1'), …)."
+            f"The header of {name} is not UTF-8 ({written.replace(WRONG, '')[:40]!r}). Read it with its encoding and "
+            "pass the table: read_events(pd.read_csv(path, encoding='latin-1'), …)."
         )
     columns = tuple(cell.strip() or f"column{i}" for i, cell in enumerate(cells))
-    return Layout(delimiter, columns, records.line_num, record)
+    return Layout(delimiter, columns, records.line_num)
 
 
-def _parsed(text: Text, layout: Layout) -> ir.Table:
-    table = unique_name("csv")
-    run(f"CREATE TEMP TABLE {table} AS SELECT * FROM read_csv({literal(text.path)}, {layout.options(text)})")
-    return own_table(table)
+def _tables(blocks: Iterator[bytes], layout: Layout, broken: Broken) -> Iterator[pa.Table]:
+    """Parse blocks of lines; a record that is not complete at a block's end is parsed with the next block."""
+    import pyarrow as pa
+
+    rest, final = b"", False
+    while not final:
+        block = next(blocks, None)
+        final = block is None
+        block = rest + (block or b"")
+        if final and not block.endswith(b"\n"):
+            block += b"\n"
+        if b'"' in block:
+            table, bad, rest = _parse_quoted(block, layout, broken, final=final)
+        else:
+            rest = b""
+            table, bad = parse_lines(block, layout.columns, layout.delimiter, '"')
+        table = pa.concat_tables([table, _repaired(bad, layout, broken)])
+        yield without_wrong_bytes(table, broken) if WRONG.encode() in block else table
 
 
-def _count(table: ir.Table) -> int:
-    return run(f"SELECT count(*) FROM {table.get_name()}")[0][0]
+def _repaired(bad: list[tuple[str, int]], layout: Layout, broken: Broken) -> pa.Table:
+    """Return the rows whose only fault are delimiters at their end, and count the others as broken."""
+    n, lines = len(layout.columns), []
+    for text, fields in bad:
+        kept = text.removesuffix(layout.delimiter * max(fields - n, 0))
+        if fields > n and len(kept) < len(text):
+            lines.append(kept)
+        else:
+            broken.add(text)
+    table, still = parse_lines("\n".join(lines).encode(), layout.columns, layout.delimiter, '"')
+    for text, _ in still:
+        broken.add(text)
+    return table
 
 
-def _accounted(text: Text, layout: Layout, table: ir.Table) -> Source:
-    """Say where the lines are that gave no row: blank, within quotes, or not readable.
+# --- quotes that are never closed ---------------------------------------------------------------------
 
-    DuckDB's own list of them is not complete, and costs 5 KB a line: they are what is left over.
+
+@dataclass(frozen=True)
+class _Records:
+    """A block without the lines whose quotes do not match.
+
+    Attributes
+    ----------
+    text : bytes
+        Complete records.
+    count : int
+        Their number.
+    dropped : list of bytes
+        The lines that were left out.
+    rest : bytes
+        The beginning of a record that goes on in the next block.
     """
-    lines = _raw_lines(text, layout)
-    [(known, filled)] = run(f"SELECT count(*), count(line) FROM {lines.get_name()}")
-    dropped = text.lines - layout.above - known  # not UTF-8, or without end
-    broken = filled + dropped - _count(table) - _lines_within(table)
-    left_out = ""
-    found = records_of(lines, layout.delimiter, len(layout.columns)) if broken > 0 else None
-    if found:
-        records, left_out = found
-        table = _mended(text, layout, records)
-        broken = filled + dropped - _count(table) - _lines_within(table)
-    if broken <= 0:
-        return Source(text.name, table, owned=True)
-    example = _first_broken(lines, layout) or left_out
-    if dropped and (dropped > broken / 2 or not example):
-        wrong = first_not_utf8(text)
-        example = f"{wrong[:60]} {MARK}" if wrong else "a line of more than 2 MB"
-    return Source(text.name, table, broken, printable(example), owned=True)
+
+    text: bytes
+    count: int
+    dropped: list[bytes]
+    rest: bytes
 
 
-def _raw_lines(text: Text, layout: Layout) -> ir.Table:
-    """Return the lines as they are; blank ones are missing, those that are not UTF-8 are not there."""
-    lines = unique_name("lines")
-    run(f"CREATE TEMP TABLE {lines} AS SELECT line FROM {text.scan(skip=layout.above)}")
-    return own_table(lines)
+def _parse_quoted(
+    block: bytes, layout: Layout, broken: Broken, *, final: bool
+) -> tuple[pa.Table, list[tuple[str, int]], bytes]:
+    """Parse a block with quotes so that an open quote costs its own line only.
+
+    Lines with an odd number of quotes are checked first. Where the number of rows shows that a quote still
+    swallowed lines, all lines with quotes are.
+    """
+    for every in (False, True):
+        records = _matched(block, layout, every=every, final=final)
+        table, bad = parse_lines(records.text, layout.columns, layout.delimiter, '"')
+        missing = records.count - table.num_rows - len(bad)
+        if not missing:
+            break
+    for line in records.dropped:
+        broken.add(line.decode())
+    if missing:
+        broken.add("a quote that is never closed", missing)
+    return table, bad, records.rest
 
 
-def _lines_within(table: ir.Table) -> int:
-    """Return how many lines, blank ones aside, continue a value that was begun in an earlier line."""
-    runs = " + ".join(
-        rf"coalesce(sum(CASE WHEN contains({c}, chr(10)) THEN len(regexp_extract_all({c}, '(\r?\n)+')) END), 0)"
-        for c in map(named, table.columns)
+def _matched(block: bytes, layout: Layout, *, every: bool, final: bool) -> _Records:
+    """Leave out lines with open quotes.
+
+    A line that opens a quote and the next one with an odd number of quotes are one record, with all lines between,
+    if together they have the right number of fields.
+    """
+    import numpy as np
+
+    whole, opens, closes, record = _patterns(layout)
+    characters = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    quotes = np.bincount(np.searchsorted(ends, np.flatnonzero(characters == ord('"'))), minlength=len(ends))
+    filled = ends > starts
+    odd = np.flatnonzero(quotes % 2)
+    suspects = np.flatnonzero(quotes) if every else odd
+    dropped, stop, done, inside = [], len(ends), -1, 0
+    for line in suspects:
+        if line <= done or whole.fullmatch(block, starts[line], ends[line]):
+            continue
+        at = np.searchsorted(odd, line, side="right")
+        last = odd[at] if at < len(odd) else None
+        if opens.fullmatch(block, starts[line], ends[line]):
+            if last is None and not final and len(ends) - line <= LONGEST_RECORD:
+                stop = line
+                break
+            if (
+                last is not None
+                and last - line <= LONGEST_RECORD
+                and closes.fullmatch(block, starts[last], ends[last])
+                and record.fullmatch(block, starts[line], ends[last])
+            ):
+                inside += int(filled[line + 1 : last + 1].sum())
+                done = last
+                continue
+        dropped.append(line)
+    cut = starts[stop] if stop < len(ends) else len(block)
+    edges = [0, *(edge for line in dropped for edge in (starts[line], ends[line] + 1)), cut]
+    kept = b"".join(block[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return _Records(
+        kept,
+        int(filled[:stop].sum()) - inside - len(dropped),
+        [block[starts[line] : ends[line]] for line in dropped],
+        block[cut:],
     )
-    return int(run(f"SELECT {runs} FROM {table.get_name()}")[0][0])
 
 
-def _mended(text: Text, layout: Layout, records: ir.Table) -> ir.Table:
-    """Read again what is left of a file."""
-    with tempfile.TemporaryDirectory(prefix="segkit-") as folder:
-        copy = Text(text.name, str(Path(folder) / "mended.csv"), "none", 0)
-        run(
-            f"COPY {records.get_name()} TO {quoted(copy.path)} "
-            "(FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '')"
-        )
-        return _parsed(copy, Layout(layout.delimiter, layout.columns))
-
-
-def _first_broken(lines: ir.Table, layout: Layout) -> str | None:
-    """Return the first line without quotes that has not as many fields as the header."""
-    fields = f"len(string_split(rtrim(line, {quoted(layout.delimiter)}), {quoted(layout.delimiter)}))"
-    more = f"len(string_split(line, {quoted(layout.delimiter)}))"
-    n = len(layout.columns)
-    wrong = f"NOT contains(line, '\"') AND ({more} < {n} OR {fields} > {n})"
-    found = run(f"SELECT line FROM {lines.get_name()} WHERE {wrong} LIMIT 1")
-    return found[0][0] if found else None
+def _patterns(layout: Layout) -> Iterator[re.Pattern[bytes]]:
+    """Return patterns of a complete line, of lines that open and close a quote, and of a record over several."""
+    mark = re.escape(layout.delimiter)
+    inside = '(?:[^"]|"")*+'
+    cell = f'(?>"{inside}"|[^"{mark}\\n][^{mark}\\n]*+|)'
+    whole = f"{cell}(?:{mark}{cell})*+"
+    opens = f'(?:{cell}{mark})*"{inside}'
+    closes = f'{inside}"(?:{mark}{cell})*+'
+    record = f"{cell}(?:{mark}{cell}){{{len(layout.columns) - 1}}}"
+    return (re.compile(pattern.encode()) for pattern in (whole, opens, closes, record))

@@ -1,4 +1,4 @@
-"""A table as it came, before its columns mean anything."""
+"""A table as it was read, before its columns mean anything."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-MARK = "(not UTF-8)"  # after the example of a line
+MARK = "(not UTF-8)"  # after the example of a row
+WRONG = "\ufdd0"  # before each byte that is not UTF-8; Unicode promises that no text contains this character
 NOT_UTF8 = (
-    "The file is not in UTF-8: save it again as UTF-8, or read it by its encoding and pass the table, "
+    "The file is not in UTF-8: save it again as UTF-8, or read it with its encoding and pass the table, "
     "pd.read_csv(path, encoding='latin-1') for instance."
 )
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table as it came, and the lines of it that could not even be split into columns.
+    """A table as it was read, and the number of rows that could not be split into columns.
 
     Attributes
     ----------
     name : str
-        What to call it in messages: a file's name, or the kind of the object.
+        Its name in messages: a file's name, or the kind of the object.
     table : ibis Table
         Its rows. Columns of CSV and JSON lines are all text.
     broken : int
-        Lines that could not be read as a row.
+        Number of rows that could not be read.
     broken_example : str
         One of them.
     owned : bool
-        Whether the table is a copy of our own in the engine, to be replaced once it is understood.
+        Whether the table is a temporary copy that only segkit uses.
     """
 
     name: str
@@ -41,8 +42,23 @@ class Source:
     owned: bool = False
 
 
+@dataclass
+class Broken:
+    """Count the rows that cannot be read, and keep the first as an example."""
+
+    count: int = 0
+    example: str = ""
+
+    def add(self, row: str, count: int = 1) -> None:
+        """Count rows, of which the first is given as text."""
+        if not self.count:
+            text = printable(row.replace(WRONG, ""))
+            self.example = f"{text[:60]} {MARK}" if WRONG in row else text
+        self.count += count
+
+
 def check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse columns that share a name: SQL takes capitals for small letters, and would read one for the other.
+    """Refuse columns that share a name: SQL does not tell capitals from small letters.
 
     Raises
     ------
@@ -59,15 +75,15 @@ def check_names(where: str, names: Sequence[str]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, without the hints of those who raised it."""
+    """Return the first line of an error's message, without hints."""
     return str(error).strip().partition("\n")[0]
 
 
 def named(column: str) -> str:
-    """Return a column's name as SQL writes it."""
+    """Return a column's name as an SQL identifier."""
     return '"' + column.replace('"', '""') + '"'
 
 
 def printable(text: str) -> str:
-    """Return the beginning of a line, as an example; what cannot be shown becomes a question mark."""
+    """Return the first 80 characters of a line; unprintable ones are replaced."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text[:80])

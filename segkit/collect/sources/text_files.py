@@ -1,163 +1,184 @@
-"""Text files as the engine can read them: in UTF-8, with line ends of one kind, their lines counted."""
+"""Read text files block by block: UTF-8, whole lines, each ending in a line feed."""
 
 from __future__ import annotations
 
 import codecs
-import io
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from segkit.collect.sources.paths import literal
-from segkit.core.engine.connection import quoted
+from segkit.collect.sources.source import WRONG, Broken, named
+from segkit.core.engine.connection import engine, run, unique_name
+from segkit.core.engine.interrupts import raise_if_interrupted
 
-BLOCK = 8 * 2**20  # bytes read at a time
-BEGINNING = 2**20  # bytes that a header fits into
-MARKS = {
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK = 16 * 2**20  # bytes read at a time
+LONGEST_LINE = 64 * 2**20  # bytes; a longer one is no text
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins it
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-NOWHERE = "\x01\x02\x03\x04"  # what no line holds, so that a line stays whole
+MARKING = "segkit-mark"
 
 
-@dataclass(frozen=True)
-class Text:
-    """A text file that can be read.
+def text_blocks(path: str) -> Iterator[bytes]:
+    """Read a text file, gzip and zstd included, as blocks of whole lines.
 
-    Attributes
-    ----------
-    name : str
-        The file's name, for messages.
-    path : str
-        What to read: the file itself, or a copy where the file could not be read as it is.
-    compression : {"none", "gzip", "zstd"}
-        How it is packed.
-    lines : int
-        Number of its lines, blank ones and the header included.
-    """
-
-    name: str
-    path: str
-    compression: str
-    lines: int
-
-    def scan(self, *, skip: int = 0, longest: int = 2 * 2**20) -> str:
-        """Return SQL for a table of its lines as they are, in the column `line`.
-
-        Blank ones are missing there; those that are not UTF-8, or of more than `longest` bytes, are left out.
-        """
-        return (
-            f"read_csv({literal(self.path)}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
-            f"header = false, skip = {skip}, delim = {quoted(NOWHERE)}, quote = '', escape = '', "
-            f"max_line_size = {longest}, ignore_errors = true, compression = {quoted(self.compression)})"
-        )
-
-    def beginning(self) -> bytes:
-        """Return the first megabyte, unpacked."""
-        with _opened(self.path) as file:
-            return file.read(BEGINNING)
-
-
-@contextmanager
-def as_text(path: str) -> Iterator[Text]:
-    """Give a text file as the engine can read it; where it takes a copy for that, the copy is deleted again.
-
-    UTF-16 and UTF-32 are known by their byte-order mark, or by a NUL in every other byte. Line ends of
-    several kinds in one file all become a line feed.
+    UTF-16 and UTF-32 are recognised by their byte-order mark, or by a NUL in every other byte. Bytes that are not
+    UTF-8 are read as Latin-1, each after the mark `WRONG`. Line ends of every kind become a line feed.
 
     Raises
     ------
     ValueError
-        If the file is packed, and broken off.
+        If the file is compressed and incomplete, or has a line of more than 64 MB.
     """
-    name = Path(path).name
+    rest = b""
+    for chunk in _utf8_chunks(path):
+        raise_if_interrupted()
+        text = rest + chunk
+        half = b"\r" if text.endswith(b"\r") else b""  # perhaps of a line end
+        text = text[: len(text) - len(half)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        cut = text.rfind(b"\n") + 1
+        rest = text[cut:] + half
+        if cut:
+            yield _marked(text[:cut])
+        elif len(rest) > LONGEST_LINE:
+            raise ValueError(
+                f"{Path(path).name} has a line of more than {LONGEST_LINE / 2**20:.0f} MB. It should hold a line for "
+                "each event; check that it is a text file."
+            )
+    if rest:
+        yield _marked(rest.replace(b"\r", b"\n"))
+
+
+def parse_lines(
+    block: bytes, columns: Sequence[str], delimiter: str, quote: str | bool
+) -> tuple[pa.Table, list[tuple[str, int]]]:
+    """Split lines into columns of text, empty ones missing.
+
+    Returns
+    -------
+    (pyarrow Table, list of (str, int))
+        The rows, and the text and number of fields of each row that has too few or too many.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
+    bad: list[tuple[str, int]] = []
+
+    def skip(row: Any) -> str:
+        bad.append((row.text, row.actual_columns))
+        return "skip"
+
+    options = pyarrow.csv.ParseOptions(
+        delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote), invalid_row_handler=skip
+    )
+    # One thread, and all in one piece: bad rows come in order, and no row is too long.
+    reading = pyarrow.csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=columns)
+    as_text = pyarrow.csv.ConvertOptions(
+        check_utf8=False,
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    if not block:
+        return pa.table({name: pa.array([], pa.string()) for name in columns}), bad
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(block), read_options=reading, parse_options=options, convert_options=as_text
+    )
+    return table, bad
+
+
+def without_wrong_bytes(table: pa.Table, broken: Broken) -> pa.Table:
+    """Return the rows that are all UTF-8, and count the others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = [column for column in table.columns if pa.types.is_string(column.type)]
+    marked = [pc.fill_null(pc.match_substring(column, WRONG), False) for column in text]
+    if not marked:
+        return table
+    wrong = functools.reduce(pc.or_, marked)
+    if not pc.any(wrong).as_py():
+        return table
+    rows = table.filter(wrong)
+    first = ",".join("" if value is None else str(value) for value in rows.slice(0, 1).to_pylist()[0].values())
+    broken.add(first, rows.num_rows)
+    return table.filter(pc.invert(wrong))
+
+
+def insert(name: str, table: pa.Table, select: str = "*") -> None:
+    """Append Arrow rows to a table of the engine."""
+    view = unique_name("arriving")
+    engine().con.register(view, table)
     try:
-        encoding = _encoding(path)
-        lines, mixed = _line_ends(path) if encoding == "utf-8" else (0, True)
+        run(f"INSERT INTO {name} SELECT {select} FROM {view}")
+    finally:
+        engine().con.unregister(view)
+
+
+def create_table(name: str, columns: Sequence[str]) -> None:
+    """Create an empty temporary table of text columns."""
+    run(f"CREATE TEMP TABLE {name} ({', '.join(f'{named(column)} VARCHAR' for column in columns)})")
+
+
+def _utf8_chunks(path: str) -> Iterator[bytes]:
+    """Read a file from beginning to end, and turn UTF-16 and UTF-32 into UTF-8."""
+    compression = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix.lower())
+    try:
+        with _opened(path, compression) as file:
+            chunk = file.read(BLOCK)
+            encoding = _encoding(chunk[:1000])
+            decoder = codecs.getincrementaldecoder(encoding)("replace")
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            while chunk:
+                yield chunk if encoding == "utf-8" else decoder.decode(chunk).encode()
+                chunk = file.read(BLOCK)
     except OSError as error:
-        if compression_of(path) == "none":
+        if compression is None:
             raise
         raise ValueError(
-            f"{name} could not be unpacked: {error}. It should be a whole {compression_of(path)} file; "
+            f"{Path(path).name} could not be unpacked: {error}. It should be a whole {compression} file; "
             "it may have been copied only in part, so fetch it again."
         ) from error
-    if not mixed:
-        yield Text(name, path, compression_of(path), lines)
-        return
-    with tempfile.TemporaryDirectory(prefix="segkit-") as folder:
-        copy = str(Path(folder) / "mended.txt")
-        _mend(path, encoding, copy)
-        yield Text(name, copy, "none", _line_ends(copy)[0])
 
 
-def compression_of(path: str) -> str:
-    """Return how a file is packed, by its ending."""
-    return {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix.lower(), "none")
-
-
-def first_not_utf8(text: Text) -> str:
-    """Return the first line that is not UTF-8, read as Latin-1, or nothing."""
-    decoder, before = codecs.getincrementaldecoder("utf-8")(), b""
-    with _opened(text.path) as file:
-        while True:
-            block = file.read(BLOCK)
-            try:
-                decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                held = len(error.object) - len(block)  # what the decoder kept of the block before
-                at = len(before) - held + error.start
-                joined = before + block
-                start = joined.rfind(b"\n", 0, at) + 1
-                return joined[start : at + 80].partition(b"\n")[0].decode("latin-1").rstrip("\r")
-            if not block:
-                return ""
-            before = block[-200:]
-
-
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str, compression: str | None) -> BinaryIO:
     import pyarrow as pa
 
-    packed = compression_of(path)
-    return pa.input_stream(path, compression=None if packed == "none" else packed)
+    return pa.input_stream(path, compression=compression)
 
 
-def _encoding(path: str) -> str:
-    with _opened(path) as file:
-        head = file.read(1000)
-    for mark, encoding in MARKS.items():
-        if head.startswith(mark):
+def _encoding(beginning: bytes) -> str:
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if beginning.startswith(mark):
             return encoding
-    if head[1::2].count(0) > len(head) / 4:
+    if beginning[1::2].count(0) > len(beginning) / 4:
         return "utf-16-le"
-    return "utf-16-be" if head[::2].count(0) > len(head) / 4 else "utf-8"
+    return "utf-16-be" if beginning[::2].count(0) > len(beginning) / 4 else "utf-8"
 
 
-def _line_ends(path: str) -> tuple[int, bool]:
-    """Return how many lines a file has, and whether they end in several ways, or as only old Macs did."""
-    feeds = returns = both = 0
-    last = b""
-    with _opened(path) as file:
-        for block in iter(lambda: file.read(BLOCK), b""):
-            feeds += block.count(b"\n")
-            if b"\r" in block or last == b"\r":
-                returns += block.count(b"\r")
-                both += (last + block).count(b"\r\n")
-            last = block[-1:]
-    return feeds + (last not in (b"", b"\n")), returns > both or 0 < both < feeds
+def _marked(block: bytes) -> bytes:
+    """Return valid UTF-8, with a mark before each byte that was not."""
+    if block.isascii():
+        return block
+    try:
+        block.decode()
+        return block
+    except UnicodeDecodeError:
+        return block.decode("utf-8", MARKING).encode()
 
 
-def _mend(path: str, encoding: str, copy: str) -> None:
-    """Write a copy with line feeds, in UTF-8; a file that claims to be UTF-8 keeps its bytes, wrong ones too."""
-    kept = encoding == "utf-8"
-    with (
-        _opened(path) as packed,
-        io.TextIOWrapper(packed, "latin-1" if kept else encoding, "replace", newline=None) as lines,
-        Path(copy).open("w", encoding="latin-1" if kept else "utf-8", newline="\n") as file,
-    ):
-        shutil.copyfileobj(lines, file, BLOCK)
+def mark_wrong_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Decode bytes that are not UTF-8 as Latin-1, each after a mark; an error handler of codecs."""
+    assert isinstance(error, UnicodeDecodeError)
+    wrong = error.object[error.start : error.end]
+    return "".join(WRONG + chr(byte) for byte in wrong), error.end
+
+
+codecs.register_error(MARKING, mark_wrong_bytes)
