@@ -14,7 +14,7 @@ import pandas as pd
 
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
-from segkit.collect.row_reader import Door
+from segkit.collect.row_reader import RowReader
 from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
 from segkit.collect.sources.ibis_tables import check_one_engine
 from segkit.collect.sources.open import open_source
@@ -420,10 +420,10 @@ def read_events(
     if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
-    door = Door(opened, found, kind, kinds or {}, formats, timezone)
+    reader = RowReader(opened, found, kind, kinds or {}, formats, timezone)
     if known is None and kinds:
-        warn_of_kinds(kinds, kind if kind is not None else door.kind_words, opened.name, frames=2)
-    usable, refused = door.usable(keep_duplicates=duplicates == "keep")
+        warn_of_kinds(kinds, kind if kind is not None else reader.kind_words, opened.name, frames=2)
+    usable, refused = reader.split(keep_duplicates=duplicates == "keep")
     if aside:
         refused = pd.concat([*aside, refused], ignore_index=True)
     note = ""

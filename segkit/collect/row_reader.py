@@ -1,4 +1,4 @@
-"""The door: each row of a source becomes an event under standard columns, or is refused with a reason."""
+"""Turn the rows of a source into events under standard column names, or refuse them with a reason."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import operator
 import re
 import sys
 import zoneinfo
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import ibis
@@ -20,13 +21,13 @@ from segkit.collect.values import (
     LONGEST_ID,
     as_shown,
     is_blank,
+    is_plain_id,
     no_id,
-    not_a_number,
     read_id,
     read_number,
     read_text,
 )
-from segkit.core.engine.connection import materialise, run_with_progress
+from segkit.core.engine.connection import materialise, run, run_with_progress
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import EARLIEST, LATEST
 from segkit.core.schema import EXACT, KINDS, STANDARD
@@ -34,12 +35,11 @@ from segkit.core.schema import EXACT, KINDS, STANDARD
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    _Case = tuple[
-        ir.BooleanValue, str | ir.StringValue, str
-    ]  # when a row is refused, why, and the column to show
+    _Case = tuple[ir.BooleanValue, str, str]  # when a row is refused, why, and the column to show
 
+T = TypeVar("T")
 IDS = ("customer_id", "order_id", "product_id")
-LARGEST = 1e12  # beyond it, these sums would no longer be exact to the millionth
+LARGEST = 1e12  # sums of larger numbers would not be exact to the millionth
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 HINTS = {
     "has lost digits": "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance.",
@@ -48,17 +48,18 @@ HINTS = {
         "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
     ),
     "it has a comma": (
-        "Read it with pandas, which is told what a comma means, and pass the DataFrame: pd.read_csv(path, "
-        "decimal=',') where 12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
+        "Read it with pandas, say what a comma means, and pass the DataFrame: pd.read_csv(path, decimal=',') where "
+        "12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
     ),
 }
-COUNTED = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # by the digits of our days
-AS_READ = "{} as read by segkit"  # what a column is called beside that which came
+EPOCH_OF_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # for times since 2001
+AS_READ = "{} as read by segkit"  # the name of a column after reading, beside the source's own
+PLAIN_ID = AS_READ.format("plain id")
 
 
 @dataclass(frozen=True)
-class Door:
-    """Reads a source's columns as what they should be, and says of each row why not, where not.
+class RowReader:
+    """Read a source's columns by the standard's types, and refuse rows that cannot be used.
 
     Attributes
     ----------
@@ -73,9 +74,9 @@ class Door:
     formats : tuple of str
         How times are written; empty for ISO 8601.
     timezone : str
-        Zone of times that carry none.
-    fine : frozenset of str
-        Standard columns that are known to be fine as they came.
+        Zone of times without one.
+    untouched : frozenset of str
+        Standard columns that need no cleaning, and are used as they came.
     """
 
     source: Source
@@ -84,11 +85,11 @@ class Door:
     kinds: dict[str, str]
     formats: tuple[str, ...]
     timezone: str
-    fine: frozenset[str] = frozenset()
+    untouched: frozenset[str] = frozenset()
 
     @property
     def dialect(self) -> str:
-        """The engine that reads."""
+        """The engine of the source."""
         return dialect_of(self.source.table)
 
     @property
@@ -97,8 +98,8 @@ class Door:
         column = f"The timestamp column {self.found['timestamp']!r} of {self.source.name}"
         return Times(column, self.formats, self.timezone, self.dialect)
 
-    def usable(self, *, keep_duplicates: bool = True) -> tuple[ir.Table, pd.DataFrame]:
-        """Return the events that can be used, and the count of those that cannot.
+    def split(self, *, keep_duplicates: bool = True) -> tuple[ir.Table, pd.DataFrame]:
+        """Split the rows into events and refused rows.
 
         Returns
         -------
@@ -112,72 +113,99 @@ class Door:
         ValueError
             If no row can be used.
         """
-        read = self._as_read()
-        reason, example = self._reason(read)
-        columns = {name: read[name] for name in STANDARD if name in read}
-        refused, untouched = self._look_through(columns, reason, example)
+        table, refused = self._split_copy() if self.source.owned else self._split_view()
+        if keep_duplicates:
+            return table, refused
+        table, refused = _without_duplicates(table, refused)
+        return materialise(table, self._label) if self.source.owned else table, refused
 
-        if len(refused) or self.source.owned:
+    def _split_copy(self) -> tuple[ir.Table, pd.DataFrame]:
+        """Read each row once, into a table of the engine, and delete the refused rows from it."""
+        read = self._as_read()
+        columns, cases = _standard(read), self._cases(read)
+        table = self._run(lambda: materialise(self._checked(columns, read, cases), self._label))
+        refused, _ = self._count_refused(table, cases, [])
+        if refused["count"].sum() > self.source.broken:
+            run(f"DELETE FROM {table.get_name()} WHERE refused IS NOT NULL")
+        return table.select(*columns), refused
+
+    def _split_view(self) -> tuple[ir.Table, pd.DataFrame]:
+        """Count refused rows in one pass, and return a query of the others."""
+        read = self._as_read()
+        columns, cases = _standard(read), self._cases(read)
+        cleaned = [name for name, column in columns.items() if self._may_be_untouched(name, column)]
+        touched = {f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned}
+        refused, untouched = self._count_refused(self._checked(touched, read, cases), cases, cleaned)
+        if len(refused):
             columns |= {name: self._raw(name) for name in untouched}
-            table = self._table.filter(reason.isnull()) if len(refused) else self._table
-        else:  # said anew, without the ways of reading that turned out to change nothing: shorter, and sooner run
-            again = replace(self, fine=frozenset(untouched))
-            columns, table = again._as_read(), again._table
-        table = table.select(**{name: columns[name] for name in STANDARD if name in columns})
-        if not keep_duplicates:
-            table, refused = _without_duplicates(table, refused)
-        if self.source.owned:
-            table = materialise(table, f"Reading {self.source.name}")
-        return table, refused
+            return self._typed.filter(self._first_case(read, cases).isnull()).select(**columns), refused
+        # Without the steps of cleaning that change nothing, the query is shorter and faster.
+        plain = replace(self, untouched=frozenset(untouched))
+        return plain._typed.select(**_standard(plain._as_read())), refused
+
+    @property
+    def _label(self) -> str:
+        return f"Reading {self.source.name}"
 
     def _as_read(self) -> dict[str, ir.Column]:
-        """Return what was found, read as what it should be, and the amounts and returns that follow from it."""
-        read = {name: self._table[AS_READ.format(name)] for name in self.found}
-        if "kind" not in self.fine:
-            read["kind"] = self._kinds()
-        read |= self._amounts(read)
-        if "kind" not in self.fine:
-            read["kind"] = _returns_marked(read)
-        if "amount" in read and "amount" not in self.fine:
-            back = read["kind"] == "return"  # money that goes back, whichever sign the source gives it
-            read["amount"] = back.fill_null(False).ifelse(-read["amount"].abs(), read["amount"])
-        return read
+        """Return the columns by their standard names, as the types that they should be."""
+        columns = {name: AS_READ.format(name) for name in (*STANDARD, "price")}
+        return {
+            name: self._typed[column] for name, column in columns.items() if column in self._typed.columns
+        }
 
-    def _look_through(
-        self, columns: dict[str, ir.Column], reason: ir.Column, example: ir.Column
-    ) -> tuple[pd.DataFrame, set[str]]:
-        """Pass once over the source: count what is refused, and see which columns are fine as they came."""
-        cleaned = [name for name, column in columns.items() if self._could_stay(name, column)]
-        looked = self._table.select(
-            reason=reason,
-            example=example,
-            **{f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned},
+    def _checked(
+        self, columns: dict[str, ir.Column], read: dict[str, ir.Column], cases: list[_Case]
+    ) -> ir.Table:
+        """Return some columns, the number of the case that refuses a row, and an example of it."""
+        names = {name for _, _, name in cases}
+        table = self._typed.select(
+            refused=self._first_case(read, cases),
+            **columns,
+            **{f"shown_{name}": self._raw(name) for name in names},
         )
-        counted = looked.group_by("reason").agg(
-            count=looked.count(),
-            example=looked.example.min(),
-            **{f"touched_{name}": looked[f"touched_{name}"].any() for name in cleaned},
-        )
+        examples = [
+            (table.refused.isnull(), ibis.null("string"))
+        ]  # nothing is made for the rows that are used
+        for name in sorted(names):
+            numbers = [i for i, (_, _, shown) in enumerate(cases) if shown == name]
+            text = as_shown(table[f"shown_{name}"], self.dialect).fill_null("missing").left(60)
+            examples.append((table.refused.isin(numbers), ibis.literal(f"{name}=") + text))
+        return table.select(*columns, "refused", example=ibis.cases(*examples))
+
+    def _run(self, query: Callable[[], T]) -> T:
+        """Run a query of the source; explain errors of its engine."""
         try:
-            counts = run_with_progress(counted, counted.to_pandas, f"Reading {self.source.name}")
+            return query()
         except duckdb.InterruptException:
-            raise  # by somebody who has the connection: no fault of the source
+            raise  # by someone who has the connection: no fault of the source
         except _engine_errors() as error:
             raise ValueError(
-                f"{self.source.name} could not be read through: {str(error).strip().partition(chr(10))[0]} "
+                f"{self.source.name} could not be read to its end: {str(error).strip().partition(chr(10))[0]} "
                 "Check its columns, and timestamp_format if one was given."
             ) from error
-        used = counts["reason"].isna()
-        refused = counts.loc[~used, ["reason", "count", "example"]]
+
+    def _count_refused(
+        self, checked: ir.Table, cases: list[_Case], cleaned: list[str]
+    ) -> tuple[pd.DataFrame, set[str]]:
+        """Count the refused rows by reason, and find the columns that cleaning leaves as they came."""
+        counted = checked.group_by("refused").agg(
+            count=checked.count(),
+            example=checked.example.min(),
+            **{f"touched_{name}": checked[f"touched_{name}"].any() for name in cleaned},
+        )
+        counts = self._run(lambda: run_with_progress(counted, counted.to_pandas, self._label))
+        used = counts["refused"].isna()
+        rows = [(cases[int(row.refused)][1], row[2], row[3]) for row in counts[~used].itertuples()]
         if self.source.broken:
-            line = ["line not readable as a row", self.source.broken, self.source.broken_example[:80]]
-            refused = pd.concat([refused, pd.DataFrame([line], columns=refused.columns)])
-        refused = refused.sort_values(["count", "reason"], ascending=[False, True], ignore_index=True)
+            rows.append(("line not readable as a row", self.source.broken, self.source.broken_example[:80]))
+        refused = pd.DataFrame(rows, columns=["reason", "count", "example"])
         refused = refused.astype({"reason": "str", "count": "int64", "example": "str"})
+        refused = refused.groupby("reason", as_index=False).agg({"count": "sum", "example": "min"})
+        refused = refused.sort_values(["count", "reason"], ascending=[False, True], ignore_index=True)
         if not used.any():
             raise ValueError(self._nothing_usable(refused))
-        untouched = {name for name in cleaned if not counts.loc[used, f"touched_{name}"].any()}
-        return refused, untouched
+        return refused, {name for name in cleaned if not counts.loc[used, f"touched_{name}"].any()}
 
     def _nothing_usable(self, refused: pd.DataFrame) -> str:
         if not len(refused):
@@ -187,37 +215,69 @@ class Door:
             for r in refused.rename(columns={"count": "count_"}).itertuples()
         )
         form = 'Say how times are written: timestamp_format="%d/%m/%Y %H:%M", for instance.'
-        known = (
+        hints = (
             how_to_mend(row.reason, row.example)
             or (form if row.reason.startswith("timestamp not readable") else "")
             for row in refused.itertuples()
         )
-        hint = next((more for more in known if more), "Check which column is which.")  # of what refuses most
+        hint = next((hint for hint in hints if hint), "Check which column is which.")  # for the most frequent
         return f"No row of {self.source.name} can be used: {why}. {hint}"
 
     @functools.cached_property
     def _table(self) -> ir.Table:
-        """The source, with a further column for each that is read, so that each is computed once.
-
-        Text of our own is parsed here and now: the reasons ask for what was read many times, and would
-        each parse it anew.
-        """
+        """The source, with a further column for each that is read."""
         table = self.times.read(self.source.table, self.found["timestamp"], AS_READ.format("timestamp"))
         others = {AS_READ.format(name): self._read(name) for name in self.found if name != "timestamp"}
-        read = table.mutate(**others)
-        return materialise(read, f"Reading {self.source.name}") if self.source.owned else read
+        if self._may_have_plain_ids:
+            table = table.mutate(**{PLAIN_ID: is_plain_id(table[self.found["customer_id"]])})
+            name = AS_READ.format("customer_id")
+            others[name] = table[PLAIN_ID].ifelse(table[self.found["customer_id"]], others[name])
+        return table.mutate(**others)
+
+    @property
+    def _may_have_plain_ids(self) -> bool:
+        is_text = self.source.table[self.found["customer_id"]].type().is_string()
+        return is_text and self.dialect == "duckdb" and "customer_id" not in self.untouched
+
+    @functools.cached_property
+    def _typed(self) -> ir.Table:
+        """The same, with the kinds and amounts that follow from several columns.
+
+        They are steps of their own, so that each is written, and computed, once.
+        """
+        table = self._table
+        if "amount" not in self.found and "price" in self.found:
+            price = table[AS_READ.format("price")]
+            amount = price * table[AS_READ.format("quantity")] if "quantity" in self.found else price
+            table = table.mutate(**{AS_READ.format("amount"): amount})
+        if "kind" not in self.untouched:
+            table = table.mutate(**{AS_READ.format("kind"): self._kinds()})
+            table = table.mutate(**{AS_READ.format("kind"): self._with_returns(table)})
+        if AS_READ.format("amount") in table.columns and "amount" not in self.untouched:
+            back = table[AS_READ.format("kind")] == "return"  # money back, whichever sign the source gives it
+            amount = table[AS_READ.format("amount")]
+            table = table.mutate(**{AS_READ.format("amount"): back.ifelse(-amount.abs(), amount)})
+        return table
+
+    def _with_returns(self, table: ir.Table) -> ir.Column:
+        """Return kinds, where a purchase of negative amount, or else quantity, is a return."""
+        kind = table[AS_READ.format("kind")]
+        value = next(
+            (AS_READ.format(n) for n in ("amount", "quantity") if AS_READ.format(n) in table.columns), None
+        )
+        return kind if value is None else ((kind == "purchase") & (table[value] < 0)).ifelse("return", kind)
 
     def _raw(self, name: str) -> ir.Column:
-        return self._table[self.found[name]]
+        return self._typed[self.found[name]]
 
-    def _could_stay(self, name: str, column: ir.Column) -> bool:
-        """Say whether the source's own column may already be what the standard one should be."""
-        run_with_progress = column.type().is_string() or name == "amount"
-        return run_with_progress and name in self.found and self._raw(name).type() == column.type()
+    def _may_be_untouched(self, name: str, column: ir.Column) -> bool:
+        """Return whether the source's own column may already be what the standard one should be."""
+        candidate = column.type().is_string() or name == "amount"
+        return candidate and name in self.found and self._raw(name).type() == column.type()
 
     def _read(self, name: str) -> ir.Column:
         raw = self.source.table[self.found[name]]
-        if name in self.fine:
+        if name in self.untouched:
             return raw
         if name in IDS:
             return read_id(raw, self.dialect)
@@ -238,19 +298,13 @@ class Door:
         return [self.kind] if self.kind is not None else _words(self._table[AS_READ.format("kind")])
 
     def _canonical(self, word: str) -> str:
-        """Return what a kind is called here: as was said in `kinds`, and known ones in small letters."""
-        said = self.kinds.get(word, word).strip()
-        return said.lower() if said.lower() in KINDS else said
+        """Return segkit's word for a kind: as `kinds` says, and known ones in small letters."""
+        kind = self.kinds.get(word, word).strip()
+        return kind.lower() if kind.lower() in KINDS else kind
 
-    def _amounts(self, read: dict[str, ir.Column]) -> dict[str, ir.Column]:
-        if "amount" in read or "price" not in read:
-            return {}
-        return {"amount": read["price"] * read["quantity"] if "quantity" in read else read["price"]}
-
-    def _reason(self, read: dict[str, ir.Column]) -> tuple[ir.Column, ir.Column]:
-        """Say why a row cannot be used, and show it; missing where it can."""
-        raw = {name: as_shown(self._raw(name), self.dialect) for name in self.found}
-        locator = "order_id" if "order_id" in raw else "timestamp"
+    def _cases(self, read: dict[str, ir.Column]) -> list[_Case]:
+        """Return why a row may be refused; the first case that holds counts."""
+        locator = "order_id" if "order_id" in self.found else "timestamp"
         cases: list[_Case] = [
             (read["customer_id"].isnull(), "customer_id missing", locator),
             (
@@ -263,42 +317,65 @@ class Door:
             (read["timestamp"].isnull(), "timestamp not readable", "timestamp"),
             (
                 (read["timestamp"] < EARLIEST) | (read["timestamp"] >= LATEST),
-                self.times.outside(self._raw("timestamp")),
+                f"timestamp outside {EARLIEST.year} to {LATEST.year}",
                 "timestamp",
             ),
             (read["kind"].isnull(), "kind missing", "customer_id"),
             *self._zone_cases(read),
         ]
         for name in self.found:
-            if STANDARD.get(name, "number") != "number":
-                continue
-            if self._raw(name).type().is_string():
-                cases.append(
-                    (self._unread(read, name, blank=False), not_a_number(name, self._raw(name)), name)
+            if STANDARD.get(name, "number") == "number":
+                cases += self._number_cases(name, read)
+        return cases + self._amount_cases(read)
+
+    def _first_case(self, read: dict[str, ir.Column], cases: list[_Case]) -> ir.IntegerColumn:
+        """Return the number of the first case that refuses a row; missing where none does."""
+        numbered = [(when, i) for i, (when, _, _) in enumerate(cases)]
+        certain = self._certainly_used(read)
+        if certain:
+            numbered.insert(0, (functools.reduce(operator.and_, certain), ibis.null("int8")))
+        return ibis.cases(*numbered)
+
+    def _certainly_used(self, read: dict[str, ir.Column]) -> list[ir.BooleanValue]:
+        """Return conditions that exclude all cases and hold for most rows, so that these are checked faster."""
+        others = [self._raw(name).type() for name in IDS[1:] if name in self.found]
+        if not self._may_have_plain_ids or "zone" in read or any(kind.is_floating() for kind in others):
+            return []
+        conditions = [
+            self._typed[PLAIN_ID],
+            read["customer_id"].length() <= LONGEST_ID,
+            (read["timestamp"] >= EARLIEST) & (read["timestamp"] < LATEST),
+            read["kind"].notnull(),
+        ]
+        for name in read:
+            if STANDARD.get(name, "number") == "number":
+                low, high = BOUNDS.get(name, (None, None))
+                conditions.append(read[name].abs() < LARGEST)
+                conditions += [read[name] >= low] * (low is not None) + [read[name] <= high] * (
+                    high is not None
                 )
-            cases.append((read[name].isinf(), f"{name} not finite", name))
-            if name in EXACT:
-                cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
-            low, high = BOUNDS.get(name, (None, None))
-            sides = [read[name] < low] * (low is not None) + [read[name] > high] * (high is not None)
-            if sides:
-                said = f"{name} below {low}" if high is None else f"{name} outside {low} to {high}"
-                cases.append((functools.reduce(operator.or_, sides), said, name))
-        cases += self._amount_cases(read)
-        reason = ibis.cases(*((when.fill_null(False), why) for when, why, _ in cases))
-        example = ibis.cases(
-            *(
-                (
-                    when.fill_null(False),
-                    ibis.literal(f"{name}=") + raw[name].fill_null("missing").substr(0, 60),
-                )
-                for when, _, name in cases
+        return [*conditions, read["price"] >= 0] if "price" in read else conditions
+
+    def _number_cases(self, name: str, read: dict[str, ir.Column]) -> list[_Case]:
+        cases: list[_Case] = []
+        if self._raw(name).type().is_string():
+            unread = self._unread(read, name, blank=False)
+            cases.append(
+                (unread & self._raw(name).contains(","), f"{name} not a number: it has a comma", name)
             )
-        )
-        return reason, example
+            cases.append((unread, f"{name} not a number", name))
+        cases.append((read[name].isinf(), f"{name} not finite", name))
+        if name in EXACT:
+            cases.append((read[name].abs() >= LARGEST, f"{name} beyond {LARGEST:,.0f}", name))
+        low, high = BOUNDS.get(name, (None, None))
+        sides = [read[name] < low] * (low is not None) + [read[name] > high] * (high is not None)
+        if sides:
+            why = f"{name} below {low}" if high is None else f"{name} outside {low} to {high}"
+            cases.append((functools.reduce(operator.or_, sides), why, name))
+        return cases
 
     def _id_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
-        """Say where a customer's id cannot be one, and where numbers of any ids have lost what tells them apart."""
+        """Return where a customer's id cannot be one, and where floats of any ids have lost digits."""
         return [
             (when, f"{name} {why}", name)
             for name in IDS
@@ -307,8 +384,8 @@ class Door:
         ]
 
     def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
-        """Say where nothing was read, and nothing stood there, or something; a dear question, asked only there."""
-        stood = is_blank(self._raw(name), self.dialect)
+        """Return where no value was read of a cell that is blank, or is not; slow, so only where none was read."""
+        stood = is_blank(self._raw(name))
         return read[name].isnull().ifelse(stood if blank else ~stood, False)
 
     def _zone_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
@@ -338,26 +415,30 @@ class Door:
 
 
 def how_to_mend(reason: str, example: str) -> str:
-    """Return what to do about rows that were refused for this reason, or nothing where that is not known."""
+    """Return what to do about rows that were refused for a reason, or nothing where that is not known."""
     if example.endswith(MARK):
         return NOT_UTF8
     if reason.startswith("timestamp not readable"):
-        return _how_numbers_are_times(example)
-    return next((more for end, more in HINTS.items() if reason.endswith(end)), "")
+        return _format_of_numbers(example)
+    return next((hint for end, hint in HINTS.items() if reason.endswith(end)), "")
 
 
-def _how_numbers_are_times(example: str) -> str:
-    """Return what long numbers count, which is told by how long they are in our days."""
+def _format_of_numbers(example: str) -> str:
+    """Return the `timestamp_format` that numbers of this length most probably have."""
     number = re.search(r"=(\d+)(?:\.\d*)?$", example.strip())
     digits = number[1] if number else ""
-    if len(digits) in COUNTED:
+    if len(digits) in EPOCH_OF_DIGITS:
         return (
-            f"Numbers of {len(digits)} digits count from 1970: say what, timestamp_format={COUNTED[len(digits)]!r}, "
-            "where these are times of our days."
+            f"Numbers of {len(digits)} digits count from 1970: say "
+            f"timestamp_format={EPOCH_OF_DIGITS[len(digits)]!r} if these are times since 2001."
         )
     if len(digits) == 8 and pd.notna(pd.to_datetime(digits, format="%Y%m%d", errors="coerce")):
-        return "Say how dates are written: timestamp_format='%Y%m%d', where this is the year, month and day."
+        return "Say how dates are written: timestamp_format='%Y%m%d', if this is year, month and day."
     return ""
+
+
+def _standard(read: dict[str, ir.Column]) -> dict[str, ir.Column]:
+    return {name: read[name] for name in STANDARD if name in read}
 
 
 def _words(column: ir.StringColumn) -> list[str]:
@@ -366,17 +447,9 @@ def _words(column: ir.StringColumn) -> list[str]:
 
 
 def _engine_errors() -> tuple[type[Exception], ...]:
-    """Return what an engine raises when it cannot read a source; Spark's only where Spark is there."""
+    """Return the exceptions of engines that cannot read a source; Spark's only if Spark is imported."""
     spark = sys.modules.get("pyspark.errors")
     return (duckdb.Error, spark.PySparkException) if spark else (duckdb.Error,)
-
-
-def _returns_marked(read: dict[str, ir.Column]) -> ir.Column:
-    kind = read["kind"]
-    value = read.get("amount", read.get("quantity"))
-    if value is None:
-        return kind
-    return ((kind == "purchase") & (value < 0)).ifelse("return", kind)
 
 
 def _without_duplicates(table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Table, pd.DataFrame]:

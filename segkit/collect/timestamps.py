@@ -25,11 +25,13 @@ _NAMED = "(?:[Uu][Tt][Cc]|[Gg][Mm][Tt])(?:[+-][0-9]{1,2})?"  # no other: BST is 
 _AREA = "[A-Z][A-Za-z]+/[A-Za-z0-9_/+-]+"  # Europe/London
 _DAY = r"([0-9]{1,5})([-/ \\])([0-9]{1,2})([-/ \\])([0-9]{1,2})"
 _CLOCK = r"(?:T\s*|\s+)([0-9]{1,2}):(?:([0-9]{1,2})(?::([0-9]{0,2})(?:[.]([0-9]*))?)?)?"
-_ISO = rf"^{_DAY}(?:{_CLOCK}({_OFFSET}| {_NAMED})?)?$"
+_ISO = rf"{_DAY}(?:{_CLOCK}({_OFFSET}| {_NAMED})?)?"
 _ISO_PARTS = ("year", "separator", "month", "again", "day", "hour", "minute", "second", "fraction", "zone")
-_ZONED = rf":[0-9.]*(?:{_OFFSET}| {_NAMED})$"
+_ZONED = rf":[0-9.]*(?:{_OFFSET}| {_NAMED})\s*$"
 _USUAL_CLOCK = "(?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
 _USUAL = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[ T]{_USUAL_CLOCK})?$"
+
+_PLAIN = ["____-__-__ __:__:__", "____-__-__T__:__:__", "____-__-__"]  # far faster than a regular expression
 
 _NAMES = {
     "b": calendar.month_abbr[1:],
@@ -112,6 +114,8 @@ class Times:
                 f"{self.column} holds {kind}. It should hold times, or text or numbers that say them; name another "
                 "column."
             )
+        if not self.formats and self.dialect == "duckdb":
+            return self._read_iso(table, raw, into)
         table = table.mutate(**{into: raw.strip()})
         if self.formats and self.formats[0] in EPOCHS:
             return self._read_number(table, read_number(table[into]), into)
@@ -120,13 +124,6 @@ class Times:
         return self._as_utc(
             table.mutate(**{into: self._iso(table[into])}), into, zoned=raw.strip().re_search(_ZONED)
         )
-
-    def outside(self, raw: ir.Column) -> ir.StringValue:
-        """Say why a time that could be read is of no use: years before Christ are read by one engine only."""
-        outside = ibis.literal(f"timestamp outside {EARLIEST.year} to {LATEST.year}")
-        if not raw.type().is_string() or self.formats:
-            return outside
-        return raw.strip().re_search(_ISO).ifelse(outside, "timestamp not readable")
 
     def _to_the_microsecond(self, raw: ir.Column) -> ir.TimestampColumn:
         if self.dialect == "duckdb":
@@ -153,6 +150,15 @@ class Times:
         microseconds = inside.ifelse(moment.round(), ibis.null("float64")).cast("int64")
         return table.mutate(**{into: time_at(microseconds, self.dialect)})
 
+    def _read_iso(self, table: ir.Table, raw: ir.StringColumn, into: str) -> ir.Table:
+        """Read ISO 8601 in DuckDB: times without zone and blanks, which most are, in the fastest way."""
+        plain = raw.like(_PLAIN)
+        # DuckDB itself would take 'epoch' for a time, and BST for some zone, and none with a blank before it.
+        closed = raw.re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
+        other = raw.re_search(rf"^\s*{_ISO}\s*$").ifelse(clock_of(closed, "duckdb"), None)
+        table = table.mutate(**{into: plain.ifelse(raw.try_cast("timestamp(6)"), other)})
+        return self._as_utc(table, into, zoned=raw.re_search(_ZONED))
+
     def _by_format(self, table: ir.Table, into: str) -> ir.Table:
         read = ibis.coalesce(*(self._by_one_format(table[into], form) for form in self.formats))
         return table.mutate(**{into: read})
@@ -170,11 +176,9 @@ class Times:
         return read if zoned else utc_time(read, self.timezone, self.dialect)
 
     def _iso(self, text: ir.StringColumn) -> ir.TimestampColumn:
-        """Read ISO 8601; what carries no zone as if it were UTC."""
-        if self.dialect == "duckdb":
-            return _iso_in_duckdb(text)
-        parts = _parts(text, _ISO, _ISO_PARTS)
-        alike = text.re_search(_ISO) & (parts["separator"] == parts["again"])
+        """Read ISO 8601 in Spark; times without a zone as if they were UTC."""
+        parts = _parts(text, f"^{_ISO}$", _ISO_PARTS)
+        alike = text.re_search(f"^{_ISO}$") & (parts["separator"] == parts["again"])
         midnight = (parts["hour"] == "24") & (
             parts["minute"] + parts["second"] + parts["fraction"]
         ).re_search("^0*$")
@@ -184,15 +188,6 @@ class Times:
         )
         usual = clock_of(text.try_cast(dt.Timestamp("UTC")), self.dialect)
         return text.re_search(_USUAL).ifelse(usual, alike.ifelse(unusual, None))
-
-
-def _iso_in_duckdb(text: ir.StringColumn) -> ir.TimestampColumn:
-    """Leave it to DuckDB, but for what it would take for a time, and a space before the zone."""
-    last = text.right(1)
-    usual = (text >= "0") & (text < ":") & ((last < "A") | (last == "Z"))  # not 'epoch', and no zone by name
-    read = usual.ifelse(text.try_cast(dt.Timestamp("UTC")), None)
-    close = text.re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
-    return clock_of(ibis.coalesce(read, text.re_search(_ISO).ifelse(close, None)), "duckdb")
 
 
 def _pattern_of(format: str) -> tuple[str, list[str]]:

@@ -95,11 +95,11 @@ def tables_of_the_engine():
             HEADER + GOOD + '"a,2024-01-01,1\n' + GOOD + '"b",2024-01-01,1\n', 81, 1, id="a quote closed far below"
         ),
         pytest.param(HEADER + 'a,2024-01-01,"1\n' * 3 + GOOD, 40, 3, id="quotes that never close, in a row"),
-        pytest.param(HEADER + GOOD + '"a"b,2024-01-01,1\n' + GOOD, 80, 1, id="text after a quote"),
+        pytest.param(HEADER + GOOD + '"a"b,2024-01-01,1\n' + GOOD, 81, 0, id="text after a quote"),
         pytest.param(HEADER + GOOD + 'a"b,2024-01-01,1\n' + GOOD, 81, 0, id="a quote within a word"),
         pytest.param(HEADER + GOOD + "a\x00b,2024-01-01,1\n", 41, 0, id="NUL in a word"),
         pytest.param(HEADER + GOOD + "\x00" * 5000, 40, 1, id="NULs at the end"),
-        pytest.param(HEADER + GOOD + "z" * 3_000_000 + ",2024-01-01,1\n" + GOOD, 80, 1, id="a line of 3 MB"),
+        pytest.param(HEADER + GOOD + "z" * 6_000_000 + "\n" + GOOD, 80, 1, id="a line longer than a block"),
         pytest.param("\n\n" + HEADER + GOOD, 40, 0, id="blank lines on top"),
         pytest.param("sep=;\n" + (HEADER + GOOD).replace(",", ";"), 40, 0, id="a line that says what separates"),
         pytest.param((HEADER + GOOD).replace(",", "|"), 40, 0, id="bars"),
@@ -164,9 +164,6 @@ def test_one_broken_line_in_a_hundred_costs_that_line_and_no_other(tmp_path):
 def test_the_first_broken_line_is_shown(tmp_path):
     assert read(file(tmp_path, HEADER + GOOD + "a,b\n")).refused["example"].to_list() == ["a,b"]
     assert read(file(tmp_path, HEADER + GOOD + '"a,b\n')).refused["example"].to_list() == ['"a,b']
-    assert read(file(tmp_path, HEADER + GOOD + "z" * 3_000_000)).refused["example"].to_list() == [
-        "a line of more than 2 MB"
-    ]
     latin = read(file(tmp_path, (HEADER + GOOD + "Jürgen,2024-01-01,3\n").encode("latin-1")))
     assert latin.refused["example"].to_list() == ["Jürgen,2024-01-01,3 (not UTF-8)"]
     cut = read(file(tmp_path, (HEADER + GOOD + "a,2024-01-01,é").encode()[:-1]))
@@ -585,7 +582,7 @@ def test_a_query_is_read_as_a_table(shop):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (None, r"Which table of shop\.db to read was not said. It holds damaged, late, odd .*Say table='…'"),
+        (None, r"Name the table of shop\.db. It holds damaged, late, odd .*Say table='…'"),
         ("ordres", r"no table 'ordres'. Did you mean 'orders'\? It holds damaged"),
         ("DELETE FROM orders", "no table 'DELETE FROM orders'"),
         ("WITH x AS (SELECT 1) DELETE FROM orders", "a query of .* could not be read"),
@@ -601,7 +598,7 @@ def test_a_table_that_cannot_be_read_is_explained(shop, table, message):
 def test_rows_of_a_database_that_are_not_utf8_are_refused(shop):
     """SQLite keeps any bytes; with a mark for each in place of them, two customers might be one."""
     damaged = open_source(shop, table="damaged")
-    assert (damaged.broken, damaged.broken_example) == (1, "customer_id=ÿ (not UTF-8)")
+    assert (damaged.broken, damaged.broken_example) == (1, "ÿ,2024-01-01 (not UTF-8)")
     events = read(
         shop,
         table="SELECT 'ada' AS customer_id, '2024-01-01' AS timestamp, 1 AS amount UNION ALL "
@@ -618,7 +615,7 @@ def test_a_comment_may_end_a_query(shop):
 def test_a_connection_of_ones_own_says_what_is_not_utf8(tmp_path):
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
         connection.execute("CREATE TABLE orders AS SELECT CAST(x'fc' AS TEXT) AS customer_id")
-        with pytest.raises(ValueError, match=r"broke off: .*Text should be UTF-8.*text_factory"):
+        with pytest.raises(ValueError, match=r"broke off: .*not UTF-8, set .*text_factory"):
             open_source(connection, table="orders")
 
 
@@ -655,7 +652,7 @@ def test_a_url_that_cannot_be_read_is_explained(url, error, message):
 
 def test_a_file_that_is_no_database_is_explained(tmp_path):
     path = file(tmp_path, b"not a database at all, though it says so" * 100, "shop.db")
-    with pytest.raises(ConnectionError, match=r"shop\.db did not say which tables it has: .*not a database"):
+    with pytest.raises(ConnectionError, match=r"shop\.db could not list its tables: .*not a database"):
         read(path, table="orders")
 
 
@@ -848,7 +845,7 @@ def test_events_of_postgresql_are_those_of_its_table(server):
             "shop.ordres",
             r"no table 'shop\.ordres'. Did you mean 'shop\.orders'\? It holds Orders, shop\.orders",
         ),
-        (None, "Which table of postgresql://.* was not said. It holds Orders, shop.orders"),
+        (None, "Name the table of postgresql://.* It holds Orders, shop.orders"),
         ("SELECT * FROM nothing", 'could not be read: .*relation "nothing" does not exist'),
         ("WITH x AS (DELETE FROM shop.orders RETURNING *) SELECT * FROM x", "top level"),
         ("SELECT 1 / (i - 90000) AS a FROM generate_series(1, 100000) i", "broke off: .*division by zero"),
@@ -988,7 +985,7 @@ def test_another_engine_that_fails_is_explained():
     other.raw_sql("CREATE TABLE orders AS SELECT 'ada' AS customer_id")
     table = other.table("orders")
     other.raw_sql("DROP TABLE orders")
-    with pytest.raises(ValueError, match=r"Reading the Ibis table broke off: .*orders"):
+    with pytest.raises(ValueError, match=r"the Ibis table could not be read: .*orders"):
         read(table)
 
 

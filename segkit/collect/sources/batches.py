@@ -1,141 +1,136 @@
-"""Rows that arrive in batches, taken into the engine one batch at a time."""
+"""Store Arrow tables that arrive one by one as one table of the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from segkit.collect.sources.dataframes import arrow_column
-from segkit.collect.sources.source import named
-from segkit.core.engine.connection import engine, own_table, run, unique_name
+from segkit.collect.sources.source import WRONG, Broken, named
+from segkit.core.engine.connection import dropped_on_error, engine, own_table, run, table_of, unique_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+HELD = 512 * 2**20  # bytes; up to here, tables stay in memory and are not copied, which is faster
 
-def copied(
-    batches: pa.RecordBatchReader, *, select: str = "*", where: str = "true", numbers: Sequence[str] = ()
-) -> ir.Table:
-    """Return a copy, in the engine, of batches of one schema.
+
+def stored(tables: Iterable[pa.Table], *, numbers: Sequence[str] = ()) -> ir.Table:
+    """Return Arrow tables with the same columns as one table of the engine, which spills to disk when it is large.
+
+    Their types may change on the way: a column of whole numbers that holds fractions or words later takes the type
+    that fits all.
 
     Parameters
     ----------
-    batches : RecordBatchReader
-    select, where : str
-        What of them, in SQL.
+    tables : iterable of pyarrow Table
+        One or more.
     numbers : sequence of str
-        Columns of numbers that arrive as text.
-
-    Raises
-    ------
-    duckdb.Error
-        If they break off; nothing of them is left in the engine then.
+        Columns of text that become numbers.
     """
-    name = _created(batches, select, where)
-    _read_numbers(name, numbers)
+    import pyarrow as pa
+
+    tables, held, size = iter(tables), [], 0
+    for table in tables:
+        held.append(_with_plain_types(table))
+        size += table.nbytes
+        if size > HELD:
+            break
+    alike = len({tuple(table.schema) for table in held}) == 1 and pa.null() not in held[0].schema.types
+    if size <= HELD and alike and not numbers:
+        return table_of(pa.concat_tables(held))
+    name = unique_name("stored")
+    with dropped_on_error(lambda: run(f"DROP TABLE IF EXISTS {name}")):
+        _join_parts(name, itertools.chain(held, map(_with_plain_types, tables)))
+        for column in numbers:
+            _make_numbers(name, column)
     return own_table(name)
 
 
-def gathered(chunks: Iterable[pa.Table], *, numbers: Sequence[str] = ()) -> ir.Table:
-    """Return a copy, in the engine, of chunks whose types may change on the way.
+def batches_of(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Return the batches of a reader as tables; an empty one first, so that there is one at least."""
+    import pyarrow as pa
 
-    A column of whole numbers may hold fractions later, or words: it takes the type that fits all.
-    """
-    parts: dict[str, list[str]] = {}
-    schema = None
+    yield reader.schema.empty_table()
+    for batch in reader:
+        yield pa.Table.from_batches([batch])
+
+
+def without_wrong_bytes(table: pa.Table, broken: Broken) -> pa.Table:
+    """Return the rows whose text is all UTF-8, and count the others; bytes that are not UTF-8 are marked."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = [column for column in table.columns if pa.types.is_string(column.type)]
+    marked = [pc.fill_null(pc.match_substring(column, WRONG), False) for column in text]
+    if not marked:
+        return table
+    wrong = functools.reduce(pc.or_, marked)
+    if not pc.any(wrong).as_py():
+        return table
+    rows = table.filter(wrong)
+    first = ",".join(
+        "" if value is None else str(value) for value in rows.slice(0, 1).to_pylist()[0].values()
+    )
+    broken.add(first, rows.num_rows)
+    return table.filter(pc.invert(wrong))
+
+
+def insert(name: str, table: pa.Table, select: str = "*") -> None:
+    """Append Arrow rows to a table of the engine."""
+    _run_on(table, f"INSERT INTO {name} SELECT {select}")
+
+
+def _with_plain_types(table: pa.Table) -> pa.Table:
+    """Replace dictionaries by their values."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+    return table
+
+
+def _join_parts(name: str, tables: Iterable[pa.Table]) -> None:
+    """Create a table from parts, one for each change of types."""
+    import pyarrow as pa
+
+    parts: list[tuple[str, pa.Schema]] = []
     try:
-        for chunk in chunks:
-            chunk, missing = _typed(chunk, schema)
-            if chunk.schema == schema:
-                part = list(parts)[-1]
-                _inserted(part, chunk)
-                parts[part] = [column for column in parts[part] if column in missing]
+        for table in tables:
+            if parts and table.schema == parts[-1][1]:
+                insert(parts[-1][0], table)
             else:
-                schema = chunk.schema
-                parts[_created(chunk, "*", "true")] = missing
-        name = _joined(parts)
-        _read_numbers(name, numbers)
-        return own_table(name)
+                parts.append((unique_name("part"), table.schema))
+                _run_on(table, f"CREATE TEMP TABLE {parts[-1][0]} AS SELECT *")
+        typed = {f.name for _, schema in parts for f in schema if f.type != pa.null()}
+        selects = []
+        for part, schema in parts:
+            columns = []
+            for f in schema:
+                missing = "NULL" if f.name in typed else "NULL::VARCHAR"
+                columns.append(f"{missing} AS {named(f.name)}" if f.type == pa.null() else named(f.name))
+            selects.append(f"SELECT {', '.join(columns)} FROM {part}")
+        run(f"CREATE TEMP TABLE {name} AS {' UNION ALL '.join(selects)}")
     finally:
-        for part in parts:
+        for part, _ in parts:
             run(f"DROP TABLE IF EXISTS {part}")
 
 
-def _typed(chunk: pa.Table, before: pa.Schema | None) -> tuple[pa.Table, list[str]]:
-    """Give columns that are missing throughout the type that they had before, or text; and say which they are."""
-    import pyarrow as pa
-
-    missing = [field.name for field in chunk.schema if pa.types.is_null(field.type)]
-    fields = [
-        pa.field(field.name, before.field(i).type if before is not None else pa.string())
-        if field.name in missing
-        else field
-        for i, field in enumerate(chunk.schema)
-    ]
-    return chunk.cast(pa.schema(fields)), missing
-
-
-def _joined(parts: dict[str, list[str]]) -> str:
-    """Return the name of one table of all parts; where a part has nothing in a column, the others say its type."""
-    if len(parts) == 1:
-        return parts.popitem()[0]
-    together = unique_name("gathered")
-    nothing = {part: ", ".join(f"NULL AS {named(column)}" for column in parts[part]) for part in parts}
-    union = " UNION ALL ".join(
-        f"SELECT * REPLACE ({columns}) FROM {part}" if columns else f"SELECT * FROM {part}"
-        for part, columns in nothing.items()
-    )
-    run(f"CREATE TEMP TABLE {together} AS {union}")
-    return together
-
-
-def chunks_of(rows: Iterable[Sequence[Sequence[Any]]], names: Sequence[str]) -> Iterable[pa.Table]:
-    """Turn lists of rows into Arrow tables; where there are no rows, into one that is empty.
-
-    Parameters
-    ----------
-    rows : iterable of lists of tuples
-    names : sequence of str
-        The columns.
-    """
-    import pandas as pd
-    import pyarrow as pa
-
-    empty = True
-    for some in rows:
-        if some:
-            empty = False
-            columns = [pd.Series(list(values), dtype="object") for values in zip(*some, strict=True)]
-            yield pa.table([arrow_column(column) for column in columns], names=list(names))
-    if empty:
-        yield pa.table([pa.array([], pa.string()) for _ in names], names=list(names))
-
-
-def _created(data: Any, select: str, where: str) -> str:
-    name, view = unique_name("arrived"), unique_name("arriving")
-    engine().con.register(view, data)
-    try:
-        run(f"CREATE TEMP TABLE {name} AS SELECT {select} FROM {view} WHERE {where}")
-    finally:
-        engine().con.unregister(view)
-    return name
-
-
-def _read_numbers(name: str, columns: Sequence[str]) -> None:
-    """Make text that says numbers numbers; one of more than 15 digits before the point, an id, stays text."""
-    if not columns:
-        return
-    longest = ", ".join(f"max(length(ltrim(split_part({named(c)}, '.', 1), '-')))" for c in columns)
-    for column, length in zip(columns, run(f"SELECT {longest} FROM {name}")[0], strict=True):
-        if length is None or length <= 15:
-            run(f"ALTER TABLE {name} ALTER {named(column)} TYPE DOUBLE")
-
-
-def _inserted(name: str, data: Any) -> None:
+def _run_on(table: pa.Table, statement: str) -> None:
     view = unique_name("arriving")
-    engine().con.register(view, data)
+    engine().con.register(view, table)
     try:
-        run(f"INSERT INTO {name} SELECT * FROM {view}")
+        run(f"{statement} FROM {view}")
     finally:
         engine().con.unregister(view)
+
+
+def _make_numbers(name: str, column: str) -> None:
+    """Turn text into numbers, but for those of more than 15 digits before the point: ids, which stay text."""
+    digits = f"max(length(ltrim(split_part({named(column)}, '.', 1), '-')))"
+    [(longest,)] = run(f"SELECT {digits} FROM {name}")
+    if longest is None or longest <= 15:
+        run(f"ALTER TABLE {name} ALTER {named(column)} TYPE DOUBLE")

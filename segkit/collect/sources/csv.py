@@ -11,15 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segkit.collect.sources.batches import stored, without_wrong_bytes
 from segkit.collect.sources.source import WRONG, Broken, Source, check_names
-from segkit.collect.sources.text_files import (
-    create_table,
-    insert,
-    parse_lines,
-    text_blocks,
-    without_wrong_bytes,
-)
-from segkit.core.engine.connection import own_table, unique_name
+from segkit.collect.sources.text_files import parse_lines, text_blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,13 +59,10 @@ def read_csv(path: str) -> Source:
     first = next(blocks, b"")
     layout = _layout(name, first)
     check_names(name, layout.columns)
-    table, broken = unique_name("csv"), Broken()
-    create_table(table, layout.columns)
-    rows = own_table(table)
+    broken = Broken()
     below = first.split(b"\n", layout.above)[layout.above :]
-    for part in _tables(itertools.chain(below, blocks), layout, broken):
-        insert(table, part)
-    return Source(name, rows, broken.count, broken.example, owned=True)
+    table = stored(_tables(itertools.chain(below, blocks), layout, broken))
+    return Source(name, table, broken.count, broken.example, owned=True)
 
 
 def _layout(name: str, block: bytes) -> Layout:
@@ -176,15 +167,15 @@ def _parse_quoted(
     Lines with an odd number of quotes are checked first. Where the number of rows shows that a quote still
     swallowed lines, all lines with quotes are.
     """
-    for every in (False, True):
-        records = _matched(block, layout, every=every, final=final)
+    records = _matched(block, layout, every=False, final=final)
+    table, bad = parse_lines(records.text, layout.columns, layout.delimiter, '"')
+    if table.num_rows + len(bad) != records.count:
+        records = _matched(block, layout, every=True, final=final)
         table, bad = parse_lines(records.text, layout.columns, layout.delimiter, '"')
-        missing = records.count - table.num_rows - len(bad)
-        if not missing:
-            break
     for line in records.dropped:
         broken.add(line.decode())
-    if missing:
+    missing = records.count - table.num_rows - len(bad)
+    if missing > 0:
         broken.add("a quote that is never closed", missing)
     return table, bad, records.rest
 
@@ -206,7 +197,7 @@ def _matched(block: bytes, layout: Layout, *, every: bool, final: bool) -> _Reco
     odd = np.flatnonzero(quotes % 2)
     suspects = np.flatnonzero(quotes) if every else odd
     dropped, stop, done, inside = [], len(ends), -1, 0
-    for line in suspects:
+    for line in suspects.tolist():
         if line <= done or whole.fullmatch(block, starts[line], ends[line]):
             continue
         at = np.searchsorted(odd, line, side="right")

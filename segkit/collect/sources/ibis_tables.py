@@ -1,4 +1,4 @@
-"""Ibis tables: lazy where they live in our engine, and copied into it, batch by batch, from any other."""
+"""Read Ibis tables: lazily where they live in segkit's engine, and copied into it from any other."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ from typing import TYPE_CHECKING
 
 import ibis.expr.operations as ops
 
-from segkit.collect.sources.batches import copied
-from segkit.collect.sources.connections import Database, attempted, said
-from segkit.collect.sources.database_readers import DbapiReader, DuckdbReader
-from segkit.collect.sources.databases import broken_off, read
+from segkit.collect.sources.batches import batches_of, stored
+from segkit.collect.sources.databases import Database, broke_off, read_query
 from segkit.collect.sources.source import Source, check_names
-from segkit.core.engine.connection import engine, materialise, table_of
+from segkit.core.engine.connection import engine, materialise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import ibis.expr.types as ir
 
 NAME = "the Ibis table"
-DIALECTS = {"postgres": "postgresql", "sqlite": "sqlite"}
+DIALECTS = {"postgres": "postgresql", "sqlite": "sqlite", "duckdb": "duckdb"}
 
 
 def of_ibis(table: ir.Table) -> Source:
     """Return an Ibis table as one of the engine's.
 
-    What lives in another engine is copied: times and ids are read in the words of one that is set to UTC, and
-    events of two engines could not be added. Select rows and columns first where it is large.
+    A table of another engine is copied, because times and ids are read as an engine in UTC reads them, and events of
+    two engines could not be added. Select rows and columns first where it is large.
 
     Raises
     ------
@@ -42,28 +38,24 @@ def of_ibis(table: ir.Table) -> Source:
             "The Ibis table is a schema without rows. It should belong to a connection; make it of one: "
             "connection.table('orders')."
         )
-    if not backends:  # values in memory, which go wherever they are asked for
+    if not backends:  # values in memory
         return Source(NAME, materialise(table), owned=True)
     backend = backends[0]
     if backend is engine():
         return Source(NAME, table)
-    if table.op().find(ops.InMemoryTable):  # values in memory beside its tables, which only Ibis knows
-        return Source(NAME, _attempted(lambda: table_of(table.to_pyarrow())), owned=True)
-    query = backend.compile(table)
-    if backend.name == "duckdb":
-        return Source(NAME, _attempted(lambda: DuckdbReader(backend.con).table(query)), owned=True)
-    if backend.name in DIALECTS:
-        database = Database(NAME, DbapiReader(backend.con, DIALECTS[backend.name]), str)
-        return Source(NAME, read(database, query, NAME), owned=True)
-    return Source(NAME, _attempted(lambda: copied(backend.to_pyarrow_batches(table))), owned=True)
-
-
-def _attempted(action: Callable[[], ir.Table]) -> ir.Table:
-    return attempted(action, lambda error: broken_off(NAME)(said(error)))
+    database = Database(NAME, getattr(backend, "con", None), DIALECTS.get(backend.name, ""))
+    in_memory = bool(
+        table.op().find(ops.InMemoryTable)
+    )  # beside tables of the engine, and known to Ibis only
+    if database.dialect and not in_memory:
+        return read_query(database, backend.compile(table), NAME)
+    read = table.to_pyarrow_batches if not in_memory else lambda: table.to_pyarrow().to_reader()
+    copy = database.attempt(lambda: stored(batches_of(read())), broke_off(database, NAME))
+    return Source(NAME, copy, owned=True)
 
 
 def check_one_engine(*tables: ir.Table) -> None:
-    """Refuse to bring together what lives in several engines: no query spans them.
+    """Refuse tables of several engines, which no query can join.
 
     Raises
     ------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from segkit.collect.sources.batches import insert, without_wrong_bytes
 from segkit.collect.sources.source import MARK, NOT_UTF8, Broken, Source, check_names, named, printable
-from segkit.collect.sources.text_files import insert, parse_lines, text_blocks, without_wrong_bytes
+from segkit.collect.sources.text_files import parse_lines, text_blocks
 from segkit.core.engine.connection import own_table, quoted, run, unique_name
 
 NO_DELIMITER = "\x01"  # which JSON never holds, so that a line stays whole

@@ -7,9 +7,8 @@ from typing import Any
 
 import ibis
 
-from segkit.collect.sources.batches import copied
-from segkit.collect.sources.connections import is_database
-from segkit.collect.sources.databases import open_database
+from segkit.collect.sources.batches import batches_of, stored
+from segkit.collect.sources.databases import is_database, open_database
 from segkit.collect.sources.dataframes import arrow_of_pandas, in_memory
 from segkit.collect.sources.files import open_files
 from segkit.collect.sources.ibis_tables import check_one_engine, of_ibis
@@ -77,7 +76,7 @@ def open_source(source: Any, *, table: str | None = None) -> Source:
         return Source("the DuckDB relation", in_memory(source.to_arrow_table()))
     if family == "pyarrow" and hasattr(source, "read_all"):
         check_names("The Arrow table", source.schema.names)
-        return Source("the Arrow table", copied(source), owned=True)
+        return Source("the Arrow table", stored(batches_of(source)), owned=True)
     if family == "pyarrow" and hasattr(source, "schema"):
         return Source("the Arrow table", in_memory(source))
     raise TypeError(

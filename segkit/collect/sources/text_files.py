@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from segkit.collect.sources.source import WRONG, Broken, named
-from segkit.core.engine.connection import engine, run, unique_name
-from segkit.core.engine.interrupts import raise_if_interrupted
+from segkit.collect.sources.source import WRONG
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK = 16 * 2**20  # bytes read at a time
+BLOCK = 4 * 2**20  # bytes read at a time
 LONGEST_LINE = 64 * 2**20  # bytes; a longer one is no text
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark begins it
@@ -39,7 +36,6 @@ def text_blocks(path: str) -> Iterator[bytes]:
     """
     rest = b""
     for chunk in _utf8_chunks(path):
-        raise_if_interrupted()
         text = rest + chunk
         half = b"\r" if text.endswith(b"\r") else b""  # perhaps of a line end
         text = text[: len(text) - len(half)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -92,39 +88,6 @@ def parse_lines(
         pa.BufferReader(block), read_options=reading, parse_options=options, convert_options=as_text
     )
     return table, bad
-
-
-def without_wrong_bytes(table: pa.Table, broken: Broken) -> pa.Table:
-    """Return the rows that are all UTF-8, and count the others."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = [column for column in table.columns if pa.types.is_string(column.type)]
-    marked = [pc.fill_null(pc.match_substring(column, WRONG), False) for column in text]
-    if not marked:
-        return table
-    wrong = functools.reduce(pc.or_, marked)
-    if not pc.any(wrong).as_py():
-        return table
-    rows = table.filter(wrong)
-    first = ",".join("" if value is None else str(value) for value in rows.slice(0, 1).to_pylist()[0].values())
-    broken.add(first, rows.num_rows)
-    return table.filter(pc.invert(wrong))
-
-
-def insert(name: str, table: pa.Table, select: str = "*") -> None:
-    """Append Arrow rows to a table of the engine."""
-    view = unique_name("arriving")
-    engine().con.register(view, table)
-    try:
-        run(f"INSERT INTO {name} SELECT {select} FROM {view}")
-    finally:
-        engine().con.unregister(view)
-
-
-def create_table(name: str, columns: Sequence[str]) -> None:
-    """Create an empty temporary table of text columns."""
-    run(f"CREATE TEMP TABLE {name} ({', '.join(f'{named(column)} VARCHAR' for column in columns)})")
 
 
 def _utf8_chunks(path: str) -> Iterator[bytes]:
