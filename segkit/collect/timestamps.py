@@ -154,7 +154,7 @@ class Times:
         """Read ISO 8601 in DuckDB: times without zone and blanks, which most are, in the fastest way."""
         plain = raw.like(_PLAIN)
         # DuckDB itself would take 'epoch' for a time, and BST for some zone, and none with a blank before it.
-        closed = raw.re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
+        closed = raw.strip().re_replace(" ([+-]|Z)", r"\1").try_cast(dt.Timestamp("UTC"))
         other = raw.re_search(rf"^\s*{_ISO}\s*$").ifelse(clock_of(closed, "duckdb"), None)
         table = table.mutate(**{into: plain.ifelse(raw.try_cast("timestamp(6)"), other)})
         return self._as_utc(table, into, zoned=raw.re_search(_ZONED))

@@ -1,4 +1,4 @@
-"""Frames and tables that are in memory already."""
+"""Read data frames and tables that are in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def in_memory(table: pa.Table) -> ir.Table:
-    """Return an Arrow table as one of the engine's; dictionaries and columns without a type become text.
+    """Return an Arrow table as one of the engine's; dictionaries and columns of missing values become text.
 
     Raises
     ------
@@ -27,11 +27,13 @@ def in_memory(table: pa.Table) -> ir.Table:
     for i, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
+        elif pa.types.is_float16(column.type):
+            table = table.set_column(i, column.name, table.column(i).cast(pa.float32()))
     return table_of(table)
 
 
 def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Turn a frame into Arrow; an index that has a name is a column.
+    """Turn a frame into Arrow; an index with a name becomes a column.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def _word(value: Any) -> str:
 
 
 def _of_many_zones(column: pd.Series, values: pa.Array) -> bool:
-    """Say whether some times carry a zone and others none, which Arrow would read as if all did, or none."""
+    """Return whether only some times carry a zone: Arrow would read all as if they did, or none."""
     import pandas as pd
     import pyarrow as pa
 
