@@ -188,6 +188,7 @@ def _matched(block: bytes, layout: Layout, *, every: bool, final: bool) -> _Reco
     """
     import numpy as np
 
+    block = block if block.endswith(b"\n") else block + b"\n"  # the last line of a file may have no end
     whole, opens, closes, record = _patterns(layout)
     characters = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(characters == ord("\n"))
