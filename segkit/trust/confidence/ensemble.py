@@ -116,7 +116,7 @@ class _Refitter:
         return Numbers(self.preparer.numbers(self._customers.iloc[rows])) if self._numeric else None
 
     def refit(self, size: int, rng: np.random.Generator) -> tuple[Arrays, BaseEstimator | None]:
-        """Refit the model on a bootstrap sample; return its votes' arrays, and its clusterer, or None if that failed."""
+        """Refit the model on a bootstrap sample; return its votes and its clusterer, or None if that failed."""
         sample = np.sort(rng.integers(len(self._prepared), size=size))
         seed = int(rng.integers(2**31))
         scales = self._scales(sample) if self._numeric else {}
