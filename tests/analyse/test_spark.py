@@ -459,7 +459,7 @@ def test_unknown_directives_are_named():
 
 def test_failing_frames_are_explained():
     frame = spark_session().sql("SELECT 'ada' AS customer_id, raise_error('broken disk') AS timestamp")
-    with pytest.raises(ValueError, match=r"the Spark DataFrame could not be read through.*broken disk"):
+    with pytest.raises(ValueError, match=r"the Spark DataFrame could not be read to its end.*broken disk"):
         sg.read_events(frame, kind="visit")
 
 

@@ -89,7 +89,7 @@ def test_unticked_families_are_folded(page):
         expect(head).to_have_attribute("aria-expanded", str(open_).lower())
     expect(tick(page, "tenure")).to_be_visible()
     expect(tick(page, "visits_3")).to_be_hidden()
-    expect(page.locator(".note")).to_contain_text("known of 1 of 2 customers")
+    expect(page.locator(".note")).to_contain_text("known for 1 of 2 customers")
     expect(family(page, "WEB 0")).to_contain_text("visits_0, visits_1")
     expect(family(page, "EMPTY").get_by_role("button")).to_contain_text("nothing of this is known here")
     expect(page.locator('[data-feature="nothing"]')).to_contain_text("The same for all.")

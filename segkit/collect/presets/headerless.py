@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit.collect.sources.paths import literal, matching
 from segkit.collect.sources.source import Source
-from segkit.core.engine.connection import own_table, quoted, run, unique_name
+from segkit.core.engine.connection import create, quoted, run, unique_name
 
 if TYPE_CHECKING:
     from segkit.collect.presets.preset import Preset
@@ -42,14 +42,13 @@ def open_headerless(source: Any, preset: Preset) -> Source:
     paths = [path for pattern in patterns for path in matching(str(pattern))]
     name = Path(patterns[0]).name if len(patterns) == 1 else f"{Path(patterns[0]).name} and others"
     raw, table, width = unique_name("lines"), unique_name("tsv"), len(preset.header)
-    run(f"CREATE TEMP TABLE {raw} AS SELECT line, string_split(line, chr(9)) AS cells FROM {_scan(paths)}")
-    lines = own_table(raw)
+    lines = create(raw, f"SELECT line, string_split(line, chr(9)) AS cells FROM {_scan(paths)}")
     [(broken, example)] = run(f"SELECT count(*), min(line) FROM {raw} WHERE len(cells) != {width}")
     columns = ", ".join(
         f"nullif(cells[{i + 1}], '') AS \"{column}\"" for i, column in enumerate(preset.header)
     )
-    run(f"CREATE TEMP TABLE {table} AS SELECT {columns} FROM {lines.get_name()} WHERE len(cells) = {width}")
-    return Source(name, own_table(table), broken, example or "", owned=True)
+    rows = create(table, f"SELECT {columns} FROM {lines.get_name()} WHERE len(cells) = {width}")
+    return Source(name, rows, broken, example or "", owned=True)
 
 
 def _scan(paths: list[str]) -> str:

@@ -30,14 +30,13 @@ from segkit.collect.row_reader import how_to_mend
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import (
+    create,
     engine,
     gc_paused,
-    own_table,
     run,
     table_of,
     unique_name,
 )
-from segkit.core.engine.interrupts import run_interruptibly
 from segkit.core.messages import did_you_mean, listed, warn_of_kinds
 from segkit.core.schema import STANDARD
 
@@ -154,8 +153,7 @@ def _materialised(
         backend._run_pre_execute_hooks(source)
         query = rows.query(backend.compile(source), {**columns, REFUSED: refused, CURRENCY: currency})
     table = unique_name("export")
-    run_interruptibly(backend.con, lambda: run(f"CREATE TEMP TABLE {table} AS {query}"), f"Reading {name}")
-    return own_table(table)
+    return create(table, query, what=f"Reading {name}")
 
 
 def _different(table: ir.Table, column: str) -> list[str]:

@@ -10,7 +10,7 @@ from segkit.collect.sources.json_lines import read_json_lines
 from segkit.collect.sources.parquet import open_parquet
 from segkit.collect.sources.paths import ending, matching
 from segkit.collect.sources.source import Source
-from segkit.core.engine.connection import own_table, run, unique_name
+from segkit.core.engine.connection import create, unique_name
 
 
 def open_files(patterns: list[str], *, sheet: str | None = None) -> Source:
@@ -47,6 +47,6 @@ def _together(name: str, parts: list[Source]) -> Source:
         return parts[0]
     joined = unique_name("joined")
     union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
-    run(f"CREATE TEMP TABLE {joined} AS {union}")
+    table = create(joined, union)
     example = next((part.broken_example for part in parts if part.broken), "")
-    return Source(name, own_table(joined), sum(part.broken for part in parts), example, owned=True)
+    return Source(name, table, sum(part.broken for part in parts), example, owned=True)

@@ -6,7 +6,7 @@ import duckdb
 
 from segkit.collect.sources.paths import literal
 from segkit.collect.sources.source import Source, check_names, first_line
-from segkit.core.engine.connection import own_table, quoted, run, unique_name
+from segkit.core.engine.connection import create, quoted, run, unique_name
 
 
 def open_parquet(name: str, paths: list[str]) -> Source:
@@ -27,11 +27,8 @@ def open_parquet(name: str, paths: list[str]) -> Source:
     view = unique_name("parquet")
     try:
         check_names(name, pq.read_schema(paths[0]).names)
-        run(
-            f"CREATE TEMP VIEW {view} AS SELECT * FROM read_parquet({files}, union_by_name = true) "
-            f"WHERE {_unchanged(name, files)}"
-        )
-        return Source(name, own_table(view, "VIEW"))
+        query = f"SELECT * FROM read_parquet({files}, union_by_name = true) WHERE {_unchanged(name, files)}"
+        return Source(name, create(view, query, "VIEW"))
     except (duckdb.Error, pa.ArrowException) as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {first_line(error)} Write it again, or check its ending."

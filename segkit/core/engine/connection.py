@@ -159,7 +159,7 @@ def table_of(data: pa.Table) -> ir.Table:
 
     with dropped_on_error(drop):
         engine().con.register(name, data)
-        return drop_when_unused(engine().table(name), drop)
+        return drop_when_unused(stored_table(name), drop)
 
 
 @locked_engine
@@ -175,7 +175,7 @@ def materialise(table: ir.Table, what: str = "Reading") -> ir.Table:
     drop = _dropping(name)
     with dropped_on_error(drop):
         insert_into(name, table, what, temporary=True)
-        return drop_when_unused(engine().table(name), drop)
+        return drop_when_unused(stored_table(name), drop)
 
 
 def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
@@ -194,11 +194,23 @@ def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = Fals
     run(insert, what)
 
 
+def stored_table(name: str, **place: Any) -> ir.Table:
+    """Return a table of the engine; asked for in a thread, since DuckDB turns Ctrl-C into an error of its own."""
+    return run_interruptibly(engine().con, lambda: engine().table(name, **place))
+
+
+def create(name: str, query: str, kind: str = "TABLE", what: str = "") -> ir.Table:
+    """Create a temporary table or view from a query; it is dropped when nothing refers to it, and after Ctrl-C."""
+    with dropped_on_error(_dropping(name, kind)):
+        run(f"CREATE TEMP {kind} {name} AS {query}", what)
+        return own_table(name, kind)
+
+
 def own_table(name: str, kind: str = "TABLE") -> ir.Table:
     """Return a temporary table or view that is dropped when nothing refers to it any longer."""
     drop = _dropping(name, kind)
     with dropped_on_error(drop):
-        return drop_when_unused(engine().table(name), drop)
+        return drop_when_unused(stored_table(name), drop)
 
 
 @contextlib.contextmanager

@@ -18,11 +18,11 @@ from segkit.core.engine.connection import (
     drop_unused,
     drop_when_unused,
     dropped_on_error,
-    engine,
     folder,
     insert_into,
     quoted,
     run,
+    stored_table,
     unique_name,
 )
 from segkit.core.engine.dialects import codes_of, dialect_of, has_codes
@@ -102,7 +102,7 @@ def _store(table: ir.Table) -> ir.Table:
             run(f"ATTACH {quoted(str(file))} AS {catalog}")
             insert_into(f"{catalog}.main.events", table, "Keeping the log")
             run(f"CHECKPOINT {catalog}")
-            return drop_when_unused(engine().table("events", database=(catalog, "main")), drop)
+            return drop_when_unused(stored_table("events", database=(catalog, "main")), drop)
     except (duckdb.IOException, OSError) as error:
         raise OSError(
             f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "

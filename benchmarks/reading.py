@@ -1,8 +1,9 @@
-"""Time the door on text: read_events of a CSV file in which one line in a hundred is broken.
+"""Time read_events of a CSV file in which one line in a hundred is broken, beside a bare read_csv.
 
-    python benchmarks/door.py [lines] [--clean]
+    python benchmarks/reading.py [lines] [--clean]
 
-Beside a bare ``read_csv`` of DuckDB that skips what it cannot read, in the same run; each in a process of its own.
+The bare read is DuckDB's ``read_csv`` with the types given, which skips the lines that it cannot read and says nothing
+of them. Each runs in a process of its own, after a first small file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BROKEN = (
 
 
 def write_lines(path: Path, n_lines: int, *, broken: bool) -> None:
-    """Write purchases as text; of a hundred lines one has no time, amount or customer, a stray quote, or too little."""
+    """Write purchases; one line of a hundred has a wrong value, an open quote or missing fields."""
     rng = np.random.default_rng(0)
     with path.open("w") as file:
         file.write("customer_id,timestamp,amount\n")
@@ -47,7 +48,7 @@ def write_lines(path: Path, n_lines: int, *, broken: bool) -> None:
 
 
 def bare(path: Path) -> int:
-    """Return how many lines a bare read_csv reads."""
+    """Return the number of rows that a bare read_csv gives."""
     import duckdb
 
     con = duckdb.connect()
@@ -58,8 +59,8 @@ def bare(path: Path) -> int:
     return con.execute("SELECT count(*) FROM t").fetchone()[0]
 
 
-def door(path: Path) -> int:
-    """Return how many lines are events, once those that are not are counted with their reasons."""
+def segkit(path: Path) -> int:
+    """Return the number of events; the other lines are counted with their reasons."""
     import segkit as sg
 
     events = sg.read_events(path, kind="purchase")
@@ -71,7 +72,7 @@ def door(path: Path) -> int:
 
 
 def _timed(work, path: Path, pipe) -> None:
-    few = path.with_name("few.csv")  # what is loaded the first time is not what is measured
+    few = path.with_name("few.csv")  # loading modules is not measured
     few.write_text("customer_id,timestamp,amount\nc1,2024-01-01 10:00:00,1.0\n")
     work(few)
     began, wall = time.process_time(), time.perf_counter()
@@ -81,13 +82,15 @@ def _timed(work, path: Path, pipe) -> None:
 
 
 def measured(work, path: Path) -> tuple[float, float, float]:
-    """Return processor seconds, wall seconds and the peak of memory in MiB of some work in a fresh process."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_timed, args=(work, path, theirs))
+    """Return processor seconds, wall seconds and peak memory in MiB of some work in a new process."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=_timed, args=(work, path, theirs))
     process.start()
-    found = ours.recv()
+    theirs.close()  # so that a process that fails is noticed
+    times = ours.recv()
     process.join()
-    return found
+    return times
 
 
 def main() -> None:
@@ -97,11 +100,11 @@ def main() -> None:
         path = Path(folder) / "lines.csv"
         write_lines(path, n_lines, broken="--clean" not in sys.argv)
         base = 0.0
-        for work in (bare, door):
+        for work in (bare, segkit):
             cpu, wall, peak = measured(work, path)
             base = base or cpu
             print(
-                f"{work.__name__:5} {cpu:6.2f} CPU s ({cpu / base:.1f}), {wall:6.2f} s, {peak:,.0f} MiB",
+                f"{work.__name__:6} {cpu:6.2f} CPU s ({cpu / base:.1f}), {wall:6.2f} s, {peak:,.0f} MiB",
                 flush=True,
             )
 
