@@ -17,10 +17,8 @@ _HOMES = {
     "segkit.collect.attributes.read": ("read_attributes",),
     "segkit.collect.attributes.regions": ("Region",),
     "segkit.collect.attributes.scales": ("Scale",),
-    "segkit.collect.events": (
-        "Events",
-        "read_events",
-    ),
+    "segkit.collect.events": ("Events",),
+    "segkit.collect.read_events": ("read_events",),
     "segkit.collect.presets.catalogue": ("preset_catalogue",),
     "segkit.collect.quality.check": (
         "EventCheck",

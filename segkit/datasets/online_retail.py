@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from segkit.collect.events import Events, read_events
+from segkit.collect.events import Events
+from segkit.collect.read_events import read_events
 from segkit.collect.sources.open import open_source
 from segkit.core.engine.connection import engine, locked_engine, materialise, run_with_progress, unique_name
 

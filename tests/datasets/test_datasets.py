@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 from shared_data import CHECKOUT, shared
 
-from segkit.collect.events import read_events
+from segkit.collect.read_events import read_events
 from segkit.core.schema import KINDS
 from segkit.datasets import (
     CATEGORIES,

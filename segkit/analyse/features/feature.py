@@ -14,7 +14,7 @@ from typing import Any
 
 from segkit.analyse.features.tables.builder import LOG, SETTINGS, settings_of
 from segkit.analyse.features.tables.registry import TABLES
-from segkit.collect.events import check_zone
+from segkit.collect.read_events import check_zone
 from segkit.core.messages import choose_from
 from segkit.core.moments import read_span
 from segkit.core.schema import BASES

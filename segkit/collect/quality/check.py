@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from segkit.collect.events import Events, check_zone
+from segkit.collect.events import Events
 from segkit.collect.quality import (
     amounts,
     bots_and_shared_ids,
@@ -21,6 +21,7 @@ from segkit.collect.quality import (
 )
 from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Check, Finding, day, share
 from segkit.collect.quality.log_queries import Log
+from segkit.collect.read_events import check_zone
 from segkit.collect.row_reader import how_to_mend
 from segkit.core.engine.connection import locked_engine
 from segkit.core.html import render

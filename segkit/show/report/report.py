@@ -19,7 +19,8 @@ from segkit.analyse.features.query import unavailable
 from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
-from segkit.collect.events import Events, read_events
+from segkit.collect.events import Events
+from segkit.collect.read_events import read_events
 from segkit.core.html import html_table, render
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
