@@ -38,7 +38,8 @@ def text_blocks(path: str) -> Iterator[bytes]:
     for chunk in _utf8_chunks(path):
         text = rest + chunk
         half = b"\r" if text.endswith(b"\r") else b""  # perhaps of a line end
-        text = text[: len(text) - len(half)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\r" in text:
+            text = text[: len(text) - len(half)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         cut = text.rfind(b"\n") + 1
         rest = text[cut:] + half
         if cut:
