@@ -21,6 +21,7 @@ from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events
 from segkit.collect.read_events import read_events
+from segkit.core.files import write_file
 from segkit.core.html import html_table, render
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
@@ -101,7 +102,7 @@ def report(
         scan = scan_clusters(result.customers, k=k, method=method, random_state=0)
     if result.assessment is None:
         result = result.with_trust(result.trust)
-    path.write_text(_page(result, scan, title or "Customer segments"), encoding="utf-8")
+    write_file(path, _page(result, scan, title or "Customer segments"))
     return path
 
 
