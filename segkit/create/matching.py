@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.partition import Partition
 from segkit.methods.provenance import hash_of
@@ -188,7 +189,7 @@ def continue_segments(previous: Partition, fitted: Divided) -> Divided:
     table["current"] = table["current"].map(ids).astype("Int64")
     provenance = fitted.provenance | {
         "highest_id": max(used, *ids.values()),
-        "hash": hash_of(fitted.customers.sort_index(), labels.sort_index()),
+        "hash": hash_of(by_id(fitted.customers), by_id(labels)),
         "previous": previous.hash,
         "transitions": [
             {k: None if pd.isna(v) else v for k, v in row.items()} for row in table.to_dict("records")

@@ -14,10 +14,17 @@ from threadpoolctl import threadpool_limits
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
 from segkit.core.messages import joined
+from segkit.core.order import by_id
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
-from segkit.methods.fitting import fit_single_threaded, fitted_labels, make_clusterer, relabel_by_size
+from segkit.methods.fitting import (
+    fit_single_threaded,
+    fitted_labels,
+    make_clusterer,
+    relabel_by_size,
+    without_cache,
+)
 from segkit.methods.partition import VALUE_BANDS, checked_result
 from segkit.methods.provenance import describe_fit
 from segkit.methods.value_bands import bands_of, check_bands, value_feature
@@ -109,14 +116,14 @@ def segment(
             "them. Leave previous= out, or divide by the same feature again: "
             f"value_bands(customers, by={previous.provenance.get('by')!r})."
         )
-    ordered = customers.sort_index()
+    ordered = by_id(customers)
     if model is not None:
         if n_segments is not None:
             raise ValueError(
                 f"Both n_segments={n_segments} and a model were given, and a model is used exactly as passed. "
                 "Set the number in the model, or leave the model out."
             )
-        estimator = clone(model)
+        estimator = without_cache(clone(model))
     else:
         clusterer = make_clusterer(method, n_segments, len(customers), random_state)
         estimator = make_pipeline(make_preparer(), clusterer)
@@ -165,7 +172,7 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     value = value_feature(customers, by)
     preparer = make_preparer()
     with threadpool_limits(limits=1):
-        preparer.fit(customers.sort_index())
+        preparer.fit(by_id(customers))
     estimator = make_pipeline(preparer, bands_of(preparer, customers, value, n_bands))
     result = _fitted(estimator, customers, VALUE_BANDS, n_bands, 0, by=value)
     last = len(result.segments) - 1
@@ -182,7 +189,7 @@ def _fitted(
     **more: Any,
 ) -> Segmentation:
     """Fit in the order of ids, number the segments by size, and determine their kind."""
-    ordered = customers.sort_index()
+    ordered = by_id(customers)
     fit_single_threaded(estimator, ordered)
     raw = fitted_labels(estimator, ordered)
     own = method in ("model", VALUE_BANDS)  # whose labels have a meaning, and are kept
@@ -246,7 +253,7 @@ def _choose_segments(
 ) -> Segmentation:
     """Make as many segments as can be defended, or value bands of a continuum."""
     make_clusterer(method, 2, 2, random_state)  # refuses an unknown method
-    test, _ = remembered_test(customers.sort_index())
+    test, _ = remembered_test(by_id(customers))
     valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
     bands = previous if previous is not None and previous.provenance.get("method") == VALUE_BANDS else None
     if test.verdict == "continuum" and valued:

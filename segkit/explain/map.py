@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
+from segkit.core.order import by_id
 from segkit.create.segmentation import Segmentation
 
 
@@ -61,7 +62,7 @@ def project(
     >>> result.with_embedding(sg.project(result)).embedding.shape
     (4, 2)
     """
-    prepared = result.prepared.sort_index()
+    prepared = by_id(result.prepared)
     if prepared.isna().any(axis=None):
         raise ValueError(
             "Features of the model have missing values, so customers have no place on a map. Segment with "

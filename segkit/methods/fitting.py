@@ -59,6 +59,12 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
     return AgglomerativeClustering(n_segments, linkage="ward")
 
 
+def without_cache(model: BaseEstimator) -> BaseEstimator:
+    """Return the same model with every `memory=` set to None: a cache folder is read by pickle, which can run code."""
+    cached = [n for n, v in model.get_params().items() if n.rpartition("__")[2] == "memory" and v is not None]
+    return model.set_params(**dict.fromkeys(cached)) if cached else model
+
+
 def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
     """Fit on one thread, since sums over several threads differ in their last digits.
 

@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from segkit.core.messages import did_you_mean
+from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
 
@@ -69,7 +70,7 @@ class Partition:
     @property
     def hash(self) -> str:
         """A SHA-256 of customers and labels in the order of ids: equal segmentations have equal ones."""
-        return self.provenance.get("hash") or hash_of(self.customers.sort_index(), self.labels.sort_index())
+        return self.provenance.get("hash") or hash_of(by_id(self.customers), by_id(self.labels))
 
     @property
     def segments(self) -> list[int]:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
+from segkit.core.order import by_id
 from segkit.trust.micro_clusters import Compressed, adjusted_rand, compress, contingency
 from segkit.trust.multiverse_pipelines import (
     CHOICES,
@@ -180,7 +181,7 @@ def multiverse(
     check_count("pipelines", pipelines, 2, ": one alone has nothing to agree with")
     check_count("null_sets", null_sets, 0)
     check_seed(random_state)
-    ordered = checked_customers(customers).sort_index()
+    ordered = by_id(checked_customers(customers))
     ordered = ordered[[c for c in ordered if ordered[c].nunique(dropna=False) > 1]]
     rng = np.random.default_rng(random_state)
     with threadpool_limits(limits=1):

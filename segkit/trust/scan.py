@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
+from segkit.core.order import by_id
 from segkit.methods.assignment import nearest
 from segkit.methods.fitting import make_clusterer
 from segkit.trust.micro_clusters import (
@@ -117,7 +118,7 @@ def scan_clusters(
     numbers = _checked_k(k)
     check_count("resamples", resamples, 1, ": without any, stability is unknown")
     check_seed(random_state)
-    looked = checked_customers(customers).sort_index()
+    looked = by_id(checked_customers(customers))
     later = None if outcome is None else _checked_outcome(outcome, looked.index)
     rng = np.random.default_rng(random_state)
     if method != "kmeans" and len(looked) > MOST:

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
 from segkit.core.checks import check_count, check_seed
+from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.partition import Partition, checked_result
 from segkit.methods.value_bands import ValueBands, bands_of
@@ -223,7 +224,7 @@ class RefitBench:
     """The customers of a segmentation as points, and refits of its clusterer on them."""
 
     def __init__(self, result: Partition, rng: np.random.Generator, *, micro: int = MICRO, most: int = MOST):
-        ordered = result.prepared.sort_index()
+        ordered = by_id(result.prepared)
         self._preparer, clusterer = preparer_and_clusterer(result.model)
         weighted = isinstance(clusterer, KMeans)
         if not weighted and len(ordered) > most:

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
 from segkit.core.messages import joined
+from segkit.core.order import by_id
 from segkit.methods.assignment import preparer_and_clusterer
 from segkit.methods.partition import Partition, checked_result
 from segkit.methods.provenance import hash_of
@@ -250,7 +251,7 @@ def _run_test(
     check_count("references", references, FEWEST_REFERENCES, ": with fewer no p-value can be below 2 %")
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
-    looked = customers.sort_index()
+    looked = by_id(customers)
     if len(looked) > LOOKED:
         looked = looked.iloc[np.sort(rng.choice(len(looked), LOOKED, replace=False))]
     fitted = Preparer(**preparer.get_params()).fit(looked)

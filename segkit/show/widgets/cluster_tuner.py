@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
 from segkit.core.messages import joined
+from segkit.core.order import by_id
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS, make_clusterer
@@ -169,7 +170,7 @@ class ClusterTuner(w.VBox):
         """List the numbers that can be defended, and the answer of the structure test."""
         numbers = [str(k) for k in defensible_k(self.scan)]
         range_ = f"About as repeatable as the best: {joined(numbers)}."
-        test, _ = remembered_test(self._customers.sort_index())
+        test, _ = remembered_test(by_id(self._customers))
         return f"{range_} {test.sentence}"
 
     @property

@@ -1,0 +1,30 @@
+"""Put tables of customers into one order, whatever the order of their rows and the type of their ids."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+Table = TypeVar("Table", pd.DataFrame, pd.Series)
+
+
+def by_id(table: Table) -> Table:
+    """Return a table in the order of its ids as text.
+
+    Ids that are numbers and the same ids as text give the same order, and so do ids that are categories.
+
+    Examples
+    --------
+    >>> by_id(pd.Series([0, 1, 2], index=[2, 10, 1])).index.to_list()
+    [1, 10, 2]
+    """
+    return table.iloc[_positions(table.index)]
+
+
+def _positions(index: pd.Index) -> np.ndarray:
+    if isinstance(index, pd.CategoricalIndex):
+        index = index.astype(index.categories.dtype)
+    text = index.astype("str")
+    return np.arange(len(text)) if text.is_monotonic_increasing else np.asarray(text.argsort())
