@@ -212,7 +212,7 @@ def test_chart_shows_largest_groups():
 def test_markup_stays_data():
     table = sg.cross_segments(groups([EVIL, "b"]), groups([EVIL, "line\nbreak"]), names=(EVIL, "a.b[0]"))
     drawn, _ = cells(sg.plot_cross(table))
-    assert {cell["first"] for cell in drawn} == {EVIL, "b"}
+    assert {cell["first"].replace("\u200b", "") for cell in drawn} == {EVIL, "b"}
 
 
 def test_a_thousand_groups():

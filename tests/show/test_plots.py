@@ -514,3 +514,22 @@ def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
         draw(result.customers)
     with pytest.raises(TypeError, match=rf"The table is a Segmentation. Pass the table from {made}\("):
         draw(result)
+
+
+def test_saved_charts_hold_no_foreign_script(tmp_path):
+    """Altair writes texts into a script as they are."""
+    customers = three_groups().rename(index=lambda i: f"{i}{EVIL}", columns={"spend": f"spend{EVIL}"})
+    result = mapped(customers).with_names({0: EVIL})
+    charts = {
+        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
+        "profile": sg.plot_profile(sg.profile(result)),
+        "map": sg.plot_map(result.to_frame()),
+        "distributions": sg.plot_distributions(result.to_frame(), [f"spend{EVIL}"]),
+        "confidence": sg.plot_confidence(result.place(customers)),
+    }
+    for name, chart in charts.items():
+        chart.save(tmp_path / f"{name}.html", inline=True)
+        page = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+        assert "<script>alert" not in page, name
+        assert "\u200b" in chart.to_json(ensure_ascii=False), name
+        drawn(chart)

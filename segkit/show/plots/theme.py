@@ -34,6 +34,7 @@ OF_EVERY_OBJECT = (
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
     "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
 )  # fmt: skip
+_SCRIPT_END = re.compile(r"<(?=/|!|script)", re.IGNORECASE)
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 CONFIG: dict[str, Any] = {
@@ -81,7 +82,31 @@ CONFIG: dict[str, Any] = {
 
 def themed(chart: Chart) -> Chart:
     """Return the chart in segkit's look; the looks of other charts in the notebook stay as they are."""
-    return chart.configure(**CONFIG)
+    return script_safe(chart.configure(**CONFIG))
+
+
+def script_safe(part: Any) -> Any:
+    """Return a part of a chart whose texts cannot end a script.
+
+    A name could else end a script in the file of ``chart.save("x.html", inline=True)``, which holds texts as they are,
+    and begin one of its own. An invisible mark after the "<" prevents that, in data, titles and lists of names alike.
+    """
+    if isinstance(part, str):
+        return _SCRIPT_END.sub("<\u200b", part)
+    if isinstance(part, alt.SchemaBase):
+        for name, value in part._kwds.items():
+            part._kwds[name] = script_safe(value)
+        return part
+    if isinstance(part, pd.DataFrame):
+        unsafe = [
+            c for c in part if any(_SCRIPT_END.search(value) for value in part[c] if isinstance(value, str))
+        ]
+        return part.assign(**{c: part[c].map(script_safe) for c in unsafe}) if unsafe else part
+    if isinstance(part, dict):
+        return {script_safe(name): script_safe(value) for name, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return type(part)(script_safe(value) for value in part)
+    return part
 
 
 def segment_colors(names: Sequence[str]) -> list[str]:
