@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
+
+JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
 
 
 def check_count(name: str, value: object, least: int, why: str = "") -> None:
@@ -77,3 +81,25 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
             f"The feature {infinite[0]!r} holds infinity. Replace it by a missing value, or drop the feature."
         )
     return customers
+
+
+def check_visible(name: str) -> None:
+    """Refuse a name with characters that cannot be seen, which let two names look alike or turn text around.
+
+    Raises
+    ------
+    ValueError
+    """
+    for at, character in enumerate(name):
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs") or character.isspace():
+            continue
+        around = name[at - 1 : at] + name[at + 1 : at + 2]
+        if character in JOINERS and len(around) == 2 and not any(c.isascii() for c in around):
+            continue  # as Persian, Hindi and emoji need them
+        what = unicodedata.name(
+            character, "a half character" if "\ud800" <= character <= "\udfff" else "a control"
+        )
+        raise ValueError(
+            f"The name {name.encode('ascii', 'backslashreplace').decode()!r} holds an invisible character, "
+            f"{what.lower()} (U+{ord(character):04X}). Write the name without it."
+        )

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from segkit.analyse.prepare import Preparer
+from segkit.core.checks import check_visible
 from segkit.core.html import html_table, render
+from segkit.core.order import by_id
 from segkit.create import storage
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import UNDECIDED, Partition, naming_customers
@@ -129,7 +131,7 @@ class Segmentation(Partition):
 
     @functools.cached_property
     def _ensemble(self) -> Ensemble:
-        ordered = self.customers.sort_index()
+        ordered = by_id(self.customers)
         seed = self.provenance.get("random_state")
         return fit_ensemble(
             self.model,
@@ -264,7 +266,8 @@ class Segmentation(Partition):
         Raises
         ------
         ValueError
-            If there is no such segment, two would have the same name, or a name is no text.
+            If there is no such segment, two would have the same name, or a name is no text or holds invisible
+            characters.
         """
         for segment in names:
             if segment not in self.segments:
@@ -272,6 +275,8 @@ class Segmentation(Partition):
         wrong = [n for n in names.values() if not isinstance(n, str)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one removes the name.")
+        for name in names.values():
+            check_visible(name)
         merged = {s: " ".join(n.split()) for s, n in {**self.names, **names}.items()}
         merged = {s: n for s, n in merged.items() if n}
         unnamed = dataclasses.replace(self, names={})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import BaseEstimator
 
+from segkit.core.files import write_files
+from segkit.core.order import by_id
 from segkit.methods.partition import Partition
+from segkit.methods.provenance import hash_of
 from segkit.trust.assess import Trust
 from segkit.trust.confidence.voting import Ensemble, from_table, to_table
 
@@ -73,8 +78,7 @@ def save(
     }
     files[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    write_files({folder / name: content for name, content in files.items()})
     for name in {ENSEMBLE, CLUSTERERS, *EARLIER} - set(files):
         (folder / name).unlink(missing_ok=True)
     return folder
@@ -166,6 +170,7 @@ def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensem
         customers[name] = customers[name].astype(pd.SparseDtype(customers[name].dtype, fill))
     customers.attrs = {"segkit": words["attrs"]} if words["attrs"] else {}
     labels = table["label"].astype("int64").rename("segment")
+    _check_hash(folder, customers, labels, words)
     fields = {
         "customers": customers,
         "model": model,
@@ -180,6 +185,22 @@ def _load(folder: Path, trusted: tuple[str, ...]) -> tuple[dict[str, Any], Ensem
         return fields, None
     n_prepared = Partition(customers, model, labels, fields["ids"]).prepared.shape[1]
     return fields, _load_ensemble(words["ensemble"], folder, n_prepared, trusted)
+
+
+def _check_hash(folder: Path, customers: pd.DataFrame, labels: pd.Series, words: dict[str, Any]) -> None:
+    """Refuse a table that is not the one that the segmentation and its trust were computed from."""
+    content = hash_of(by_id(customers), by_id(labels))
+    if content != words["provenance"].get("hash"):
+        raise ValueError(
+            f"The customers or labels in {folder} are not those that were saved: their hash differs from the one in "
+            f"{WORDS}. Save the segmentation again."
+        )
+    of = (words.get("trust") or {"of": content}).get("of")
+    if of != content:
+        raise ValueError(
+            f"The trust in {folder} is of another segmentation (hash {str(of)[:8]}), and this one is {content[:8]}. "
+            "Save the segmentation again."
+        )
 
 
 def _read_table(path: Path, arrow: list[str]) -> pd.DataFrame:
@@ -260,7 +281,40 @@ def _trusted(folder: Path, name: str, trusted: tuple[str, ...]) -> Any:
             f"The model in {folder} holds {', '.join(foreign)}, which skops does not vouch for, "
             f"so it was not loaded. If you trust its author: load(path, trusted={tuple(foreign)!r})."
         )
-    return skops.io.load(folder / name, trusted=[*OURS, *trusted])
+    content = skops.io.load(folder / name, trusted=[*OURS, *trusted])
+    for estimator in _estimators(content, set()):
+        _disarm(estimator, folder, trusted)
+    return content
+
+
+def _estimators(content: Any, seen: set[int]) -> Iterator[BaseEstimator]:
+    """Go through the estimators inside loaded content, however deep they are."""
+    if id(content) in seen:
+        return
+    seen.add(id(content))
+    if isinstance(content, BaseEstimator):
+        yield content
+        content = vars(content)
+    inside = content.values() if isinstance(content, dict) else content
+    if isinstance(content, (dict, list, tuple, set)):
+        for value in inside:
+            yield from _estimators(value, seen)
+
+
+def _disarm(estimator: BaseEstimator, folder: Path, trusted: tuple[str, ...]) -> None:
+    """Drop the cache of a loaded estimator, which is read by pickle, and refuse parameters that could run code."""
+    if getattr(estimator, "memory", None) is not None:
+        estimator.memory = None
+    for name, value in estimator.get_params(deep=False).items():
+        full = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+        is_path = isinstance(value, str) and (os.sep in value or "\\" in value or value.startswith("~"))
+        if is_path or (callable(value) and not isinstance(value, np.ufunc) and full not in trusted):
+            what = "a path" if is_path else f"a function, {full}"
+            raise ValueError(
+                f"The model in {folder} has {name}={value!r} in its {type(estimator).__name__}: {what}. A saved model "
+                "holds neither, because either can run foreign code. Make the segments again without it, or, if you "
+                f"trust the author of a function: load(path, trusted=({full!r},))."
+            )
 
 
 def _digest(path: Path) -> str:

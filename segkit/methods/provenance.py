@@ -64,13 +64,42 @@ def describe_fit(
 
 
 def hash_of(customers: pd.DataFrame, labels: pd.Series) -> str:
-    """Return a SHA-256 of customers and labels, both in the order of ids."""
+    """Return a SHA-256 of customers and labels, both in the order of ids.
+
+    Every column is hashed with its name, its type and its values, each text with its length, so that different tables
+    have different hashes: 0 is not False, and a missing word is not an empty one.
+    """
     digest = hashlib.sha256()
-    for column in (pd.Series(customers.index), *(customers[c] for c in customers.columns), labels):
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            digest.update(column.to_numpy(dtype=float, na_value=np.nan).tobytes())
-        else:
-            digest.update("\x1f".join(column.astype("str").fillna("\x1e")).encode())
-        digest.update(b"\x1d")
-    digest.update("\x1f".join(customers.columns).encode())
+    columns = [("", pd.Series(customers.index)), *customers.items(), ("", labels)]
+    for name, column in columns:
+        kind, parts = _bytes_of(column)
+        for part in (str(name).encode("utf-8", "surrogatepass"), kind.encode(), *parts):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _bytes_of(column: pd.Series) -> tuple[str, list[bytes]]:
+    """Return the type of a column, and its values and missing values as bytes."""
+    if isinstance(column.dtype, pd.SparseDtype):
+        column = column.sparse.to_dense()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.dtype.categories.dtype)
+    missing = column.isna().to_numpy()
+    if pd.api.types.is_bool_dtype(column.dtype):
+        values = column.fillna(False).to_numpy(dtype=np.uint8)
+        return "bool", [values.tobytes(), np.packbits(missing).tobytes()]
+    if pd.api.types.is_integer_dtype(column.dtype):
+        wide = "uint64" if pd.api.types.is_unsigned_integer_dtype(column.dtype) else "int64"
+        return "int", [column.fillna(0).to_numpy(dtype=wide).tobytes(), np.packbits(missing).tobytes()]
+    if pd.api.types.is_float_dtype(column.dtype):
+        values = column.to_numpy(dtype=float, na_value=np.nan) + 0.0  # −0.0 becomes 0.0
+        return "float", [np.where(missing, 0.0, values).tobytes(), np.packbits(missing).tobytes()]
+    texts = [b"" if gone else _typed(value) for value, gone in zip(column, missing, strict=True)]
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    return "text", [lengths.tobytes(), b"".join(texts), np.packbits(missing).tobytes()]
+
+
+def _typed(value: object) -> bytes:
+    kind = "" if isinstance(value, str) else type(value).__name__
+    return f"{kind}\0{value}".encode("utf-8", "surrogatepass")

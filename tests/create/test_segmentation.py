@@ -61,12 +61,22 @@ def test_labels_keep_the_index():
     assert result.prepared.index.equals(customers.index)
 
 
-def test_ids_may_be_numbers():
-    customers = three_groups().set_axis(range(60, 0, -1))
-    assert (
-        sg.segment(customers, n_segments=3).labels.loc[60]
-        == sg.segment(three_groups(), n_segments=3).labels["c000"]
-    )
+def test_id_type_changes_nothing():
+    customers = three_groups().set_axis(range(60))
+    of_numbers = sg.segment(customers, n_segments=3).labels.to_list()
+    as_text = customers.set_axis([str(i) for i in range(60)])
+    assert sg.segment(as_text, n_segments=3).labels.to_list() == of_numbers
+    levels = pd.CategoricalIndex(as_text.index, categories=as_text.index[::-1])
+    assert sg.segment(as_text.set_axis(levels), n_segments=3).labels.to_list() == of_numbers
+
+
+def test_invisible_names_are_refused():
+    result = sg.segment(three_groups(), n_segments=3)
+    for name in ("a\u200bb", "a\u202eb", "\ufeffa", "a\ud800", "a\x07b", "a\u200db"):
+        with pytest.raises(ValueError, match=r"holds an invisible character, .* Write the name without it"):
+            result.with_names({0: name})
+    for name in ("Zürich 50+", "می‌خواهم", "👩‍💻 at work", "two\twords"):
+        assert result.with_names({0: name}).names[0] == " ".join(name.split())
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,6 +1,7 @@
 """A saved segmentation comes back as it was, and loading runs no foreign code."""
 
 import decimal
+import hashlib
 import json
 import pickle
 import zipfile
@@ -11,13 +12,14 @@ import pyarrow as pa
 import pytest
 import skops.io
 from pandas.testing import assert_frame_equal, assert_series_equal
-from sklearn.cluster import HDBSCAN, Birch, KMeans
-from sklearn.pipeline import make_pipeline
+from sklearn.cluster import HDBSCAN, AgglomerativeClustering, Birch, KMeans
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tables import EVIL, oddly_named, three_groups
 
 import segkit as sg
 from segkit.datasets import make_events
+from segkit.methods.provenance import hash_of
 
 
 @pytest.fixture
@@ -278,3 +280,125 @@ def test_failed_save_keeps_the_former(saved):
     with pytest.raises(ValueError, match="cannot be saved without pickle"):
         sg.segment(three_groups(), model=Birch(n_clusters=3)).save(saved, overwrite=True)
     assert len(sg.Segmentation.load(saved).segments) == 3
+
+
+# --- safety ------------------------------------------------------------------------------------------
+
+
+def with_caches(folder):
+    steps = [("prepare", sg.make_preparer()), ("cluster", AgglomerativeClustering(3, memory=str(folder)))]
+    return Pipeline(steps, memory=str(folder))
+
+
+def test_no_refit_reads_a_cache(tmp_path):
+    """joblib unpickles what it finds in such a folder."""
+    result = sg.segment(three_groups(), model=with_caches(tmp_path / "cache"))
+    assert result.model.memory is None and result.model[-1].memory is None
+    assert len(result.confidence) == 60 and len(result.trust.segments) == 3
+    assert not (tmp_path / "cache").exists()
+
+
+def test_loaded_models_lose_their_cache(tmp_path):
+    result = sg.segment(three_groups(), model=with_caches(tmp_path / "cache"))
+    result.model.memory = result.model[-1].memory = str(tmp_path / "cache")
+    again = round_trip(result, tmp_path)
+    assert again.model.memory is None and again.model[-1].memory is None
+
+
+def test_loaded_functions_and_paths_are_refused(tmp_path):
+    for function, word in ((np.nan_to_num, "a function"), (np.log1p, "")):
+        model = make_pipeline(FunctionTransformer(function), KMeans(3, n_init=1))
+        folder = sg.segment(three_groups(), model=model).save(tmp_path / function.__name__)
+        names = (f"{function.__module__}.{function.__qualname__}",) if word else ()
+        if word:
+            with pytest.raises(
+                ValueError, match=rf"{word}.* can run foreign code|which skops does not vouch for"
+            ):
+                sg.Segmentation.load(folder)
+        assert len(sg.Segmentation.load(folder, trusted=names).segments) == 3
+    result = sg.segment(three_groups(), n_segments=3)
+    result.model[-1].init = "/etc/passwd"
+    with pytest.raises(ValueError, match="has init='/etc/passwd' in its KMeans: a path"):
+        round_trip(result, tmp_path)
+
+
+def forged(folder, change):
+    """Change the table and the JSON of a saved segmentation, and forge the hash of the file."""
+    table, words = (
+        pd.read_parquet(folder / "customers.parquet"),
+        json.loads((folder / "segmentation.json").read_text()),
+    )
+    table = change(table, words)
+    table.to_parquet(folder / "customers.parquet")
+    digest = hashlib.sha256((folder / "customers.parquet").read_bytes()).hexdigest()
+    words["files"]["customers.parquet"] = digest
+    (folder / "segmentation.json").write_text(json.dumps(words))
+
+
+def test_changed_labels_are_refused(saved):
+    forged(saved, lambda table, words: table.assign(label=table["label"].to_numpy()[::-1]))
+    with pytest.raises(ValueError, match="are not those that were saved"):
+        sg.Segmentation.load(saved)
+
+
+def test_forged_hash_is_refused(saved):
+    forged(saved, lambda table, words: words["provenance"].update(hash="0" * 64) or table)
+    with pytest.raises(ValueError, match="are not those that were saved"):
+        sg.Segmentation.load(saved)
+
+
+def test_foreign_trust_is_refused(tmp_path):
+    result = sg.segment(three_groups(), n_segments=3)
+    folder = result.with_trust(sg.assess(result, resamples=2, progress=False)).save(tmp_path / "segments")
+    forged(folder, lambda table, words: words["trust"].update(of="0" * 64) or table)
+    with pytest.raises(ValueError, match=r"The trust in .* is of another segmentation"):
+        sg.Segmentation.load(folder)
+
+
+def test_full_disk_keeps_the_former(saved, monkeypatch):
+    before = sg.Segmentation.load(saved)
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("segkit.core.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        sg.segment(three_groups(30), n_segments=3).save(saved, overwrite=True)
+    assert_same(sg.Segmentation.load(saved), before)
+    assert sorted(p.name for p in saved.iterdir()) == [
+        "customers.parquet",
+        "model.skops",
+        "segmentation.json",
+    ]
+
+
+def test_links_are_replaced_not_followed(saved, tmp_path):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (saved / "customers.parquet").unlink()
+    (saved / "customers.parquet").symlink_to(precious)
+    sg.segment(three_groups(30), n_segments=3).save(saved, overwrite=True)
+    assert precious.read_text() == "mine" and not (saved / "customers.parquet").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([0, 1], [False, True]),
+        ([None, "x"], ["\x1e", "x"]),
+        ([2**53, 1], [2**53 + 1, 1]),
+        (["a\x1fb", "c"], ["a", "b\x1fc"]),
+        (["1", "x"], [1, "x"]),
+        ([1, 2], [1.0, 2.0]),
+    ],
+)
+def test_hash_tells_values_apart(one, other):
+    labels = pd.Series([0, 0])
+    tables = [pd.DataFrame({"feature": pd.Series(values)}) for values in (one, other)]
+    assert hash_of(tables[0], labels) != hash_of(tables[1], labels)
+    assert hash_of(tables[0], labels) == hash_of(tables[0].copy(), labels)
+    ids = [pd.DataFrame({"feature": [1, 2]}, index=pd.Index(values)) for values in (one, other)]
+    assert hash_of(ids[0], labels) != hash_of(ids[1], labels)
