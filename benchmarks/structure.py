@@ -17,7 +17,7 @@ import segkit as sg
 from segkit.datasets import PERSONAS, blended, make_events, one_population
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from simulated import CONTINUA, GROUPED
+from simulated import BENT, CONTINUA, GROUPED
 
 CUSTOMERS = 600
 
@@ -49,12 +49,12 @@ def case(name, seed):
         return LOGS[name](seed), None
     if name in GROUPED:
         return GROUPED[name](CUSTOMERS, rng)
-    return CONTINUA[name](CUSTOMERS, rng), None
+    return (CONTINUA | BENT)[name](CUSTOMERS, rng), None
 
 
 def main():
     data_sets = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    for name in sys.argv[2:] or [*CONTINUA, *LOGS, *GROUPED]:
+    for name in sys.argv[2:] or [*CONTINUA, *BENT, *LOGS, *GROUPED]:
         positive, hints, real, rand, began = 0, 0, 0, [], time.process_time()
         for seed in range(data_sets):
             customers, group = case(name, seed)

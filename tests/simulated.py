@@ -68,6 +68,60 @@ def buy_till_you_die(n, rng):
     return pd.DataFrame(rows, columns=names)
 
 
+def no_orders_yet(n, rng):
+    """Orders of a gamma-Poisson shop; everything else is 0 for customers without an order."""
+    orders = rng.negative_binomial(0.8, 0.25, n)
+    bought = orders > 0
+    spend = np.where(bought, orders * rng.lognormal(3, 0.5, n), 0)
+    items = np.where(bought, orders + rng.poisson(2.0 * orders), 0)
+    recent = rng.binomial(orders, 0.3)
+    discount = np.where(bought, spend * rng.beta(1, 6, n), 0)
+    return pd.DataFrame(
+        {"orders": orders, "spend": spend, "items": items, "recent": recent, "discount": discount}
+    ).astype(float)
+
+
+def all_zero(n, rng):
+    """Log-normal features, all 0 for 40 % of the customers."""
+    return log_normal(n, rng).mul(rng.random(n) > 0.4, axis=0)
+
+
+def curved(n, rng):
+    """Features that bend with each other: no straight line, and no groups."""
+    z = rng.standard_normal((n, 4))
+    return pd.DataFrame(
+        {
+            "a": np.exp(z[:, 0]),
+            "b": z[:, 0] ** 2 + 0.5 * z[:, 1],
+            "c": np.abs(z[:, 0] + 0.5 * z[:, 2]),
+            "d": np.sin(1.5 * z[:, 0]) + 0.4 * z[:, 3],
+        }
+    )
+
+
+def price_points(n, rng):
+    """Prices of a list with gaps, and what follows from them."""
+    prices = np.array([4.99, 9.99, 19.99, 49.99, 99.99])
+    chosen = prices[np.clip(np.digitize(rng.standard_normal(n), [-1, -0.2, 0.6, 1.4]), 0, 4)]
+    orders = 1 + rng.negative_binomial(1, 0.4, n)
+    return pd.DataFrame(
+        {"price": chosen, "orders": orders, "spend": chosen * orders, "visits": orders + rng.poisson(3, n)}
+    ).astype(float)
+
+
+def shares_of_few(n, rng):
+    """Shares of one to five orders: 0, 1/2, 1 and little between."""
+    orders = 1 + rng.poisson(1.2, n)
+    rates = rng.beta(2, 3, (n, 3))
+    return pd.DataFrame(
+        {
+            name: rng.binomial(orders, rates[:, i]) / orders
+            for i, name in enumerate(["sale", "mobile", "evening"])
+        }
+        | {"orders": orders.astype(float), "spend": orders * rng.lognormal(3, 0.5, n)}
+    )
+
+
 def groups(n, rng, shares, apart, d=6):
     """Groups in directions drawn at random, `apart` from the middle, at least 1.2 times as far from each other."""
     group = rng.choice(len(shares), n, p=shares)
@@ -92,8 +146,13 @@ def unequal_groups(n, rng):
 
 CONTINUA = {
     f.__name__: f
-    for f in (log_normal, zero_inflated, heavy_ties, mixed_types, missing_values, buy_till_you_die)
+    for f in (
+        *(log_normal, zero_inflated, heavy_ties, mixed_types, missing_values, buy_till_you_die),
+        *(no_orders_yet, all_zero, shares_of_few),
+    )
 }
+BENT = {f.__name__: f for f in (curved, price_points)}
+"""Continua that a copula fits badly: false alarms are in benchmarks/README.md."""
 GROUPED = {f.__name__: f for f in (four_groups, unequal_groups)}
 
 

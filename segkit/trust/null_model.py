@@ -4,8 +4,8 @@ Drawn values are matched to the real ones by rank. Ties, zeros and missing value
 correlations of the copula and the rank correlations that result, so that no formula gives the former: they are adjusted
 until simulated rank correlations equal the observed ones.
 
-Missing values follow rules, as customers with one order have no gap between orders. So the pattern of missing values
-is kept, and customers with the same pattern are drawn separately.
+Missing values and zeros follow rules, as customers without an order have spent 0 and have no gap between orders. So the
+pattern of missing values and zeros is kept, and customers with the same pattern are drawn separately.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DRAWS = (500, 3_000)  # least and most customers simulated for it; between them 
 STEP = 0.9  # share of the difference that a round corrects
 NEAR_ONE = 0.9995
 SMALLEST_PATTERN = (
-    30  # customers with a pattern of missing values, to be drawn separately; rarer ones are pooled
+    30  # customers with a pattern of missing values and zeros, to be drawn separately; rarer ones are pooled
 )
 
 
@@ -72,7 +72,7 @@ class CopulaNull:
             self._prepared[:, column] = _normal_scores(self._prepared[:, column])
         self._groups = [
             (rows, _PatternGroup(customers.iloc[rows], preparer, self._prepared[rows], rng))
-            for rows in _missingness_patterns(customers)
+            for rows in _patterns(customers)
         ]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
@@ -95,19 +95,29 @@ class CopulaNull:
         )
 
 
-def _missingness_patterns(customers: pd.DataFrame) -> list[np.ndarray]:
-    """Return the positions of customers with the same missing values, and last of all with rare patterns."""
-    _, pattern, count = np.unique(
-        customers.isna().to_numpy(), axis=0, return_inverse=True, return_counts=True
-    )
+def _patterns(customers: pd.DataFrame) -> list[np.ndarray]:
+    """Return the positions of customers with the same missing values and zeros, and last of all with rare patterns."""
+    zero = np.column_stack([_is_zero(customers[name]) for name in customers])
+    missing = customers.isna().to_numpy()
+    _, pattern, count = np.unique(np.hstack([missing, zero]), axis=0, return_inverse=True, return_counts=True)
     pattern = pattern.ravel()
     patterns = [np.flatnonzero(pattern == i) for i in np.flatnonzero(count >= SMALLEST_PATTERN)]
     rare = np.flatnonzero(count[pattern] < SMALLEST_PATTERN)
     return [*patterns, rare] if len(rare) else patterns
 
 
+def _is_zero(column: pd.Series) -> np.ndarray:
+    """Return which values are 0, where the feature is a number that is never negative and often 0."""
+    nothing = np.zeros(len(column), dtype=bool)
+    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return nothing
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    zero = values == 0
+    return zero if zero.sum() >= SMALLEST_PATTERN and not (values < 0).any() else nothing
+
+
 class _PatternGroup:
-    """Draws customers with one pattern of missing values, as :class:`CopulaNull` does."""
+    """Draws customers with one pattern of missing values and zeros, as :class:`CopulaNull` does."""
 
     def __init__(
         self, customers: pd.DataFrame, preparer: Preparer, prepared: np.ndarray, rng: np.random.Generator

@@ -134,9 +134,10 @@ def structure_test(
     Notes
     -----
     The statistic is the depth of the deepest valley in the density between 2 to 10 groups of k-means, in standard
-    errors. A null data set keeps each feature's values, the pattern of missing values and the rank correlations (a
-    Gaussian copula), and has no groups otherwise. Distances are not used: a long tail alone separates the parts of a
-    continuum [1]_. Groups that one feature shows by itself are tested separately, at a fifth of the level [2]_.
+    errors. A null data set keeps each feature's values, the patterns of missing values and zeros, and the rank
+    correlations (a Gaussian copula), and has no groups otherwise. Distances are not used: a long tail alone separates
+    the parts of a continuum [1]_. Groups that one feature shows by itself are tested separately, at a fifth of the
+    level [2]_.
 
     It does not see groups of fewer than 30 of the customers tested, nor groups that only categories make. The level
     is 2 %; false alarms and power are in ``benchmarks/README.md``.
