@@ -108,9 +108,9 @@ def read_events(
     always negative.
 
     Each line of a text file is an event, continues a quoted value, is blank, or is refused: too few or too many fields,
-    an open quote, not UTF-8, or longer than 2 MB. Fields are separated by a comma, a semicolon, a tab or a bar, as in
-    the header. UTF-16 with a byte-order mark, any line ends, ``.gz`` and ``.zst`` are read. For another encoding or a
-    decimal comma, read the file with pandas and pass the DataFrame.
+    an open quote, a quote inside a field that is not doubled, or not UTF-8. Fields are separated by a comma, a
+    semicolon, a tab or a bar, as in the header. UTF-16 with a byte-order mark, any line ends, ``.gz`` and ``.zst`` are
+    read. For another encoding or a decimal comma, read the file with pandas and pass the DataFrame.
 
     In a workbook, the first used row names the columns, dates stay dates, and a formula counts by its saved value. A
     sheet holds at most 1,048,576 rows.

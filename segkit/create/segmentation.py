@@ -64,7 +64,7 @@ class Segmentation(Partition):
     >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars"})
     >>> result
     Segmentation: 6 customers in 2 segments (Regulars: 3, Segment 1: 3)
-    Too little data to tell the kind. Only 6 customers: at least 50 are needed to tell groups from chance.
+    Kind not known. Only 6 customers: at least 50 are needed to tell groups from chance.
     >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
     new    0
     Name: segment, dtype: int64

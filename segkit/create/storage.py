@@ -24,7 +24,7 @@ from segkit.methods.provenance import hash_of
 from segkit.trust.assess import Trust
 from segkit.trust.confidence.voting import Ensemble, from_table, to_table
 
-FORMAT = 1
+FORMAT = 2
 WORDS, MODEL, TABLE = "segmentation.json", "model.skops", "customers.parquet"
 ENSEMBLE, CLUSTERERS = "ensemble.parquet", "ensemble.skops"  # there if confidence was computed
 EARLIER = ("panel.parquet", "panel.skops")  # the same by an earlier segkit, whose refits are not used

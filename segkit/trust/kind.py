@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS, Partition
 from segkit.trust.stability import REPEATABLE, quick_stability
 from segkit.trust.structure import StructureTest, segment_table
@@ -17,7 +18,7 @@ BADGES = {
     NATURAL: "Natural segments",
     REPRODUCIBLE: "Reproducible segments",
     CONSTRUCTIVE: "Constructive segments",
-    UNCLEAR: "Too little data to tell the kind",
+    UNCLEAR: "Kind not known",
 }
 FOLLOWED = "Your customers form distinct groups, and these segments follow them."
 PARTLY_FOLLOWED = "Your customers form distinct groups, which match {real} of these {n} segments."
@@ -28,6 +29,8 @@ COME_BACK = "The same segments come back in other samples of your customers."
 SLICES = "Use these segments as convenient slices: other divisions are as good."
 TIERS = "Tiers of {by}, from the highest to the lowest: a useful division, not groups."
 ONE = "There is only one segment, so nothing was divided."
+NONE = "No segment was found: all {outside:,} customers are outside."
+ONE_AND_OUTSIDE = "There is one segment of {inside:,} customers; the other {outside:,} are outside."
 
 
 def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFrame) -> dict[str, Any]:
@@ -57,6 +60,12 @@ def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFram
     n = len(partition.segments)
     if partition.provenance.get("method") == VALUE_BANDS:
         return _described(CONSTRUCTIVE, TIERS.format(by=partition.provenance.get("by", "value")))
+    outside = int((partition.labels == OUTSIDE).sum())
+    if not n:
+        return _described(UNCLEAR, NONE.format(outside=outside))
+    if n < 2 and outside:
+        inside = len(partition.labels) - outside
+        return _described(UNCLEAR, ONE_AND_OUTSIDE.format(inside=inside, outside=outside))
     if n < 2:
         return _described(UNCLEAR, ONE)
     if test.verdict == "too little":

@@ -52,7 +52,10 @@ BY_THEMSELVES = (
     "(p = {p:.2g})."
 )
 FEW_CUSTOMERS = "Only {n:,} customers: at least {least} are needed to tell groups from chance."
-FEW_DIFFERENT = "Only {n:,} different customers: at least {least} are needed to tell groups from chance."
+FEW_DIFFERENT = (
+    "The features have only {n:,} different combinations of values: at least {least} are needed to tell groups from "
+    "chance."
+)
 ONE_FEATURE = "At most one feature varies, with too few values to show groups."
 REMEMBERED = 16  # tests that are kept
 

@@ -96,7 +96,7 @@ TEXT_FILES = {
     ),
     "open quotes in a row": (HEADER + 'a,2024-01-01,"1\n' * 3 + GOOD, 40, 3),
     "a quote in a word, another open": (HEADER + 'a"b,"2024-01-01,1\n' + GOOD, 40, 1),
-    "text after a quote": (HEADER + GOOD + '"a"b,2024-01-01,1\n' + GOOD, 81, 0),
+    "text after a quote": (HEADER + GOOD + '"a"b,2024-01-01,1\n' + GOOD, 80, 1),
     "a quote in a word": (HEADER + GOOD + 'a"b,2024-01-01,1\n' + GOOD, 81, 0),
     "NUL in a word": (HEADER + GOOD + "a\x00b,2024-01-01,1\n", 41, 0),
     "NULs at the end": (HEADER + GOOD + "\x00" * 5000, 40, 1),
@@ -996,3 +996,64 @@ def test_missing_values_have_a_type():
     assert counted(events) == (2, 0)
     assert events.table.category.isnull().all().to_pandas()
     assert counted(events.cache()) == (2, 0)
+
+
+def test_stray_quotes_change_no_value(tmp_path):
+    """A quote inside a field refuses its line; an unquoted field may hold quotes."""
+    lines = (
+        'customer_id,timestamp,text\n"1"23,2024-01-01,a\n2,2024-01-01,"say \\"hi\\" now"\n3,2024-01-01,"x"y\n'
+    )
+    lines += '4,2024-01-01,"a ""b"" c"\n5,2024-01-01,5" pipe 6"\n6,2024-01-01,"a,b"\n7,2024-01-01,""\n'
+    events = read(file(tmp_path, lines), kind="chat")
+    assert counted(events) == (4, 3)
+    texts = events.table.to_pandas().set_index("customer_id")["text"]
+    assert texts.drop("7").to_dict() == {"4": 'a "b" c', "5": '5" pipe 6"', "6": "a,b"}
+
+
+def test_long_quoted_values_are_read(tmp_path):
+    thread = "\n".join(f"line {i}" for i in range(5_000))
+    events = read(
+        file(tmp_path, f'customer_id,timestamp,text\n1,2024-01-01,"{thread}"\n2,2024-01-01,b\n'), kind="chat"
+    )
+    assert counted(events) == (2, 0) and thread in events.table.to_pandas()["text"].to_list()
+
+
+def test_adbc_columns_may_change_type(tmp_path):
+    """SQLite holds any type in any column; its ADBC driver takes a column's type from the first rows."""
+    dbapi = pytest.importorskip("adbc_driver_sqlite.dbapi")
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE lines (customer_id, timestamp TEXT, amount)")
+        rows = [("1", "2024-01-01", 1)] * 2_000 + [(b"1", "2024-01-01", 2.5), (1, "2024-01-01", 0.1 + 0.2)]
+        connection.executemany("INSERT INTO lines VALUES (?, ?, ?)", rows)
+        connection.execute("CREATE TABLE empty (customer_id TEXT, timestamp TEXT, amount REAL)")
+        connection.commit()
+    with closing(dbapi.connect(str(path))) as by_adbc:
+        for source in (by_adbc, f"sqlite:///{path}"):
+            events = read(source, table="lines")
+            assert counted(events) == (2_002, 0)
+            assert events.table.to_pandas()["amount"].sum() == 2_000 + 2.5 + 0.1 + 0.2
+            assert set(events.table.to_pandas()["customer_id"]) == {"1"}
+            with pytest.raises(ValueError, match=r"empty of .* has columns but no rows"):
+                read(source, table="empty")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        " postgresql://bob:S3cret@localhost:1/x",
+        "jdbc:postgresql://bob:S3cret@localhost/x",
+        "postgresql:/bob:S3cret@localhost/x",
+        "host=localhost password=S3cret",
+    ],
+)
+def test_slips_in_addresses_hide_passwords(address):
+    for options in ({}, {"table": "lines"}):
+        with pytest.raises((ValueError, ConnectionError, ModuleNotFoundError)) as raised:
+            read(address, **options)
+        assert "S3cret" not in str(raised.value) and "postgresql://" in str(raised.value)
+
+
+def test_empty_source_is_refused():
+    with pytest.raises(ValueError, match="The source is an empty text"):
+        read("  ")

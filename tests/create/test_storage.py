@@ -190,7 +190,7 @@ def test_other_formats_are_explained(saved):
     words = json.loads((saved / "segmentation.json").read_text()) | {"format": 99}
     (saved / "segmentation.json").write_text(json.dumps(words))
     with pytest.raises(
-        ValueError, match=f"format 99, and this segkit reads format 1.*version {sg.__version__}"
+        ValueError, match=f"format 99, and this segkit reads format 2.*version {sg.__version__}"
     ):
         sg.Segmentation.load(saved)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from simulated import CONTINUA, RandomLabels, four_groups
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.pipeline import make_pipeline
 from tables import continuum, three_groups
 
@@ -57,7 +57,7 @@ def test_continuum_is_constructive(constructive):
 
 def test_few_customers_are_unclear():
     few = sg.segment(three_groups(4), n_segments=3)
-    assert few.kind == "unclear" and few.badge == "Too little data to tell the kind"
+    assert few.kind == "unclear" and few.badge == "Kind not known"
     assert few.kind_sentence.startswith("Only 12 customers")
 
 
@@ -140,3 +140,13 @@ def test_kinds_over_simulated_customers():
     assert kinds["groups"].count("natural") >= 6
     assert kinds["halves"].count("reproducible") >= 8
     assert kinds["continuum"].count("natural") <= 3 and kinds["continuum"].count("constructive") >= 45
+
+
+def test_outsiders_are_counted():
+    customers = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["a", "b"])
+    nobody = sg.segment(customers, model=make_pipeline(sg.make_preparer(), DBSCAN(eps=1e-6)))
+    assert nobody.kind_sentence == "No segment was found: all 80 customers are outside."
+    customers.iloc[:20] = customers.iloc[:20] / 100 + 5
+    one = sg.segment(customers, model=make_pipeline(sg.make_preparer(), DBSCAN(eps=0.1, min_samples=15)))
+    assert one.kind_sentence == "There is one segment of 20 customers; the other 60 are outside."
+    assert one.kind == nobody.kind == "unclear"

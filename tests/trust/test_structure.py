@@ -151,8 +151,11 @@ def test_odd_tables_get_an_answer(customers):
     ("customers", "why"),
     [
         (log_normal(30, np.random.default_rng(0)), "Only 30 customers"),
-        (pd.DataFrame({"a": [1.0, 2] * 40, "b": [5.0, 1] * 40}), "Only 2 different customers"),
-        (pd.concat([log_normal(5, np.random.default_rng(0))] * 40, ignore_index=True), "Only 5 different"),
+        (pd.DataFrame({"a": [1.0, 2] * 40, "b": [5.0, 1] * 40}), "The features have only 2 different"),
+        (
+            pd.concat([log_normal(5, np.random.default_rng(0))] * 40, ignore_index=True),
+            "The features have only 5 different",
+        ),
         (pd.DataFrame({"a": [1.0] * 80, "b": [5.0] * 80}), "At most one feature varies"),
         (pd.DataFrame({"a": np.arange(80.0) % 12, "b": 1.0}), "At most one feature varies"),
     ],

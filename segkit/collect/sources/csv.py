@@ -16,12 +16,13 @@ from segkit.collect.sources.source import WRONG, Broken, Source, check_names
 from segkit.collect.sources.text_files import parse_lines, text_blocks
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_HEADER = 100  # lines
 HEADER_FITS = 2**20  # bytes
-LONGEST_RECORD = 500  # lines; a quote open for longer was never closed
+LONGEST_RECORD = 20_000  # lines; a quote open for longer was never closed
 
 
 @dataclass(frozen=True)
@@ -193,10 +194,15 @@ def _matched(block: bytes, layout: Layout, *, every: bool, final: bool) -> _Reco
     characters = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(characters == ord("\n"))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    quotes = np.bincount(np.searchsorted(ends, np.flatnonzero(characters == ord('"'))), minlength=len(ends))
+    marks = np.flatnonzero(characters == ord('"'))
+    line_of = np.searchsorted(ends, marks)
+    quotes = np.bincount(line_of, minlength=len(ends))
     filled = ends > starts
     odd = np.flatnonzero(quotes % 2)
-    suspects = np.flatnonzero(quotes) if every else odd
+    if every:
+        suspects = np.flatnonzero(quotes)
+    else:
+        suspects = np.union1d(odd, line_of[_misplaced(characters, marks, line_of, layout.delimiter)])
     dropped, stop, done, inside = [], len(ends), -1, 0
     for line in suspects.tolist():
         if line <= done or whole.fullmatch(block, starts[line], ends[line]):
@@ -226,6 +232,17 @@ def _matched(block: bytes, layout: Layout, *, every: bool, final: bool) -> _Reco
         [block[starts[line] : ends[line]] for line in dropped],
         block[cut:],
     )
+
+
+def _misplaced(characters: np.ndarray, marks: np.ndarray, line_of: np.ndarray, delimiter: str) -> np.ndarray:
+    """Return which quotes neither begin nor end a field, nor stand beside the other half of a doubled quote."""
+    import numpy as np
+
+    first = np.searchsorted(line_of, line_of)
+    opens = (np.arange(len(marks)) - first) % 2 == 0
+    before = np.where(marks > 0, characters[marks - 1], ord("\n"))
+    beside = np.where(opens, before, characters[marks + 1])
+    return ~np.isin(beside, [ord(delimiter), ord("\n"), ord('"')])
 
 
 def _patterns(layout: Layout) -> Iterator[re.Pattern[bytes]]:

@@ -134,7 +134,7 @@ class Database:
             columns = zip(*rows, strict=True) if rows else ([] for _ in names)
             frame = pd.DataFrame(
                 {
-                    name: pd.Series(list(values), dtype="object")
+                    name: pd.Series(_without_mixed_bytes(values), dtype="object")
                     for name, values in zip(names, columns, strict=True)
                 }
             )
@@ -256,10 +256,24 @@ def read_query(database: Database, query: str, where: str) -> Source:
     if database.dialect == "postgresql":
         plain = query
         query, numbers = database.attempt(lambda: _with_known_types(database, plain, names), refused)
+    elif database.dialect == "sqlite" and hasattr(database.connection, "adbc_get_info"):
+        plain = query
+        of_one_type = database.attempt(lambda: _with_one_type(database, plain, names), refused)
+        if of_one_type is None:
+            return Source(where, stored([_no_rows(names)]), owned=True)
+        query = of_one_type
     table = database.attempt(
         lambda: stored(database.chunks(query), numbers=numbers), broke_off(database, where)
     )
     return Source(where, table, database.broken.count, database.broken.example, owned=True)
+
+
+def _without_mixed_bytes(values: Sequence[Any]) -> list[Any]:
+    """Return the values of a column; where only some are bytes, these are decoded, as ids are compared as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if bytes not in kinds or len(kinds) == 1:
+        return list(values)
+    return [value.decode("utf-8", MARKING) if isinstance(value, bytes) else value for value in values]
 
 
 def broke_off(database: Database, where: str) -> Callable[[Exception, str], Exception]:
@@ -311,6 +325,33 @@ def _with_known_types(database: Database, query: str, names: list[str]) -> tuple
             column = f"{column}::numeric"
         columns.append(named(name) if PLAIN.fullmatch(kind) else f"{column}::text AS {named(name)}")
     return f"SELECT {', '.join(columns)} FROM ({query}) AS i", numbers
+
+
+def _no_rows(names: list[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({name: pa.array([], pa.string()) for name in names})
+
+
+def _with_one_type(database: Database, query: str, names: list[str]) -> str | None:
+    """Return a query of SQLite whose columns hold one type each; None if it has no rows.
+
+    SQLite holds any type in any column, and its ADBC driver takes the type from the first rows and stops at another.
+    """
+    types = ", ".join(f"group_concat(DISTINCT typeof({named(name)}))" for name in names)
+    [found] = database.rows(f"SELECT {types} FROM ({query}) AS i")
+    if found[0] is None:
+        return None
+    columns = []
+    for name, kinds in zip(names, (set(kinds.split(",")) - {"null"} for kinds in found), strict=True):
+        column = named(name)
+        if len(kinds) < 2:
+            columns.append(column)
+        elif kinds == {"integer", "real"}:
+            columns.append(f"CAST({column} AS REAL) AS {column}")
+        else:
+            columns.append(f"CAST({column} AS TEXT) AS {column}")
+    return f"SELECT {', '.join(columns)} FROM ({query}) AS i"
 
 
 def _named_table(database: Database, table: str | None) -> tuple[tuple[str, ...], str]:

@@ -15,6 +15,7 @@ from segkit.collect.sources.ibis_tables import check_one_engine, of_ibis
 from segkit.collect.sources.paths import is_workbook
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source, check_names
 from segkit.collect.sources.spark import of_spark, of_spark_table
+from segkit.collect.sources.urls import checked_text
 from segkit.core.engine.dialects import dialect_of
 
 __all__ = ["MARK", "NOT_UTF8", "Source", "check_names", "check_one_engine", "open_source"]
@@ -48,6 +49,8 @@ def open_source(source: Any, *, table: str | None = None) -> Source:
     TypeError
         If the object is none of the above, or `table` is said of what has no tables.
     """
+    if isinstance(source, str):
+        source = checked_text(source)
     if is_database(source):
         return open_database(source, table)
     paths = _paths(source)

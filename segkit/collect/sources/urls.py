@@ -13,6 +13,10 @@ URL = re.compile(
     r"(?:\?(?P<options>[^#]*))?"
 )
 
+ADDRESS = re.compile(r"jdbc:|[A-Za-z][\w+.-]{2,}:/*[^/\s:@]*:[^/\s@]*@", re.IGNORECASE)
+PASSWORD = re.compile(r"(\b(?:password|pwd)\s*=\s*)[^\s;&]+", re.IGNORECASE)
+"""Addresses of databases that are no URLs, and passwords in them."""
+
 SETTINGS = {
     "true",
     "false",
@@ -35,6 +39,27 @@ def without_secrets(message: str, secrets: Collection[str]) -> str:
     for secret in sorted(set(secrets) - {""}, key=len, reverse=True):
         message = message.replace(secret, "***")
     return message
+
+
+def checked_text(text: str) -> str:
+    """Return a path or URL; refuse an empty one, and a database's address that is no URL, without its password.
+
+    Raises
+    ------
+    ValueError
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise ValueError("The source is an empty text. Name a file, or a database by its URL.")
+    if is_url(stripped):
+        return stripped
+    if ADDRESS.match(stripped) or PASSWORD.search(stripped):
+        shown = PASSWORD.sub(r"\1***", re.sub(r":[^:/@\s]*@", ":***@", stripped))
+        raise ValueError(
+            f"{shown!r} looks like the address of a database, and is no URL. Write it as "
+            "'postgresql://user:password@host:5432/database' or 'sqlite:///shop.db'."
+        )
+    return text
 
 
 def is_url(text: str) -> bool:
