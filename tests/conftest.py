@@ -76,8 +76,3 @@ def pytest_runtest_protocol(item):
         if not item.get_closest_marker("structure"):
             patch.setattr(KIND_OF, lambda *_: {name: dict(value) for name, value in UNKNOWN.items()})
         return (yield)
-
-
-@pytest.fixture(scope="session")
-def structure_not_asked():
-    """Do nothing: no test tests structure unless it is marked `structure`."""

@@ -1054,6 +1054,10 @@ def test_slips_in_addresses_hide_passwords(address):
         assert "S3cret" not in str(raised.value) and "postgresql://" in str(raised.value)
 
 
+def test_files_with_odd_names_are_read(tmp_path):
+    assert counted(read(file(tmp_path, HEADER + GOOD, "orders password=none.csv"))) == (40, 0)
+
+
 def test_empty_source_is_refused():
     with pytest.raises(ValueError, match="The source is an empty text"):
         read("  ")

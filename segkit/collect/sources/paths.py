@@ -84,4 +84,5 @@ def unglobbed(path: str) -> str:
 
 
 def literal(path: str) -> str:
+    """Return a path as an SQL string that DuckDB takes literally."""
     return quoted(unglobbed(path))

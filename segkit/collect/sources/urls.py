@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from urllib.parse import unquote, unquote_plus
@@ -53,6 +54,8 @@ def checked_text(text: str) -> str:
         raise ValueError("The source is an empty text. Name a file, or a database by its URL.")
     if is_url(stripped):
         return stripped
+    if os.path.exists(text):  # noqa: PTH110 - False for a text that is too long for a path
+        return text
     if ADDRESS.match(stripped) or PASSWORD.search(stripped):
         shown = PASSWORD.sub(r"\1***", re.sub(r":[^:/@\s]*@", ":***@", stripped))
         raise ValueError(
