@@ -321,6 +321,11 @@ def _near_one(column: np.ndarray) -> tuple[np.ndarray, int]:
     return np.ldexp(column, -power), power
 
 
+def _mean(column: np.ndarray) -> float:
+    near_one, power = _near_one(column)
+    return float(np.ldexp(near_one.mean(), power))
+
+
 def _deviation(column: np.ndarray) -> float:
     near_one, power = _near_one(column)
     return float(np.ldexp(near_one.std(), power))
@@ -342,9 +347,9 @@ def _center_and_scale(values: np.ndarray, how: str) -> tuple[np.ndarray, np.ndar
             continue
         low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
         robust = how == "robust"
-        centers[i] = middle if robust else known.mean()
+        centers[i] = middle if robust else _mean(known)
         spread = (high - low) / NORMAL_IQR if robust and high > low else _deviation(known)
-        if spread > 1e-12 * max(1.0, abs(centers[i])):
+        if spread > 1e-12 * abs(centers[i]):  # else the same for all, but for rounding
             scales[i] = spread
     return centers, scales
 

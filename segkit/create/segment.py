@@ -19,6 +19,7 @@ from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.fitting import (
+    check_scales,
     fit_single_threaded,
     fitted_labels,
     make_clusterer,
@@ -124,6 +125,7 @@ def segment(
                 "Set the number in the model, or leave the model out."
             )
         estimator = without_cache(clone(model))
+        check_scales(estimator, ordered)
     else:
         clusterer = make_clusterer(method, n_segments, len(customers), random_state)
         estimator = make_pipeline(make_preparer(), clusterer)

@@ -122,9 +122,8 @@ class Segmentation(Partition):
         frame["segment_id"], frame["segment"] = self.labels, self.named_labels
         frame.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "badge": self.badge, "kind": self.kind}
         if self.assessment is not None:
-            frame["trust"] = self.labels.map(self.assessment.segments["verdict"]).fillna(
-                "outside all segments"
-            )
+            verdicts = self.assessment.segments["verdict"].to_dict()
+            frame["trust"] = [verdicts.get(s, "outside all segments") for s in self.labels]
         if self.embedding is not None:
             frame[["x", "y"]] = self.embedding
         return frame

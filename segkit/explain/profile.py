@@ -7,6 +7,7 @@ import pandas as pd
 
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
+from segkit.methods.partition import check_segments
 
 
 def segment_sizes(result: Segmentation) -> pd.DataFrame:
@@ -197,8 +198,9 @@ def profile(result: Segmentation) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If there are fewer than two groups of customers to compare.
+        If there is no segment, or there are fewer than two groups of customers to compare.
     """
+    check_segments(result, "profile compares each segment with the other customers")
     parts = [
         compare(result, result.labels == s).reset_index().assign(segment_id=s, segment=result.name_of(s))
         for s in result.segments

@@ -7,8 +7,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_count, check_seed
 from segkit.methods.assignment import (
     OUTSIDE,
@@ -21,6 +23,7 @@ from segkit.methods.assignment import (
 )
 
 METHODS = ("kmeans", "gaussian_mixture", "ward")
+LARGEST = 1e100  # the square of a larger number, or their sum, may overflow
 MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes
 
 
@@ -63,6 +66,30 @@ def without_cache(model: BaseEstimator) -> BaseEstimator:
     """Return the same model with every `memory=` set to None: a cache folder is read by pickle, which can run code."""
     cached = [n for n, v in model.get_params().items() if n.rpartition("__")[2] == "memory" and v is not None]
     return model.set_params(**dict.fromkeys(cached)) if cached else model
+
+
+def check_scales(model: BaseEstimator, customers: pd.DataFrame) -> None:
+    """Refuse numbers so large or small that their squares overflow or vanish, unless a preparer scales them first.
+
+    Raises
+    ------
+    ValueError
+    """
+    preparer, _ = preparer_and_clusterer(model)
+    first = preparer[0] if isinstance(preparer, Pipeline) else preparer
+    if isinstance(first, Preparer) and first.scale != "none":
+        return
+    largest = customers.select_dtypes("number").astype(float).abs().max()
+    extreme = largest[(largest > LARGEST) | ((largest < 1 / LARGEST) & (largest > 0))]
+    if len(extreme):
+        raise ValueError(
+            f"The numbers of {extreme.index[0]!r} reach {extreme.iloc[0]:.3g}, too {_size(extreme.iloc[0])} to measure "
+            f"distances. Change its unit, or put the preparer first: make_pipeline(sg.make_preparer(), model)."
+        )
+
+
+def _size(number: float) -> str:
+    return "large" if number > 1 else "small"
 
 
 def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:

@@ -157,6 +157,20 @@ def naming_customers() -> Iterator[None]:
         ) from error
 
 
+def check_segments(result: Partition, why: str) -> None:
+    """Refuse a result without any segment.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not result.segments:
+        raise ValueError(
+            f"No segment was found: all {len(result.labels):,} customers are outside, and {why}. Make segments "
+            "first: let the model find smaller ones (min_cluster_size of HDBSCAN, eps of DBSCAN), or say n_segments=5."
+        )
+
+
 def checked_result(result: object, name: str = "result") -> None:
     """Refuse an argument that is not a segmentation.
 

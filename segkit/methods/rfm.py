@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import did_you_mean, joined, listed
 from segkit.methods.assignment import OUTSIDE
 
 RFM_COLUMNS = ("recency", "frequency", "monetary")
@@ -63,9 +63,9 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Of a DataFrame with the columns `recency`, `frequency` and `monetary` these are used; else all columns, as of an
-    array. In the first column less is better. A customer with a missing value, such as the recency of someone who never
-    ordered, has no score and segment −1.
+    Of a DataFrame with the columns `recency`, `frequency` and `monetary`, in any order and any case, these are used;
+    if it has none of these, all columns in their order, as of an array. In the first column less is better. A customer
+    with a missing value, such as the recency of someone who never ordered, has no score and segment −1.
 
     References
     ----------
@@ -116,7 +116,8 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `bins` or `limits` do not fit these columns.
+            If `bins` or `limits` do not fit these columns, or it is unclear which columns are recency, frequency and
+            monetary.
         """
         values = self._values(X, reset=True)
         _check_names(self.bins, self._columns())
@@ -166,8 +167,8 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         return np.array([f"{name}_score" for name in self._columns()], dtype=object)
 
     def _values(self, X, *, reset):
-        if isinstance(X, pd.DataFrame) and set(RFM_COLUMNS) <= set(X.columns):
-            X = X[list(RFM_COLUMNS)]
+        if isinstance(X, pd.DataFrame):
+            X = _rfm_columns(X)
         return validate_data(self, X, reset=reset, dtype=float, ensure_all_finite="allow-nan")
 
     def _columns(self) -> list[str]:
@@ -205,9 +206,42 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         return np.where(known, totals, OUTSIDE).astype("int64")
 
 
+def _standard_name(name: Any) -> Any:
+    """Return recency, frequency or monetary for a name that is equal but for case and blanks, else the name."""
+    plain = name.strip().lower() if isinstance(name, str) else name
+    return plain if plain in RFM_COLUMNS else name
+
+
+def _rfm_columns(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns recency, frequency and monetary under these names; all columns if none has such a name.
+
+    Raises
+    ------
+    ValueError
+        If recency is not there, or another one with columns that could be meant instead, or one is there twice.
+    """
+    there = {name: [c for c in customers.columns if _standard_name(c) == name] for name in RFM_COLUMNS}
+    if not any(there.values()):
+        return customers
+    chosen = {name: name if name in columns else columns[0] for name, columns in there.items() if columns}
+    lacking = [name for name in RFM_COLUMNS if name not in chosen]
+    if "recency" in lacking or (lacking and len(chosen) < customers.shape[1]):
+        raise ValueError(
+            f"The columns are {listed(customers.columns, 10)}: {joined(list(chosen))} by name, but no "
+            f"{joined(lacking)}. Rename the columns: "
+            f"customers.rename(columns={{'…': {lacking[0]!r}}})."
+        )
+    for name, columns in there.items():
+        if chosen[name] != name and len(columns) > 1:
+            raise ValueError(
+                f"The columns {joined([repr(c) for c in columns])} could each be {name}. Drop all but one."
+            )
+    return customers[list(chosen.values())].set_axis(list(chosen), axis=1)
+
+
 def _check_names(bins: Any, columns: list[str]) -> None:
     for name in bins if isinstance(bins, Mapping) else ():
-        if name not in columns:
+        if _standard_name(name) not in columns:
             raise ValueError(
                 f"bins names {name!r}, which is no column."
                 f"{did_you_mean(str(name), columns)} There are {', '.join(columns)}."
@@ -216,7 +250,9 @@ def _check_names(bins: Any, columns: list[str]) -> None:
 
 def _wanted(bins: Any, name: str) -> int | list[float]:
     """Return the number of bins of a column, or the cuts between them."""
-    wanted = bins.get(name, 5) if isinstance(bins, Mapping) else bins
+    wanted = (
+        {_standard_name(n): b for n, b in bins.items()}.get(name, 5) if isinstance(bins, Mapping) else bins
+    )
     if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
         if wanted < 2:
             raise ValueError(f"bins={wanted!r} should be 2 or more for {name}; 5 is usual.")

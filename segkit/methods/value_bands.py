@@ -139,8 +139,8 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     ----------
     customers : DataFrame
     by : str, optional
-        As passed. Default: `monetary`, else the first in units of currency, else the number that correlates most with
-        all others (mean absolute rank correlation).
+        As passed. Default: `monetary` in any case, else the first in units of currency, else the number that correlates
+        most with all others (mean absolute rank correlation).
 
     Returns
     -------
@@ -171,7 +171,8 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     if by is not None:
         return by
     units = (customers.attrs.get("segkit") or {}).get("units") or {}
-    money = [c for c in varied if c == VALUE] or [c for c in varied if units.get(c) == "currency"]
+    money = [VALUE] if VALUE in varied else [c for c in varied if c.strip().lower() == VALUE]
+    money = money or [c for c in varied if units.get(c) == "currency"]
     if money:
         return money[0]
     correlation = customers[varied].astype(float).rank().corr().abs().mean()

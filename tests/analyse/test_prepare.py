@@ -209,3 +209,11 @@ def test_huge_numbers_are_clipped(huge, scale):
     values = pd.DataFrame({"balance": np.append(np.zeros(50), [huge, 1.0, 2.0]), "age": np.arange(53.0)})
     prepared = make_preparer(scale=scale).fit_transform(values)
     assert np.isfinite(prepared).all() and np.abs(prepared[50]).max() <= 5
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-14, 1e200, 1e306])
+@pytest.mark.parametrize("scale", ["robust", "standard"])
+def test_the_unit_of_a_feature_changes_nothing(unit, scale):
+    values = pd.DataFrame({"a": [10.0, 11, 12, 30, 31, 33], "b": [-5.0, -4, -5, 9, 8, 7]})
+    expected = make_preparer(log="none", scale=scale).fit_transform(values)
+    assert make_preparer(log="none", scale=scale).fit_transform(values * unit) == pytest.approx(expected)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tables import continuum, three_groups
 
 import segkit as sg
@@ -110,3 +112,26 @@ def test_auto_finds_planted_numbers():
             results.append(sg.segment(customers, n_segments="auto"))
     assert sum(len(r.segments) == 5 and r.provenance["method"] == "kmeans" for r in planted) >= 7
     assert sum(r.provenance["method"] == "value_bands" for r in ungrouped) >= 6
+
+
+# --- units of extreme size ---------------------------------------------------------------------------
+
+TWO = pd.DataFrame({"a": [10.0, 11, 12, 30, 31, 33], "b": [5.0, 4, 5, 9, 8, 7]}, index=list("uvwxyz"))
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-300, 1e-200, 1e-14, 1e300])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+def test_segments_do_not_depend_on_the_unit(unit, method):
+    result = sg.segment(TWO * unit, n_segments=2, method=method)
+    assert result.labels.to_list() == sg.segment(TWO, n_segments=2, method=method).labels.to_list()
+    assert result.assign(TWO * unit).equals(result.labels)
+
+
+def test_a_model_of_ones_own_is_told_of_numbers_whose_squares_overflow_or_vanish():
+    two = KMeans(2, n_init=1, random_state=0)
+    with pytest.raises(ValueError, match=r"numbers of 'a' reach 3\.3e-199, too small to measure"):
+        sg.segment(TWO * 1e-200, model=two)
+    with pytest.raises(ValueError, match=r"'a' reach 3\.3e\+301, too large .* put the preparer first"):
+        sg.segment(TWO * 1e300, model=make_pipeline(StandardScaler(), two))
+    prepared = sg.segment(TWO * 1e300, model=make_pipeline(sg.make_preparer(), two))
+    assert prepared.labels.nunique() == 2

@@ -151,3 +151,13 @@ def test_one_segment_has_no_profile():
 def test_feature_named_like_a_flag():
     customers = three_groups(gap=[np.nan, 1.0] * 30, **{"gap missing": np.arange(60)})
     assert sg.profile(sg.segment(customers, n_segments=3))["effect"].notna().any()
+
+
+def test_a_result_without_segments_says_so():
+    nobody = sg.segment(SIX, model=HDBSCAN(min_samples=6, copy=True))
+    assert nobody.segments == []
+    with pytest.raises(ValueError, match="No segment was found: all 6 customers are outside"):
+        sg.profile(nobody)
+    assert nobody.with_trust(nobody.trust).to_frame()["trust"].unique() == ["outside all segments"]
+    with pytest.raises(ValueError, match="verdicts on no segment"):
+        sg.plot_trust(nobody.trust)

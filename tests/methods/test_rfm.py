@@ -158,3 +158,37 @@ def test_model_of_segment_is_saved(tmp_path):
 def test_wrong_arguments_are_explained(arguments, message):
     with pytest.raises(ValueError, match=message):
         RFMSegmenter(**arguments).fit(FIVE)
+
+
+# --- columns by name ---------------------------------------------------------------------------------
+
+DOCUMENTED = pd.DataFrame(
+    {"recency": [9, 40, 90, 200, 400], "frequency": [40, 1, 12, 20, 6], "monetary": [900, 20, 150, 400, 60]}
+)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["Frequency", "Recency", "Monetary"], ["MONETARY", " recency ", "frequency"]],
+)
+def test_columns_are_found_by_name_in_any_case_and_order(names):
+    table = pd.DataFrame({name: DOCUMENTED[name.strip().lower()] for name in names}).assign(age=50)
+    rfm = RFMSegmenter(bins={names[0]: 5}).fit(table)
+    assert rfm.get_feature_names_out().tolist() == SCORES
+    assert (rfm.labels_ == RFMSegmenter().fit(DOCUMENTED).labels_).all()
+    assert (rfm.predict(DOCUMENTED) == rfm.labels_).all()  # the same customers, with names in lower case
+
+
+def test_names_that_fit_in_part_are_refused():
+    """As of the package lifetimes: by position, frequency would be taken for recency."""
+    table = DOCUMENTED.rename(columns={"monetary": "monetary_value"})[
+        ["frequency", "recency", "monetary_value"]
+    ]
+    with pytest.raises(ValueError, match=r"recency and frequency by name, but no monetary\. Rename"):
+        RFMSegmenter().fit(table)
+    with pytest.raises(ValueError, match="'Recency' and 'RECENCY' could each be recency"):
+        RFMSegmenter().fit(DOCUMENTED.rename(columns={"recency": "Recency"}).assign(RECENCY=1))
+    with pytest.raises(ValueError, match="no recency"):
+        RFMSegmenter(limits=None).fit(DOCUMENTED[["frequency", "monetary"]])
+    two = RFMSegmenter(limits=None, offset=0).fit(DOCUMENTED[["frequency", "recency"]])
+    assert two.get_feature_names_out().tolist() == SCORES[:2]

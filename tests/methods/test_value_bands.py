@@ -51,6 +51,7 @@ def test_value_feature_by_default():
     table.attrs["segkit"] = {"units": {"age": "currency"}}
     assert value_feature(table, None) == "age"
     assert value_feature(table.assign(monetary=[1.0, 2, 3, 3]), None) == "monetary"
+    assert value_feature(table.assign(Monetary=[1.0, 2, 3, 3]), None) == "Monetary"
 
 
 def test_wrong_arguments_are_explained():

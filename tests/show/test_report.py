@@ -283,3 +283,10 @@ def test_the_command_line_of_the_readme_writes_a_report(tmp_path):
     assert over.returncode == 2
     assert "written over the orders" in over.stderr
     assert len(pd.read_parquet(tmp_path / "orders.parquet")) == 200
+
+
+def test_a_result_without_segments_is_not_reported(tmp_path):
+    nobody = sg.segment(three_groups(), model=HDBSCAN(min_samples=60, copy=True))
+    with pytest.raises(ValueError, match="No segment was found: all 60 customers are outside, and a report"):
+        sg.report(nobody, tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()

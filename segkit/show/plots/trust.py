@@ -36,7 +36,17 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     -------
     LayerChart
         A cell for each segment and question; the figures on hover.
+
+    Raises
+    ------
+    ValueError
+        If there is no segment.
     """
+    if not len(trust.segments):
+        raise ValueError(
+            "There are verdicts on no segment, so there is nothing to draw: all customers are outside. Make "
+            "segments first."
+        )
     table = trust.segments.assign(name=trust.segments["name"].map(drawable))
     names = list(table["name"])
     cells = pd.DataFrame(

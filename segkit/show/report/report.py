@@ -28,7 +28,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import profile, segment_sizes
 from segkit.methods.fitting import METHODS
-from segkit.methods.partition import VALUE_BANDS
+from segkit.methods.partition import VALUE_BANDS, check_segments
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
 from segkit.show.plots.profile import plot_profile
@@ -88,7 +88,10 @@ def report(
     ------
     FileNotFoundError
         If the folder does not exist.
+    ValueError
+        If there is no segment to report.
     """
+    check_segments(result, "a report describes segments")
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
