@@ -231,8 +231,9 @@ def _rfm_columns(customers: pd.DataFrame) -> pd.DataFrame:
             f"{joined(lacking)}. Rename the columns: "
             f"customers.rename(columns={{'…': {lacking[0]!r}}})."
         )
-    for name, columns in there.items():
-        if chosen[name] != name and len(columns) > 1:
+    for name, column in chosen.items():
+        columns = there[name]
+        if column != name and len(columns) > 1:
             raise ValueError(
                 f"The columns {joined([repr(c) for c in columns])} could each be {name}. Drop all but one."
             )
