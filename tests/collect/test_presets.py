@@ -115,6 +115,181 @@ def test_attribute_presets_are_data():
     assert all(isinstance(columns, tuple) for columns in hubspot.geographic.values())
 
 
+# --- the documented names of events -------------------------------------------------------------------
+
+
+def named_call(word):
+    sale = {"order_id": word, "revenue": 1, "value": 1}
+    at = {"timestamp": "2024-01-05T10:00:00Z", "messageId": word}
+    return {"type": "track", "event": word, "userId": word, "properties": sale, **at}
+
+
+def named_hit(word):
+    sale = {"transaction_id": word, "purchase_revenue": 1, "refund_value": 1}
+    return {"event_name": word, "event_timestamp": 1_704_448_800_000_000, "user_id": word, "ecommerce": sale}
+
+
+def named_metric(word):
+    at = "2024-01-05T10:00:00+00:00"
+    return {"event_name": word, "datetime": at, "person": {"id": word}, "event_properties": {"$value": 1}}
+
+
+def named_moment(word):
+    at = "2024-01-05 10:00:00.123"
+    return {
+        "event": "unstruct",
+        "event_name": word,
+        "event_id": word,
+        "user_id": word,
+        "collector_tstamp": at,
+    }
+
+
+def named_activity(word):
+    activity = {"action": word, "timestamp": "2024-01-05T10:00:00+00:00", "campaign_id": "c1"}
+    return {"email_id": word, "list_id": "l", "activity": [activity]}
+
+
+def named_response(word):
+    times = {"landed_at": "2024-01-05T10:00:00Z", "submitted_at": "2024-01-05T10:01:00Z"}
+    return {"response_id": word, "response_type": word, "hidden": {"user_id": word}, **times, "answers": []}
+
+
+NAMES = {
+    "segment": (
+        named_call,
+        {
+            "Products Searched": "search",
+            "Product Viewed": "Product Viewed",  # a page call says so too
+            "Product Added": "cart_add",
+            "Checkout Started": "Checkout Started",
+            "Order Completed": "purchase",
+            "Order Updated": "Order Updated",
+            "Order Refunded": "return",
+            "Order Cancelled": "Order Cancelled",
+            "Product Reviewed": "review",
+            "Product Shared": "social_share",
+            "Cart Shared": "social_share",
+            "Application Opened": "visit",
+            "Email Delivered": "email_sent",
+            "Email Opened": "email_open",
+            "Email Link Clicked": "email_click",
+            "Email Bounced": "email_bounce",
+            "Unsubscribed": "email_unsubscribe",
+            "Push Notification Received": "push_sent",
+            "Push Notification Tapped": "push_open",
+            "Push Notification Bounced": "push_bounce",
+            "Live Chat Message Sent": "chat",
+        },
+    ),
+    "ga4": (
+        named_hit,
+        {
+            "page_view": "page_view",
+            "screen_view": "page_view",
+            "session_start": "visit",
+            "search": "search",
+            "view_search_results": "search",
+            "view_item": "view_item",
+            "add_to_cart": "cart_add",
+            "begin_checkout": "begin_checkout",
+            "purchase": "purchase",
+            "refund": "return",
+            "ecommerce_purchase": "purchase",
+            "purchase_refund": "return",
+            "share": "social_share",
+            "notification_receive": "push_sent",
+            "notification_open": "push_open",
+            "notification_dismiss": "notification_dismiss",
+            "ad_click": "hosted_ad_click",  # no click on the shop's own ad
+        },
+    ),
+    "klaviyo": (
+        named_metric,
+        {
+            "Received Email": "email_sent",
+            "Opened Email": "email_open",
+            "Clicked Email": "email_click",
+            "Bounced Email": "email_bounce",
+            "Dropped Email": "email_dropped",
+            "Subscribed to Email Marketing": "email_subscribe",
+            "Unsubscribed from Email Marketing": "email_unsubscribe",
+            "Unsubscribed": "email_unsubscribe",
+            "Received SMS": "sms_sent",
+            "Clicked SMS": "sms_click",
+            "Failed to Deliver SMS": "sms_failed",
+            "Subscribed to SMS Marketing": "sms_subscribe",
+            "Consented to Receive SMS": "sms_subscribe",
+            "Unsubscribed from SMS Marketing": "sms_unsubscribe",
+            "Unsubscribed from SMS": "sms_unsubscribe",
+            "Received Push": "push_sent",
+            "Opened Push": "push_open",
+            "Bounced Push": "push_bounce",
+            "Active on Site": "visit",
+            "Viewed Product": "page_view",
+            "Viewed Collection": "page_view",
+            "Submitted Search": "search",
+            "Added to Cart": "cart_add",
+            "Placed Order": "purchase",
+            "Refunded Order": "return",
+            "Submitted Review": "review",
+            # None of these is what it sounds like.
+            "Sent SMS": "Sent SMS",  # by the customer
+            "Subscribed to Back in Stock": "Subscribed to Back in Stock",
+            "Subscribed to List": "Subscribed to List",  # may be an import, or a list of phone numbers
+            "Unsubscribed from List": "Unsubscribed from List",
+            "Ordered Product": "Ordered Product",
+            "Cancelled Order": "Cancelled Order",
+        },
+    ),
+    "snowplow": (
+        named_moment,
+        {
+            "site_search": "search",
+            "add_to_cart": "cart_add",
+            "screen_view": "page_view",
+            "application_foreground": "visit",
+            "ad_click": "hosted_ad_click",
+            "remove_from_cart": "remove_from_cart",
+        },
+    ),
+    "mailchimp": (
+        named_activity,
+        {
+            "sent": "email_sent",
+            "open": "email_open",
+            "click": "email_click",
+            "bounce": "email_bounce",
+            "unsub": "email_unsubscribe",
+        },
+    ),
+    "typeform": (
+        named_response,
+        {"completed": "survey", "partial": "survey_partial", "started": "survey_started"},
+    ),
+}
+
+
+@pytest.mark.parametrize("preset", NAMES)
+def test_documented_names_are_known(preset, tmp_path):
+    row, kinds = NAMES[preset]
+    log = Log(jsonl(tmp_path, [row(word) for word in kinds]), preset)
+    assert dict(log.of("customer_id", "kind")) == kinds
+    assert not log.refused
+
+
+def test_new_subscription_ends_unsubscription(tmp_path):
+    words = ("Received Email", "Unsubscribed from Email Marketing", "Subscribed to Email Marketing")
+    rows = [
+        {**named_metric(word), "person": {"id": who}, "datetime": f"2024-01-0{day}T10:00:00+00:00"}
+        for who, n in (("left", 2), ("back", 3))
+        for day, word in enumerate(words[:n], 1)
+    ]
+    events = sg.read_events(jsonl(tmp_path, rows), preset="klaviyo")
+    features = sg.customer_features(events, sg.EMAIL, as_of="2024-02-01")
+    assert features["email_unsubscribed"].to_dict() == {"back": 0, "left": 1}
+
+
 # --- GA4 ----------------------------------------------------------------------------------------------
 
 
@@ -1273,7 +1448,7 @@ def test_surveymonkey_responses_become_events(write, tmp_path):
         times = {"date_created": "2015-12-28T21:57:14+00:00", "date_modified": "2015-12-28T21:59:38+00:00"}
         pages = [{"id": "1", "questions": [{"id": "q", "answers": [answer]} for answer in answers]}]
         about = {"survey_id": "105724755", "response_status": status, "collection_mode": mode}
-        return {"id": "5007154402", "custom_value": who, "total_time": 144, **about, **times, "pages": pages}
+        return {"id": f"of {who}", "custom_value": who, "total_time": 144, **about, **times, "pages": pages}
 
     weighed = {"choice_id": "3", "text": None, "choice_metadata": {"weight": "4"}}
     nps = {"choice_id": "4", "text": None, "choice_metadata": {"weight": "-100"}}
@@ -1283,6 +1458,7 @@ def test_surveymonkey_responses_become_events(write, tmp_path):
         response("dee", answers=[nps]),
         response("bo", "partial", answers=[weighed]),
         response("cy", mode="preview", answers=[weighed]),
+        {**response("bo"), "date_modified": "2015-12-28T21:58:00+00:00"},
     ]
     log = Log(WRITERS[write](tmp_path, responses), "surveymonkey")
     assert log.of("customer_id", "kind", "rating", "text", "duration", "campaign") == [
@@ -1290,7 +1466,8 @@ def test_surveymonkey_responses_become_events(write, tmp_path):
         ("bo", "survey_partial", 4.0, None, 144.0, "105724755"),
         ("dee", "survey", None, None, 144.0, "105724755"),
     ]
-    assert log.refused == {"preview of the survey": 1}
+    older = "older copy of a response: the latest counts"
+    assert log.refused == {older: 1, "preview of the survey": 1}
 
 
 # --- the same orders from each source -----------------------------------------------------------------

@@ -56,10 +56,11 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     order = f"CASE WHEN NOT {is_any(id_said, NO_ID)} THEN {id_said} END"
     refunded = rows.number("ecommerce.refund_value", _parameter("value"))
     paid = rows.number("ecommerce.purchase_revenue", _parameter("value"))
+    returns = [word for word, kind in kinds.items() if kind == "return"]
     sale = {
         ORDER: order,
         ORDER_KEY: order,
-        TOTAL: f"CASE WHEN {KIND} = 'refund' THEN {refunded} ELSE {paid} END",
+        TOTAL: f"CASE WHEN {is_any(KIND, returns)} THEN {refunded} ELSE {paid} END",
         TIME: rows.text("event_timestamp"),
         CUSTOMER: rows.text(*CUSTOMER_IDS),
     }
@@ -79,6 +80,8 @@ def _price(item: str) -> str:
     return coalesced(price_times_quantity(item), *own)
 
 
+LEGACY = {"ecommerce_purchase": "purchase", "purchase_refund": "return"}
+"""The names that apps sent before 2020."""
 CUSTOMER_IDS = ("user_id", "user_pseudo_id")
 PRODUCT = fields("item_id item_name item_brand item_category price quantity item_revenue item_refund coupon")
 GA4 = Preset(
@@ -96,6 +99,8 @@ GA4 = Preset(
     cites=(
         "https://developers.google.com/analytics/bigquery/event-schema",
         "https://support.google.com/firebase/answer/7029846",
+        "https://support.google.com/analytics/answer/9267735",
+        "https://support.google.com/analytics/answer/9234069",
         "https://taggingdocs.com/ga4/bigquery/schema-reference",
         "https://github.com/Velir/dbt-ga4 macros/base_select.sql",
     ),
@@ -124,8 +129,14 @@ GA4 = Preset(
         "view_search_results": "search",
         "add_to_cart": "cart_add",
         "session_start": "visit",
+        "share": "social_share",
+        "notification_receive": "push_sent",
+        "notification_open": "push_open",
+        # Of somebody else's ad that the app shows, not of the shop's own.
+        "ad_click": "hosted_ad_click",
         "purchase": "purchase",
         "refund": "return",
+        **LEGACY,
     },
     formats=("epoch_us",),
     nested={

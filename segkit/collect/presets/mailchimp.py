@@ -10,7 +10,7 @@ from segkit.collect.presets.rows import Rows, lowered
 from segkit.collect.presets.sql import fields, type_of_shape
 
 ACTIVITY = "segkit_activity"
-ACTIVITY_SHAPE = fields("action timestamp url")
+ACTIVITY_SHAPE = fields("action timestamp url campaign_id")
 NO_ACTIVITY = "no activity: the report does not say when the e-mail was sent"
 
 
@@ -30,21 +30,31 @@ MAILCHIMP = Preset(
     title="Mailchimp: e-mail activity of a campaign's recipients",
     file=(
         "the Marketing API's report email-activity as JSON lines or Parquet: one recipient a row with the list "
-        "`activity`, or, as Airbyte writes it, one activity a row."
+        "`activity`, or, as Airbyte writes it, one activity a row; "
+        "or the activity of list members, which also says what was sent and who unsubscribed."
     ),
     counts=(
         "Each activity is one event. Recipients without activity are refused: the report does not say when "
         "they were sent the e-mail."
     ),
-    cites=("https://github.com/airbytehq/airbyte source-mailchimp schemas/email_activity.json",),
+    cites=(
+        "https://github.com/airbytehq/airbyte source-mailchimp schemas/email_activity.json",
+        "https://mailchimp.com/developer/marketing/api/list-member-activity/",
+    ),
     columns={
         "customer_id": lowered("email_address", "email_id"),
         "timestamp": f"{ACTIVITY}.timestamp",
         "kind": f"{ACTIVITY}.action",
-        "campaign": "campaign_id",
+        "campaign": (f"{ACTIVITY}.campaign_id", "campaign_id"),
         "page": f"{ACTIVITY}.url",
     },
-    kinds={"open": "email_open", "click": "email_click", "bounce": "email_bounce"},
+    kinds={
+        "sent": "email_sent",
+        "open": "email_open",
+        "click": "email_click",
+        "bounce": "email_bounce",
+        "unsub": "email_unsubscribe",
+    },
     needs=(
         ("customer_id", ("email_address", "email_id")),
         ("kind", ("activity", "action")),

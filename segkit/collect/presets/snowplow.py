@@ -180,8 +180,11 @@ SNOWPLOW = Preset(
     kinds={
         "page_view": "page_view",
         "screen_view": "page_view",
+        "application_foreground": "visit",
         "site_search": "search",
         "add_to_cart": "cart_add",
+        # Of somebody else's ad that the site shows, not of the shop's own.
+        "ad_click": "hosted_ad_click",
         "transaction": "purchase",
         "transaction_item": "purchase",
         "ecommerce_transaction": "purchase",

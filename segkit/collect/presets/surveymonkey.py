@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import ibis.expr.datatypes as dt
 
+from segkit.collect.presets.copies import refuse_copies
 from segkit.collect.presets.helper_columns import KIND, REFUSED
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value, lowered
@@ -45,12 +46,17 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     if rating is not None:
         completed = f"CASE WHEN ({rating.sql}) IS NOT NULL THEN 'review' ELSE 'survey' END"
     is_completed = f"coalesce({status} = 'completed', true)"
-    return rows.with_columns(
+    rows = rows.with_columns(
         {
             REFUSED: f"CASE WHEN {preview} THEN 'preview of the survey' END",
             KIND: f"CASE WHEN {is_completed} THEN {completed} ELSE 'survey_' || {status} END",
         }
     )
+    response = rows.at("id")
+    if response is None:
+        return rows
+    latest = [f"{rows.text('date_modified')} DESC", f"NOT ({is_completed})"]
+    return refuse_copies(rows, response.sql, "older copy of a response: the latest counts", latest)
 
 
 SURVEYMONKEY = Preset(
@@ -59,7 +65,7 @@ SURVEYMONKEY = Preset(
     file="responses of the API (responses/bulk) as JSON lines or Parquet, one response a row.",
     counts=(
         "A completed response is a survey; others become survey_partial, survey_disqualified and "
-        "survey_overquota. Previews are refused. Where the export has choice_metadata, a response is a "
+        "survey_overquota. Previews are refused; of several copies of a response, the latest counts. Where the export has choice_metadata, a response is a "
         "review, rated by the weight of the first choice that weighs 1 to 10; NPS choices weigh −100, 0 and "
         "100, and are no rating. The text joins all written answers. The file holds only those who "
         "answered, so survey_response_rate means nothing here."

@@ -33,6 +33,13 @@ def _rating(rows: Rows) -> Value | None:
 
 
 def _kind(rows: Rows) -> Value:
+    """Return survey or review; a response that was not completed, such as partial, is survey_partial."""
+    state, answered = rows.text("response_type"), _answered(rows)
+    unfinished = f"{state} IS NOT NULL AND {state} != 'completed'"
+    return Value(f"CASE WHEN {unfinished} THEN 'survey_' || {state} ELSE {answered.sql} END", dt.string)
+
+
+def _answered(rows: Rows) -> Value:
     scale, stars = _number(rows, "nps", "opinion_scale"), _number(rows, "rating")
     if scale is None or stars is None:
         return Value("'survey'", dt.string)
@@ -82,8 +89,8 @@ TYPEFORM = Preset(
         "A response is a survey, rated by the answer to the NPS question, else to the first opinion scale "
         "(leave nps_class out if that scale is not 0 to 10). A response with neither, but with stars, is a "
         "review, rated by the stars. The text joins all written answers. The customer is the hidden field "
-        "customer_id, user_id or email, else the answer to the form's e-mail question. Repeated tokens are "
-        "refused. The file holds only those who answered, so survey_response_rate means nothing here."
+        "customer_id, user_id or email, else the answer to the form's e-mail question. Responses that were not "
+        "completed become survey_partial and survey_started. Repeated tokens are refused. The file holds only those who answered, so survey_response_rate means nothing here."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-typeform schemas/responses.json",
