@@ -101,8 +101,9 @@ def read_events(
     Notes
     -----
     Ids are text: 17850, 17850.0 and "17850" are one customer. Objects, lists, true, false, and floats of 2**53 and more
-    are refused as ids, since two such floats may have been one id. Blanks around an id are removed. Bytes are read as
-    UTF-8.
+    are refused as ids, also where they were written as text (1.2E+17), since two ids may have become one such float.
+    Blanks around an id, marks of the direction of writing, and what spreadsheets add (``="00123"``, ``'+1555``) are
+    removed; accents are composed (NFC), but not on Spark. Bytes are read as UTF-8.
 
     A purchase of negative amount (or quantity, where no amount is known) is a `return`. The amount of a return is
     always negative.

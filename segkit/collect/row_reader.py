@@ -20,8 +20,10 @@ from segkit.collect.timestamps import Times
 from segkit.collect.values import (
     LONGEST_ID,
     as_shown,
+    inexact_id,
     is_blank,
     is_plain_id,
+    may_be_float,
     no_id,
     read_id,
     read_number,
@@ -42,7 +44,10 @@ IDS = ("customer_id", "order_id", "product_id")
 LARGEST = 1e12  # sums of larger numbers would not be exact to the millionth
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 HINTS = {
-    "has lost digits": "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance.",
+    "has lost digits": (
+        "Read ids as text: pd.read_csv(path, dtype={'id': str}), for instance; in a workbook or a database, write them "
+        "as text."
+    ),
     "an object or a list": "Name the column, or make one, that holds the id alone.",
     "bytes that are no text": (
         "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
@@ -338,11 +343,13 @@ class RowReader:
 
     def _certainly_used(self, read: dict[str, ir.Column]) -> list[ir.BooleanValue]:
         """Return conditions that exclude all cases and hold for most rows, so that these are checked faster."""
-        others = [self._raw(name).type() for name in IDS[1:] if name in self.found]
-        if not self._may_have_plain_ids or "zone" in read or any(kind.is_floating() for kind in others):
+        others = [self._raw(name) for name in IDS[1:] if name in self.found]
+        floats = any(raw.type().is_floating() for raw in others)
+        if not self._may_have_plain_ids or "zone" in read or floats:
             return []
         conditions = [
             self._typed[PLAIN_ID],
+            *(~may_be_float(raw).fill_null(False) for raw in others if raw.type().is_string()),
             read["customer_id"].length() <= LONGEST_ID,
             (read["timestamp"] >= EARLIEST) & (read["timestamp"] < LATEST),
             read["kind"].notnull(),
@@ -375,13 +382,15 @@ class RowReader:
         return cases
 
     def _id_cases(self, read: dict[str, ir.Column]) -> list[_Case]:
-        """Return where a customer's id cannot be one, and where floats of any ids have lost digits."""
-        return [
-            (when, f"{name} {why}", name)
-            for name in IDS
-            if name in self.found and (name == "customer_id" or self._raw(name).type().is_floating())
-            for when, why in no_id(self._raw(name), read[name], self.dialect)
+        """Return where a customer's id cannot be one, and where any ids are floats that have lost digits."""
+        cases = [
+            (when, f"customer_id {why}", "customer_id")
+            for when, why in no_id(self._raw("customer_id"), read["customer_id"], self.dialect)
         ]
+        for name in IDS[1:]:
+            if name in self.found:
+                cases += [(when, f"{name} {why}", name) for when, why in inexact_id(self._raw(name))]
+        return cases
 
     def _unread(self, read: dict[str, ir.Column], name: str, *, blank: bool) -> ir.BooleanValue:
         """Return where no value was read of a cell that is blank, or is not; slow, so only where none was read."""

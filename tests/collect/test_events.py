@@ -1,9 +1,11 @@
 """Events: every source gives the same ones, and rows that cannot be used are counted with their reason."""
 
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import json
+import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -212,6 +214,17 @@ IDS = {
     "\ufeff8.0": "8",
     "a\u00a0b": "a\u00a0b",
     "é": "é",
+    "Zoe\u0301": "Zo\u00e9",
+    "\u200f123\u200e": "123",
+    "\u202aada\u202c": "ada",
+    "+1555": "+1555",
+    "'+1555": "+1555",
+    '="00123"': "00123",
+    "'t Hooft": "'t Hooft",
+    "9007199254740991.0": "9007199254740991",
+    "123456789012345680": "123456789012345680",
+    "1e17": "1e17",
+    "1.2e": "1.2e",
     "{8F3A-0C}": "{8F3A-0C}",
     "[word]": "[word]",
     "true story": "true story",
@@ -231,6 +244,15 @@ NO_IDS = {
         "null",
         "\\N",
         "N/A",
+        "undefined",
+    ],
+    "customer_id a float that has lost digits": [
+        "1.2E+17",
+        " 1e+17",
+        "1.23457E+11",
+        "1.2345678901234568e17",
+        "-1.2e+17",
+        "9007199254740992.0",
     ],
     "customer_id an object or a list": ['{"id": 1}', "[1]", "{}", '["a"]'],
     "customer_id true or false": ["true", "FALSE"],
@@ -279,6 +301,44 @@ def test_ids_in_numbers():
     assert rows(read(other.iloc[:1], customer_id="category", kind="visit"))["customer_id"] == [str(2**53 + 1)]
     with pytest.raises(ValueError, match="Read ids as text"):
         read(LINES.assign(customer_id=largest))
+
+
+def as_excel(frame, folder):
+    frame.to_excel(folder / "lines.xlsx", index=False)
+    return folder / "lines.xlsx"
+
+
+def as_sqlite(frame, folder):
+    with contextlib.closing(sqlite3.connect(folder / "lines.db")) as connection:
+        connection.execute(f"CREATE TABLE lines ({', '.join(frame)})")
+        marks = ", ".join("?" * len(frame.columns))
+        connection.executemany(f"INSERT INTO lines VALUES ({marks})", frame.to_numpy().tolist())
+        connection.commit()
+    return folder / "lines.db"
+
+
+def as_parquet_of_two_types(frame, folder):
+    for i in frame.index:
+        frame.iloc[[i]].infer_objects().to_parquet(folder / f"{i}.parquet")
+    return folder / "*.parquet"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda frame, _: frame, as_csv, as_excel, as_json_lines, as_sqlite, as_parquet_of_two_types],
+    ids=["frame", "csv", "excel", "json lines", "sqlite", "parquet"],
+)
+def test_ids_that_were_floats(write, tmp_path):
+    """Among text, floats come as text: from 2**53 on, they are refused too."""
+    names, long = ["customer_id", "order_id", "product_id"], "123456789012345678"
+    lines = pd.DataFrame({"timestamp": "2024-01-01", **dict.fromkeys(names, long)}, index=range(4))
+    for i, name in enumerate(names):
+        lines[name] = lines[name].astype("object")
+        lines.loc[i, name] = 123456789012345680.0
+        lines.loc[(i + 1) % 3, name] = "C-1"
+    events = read(write(lines, tmp_path), kind="visit")
+    assert refused(events) == {f"{name} a float that has lost digits": 1 for name in names}
+    assert [rows(events)[name] for name in names] == [[long]] * 3
 
 
 def test_ids_of_other_types(tmp_path):

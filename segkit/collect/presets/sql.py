@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from segkit.collect.timestamps import Times
-from segkit.collect.values import LONGEST_ID, MISSING_WORDS, UNSEEN_IN_ASCII
+from segkit.collect.values import LONGEST_ID, MISSING_WORDS, SCIENTIFIC, UNSEEN_IN_ASCII, WHOLE_FLOATS
 from segkit.core.engine.connection import engine, quoted
 from segkit.core.moments import EARLIEST, LATEST
 
@@ -76,9 +76,10 @@ def fields(names: str) -> dict[str, str]:
 def is_id(sql: str, dtype: dt.DataType) -> str:
     """Test whether a value can be read as the id of a customer."""
     if dtype.is_floating():
-        return f"coalesce(NOT isnan({sql}), false)"
+        return f"coalesce(abs({sql}) < {WHOLE_FLOATS}, false)"
     bare = f"regexp_replace(CAST({sql} AS VARCHAR), '^[{UNSEEN_IN_ASCII}]+|[{UNSEEN_IN_ASCII}]+$', '', 'g')"
-    return f"coalesce(length({bare}) <= {LONGEST_ID} AND NOT {is_any(bare, MISSING_WORDS)}, false)"
+    is_exact = f"NOT regexp_matches({bare}, {quoted(SCIENTIFIC)})"
+    return f"coalesce(length({bare}) <= {LONGEST_ID} AND NOT {is_any(bare, MISSING_WORDS)} AND {is_exact}, false)"
 
 
 def is_moment(sql: str, dtype: dt.DataType, formats: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_ROWS = 2**20  # that a sheet can have
+LONG = "^-?[0-9]{16,}$"  # a number that a float may not hold
 MOST_ROWS_ABOVE = 20  # the names, to say where they stand
 SPANS = r"^(1899-12-31|1900-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)?$"  # how a span of time looks as text
 
@@ -92,16 +93,33 @@ def _cells(book: Any, sheet: str) -> pa.Table:
     Where most cells are numbers, the reader takes words such as "NA" for missing; as text they are there.
     """
     import fastexcel
+    import pyarrow as pa
 
-    text = _loaded(book, sheet, dtypes="string")
+    text = _with_long_floats(book, sheet, _loaded(book, sheet, dtypes="string"))
     try:
         typed = _loaded(book, sheet)
     except fastexcel.UnsupportedColumnTypeCombinationError as error:
         return _spans_as_seconds(text) if "Duration" in str(error) else text
     for i, name in enumerate(text.column_names):
-        if typed.column(i).null_count != text.column(i).null_count:
+        column = typed.column(i)
+        if pa.types.is_string(column.type) or column.null_count != text.column(i).null_count:
             typed = typed.set_column(i, name, text.column(i))
     return typed
+
+
+def _with_long_floats(book: Any, sheet: str, text: pa.Table) -> pa.Table:
+    """Write long numbers as the floats that they are in a workbook, unlike cells of text with the same digits."""
+    import pyarrow.compute as pc
+
+    long = [pc.fill_null(pc.match_substring_regex(column, LONG), False) for column in text.columns]
+    if not any(pc.any(column).as_py() for column in long):
+        return text
+    numbers = _loaded(book, sheet, dtypes="boolean")  # missing where a cell is text
+    for i, name in enumerate(text.column_names):
+        is_float = pc.and_(long[i], pc.is_valid(numbers.column(i)))
+        written = pc.binary_join_element_wise(text.column(i), ".0", "")
+        text = text.set_column(i, name, pc.if_else(is_float, written, text.column(i)))
+    return text
 
 
 def _spans_as_seconds(text: pa.Table) -> pa.Table:
