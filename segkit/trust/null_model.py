@@ -107,13 +107,17 @@ def _patterns(customers: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _is_zero(column: pd.Series) -> np.ndarray:
-    """Return which values are 0, where the feature is a number that is never negative and often 0."""
+    """Return which values are 0, where the feature is a number that is never negative and often 0.
+
+    Not of two-valued features: there 0 says as much as 1, and groups of yes and no would vanish into patterns.
+    """
     nothing = np.zeros(len(column), dtype=bool)
     if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
         return nothing
     values = column.to_numpy(dtype=float, na_value=np.nan)
     zero = values == 0
-    return zero if zero.sum() >= SMALLEST_PATTERN and not (values < 0).any() else nothing
+    two_valued = len(np.unique(values[~np.isnan(values)])) <= 2
+    return zero if zero.sum() >= SMALLEST_PATTERN and not two_valued and not (values < 0).any() else nothing
 
 
 class _PatternGroup:

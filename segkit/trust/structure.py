@@ -18,6 +18,7 @@ from segkit.core.order import by_id
 from segkit.methods.assignment import preparer_and_clusterer
 from segkit.methods.partition import Partition, checked_result
 from segkit.methods.provenance import hash_of
+from segkit.trust.borders import border_sparseness
 from segkit.trust.density_valleys import deepest_valleys, separations
 from segkit.trust.null_model import CopulaNull
 from segkit.trust.unimodality import ENOUGH, features_in_groups
@@ -30,6 +31,9 @@ GROUPS = 10  # most groups tried
 ALPHA = 0.02
 HINT = 0.05  # p-values up to it are a hint of groups
 OF_SEGMENTS = 0.05  # level for each segment, once there are groups
+SPARSE = (
+    0.6  # least sparseness of the border of a distinct group; a border that cuts through one has about 0.5
+)
 REFERENCES = 99  # null data sets
 FEWEST_REFERENCES = 62  # with fewer, no p-value could reach four fifths of the level
 BY_ITSELF = 0.2  # share of the level for groups in single features; the rest is for all features together
@@ -184,8 +188,9 @@ def segment_structure(
     DataFrame
         Indexed by segment id: `name`; `nearest`, the id of the segment that it is least separated from;
         `separation`, the depth of the valley between the two in standard errors; `p_value`, the share of null data
-        sets whose best separated of as many groups is separated as well; and `verdict`: "real", "arbitrary", or
-        "too little". All are arbitrary where the customers are one continuum.
+        sets whose best separated of as many groups is separated as well; `border`, how sparse the places at its border
+        are, from 0 to 1 (a border that cuts through a group has about 0.5, that of a distinct group 0.6 or more); and
+        `verdict`: "real", "arbitrary", or "too little". All are arbitrary where the customers are one continuum.
 
     Notes
     -----
@@ -355,7 +360,12 @@ def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) 
         {"name": [result.name_of(s) for s in ids], "nearest": pd.array([pd.NA] * len(ids), "Int64")},
         index=pd.Index(ids, name="segment"),
     )
-    table["separation"], table["p_value"], table["verdict"] = np.nan, np.nan, "too little"
+    table["separation"], table["p_value"], table["border"], table["verdict"] = (
+        np.nan,
+        np.nan,
+        np.nan,
+        "too little",
+    )
     labels = result.labels.loc[points.index]
     sampled = [s for s in ids if (labels == s).any()]
     if test.verdict == "too little" or len(sampled) < 2 or len(ids) not in test.observed.index:
@@ -365,11 +375,13 @@ def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) 
     centers = np.array([rows[own == i].mean(axis=0) for i in range(len(sampled))])
     with threadpool_limits(limits=1):
         depth, nearest = separations(rows, own, centers)
+        border = border_sparseness(rows, own)
     best = test.references[len(ids)].to_numpy()
     for i, segment in enumerate(sampled):
         p = (1 + int((best >= depth[i] - 1e-12).sum())) / (len(best) + 1)
-        table.loc[segment, ["separation", "p_value"]] = depth[i], p
+        table.loc[segment, ["separation", "p_value", "border"]] = depth[i], p, border[i]
         table.loc[segment, "nearest"] = sampled[int(nearest[i])]
-        real = test.verdict == "structure" and p <= OF_SEGMENTS + 1e-12
+        apart = p <= OF_SEGMENTS + 1e-12 and border[i] >= SPARSE
+        real = test.verdict == "structure" and apart
         table.loc[segment, "verdict"] = "real" if real else "arbitrary"
     return table
