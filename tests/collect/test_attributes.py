@@ -44,6 +44,108 @@ def notes(attributes, column=None):
     return [tuple(line) for line in blanked[["reason", "count", "example"]].itertuples(index=False)]
 
 
+# Numbers and dates written in a way of their own
+
+WRITTEN = {
+    "point": ["$20,000", "$7,000.50", "($50)"],
+    "comma": ["1000,50", "1.000 €", "7,5 €"],
+    "share": ["12%", "0 %", "100%"],
+    "short": ["50k", "1.5M", "900"],
+    "thousands": ["7,000", "12", "1,000,000"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "decimal", "numbers"),
+    [
+        ("point", ".", [20_000, 7_000.5, -50]),
+        ("comma", ",", [1000.5, 1000, 7.5]),
+        ("share", ".", [0.12, 0, 1]),
+        ("short", ".", [50_000, 1_500_000, 900]),
+        ("thousands", ".", [7_000, 12, 1_000_000]),
+        ("thousands", {"it": "."}, [7_000, 12, 1_000_000]),
+    ],
+)
+def test_written_numbers_are_read_as_told_or_refused(name, decimal, numbers):
+    for types in ({}, {"types": {"it": "number"}}):
+        with pytest.raises(ValueError, match=r"holds numbers as text, such as .* decimal=.* 'category'"):
+            read(WRITTEN[name], **types)
+        assert read(WRITTEN[name], decimal=decimal, **types).to_list() == numbers
+    assert read(WRITTEN[name], types={"it": "category"}).dtype == "category"
+
+
+def test_the_hint_shows_both_readings():
+    with pytest.raises(ValueError, match=r"decimal='\.' reads it as 7000 and decimal=',' reads it as 7\."):
+        read(["7,000", "8,000"])
+    with pytest.raises(ValueError, match=r"'1000,50', which does not fit decimal='\.'.*decimal=',' reads"):
+        read(["1000,50"], decimal=".")
+
+
+def test_a_few_words_among_written_numbers_are_set_aside():
+    column = [f"{i},500" for i in range(1, 40)] + ["unknown"]
+    with pytest.raises(ValueError, match="holds numbers as text"):
+        read(column)
+    attributes = sg.read_attributes(people(it=column), demographic="it", types={"it": "number"}, decimal=".")
+    assert attributes.table["it"].sum() == sum(range(1, 40)) * 1000 + 39 * 500
+    assert notes(attributes) == [("not a number", 1, "it=unknown")]
+
+
+def test_words_that_only_resemble_numbers_stay_words():
+    for words in (
+        ["18-24", "25-34"], ["<20k", "20k-50k"], ["01234", "99999"], ["4+", "1"], ["5b", "12a"], ["1.2.3", "1.10.0"],
+        ["SKU 12", "SKU 13"], ["yes", "12%"],
+    ):  # fmt: skip
+        assert read(words).to_list() == words
+    assert read(["75 001", "13 002"], "geographic").to_list() == ["75 001", "13 002"]
+
+
+def test_different_units_in_one_column_are_refused():
+    with pytest.raises(ValueError, match=r"amounts in \$ and €, which are not the same unit"):
+        read(["$20", "€20"], decimal=".")
+    with pytest.raises(ValueError, match="1 numbers with a per cent sign and 2 without"):
+        read(["12%", "0.5", "3"], decimal=".")
+    share = sg.read_attributes(people(it=["12%", "5%"]), demographic="it", decimal=".")
+    assert share.about.loc["it", "unit"] == "share"
+
+
+@pytest.mark.parametrize(
+    ("column", "date_format"),
+    [
+        (["01.03.2024", "30.06.2024"], "%d.%m.%Y"),
+        (["3/1/2024", "6/30/2024"], "%m/%d/%Y"),
+        (["1 Mar 2024", "30 Jun 2024"], {"it": "%d %b %Y"}),
+        (["2024/03/01", "2024/06/30"], "%Y/%m/%d"),
+    ],
+)
+def test_written_dates_are_read_as_told_or_refused(column, date_format):
+    with pytest.raises(ValueError, match=r"holds dates as text, such as .* date_format="):
+        read(column, as_of=AS_OF)
+    assert read(column, as_of=AS_OF, date_format=date_format).to_list() == [122, 1]
+    assert read(column, as_of=AS_OF, date_format=date_format, types={"it": "age"}).to_list() == [0, 0]
+    with pytest.raises(ValueError, match="which date_format='%y' does not fit"):
+        read(column, as_of=AS_OF, date_format="%y")
+
+
+def test_a_few_words_among_iso_dates_do_not_make_categories():
+    column = ["2024-06-30"] * 30 + ["never"]
+    with pytest.raises(
+        ValueError, match=r"holds dates as text, such as '2024-06-30'\. .*types={'it': 'days'}"
+    ):
+        read(column, as_of=AS_OF)
+    assert read(column, as_of=AS_OF, types={"it": "days"}).sum() == 30
+
+
+def test_wrong_formats_are_explained():
+    with pytest.raises(ValueError, match=r"decimal=.;. should be .\.. or .,."):
+        read(["1"], decimal=";")
+    with pytest.raises(ValueError, match="decimal names 'et', which is not an attribute"):
+        read(["1"], decimal={"et": ","})
+    with pytest.raises(TypeError, match="date_format=1 should be a format such as"):
+        read(["1"], date_format=1)
+    with pytest.raises(ValueError, match=r"date_format=.dd\.mm\.yyyy. should be a format"):
+        read(["1"], date_format="dd.mm.yyyy")
+
+
 # Rows
 
 
@@ -321,7 +423,7 @@ def test_dates_need_as_of():
         (
             ["1/2/24"],
             {"types": {"it": "days"}, "as_of": AS_OF},
-            "is a date as in 2024-07-31; it holds '1/2/24'",
+            "holds dates as text, such as '1/2/24'. Say how to read them: date_format=",
         ),
         (
             [34, 27],

@@ -36,7 +36,7 @@ class Raw:
         Stripped; words such as "NULL" are kept.
     numbers : Series of float
     dates : Series of datetime
-        Missing for a column of text.
+        Missing for a column of text, unless the format of its dates was told.
     """
 
     name: str
@@ -155,7 +155,7 @@ def infer_type(name: str, raw: Raw, basis: str) -> str:
         return "category"
     if words.str.lower().isin(list(TRUTH)).all():
         return "truth"
-    if words.str.fullmatch(ISO_DATE).all():
+    if words.str.fullmatch(ISO_DATE).all() or raw.dates.notna().any():
         return "days"
     if (basis == "geographic" and whole) or words.str.fullmatch(CODE).any():
         return "category"
@@ -187,6 +187,8 @@ def _number(raw: Raw, type_: str) -> Column:
             f"No value of the column {raw.name!r} of {raw.source} is a number; it holds words such as "
             f"{min(raw.words)!r}. Leave it out of types to read it as a category."
         )
+    if raw.kind == "text" and (raw.words.str.endswith("%", na=False) & numbers.notna()).any():
+        unit = "share"
     return Column(numbers.mask(infinite), unit, f"{raw.name} of {raw.source}.", tuple(blanks))
 
 
@@ -218,11 +220,12 @@ def _dates(raw: Raw) -> tuple[pd.Series, list[Blank]]:
     words = raw.known_words
     iso = words.where(words.str.fullmatch(ISO_DATE).fillna(False).astype(bool))
     dates = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    dates = dates.fillna(raw.dates)
     unread = words.notna() & dates.isna()
     if unread.any() and unread.sum() == words.notna().sum():
         raise ValueError(
             f"No value of the column {raw.name!r} of {raw.source} is a date as in 2024-07-31; it holds "
-            f"{min(words.dropna())!r}. Convert it first: pandas.to_datetime(…, format='%d.%m.%Y')."
+            f"{min(words.dropna())!r}. Say how its dates are written: date_format='%d.%m.%Y'."
         )
     return dates, blanked(raw.name, "not a date", words, unread)
 

@@ -19,6 +19,7 @@ from segkit.collect.attributes.column_types import Blank, Column, Raw, read_colu
 from segkit.collect.attributes.fetch import fetch, keep_rows, one_row_per_customer
 from segkit.collect.attributes.regions import Region, map_regions
 from segkit.collect.attributes.survey_scores import SurveyScores, survey_scores
+from segkit.collect.attributes.written_columns import as_written, check_written
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import locked_engine
@@ -40,6 +41,8 @@ def read_attributes(
     scales: Mapping[str, Any] | None = None,
     regions: Mapping[str, Region] | None = None,
     as_of: str | pd.Timestamp | None = None,
+    decimal: str | Mapping[str, str] | None = None,
+    date_format: str | Mapping[str, str] | None = None,
     duplicates: str = "refuse",
     preset: str | None = None,
     table: str | None = None,
@@ -66,6 +69,12 @@ def read_attributes(
         Places grouped into regions, such as postcodes, see :class:`Region`.
     as_of : str or Timestamp, optional
         The moment of ages and days; there is no default, and the clock is never used.
+    decimal : {".", ","} or dict of str to these, optional
+        The decimal mark of numbers that are text, for all columns or by attribute. The other mark, blanks and
+        apostrophes then separate thousands, and numbers may have a sign of currency, a per cent sign (12% is 0.12)
+        or an order of magnitude (50k is 50,000).
+    date_format : str or dict of str to str, optional
+        How dates are written that are not in ISO 8601, such as ``"%d.%m.%Y"``, for all columns or by attribute.
     duplicates : {"refuse", "first", "last"}, default="refuse"
         What to do with a customer whose rows differ: refuse all of them, or keep the first or last in the
         source's order. One of equal rows is always kept.
@@ -93,7 +102,9 @@ def read_attributes(
     Notes
     -----
     Words become categories, without surrounding blanks. A column of text becomes numbers if all of its values
-    are numbers; a few words among many numbers are an error, since only you know the right type. Codes stay
+    are numbers; a few words among many numbers are an error, since only you know the right type. So are columns of
+    which 95 % look like other numbers, money, shares or dates ("$20,000", "12%", "01.03.2024"), unless `decimal` or
+    `date_format` says how to read them. Codes stay
     words: whole numbers of a geographic column (postcodes), and text such as "01234". True and false become 1
     and 0. ISO 8601 dates become days before `as_of`. "NaN", "NULL" and "N/A" are missing; "None" is a word,
     since it may be an answer.
@@ -144,13 +155,22 @@ def read_attributes(
     ids, why_no_id, raws = fetch(opened, selection)
     used, refused = one_row_per_customer(opened, ids, why_no_id, raws, duplicates)
     raws = {name: keep_rows(raw, used) for name, raw in raws.items()}
-    columns = _read_columns(selection, raws, types, ordered, moment)
+    decimals = check_written("decimal", decimal, "'.' or ','", selection.columns)
+    formats = check_written("date_format", date_format, "a format such as '%d.%m.%Y'", selection.columns)
+    written = {
+        name: raws[column]
+        if name in ordered
+        else as_written(name, raws[column], basis, types.get(name), decimals.get(name), formats.get(name))
+        for name, (basis, column) in selection.columns.items()
+    }
+    columns = _read_columns(selection, written, raws, types, ordered, moment)
     scores = survey_scores(selection.scales, raws)
     return _assemble(opened, selection, ids[used], columns, scores, refused, moment)
 
 
 def _read_columns(
     selection: Selection,
+    written: Mapping[str, Raw],
     raws: Mapping[str, Raw],
     types: Mapping[str, str],
     ordered: Mapping[str, Iterable],
@@ -158,8 +178,8 @@ def _read_columns(
 ) -> dict[str, Column]:
     """Read the named columns and the regions."""
     read = {
-        name: read_column(name, raws[column], basis, types.get(name), ordered.get(name), as_of)
-        for name, (basis, column) in selection.columns.items()
+        name: read_column(name, written[name], basis, types.get(name), ordered.get(name), as_of)
+        for name, (basis, _) in selection.columns.items()
     }
     for name, region in selection.regions.items():
         raw = raws[region.column]
