@@ -126,15 +126,23 @@ class Events:
             "kinds": dict(zip(counts["kind"], counts["n"], strict=True))
         }
 
+    @functools.cached_property
+    @locked_engine
+    def _span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        times = self.table.timestamp
+        span = self.table.agg(first=times.min(), last=times.max())
+        first, last = run_with_progress(span, span.to_pandas, "Finding the first and last event").iloc[0]
+        return pd.Timestamp(first), pd.Timestamp(last)
+
     @property
     def first(self) -> pd.Timestamp:
         """Time of the earliest event, in UTC."""
-        return pd.Timestamp(self._totals["first"])
+        return self._span[0]
 
     @property
     def last(self) -> pd.Timestamp:
         """Time of the latest event, in UTC."""
-        return pd.Timestamp(self._totals["last"])
+        return self._span[1]
 
     @locked_engine
     def sample(self, n_customers: int, *, random_state: int = 0) -> Events:

@@ -16,7 +16,7 @@ import ibis
 import pandas as pd
 
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source
-from segkit.collect.timestamps import Times
+from segkit.collect.timestamps import EPOCHS, ZERO, Times, how_numbers_count, wrong_unit
 from segkit.collect.values import (
     LONGEST_ID,
     as_shown,
@@ -57,7 +57,6 @@ HINTS = {
         "12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
     ),
 }
-EPOCH_OF_DIGITS = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}  # for times since 2001
 AS_READ = "{} as read by segkit"  # the name of a column after reading, beside the source's own
 PLAIN_ID = AS_READ.format("plain id")
 
@@ -139,8 +138,9 @@ class RowReader:
         read = self._as_read()
         columns, cases = _standard(read), self._cases(read)
         cleaned = [name for name, column in columns.items() if self._may_be_untouched(name, column)]
-        touched = {f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned}
-        refused, untouched = self._count_refused(self._checked(touched, read, cases), cases, cleaned)
+        checked = {f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned}
+        checked["timestamp"] = columns["timestamp"]
+        refused, untouched = self._count_refused(self._checked(checked, read, cases), cases, cleaned)
         if len(refused):
             columns |= {name: self._raw(name) for name in untouched}
             return self._typed.filter(self._first_case(read, cases).isnull()).select(**columns), refused
@@ -197,6 +197,8 @@ class RowReader:
         counted = checked.group_by("refused").agg(
             count=checked.count(),
             example=checked.example.min(),
+            first=checked.timestamp.min(where=checked.timestamp != ZERO),
+            last=checked.timestamp.max(where=checked.timestamp != ZERO),
             **{f"touched_{name}": checked[f"touched_{name}"].any() for name in cleaned},
         )
         counts = self._run(lambda: run_with_progress(counted, counted.to_pandas, self._label))
@@ -210,7 +212,18 @@ class RowReader:
         refused = refused.sort_values(["count", "reason"], ascending=[False, True], ignore_index=True)
         if not used.any():
             raise ValueError(self._nothing_usable(refused))
+        self._check_unit(counts.loc[used, "first"].iloc[0], counts.loc[used, "last"].iloc[0])
         return refused, {name for name in cleaned if not counts.loc[used, f"touched_{name}"].any()}
+
+    def _check_unit(self, first: pd.Timestamp, last: pd.Timestamp) -> None:
+        """Refuse times that lie in the 1970s or after 2100, and in this century in another unit."""
+        unit = self.formats[0] if self.formats and self.formats[0] in EPOCHS else None
+        mend = "" if pd.isna(first) else wrong_unit(first, last, unit)
+        if mend:
+            raise ValueError(
+                f"{self.times.column}{f', read as {unit},' if unit else ''} holds times from {first:%Y-%m-%d %H:%M:%S} "
+                f"to {last:%Y-%m-%d %H:%M:%S} only. In another unit they are times since 2000: {mend}."
+            )
 
     def _nothing_usable(self, refused: pd.DataFrame) -> str:
         if not len(refused):
@@ -433,17 +446,10 @@ def how_to_mend(reason: str, example: str) -> str:
 
 
 def _format_of_numbers(example: str) -> str:
-    """Return the `timestamp_format` that numbers of this length most probably have."""
+    """Return what numbers such as this one most probably count, and how to say so."""
     number = re.search(r"=(\d+)(?:\.\d*)?$", example.strip())
-    digits = number[1] if number else ""
-    if len(digits) in EPOCH_OF_DIGITS:
-        return (
-            f"Numbers of {len(digits)} digits count from 1970: say "
-            f"timestamp_format={EPOCH_OF_DIGITS[len(digits)]!r} if these are times since 2001."
-        )
-    if len(digits) == 8 and pd.notna(pd.to_datetime(digits, format="%Y%m%d", errors="coerce")):
-        return "Say how dates are written: timestamp_format='%Y%m%d', if this is year, month and day."
-    return ""
+    mend = how_numbers_count(float(number[0][1:])) if number else ""
+    return f"If these numbers are times since 2000, say how they count: {mend}." if mend else ""
 
 
 def _standard(read: dict[str, ir.Column]) -> dict[str, ir.Column]:

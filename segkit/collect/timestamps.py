@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.datatypes as dt
+import pandas as pd
 
 from segkit.collect.values import read_number
 from segkit.core.engine.dialects import clock_of, parsed, time_at, utc_time
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}  # microseconds in each
+
+RECENT = pd.Timestamp("2000-01-01"), pd.Timestamp("2036-01-01")  # when most logs were written
+ODD = pd.Timestamp("1980-01-01"), pd.Timestamp("2100-01-01")  # before and after, hardly any was
+ZERO = pd.Timestamp("1970-01-01")  # what a missing time of 0 becomes
+_DATES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by their number of digits
+_DAYS = {"1899-12-30": "spreadsheet", "1970-01-01": "Unix"}  # whose numbers of days count from then
 
 _OFFSET = " ?(?:[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?|Z)"
 _NAMED = "(?:[Uu][Tt][Cc]|[Gg][Mm][Tt])(?:[+-][0-9]{1,2})?"  # no other: BST is the name of several zones
@@ -188,6 +195,58 @@ class Times:
         )
         usual = clock_of(text.try_cast(dt.Timestamp("UTC")), self.dialect)
         return text.re_search(_USUAL).ifelse(usual, alike.ifelse(unusual, None))
+
+
+def how_numbers_count(number: float) -> str:
+    """Return what to do so that a number is a time of this century, or nothing where it hardly is one.
+
+    Examples
+    --------
+    >>> how_numbers_count(1704067200)
+    "timestamp_format='epoch_s'"
+    >>> how_numbers_count(20240131)
+    "timestamp_format='%Y%m%d'"
+    >>> how_numbers_count(45322.5)
+    "pd.to_datetime(column, unit='D', origin='1899-12-30'), since these are spreadsheet days"
+    """
+    recent = [(moment - ZERO) / pd.Timedelta(1, "us") for moment in RECENT]
+    for unit, microseconds in EPOCHS.items():
+        if recent[0] <= number * microseconds < recent[1]:
+            return f"timestamp_format={unit!r}"
+    digits = f"{number:.0f}"
+    form = _DATES.get(len(digits), "")
+    date = pd.to_datetime(digits, format=form, errors="coerce") if form else pd.NaT
+    if RECENT[0] <= date < RECENT[1]:
+        return f"timestamp_format={form!r}"
+    for origin, whose in _DAYS.items():
+        first, last = ((moment - pd.Timestamp(origin)).days for moment in RECENT)
+        if first <= number < last:
+            return f"pd.to_datetime(column, unit='D', origin={origin!r}), since these are {whose} days"
+    return ""
+
+
+def wrong_unit(first: pd.Timestamp, last: pd.Timestamp, unit: str | None) -> str:
+    """Return what to do about times that were read in the wrong unit, or nothing where they may be right.
+
+    Parameters
+    ----------
+    first, last : Timestamp
+        The times of a log as they were read, without those of number 0.
+    unit : str or None
+        One of `EPOCHS`; None where they came as times, so that somebody else took numbers for, say, nanoseconds.
+    """
+    early, late = first >= ZERO and last < ODD[0], first >= ODD[1]
+    if not (early or late):
+        return ""
+    microseconds = [(moment - ZERO) / pd.Timedelta(1, "us") for moment in (first, last)]
+    if unit is not None:
+        mends = {how_numbers_count(number / EPOCHS[unit]) for number in microseconds}
+        return mends.pop() if len(mends) == 1 else ""
+    for finer in (10**3, 10**6, 10**9):
+        mends = {how_numbers_count(number * finer / EPOCHS["epoch_s"]) for number in microseconds}
+        if mends == {"timestamp_format='epoch_s'"}:
+            return "pd.to_datetime(column, unit='s'), or the unit in which the numbers count"
+    return ""
 
 
 def _pattern_of(format: str) -> tuple[str, list[str]]:

@@ -213,6 +213,16 @@ def test_wrong_arguments_are_explained(said, error, message, lone_order):
         sg.customer_features(lone_order, **({"features": RFM, "as_of": AS_OF} | said))
 
 
+def test_moments_far_from_the_events_are_warned_of(lone_order):
+    """The lone order is of 2024-06-21."""
+    with pytest.warns(UserWarning, match="as_of=2025-06-23 is more than a year after the events") as warned:
+        assert sg.customer_features(lone_order, RFM, as_of="2025-06-23")["recency"].item() > 366
+    assert [w.filename for w in warned if "as_of" in str(w.message)] == [__file__]
+    with pytest.warns(UserWarning, match="as_of=2023-06-20 is more than a year before the events"):
+        sg.snapshots(lone_order, RFM, dates=["2023-06-20", "2024-07-01"])
+    sg.snapshots(lone_order, RFM, dates=["2023-06-22", "2025-06-21"])
+
+
 @pytest.fixture(scope="module")
 def lone_order():
     return bought((10, 1.0))

@@ -21,6 +21,7 @@ from shared_data import shared
 from tables import EVIL, orders
 
 import segkit as sg
+from segkit.collect.timestamps import EPOCHS
 
 LINES = orders(("ada", "2024-01-01 10:00:00", 30.0), ("bob", "2024-01-02 11:30:00", 5.5))
 HEADER = "customer_id,timestamp,amount\n"
@@ -598,6 +599,34 @@ def test_times_as_numbers_need_a_unit():
     assert times([20240131.0, np.nan, 20241399], timestamp_format="%Y%m%d") == {0: "2024-01-31 00:00"}
     with pytest.raises(ValueError, match=r"holds numbers.*timestamp_format='epoch_s'.*'%Y%m%d'"):
         times([1704067200])
+
+
+TIMES = ["2023-11-14 22:13", "2024-03-09 16:00"]
+
+
+def in_unit(microseconds):
+    return [round(1_700_000_000_000_000 / microseconds), round(1_710_000_000_000_000 / microseconds), 0]
+
+
+@pytest.mark.parametrize("said", EPOCHS)
+def test_times_in_another_unit_are_refused(said):
+    """Seconds read as milliseconds are all in January 1970, and so are days and dates read as seconds."""
+    assert list(times(in_unit(EPOCHS[said]), timestamp_format=said).values()) == [*TIMES, "1970-01-01 00:00"]
+    finer = [unit for unit in EPOCHS if EPOCHS[unit] > EPOCHS[said]]
+    wrong = [(in_unit(EPOCHS[unit]), f"timestamp_format='{unit}'") for unit in finer]
+    wrong += [([45244.9, 45360.6], "origin='1899-12-30'"), ([19675.9, 19791.6], "origin='1970-01-01'")]
+    if said != "epoch_ns":
+        wrong.append(([20231114, 20240309], "timestamp_format='%Y%m%d'"))
+    for numbers, mend in wrong:
+        with pytest.raises(ValueError, match=f"read as {said}, holds times from 1970-.*{mend}"):
+            times(numbers, timestamp_format=said)
+
+
+def test_times_that_pandas_counted_in_nanoseconds():
+    for unit in ("s", "ms", "us"):
+        with pytest.raises(ValueError, match=r"from 1970-01-.*unit='s'"):
+            times(pd.to_datetime(in_unit(EPOCHS[f"epoch_{unit}"])))
+    assert len(times(["1970-01-20", "1971-01-20"])) == len(times(["1971-01-20"])) + 1 == 2
 
 
 # --- files -------------------------------------------------------------------------------------------

@@ -426,6 +426,14 @@ def test_ga4_app_purchases_need_kinds(ga4, tmp_path):
     assert log.of("product_id", "amount", customer_id="deal") == [("mug", 15.0), ("tee", 10.0)]
 
 
+def test_ga4_times_in_another_unit_are_refused(tmp_path):
+    rows = [named_hit("page_view") | {"event_timestamp": 1_704_448_800_000}]
+    with pytest.raises(ValueError, match=r"read as epoch_us, .*timestamp_format='epoch_ms'"):
+        sg.read_events(jsonl(tmp_path, rows), preset="ga4")
+    log = sg.read_events(jsonl(tmp_path, rows), preset="ga4", timestamp_format="epoch_ms")
+    assert str(log.first) == "2024-01-05 10:00:00"
+
+
 def test_ga4_reads_json_of_bigquery(tmp_path):
     log = Log(jsonl(tmp_path, GA4_JSON), "ga4")
     sales = log.of("order_id", "amount", customer_id="bigquery")

@@ -227,7 +227,7 @@ LATIN = (HEADER + "Jürgen,2024-01-01,3\n").encode("latin-1")
         (LATIN, r"1 × line not readable as a row \(Jürgen.*not UTF-8.*save it again .*encoding='latin-1'"),
         (HEADER.replace(",", ";") + "a;2024-01-01;2,55\n", r"number: it has a comma \(amount=2,55\).*decimal=','"),
         (HEADER.replace(",", "\t") + "a\t2024-01-01\t2,55\n", r"has a comma \(amount=2,55\).*thousands=','"),
-        (HEADER + "a,1704067200,1\n", r"timestamp=1704067200\).* count from 1970: .*timestamp_format='epoch_s'"),
+        (HEADER + "a,1704067200,1\n", r"timestamp=1704067200\).* since 2000, .*timestamp_format='epoch_s'"),
         (HEADER + "a,1704067200000.0,1\n", r"timestamp_format='epoch_ms'"),
         (HEADER + "a,20240131,1\n", r"timestamp_format='%Y%m%d'"),
         (HEADER + "a,31012024,1\n", r'timestamp_format="%d/%m/%Y %H:%M"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -15,6 +16,8 @@ from segkit.collect.events import Events
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment, read_moments, read_window
+
+FAR = pd.Timedelta(days=366)  # from the events; a moment this far is probably a slip
 
 
 @locked_engine
@@ -53,6 +56,11 @@ def customer_features(
         If the events lack a column that a feature needs, the expression of a custom feature is not an aggregate of
         its table, two features share a name, or no event lies before `as_of`.
 
+    Warns
+    -----
+    UserWarning
+        If `as_of` lies more than a year after the last event.
+
     Notes
     -----
     All features compile into one query. Sums of money and items are exact to the millionth, so that
@@ -77,6 +85,7 @@ def customer_features(
     frame = run_checked(build_query, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_no_events(events, moment, span))
+    _warn_of_distance(events, [moment])
     return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
 
 
@@ -134,6 +143,7 @@ def snapshots(
     frame = run_checked(build_query, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_no_events(events, moments[-1], span))
+    _warn_of_distance(events, moments)
     frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
     frame = frame.rename(columns={"snapshot": "as_of"}).set_index(["as_of", "customer_id"])
     return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span)
@@ -163,6 +173,18 @@ def _described(
         "settings": {f.name: {n: str(v) for n, v in f.settings} for f in chosen if f.settings},
     }
     return frame
+
+
+def _warn_of_distance(events: Events, moments: list[pd.Timestamp]) -> None:
+    """Warn of a moment more than a year after the last event, or before the first."""
+    far = [moment for moment in moments if moment > events.last + FAR or moment < events.first - FAR]
+    if far:
+        warnings.warn(
+            f"as_of={far[0]:%Y-%m-%d} is more than a year {'after' if far[0] > events.last else 'before'} the events, "
+            f"which run from {events.first:%Y-%m-%d} to {events.last:%Y-%m-%d}. Recency and tenure count up to as_of. "
+            "Choose a moment near the events, unless you mean this one.",
+            stacklevel=4,
+        )
 
 
 def _no_events(events: Events, as_of: pd.Timestamp, window: pd.Timedelta | None) -> str:
