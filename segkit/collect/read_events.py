@@ -11,6 +11,7 @@ from segkit.collect.events import Events
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
 from segkit.collect.row_reader import RowReader
+from segkit.collect.same_customer import as_same_customer, read_aliases
 from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
@@ -32,6 +33,9 @@ def read_events(
     timestamp_format: str | list[str] | None = None,
     timezone: str = "UTC",
     duplicates: str = "keep",
+    event_id: str | None = None,
+    same_customer: Any = None,
+    robots: str = "refuse",
     sentiment: str | ScoreFunction | None = None,
     language: str | None = None,
     **columns: str,
@@ -67,6 +71,16 @@ def read_events(
     duplicates : {"keep", "refuse"}, default="keep"
         What to do with lines equal to another in all standard columns. Two equal lines may be two sales, so they are
         kept by default; ``describe()`` counts them.
+    event_id : str, optional
+        Column with an id of each event. Of rows with the same id one counts, the earliest that can be used; the others
+        are refused. Rows without an id all count. Presets use the ids of their export by themselves.
+    same_customer : DataFrame, str, Path or other source, optional
+        Table with the columns `alias`, such as the cookie before a sign-in, and `customer_id`. Events of an alias are
+        read as events of that customer. Chains of aliases are followed; a circle, or an alias of two customers, is an
+        error. ``.sources`` notes how many events were changed.
+    robots : {"refuse", "keep"}, default="refuse"
+        What to do with rows that the export of a preset marks as a machine's, such as Klaviyo's Bot Click and Apple
+        Privacy Open. ``preset_catalogue()`` says which marks each preset reads.
     sentiment : str or callable, optional
         Column with each row's sentiment (−1 to 1), or a scorer of the column `text`: ``"vader"`` (Hutto & Gilbert
         [1]_; English, extra ``text``), or a function from a list of texts to as many numbers from −1 to 1, or None for
@@ -123,6 +137,9 @@ def read_events(
     A local time that clocks skip in spring is read as one hour later: 2:30 on 31 March 2024 is 3:30 in Berlin. Of a
     local time that occurs twice in autumn, the second is taken.
 
+    With `same_customer`, all events of an alias count as the customer's, also those before the sign-in. Seen from an
+    `as_of` before the sign-in, features thus know a little of the future.
+
     VADER scores texts without markup, links and @names, and texts of over 280 characters sentence by sentence, as their
     mean. Trust the mean of many texts, not a single one (``benchmarks/README.md``).
 
@@ -148,15 +165,26 @@ def read_events(
     opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
     columns, scorer = choose_scorer(sentiment, language, opened.table, opened.name, columns)
     formats, aside = _formats(timestamp_format), []
+    _check_one_of("duplicates", duplicates, ("keep", "refuse"))
+    _check_one_of("robots", robots, ("refuse", "keep"))
+    aliases = None if same_customer is None else read_aliases(same_customer)
     if known is not None:
         export = read_export(
-            opened, known, columns=columns, kind=kind, kind_column=kind_column, kinds=kinds, formats=formats
+            opened,
+            known,
+            columns=columns,
+            kind=kind,
+            kind_column=kind_column,
+            kinds=kinds,
+            formats=formats,
+            event_id=event_id,
+            keep_robots=robots == "keep",
         )
         opened, columns, formats, aside = export.source, {}, export.formats, [export.refused]
         kind, kinds, kind_column = export.kind, export.kinds, kind_column if kind is not None else None
     found = _found_columns(opened, columns, needs_text=scorer is not None)
-    if duplicates not in ("keep", "refuse"):
-        raise ValueError(f"duplicates={duplicates!r} is neither 'keep' nor 'refuse'. Say one of these.")
+    if event_id is not None and known is None:
+        found["event_id"] = _checked_column(opened, "event_id", event_id)
     check_zone(timezone)
     if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
@@ -164,14 +192,37 @@ def read_events(
     reader = RowReader(opened, found, kind, kinds or {}, formats, timezone)
     if known is None and kinds:
         warn_of_kinds(kinds, kind if kind is not None else reader.kind_words, opened.name, frames=2)
-    usable, refused = reader.split(keep_duplicates=duplicates == "keep")
+    usable, refused = reader.split()
+    notes = []
+    if aliases is not None:
+        customers, unused = aliases
+        usable, changes = as_same_customer(usable, customers, opened.name)
+        usable = reader.stored(usable) if changes else usable
+        notes += [words for words in (changes, unused) if words]
+    if duplicates == "refuse":
+        usable, refused = reader.without_duplicates(usable, refused)
     if aside:
         refused = pd.concat([*aside, refused], ignore_index=True)
-    note = ""
     if scorer is not None:
         usable, own = add_sentiment(usable, scorer, opened.name)
-        note = f" ({scorer.in_words(own)})"
+        notes.append(scorer.in_words(own))
+    note = f" ({'; '.join(notes)})" if notes else ""
     return Events(usable, refused, (opened.name + note,), timezone)
+
+
+def _check_one_of(argument: str, value: str, words: tuple[str, str]) -> None:
+    if value not in words:
+        raise ValueError(f"{argument}={value!r} is neither {words[0]!r} nor {words[1]!r}. Say one of these.")
+
+
+def _checked_column(source: Source, standard: str, column: str) -> str:
+    """Return the name of a column that the source has."""
+    if column in source.table.columns:
+        return column
+    raise ValueError(
+        f"{source.name} has no column {column!r}.{did_you_mean(str(column), source.table.columns)} Its columns are "
+        f'{listed(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
+    )
 
 
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
@@ -201,12 +252,7 @@ def _found_columns(source: Source, named: dict[str, str], *, needs_text: bool = 
                 f"read_events has no column {standard!r}.{did_you_mean(standard, offered)} "
                 f"The standard columns are {', '.join(c for c in offered if c != 'kind')}."
             )
-        if column not in source.table.columns:
-            raise ValueError(
-                f"{source.name} has no column {column!r}."
-                f"{did_you_mean(str(column), source.table.columns)} Its columns are "
-                f'{listed(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
-            )
+        _checked_column(source, standard, column)
     found = {name: name for name in offered if name in source.table.columns} | named
     if "price" in named and "amount" not in named:
         found.pop("amount", None)

@@ -40,7 +40,12 @@ if TYPE_CHECKING:
     _Case = tuple[ir.BooleanValue, str, str]  # when a row is refused, why, and the column to show
 
 T = TypeVar("T")
-IDS = ("customer_id", "order_id", "product_id")
+IDS = ("customer_id", "order_id", "product_id", "event_id")
+TYPES = {**STANDARD, "price": "number", "event_id": "text"}
+"""All columns that can be read, and whether each holds text, numbers or times."""
+REPEATED_EVENT = "event_id counted already"
+ROBOT = "robot: "
+"""How reasons to refuse a robot's row begin."""
 LARGEST = 1e12  # sums of larger numbers would not be exact to the millionth
 BOUNDS = {"duration": (0, None), "sentiment": (-1, 1)}
 HINTS = {
@@ -102,8 +107,8 @@ class RowReader:
         column = f"The timestamp column {self.found['timestamp']!r} of {self.source.name}"
         return Times(column, self.formats, self.timezone, self.dialect)
 
-    def split(self, *, keep_duplicates: bool = True) -> tuple[ir.Table, pd.DataFrame]:
-        """Split the rows into events and refused rows.
+    def split(self) -> tuple[ir.Table, pd.DataFrame]:
+        """Split the rows into events and refused rows; of rows with the same `event_id`, the earliest is an event.
 
         Returns
         -------
@@ -118,15 +123,25 @@ class RowReader:
             If no row can be used.
         """
         table, refused = self._split_copy() if self.source.owned else self._split_view()
-        if keep_duplicates:
+        if "event_id" not in self.found:
             return table, refused
-        table, refused = _without_duplicates(table, refused)
-        return materialise(table, self._label) if self.source.owned else table, refused
+        kept, n, example = _without_repeats(table)
+        return (self.stored(kept) if n else kept), _with_reason(refused, REPEATED_EVENT, n, example)
+
+    def without_duplicates(self, table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Table, pd.DataFrame]:
+        """Refuse events equal to another one in all columns."""
+        different = table.distinct()
+        repeats = int(table.count().to_pandas()) - int(different.count().to_pandas())
+        return self.stored(different), _with_reason(refused, "equal to another line", repeats, "")
+
+    def stored(self, table: ir.Table) -> ir.Table:
+        """Compute a table of events now, if the source is a copy; leave it lazy otherwise."""
+        return materialise(table, self._label) if self.source.owned else table
 
     def _split_copy(self) -> tuple[ir.Table, pd.DataFrame]:
         """Read each row once, into a table of the engine, and delete the refused rows from it."""
         read = self._as_read()
-        columns, cases = _standard(read), self._cases(read)
+        columns, cases = _kept(read), self._cases(read)
         table = self._run(lambda: materialise(self._checked(columns, read, cases), self._label))
         refused, _ = self._count_refused(table, cases, [])
         if refused["count"].sum() > self.source.broken:
@@ -136,7 +151,7 @@ class RowReader:
     def _split_view(self) -> tuple[ir.Table, pd.DataFrame]:
         """Count refused rows in one pass, and return a query of the others."""
         read = self._as_read()
-        columns, cases = _standard(read), self._cases(read)
+        columns, cases = _kept(read), self._cases(read)
         cleaned = [name for name, column in columns.items() if self._may_be_untouched(name, column)]
         checked = {f"touched_{name}": ~columns[name].identical_to(self._raw(name)) for name in cleaned}
         checked["timestamp"] = columns["timestamp"]
@@ -146,7 +161,7 @@ class RowReader:
             return self._typed.filter(self._first_case(read, cases).isnull()).select(**columns), refused
         # Without the steps of cleaning that change nothing, the query is shorter and faster.
         plain = replace(self, untouched=frozenset(untouched))
-        return plain._typed.select(**_standard(plain._as_read())), refused
+        return plain._typed.select(**_kept(plain._as_read())), refused
 
     @property
     def _label(self) -> str:
@@ -154,7 +169,7 @@ class RowReader:
 
     def _as_read(self) -> dict[str, ir.Column]:
         """Return the columns by their standard names, as the types that they should be."""
-        columns = {name: AS_READ.format(name) for name in (*STANDARD, "price")}
+        columns = {name: AS_READ.format(name) for name in TYPES}
         return {
             name: self._typed[column] for name, column in columns.items() if column in self._typed.columns
         }
@@ -301,7 +316,7 @@ class RowReader:
             return read_id(raw, self.dialect)
         if name == "zone" and raw.type().is_string():
             raw = raw.strip()
-        return read_number(raw) if STANDARD.get(name, "number") == "number" else read_text(raw)
+        return read_number(raw) if TYPES[name] == "number" else read_text(raw)
 
     def _kinds(self) -> ir.Column:
         if self.kind is not None:
@@ -342,7 +357,7 @@ class RowReader:
             *self._zone_cases(read),
         ]
         for name in self.found:
-            if STANDARD.get(name, "number") == "number":
+            if TYPES[name] == "number":
                 cases += self._number_cases(name, read)
         return cases + self._amount_cases(read)
 
@@ -368,7 +383,7 @@ class RowReader:
             read["kind"].notnull(),
         ]
         for name in read:
-            if STANDARD.get(name, "number") == "number":
+            if TYPES[name] == "number":
                 low, high = BOUNDS.get(name, (None, None))
                 conditions.append(read[name].abs() < LARGEST)
                 conditions += [read[name] >= low] * (low is not None) + [read[name] <= high] * (
@@ -440,6 +455,8 @@ def how_to_mend(reason: str, example: str) -> str:
     """Return what to do about rows that were refused for a reason, or nothing where that is not known."""
     if example.endswith(MARK):
         return NOT_UTF8
+    if reason.startswith(ROBOT):
+        return "The export marks these rows. To count them nevertheless: read_events(…, robots='keep')."
     if reason.startswith("timestamp not readable"):
         return _format_of_numbers(example)
     return next((hint for end, hint in HINTS.items() if reason.endswith(end)), "")
@@ -452,8 +469,8 @@ def _format_of_numbers(example: str) -> str:
     return f"If these numbers are times since 2000, say how they count: {mend}." if mend else ""
 
 
-def _standard(read: dict[str, ir.Column]) -> dict[str, ir.Column]:
-    return {name: read[name] for name in STANDARD if name in read}
+def _kept(read: dict[str, ir.Column]) -> dict[str, ir.Column]:
+    return {name: read[name] for name in (*STANDARD, "event_id") if name in read}
 
 
 def _words(column: ir.StringColumn) -> list[str]:
@@ -467,10 +484,33 @@ def _engine_errors() -> tuple[type[Exception], ...]:
     return (duckdb.Error, spark.PySparkException) if spark else (duckdb.Error,)
 
 
-def _without_duplicates(table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Table, pd.DataFrame]:
-    different = table.distinct()
-    repeats = int(table.count().to_pandas()) - int(different.count().to_pandas())
-    if repeats:
-        line = pd.DataFrame([["equal to another line", repeats, ""]], columns=["reason", "count", "example"])
-        refused = pd.concat([refused, line], ignore_index=True)
-    return different, refused
+def _without_repeats(table: ir.Table) -> tuple[ir.Table, int, str]:
+    """Keep one event of each `event_id`, the earliest, whatever the order of rows; events without an id all stay.
+
+    Returns
+    -------
+    table : ibis Table
+        Without the column `event_id`.
+    n : int
+        Number of events left out.
+    example : str
+        One of their ids.
+    """
+    counts = table.filter(table.event_id.notnull()).group_by("event_id").agg(n=lambda t: t.count())
+    again = counts.filter(counts.n > 1)
+    found = again.agg(n=(again.n - 1).sum(), example=again.event_id.min()).to_pandas().iloc[0]
+    if pd.isna(found["n"]):
+        return table.drop("event_id"), 0, ""
+    others = [name for name in table.columns if name not in ("event_id", "timestamp")]
+    window = ibis.window(group_by=table.event_id, order_by=["timestamp", *others])
+    numbered = table.mutate(nth=ibis.row_number().over(window))
+    kept = numbered.filter(numbered.event_id.isnull() | (numbered.nth == 0)).drop("event_id", "nth")
+    return kept, int(found["n"]), f"event_id={str(found['example'])[:60]}"
+
+
+def _with_reason(refused: pd.DataFrame, reason: str, count: int, example: str) -> pd.DataFrame:
+    """Add a line to the refused rows, if there are any for this reason."""
+    if not count:
+        return refused
+    line = pd.DataFrame([[reason, count, example]], columns=["reason", "count", "example"])
+    return pd.concat([refused, line], ignore_index=True)

@@ -1160,6 +1160,81 @@ def test_snowplow_from_a_warehouse(form, tmp_path):
     assert log.of(*SNOWPLOW_COLUMNS) == SNOWPLOW_EVENTS and not log.refused
 
 
+def enriched(schema, **data):
+    return {"schema": "iglu:x", "data": [{"schema": f"iglu:{schema}/jsonschema/1-0-0", "data": data}]}
+
+
+IAB, YAUAA = "com.iab.snowplow/spiders_and_robots", "nl.basjes/yauaa_context"
+SNOWPLOW_ROBOTS = {
+    "iab": {"derived_contexts": enriched(IAB, spiderOrRobot=True, category="SPIDER_OR_ROBOT")},
+    "device": {"derived_contexts": enriched(YAUAA, deviceClass="Robot Imitator", agentClass="Browser")},
+    "agent": {"derived_contexts": enriched(YAUAA, deviceClass="Desktop", agentClass="Robot")},
+    "all": {"derived_contexts": enriched("com.snowplowanalytics.snowplow/bot_detection", bot=True)},
+    "asn": {"derived_contexts": enriched("com.snowplowanalytics.snowplow/asn", likelyBot=True)},
+    "plugin": {"contexts": enriched("com.snowplowanalytics.snowplow/client_side_bot_detection", bot=True)},
+    "browser": {"br_type": "Robot"},
+}
+SNOWPLOW_PEOPLE = {
+    "person": {
+        "derived_contexts": enriched(IAB, spiderOrRobot=False),
+        "contexts": enriched("com.snowplowanalytics.snowplow/client_side_bot_detection", bot=False),
+        "br_type": "Browser",
+    },
+    "chat": {"derived_contexts": enriched("com.shop/chat", bot=True)},  # an entity of the shop's own
+    "unreadable": {"derived_contexts": "{"},
+}
+
+
+def test_snowplow_robots_are_refused(tmp_path):
+    rows = [
+        moment(
+            "page_view",
+            i,
+            user_id=who,
+            **{k: v if isinstance(v, str) else json.dumps(v) for k, v in more.items()},
+        )
+        for i, (who, more) in enumerate({**SNOWPLOW_ROBOTS, **SNOWPLOW_PEOPLE}.items())
+    ]
+    path = snowplow(tmp_path, *rows)
+    log = Log(path, "snowplow")
+    assert [who for (who,) in log.of("customer_id")] == sorted(SNOWPLOW_PEOPLE)
+    assert log.refused == {"robot: Snowplow marks the event as a bot's": len(SNOWPLOW_ROBOTS)}
+    assert len(Log(path, "snowplow", robots="keep").table) == len(rows)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_snowplow_robots_in_a_warehouse(write, tmp_path):
+    iab, yauaa = "contexts_com_iab_snowplow_spiders_and_robots_1", "contexts_nl_basjes_yauaa_context_1"
+    nobody = {iab: [{"spider_or_robot": False}], yauaa: [{"device_class": "Phone"}]}
+    rows = [
+        moment("page_view", 1, user_id="robot", **{**nobody, iab: [{"spider_or_robot": True}]}),
+        moment("page_view", 2, user_id="crawler", **{**nobody, yauaa: [{"device_class": "Robot Mobile"}]}),
+        moment("page_view", 3, user_id="ada", **nobody),
+    ]
+    assert Log(WRITERS[write](tmp_path, rows), "snowplow").of("customer_id") == [("ada",)]
+
+
+def test_event_ids_count_once_under_a_preset(tmp_path):
+    """A sale of two items is one event; a copy without a customer does not hide the other."""
+    rows = [
+        {**ga4_sale(None, items=[TEE, MUG]), "insert_id": "a"},
+        {**ga4_sale(None, MICRO + 5, items=[TEE, MUG]), "insert_id": "a"},
+        {**ga4_sale(None, MICRO - 5, user=None, pseudo=None, items=[TEE]), "insert_id": "a"},
+        {**ga4_sale(None, MICRO + 9, items=[TEE]), "insert_id": None},
+        {**ga4_sale(None, MICRO + 9, items=[TEE]), "insert_id": None},
+    ]
+    for order in (rows, rows[::-1]):
+        log = Log(jsonl(tmp_path, order), "ga4", event_id="insert_id")
+        assert log.of("product_id", "timestamp", customer_id="ada")[0] == (
+            "mug",
+            pd.Timestamp("2024-01-05 10:00"),
+        )
+        assert len(log.table) == 2 + 1 + 1
+        assert log.refused == {"event_id counted already": 1, LACKING: 1}
+    with pytest.raises(ValueError, match=r"no column 'insertid'.* Did you mean 'insert_id'.*event_id="):
+        sg.read_events(jsonl(tmp_path, rows), preset="ga4", event_id="insertid")
+
+
 def test_snowplow_header_is_recognised(tmp_path):
     path = snowplow(tmp_path, dict(zip(SNOWPLOW, SNOWPLOW, strict=True)), VIEW, name="atomic.tsv")
     assert Log(path, "snowplow").of("customer_id", "kind") == [("d1", "page_view")]
@@ -1263,6 +1338,41 @@ def test_klaviyo_from_the_api(write, tmp_path):
     assert Log(path, "klaviyo").of("customer_id", "kind") == [("01GD", "METRIC")]
     log = Log(path, "klaviyo", kinds={"METRIC": "purchase"})
     assert log.of("kind", "amount", "order_id") == [("purchase", 3.0, "O9")]
+
+
+MACHINES = [
+    klaviyo_event("Clicked Email", {"Bot Click": True}),
+    klaviyo_event("Clicked SMS", {"Bot Click": True}),
+    klaviyo_event("Clicked Email", {"Bot Click": False}),
+    klaviyo_event("Opened Email", {"Apple Privacy Open": True}),
+    klaviyo_event("Opened Email", {"Apple Privacy Open": False}),
+    klaviyo_event("Opened Email"),
+]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_klaviyo_robots_are_refused(write, tmp_path):
+    path = WRITERS[write](tmp_path, MACHINES)
+    log = Log(path, "klaviyo")
+    assert log.of("kind") == [("email_click",), ("email_open",), ("email_open",)]
+    assert log.refused == {
+        "robot: Klaviyo marks the click as a bot's (Bot Click)": 2,
+        "robot: perhaps opened by Apple's mail privacy (Apple Privacy Open)": 1,
+    }
+    finding = sg.check_events(log.events).findings.loc["refused"].iloc[0]
+    assert finding["severity"] == "note" and "robots='keep'" in finding["advice"]
+    kept = Log(path, "klaviyo", robots="keep")
+    assert kept.n_rows == len(kept.table) == len(MACHINES)
+
+
+def test_klaviyo_robots_in_a_warehouse(tmp_path):
+    text = (
+        "ID,PERSON_ID,TIMESTAMP,TYPE,PROPERTY_BOT_CLICK,PROPERTY_APPLE_PRIVACY_OPEN\n"
+        "a,ada,2020-04-05 20:02:45,Clicked Email,true,\n"
+        "b,bo,2020-04-05 20:02:45,Opened Email,,True\n"
+        "c,cy,2020-04-05 20:02:45,Opened Email,,False\n"
+    )
+    assert Log(csv(tmp_path, text), "klaviyo").of("customer_id") == [("cy",)]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -92,7 +92,8 @@ GA4 = Preset(
         "A purchase or refund is one row for each item. The rows share ecommerce.purchase_revenue "
         "(refund_value), else the value parameter, in proportion to price × quantity. A repeated "
         "transaction_id is refused, and so is a refund without an amount, which GA4 sends when a whole "
-        "order is refunded. Shipping and tax are included only where your tags add them to the revenue. "
+        "order is refunded. GA4 leaves out known bots by itself, and marks none. "
+        "Shipping and tax are included only where your tags add them to the revenue. "
         'in_app_purchase is not a sale unless you say so: kinds={"in_app_purchase": "purchase"} counts it '
         "by its value parameter."
     ),

@@ -8,7 +8,7 @@ from segkit.collect.presets.copies import refuse_copies
 from segkit.collect.presets.helper_columns import AMOUNT, HAS_ESSENTIALS, IS_SALE, KIND, REFUSED
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, lowered
-from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any
+from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any, is_true, robot_where
 
 
 def _property(name: str) -> tuple[str, ...]:
@@ -45,10 +45,22 @@ def _money(value: str) -> str:
     return as_number(f"CASE WHEN {has_commas} THEN replace({bare}, ',', '') WHEN {is_plain} THEN {bare} END")
 
 
+def _robots(rows: Rows) -> str:
+    return robot_where(
+        {
+            "Klaviyo marks the click as a bot's (Bot Click)": is_true(rows.text(*_property(BOT_CLICK))),
+            "perhaps opened by Apple's mail privacy (Apple Privacy Open)": is_true(
+                rows.text(*_property(PRIVACY_OPEN))
+            ),
+        }
+    )
+
+
+BOT_CLICK, PRIVACY_OPEN = "Bot Click", "Apple Privacy Open"
 TIMES = ("attributes.datetime", "datetime", "timestamp")
 PROPERTIES = {
     **fields("$value $event_id URL"),
-    **dict.fromkeys(("Campaign Name", "Client Type"), TEXT),
+    **dict.fromkeys(("Campaign Name", "Client Type", BOT_CLICK, PRIVACY_OPEN), TEXT),
 }
 KLAVIYO = Preset(
     name="klaviyo",
@@ -60,7 +72,9 @@ KLAVIYO = Preset(
     counts=(
         "One event a row. Placed Order is a purchase of its value. Ordered Product repeats that value "
         "product by product, so it is not a sale; neither are Fulfilled Order and Cancelled Order. A sale "
-        "is refused if its value may not be a number (258,54), and so is a repeated event id. The API gives "
+        "is refused if its value may not be a number (258,54), and so is a repeated event id. Refused "
+        "as a robot's are clicks with Bot Click, and opens with Apple Privacy Open: these may be opened by Apple or by "
+        "the customer. The API gives "
         'only the ids of metrics; say what they mean: kinds={"<metric id>": "email_open"}.'
     ),
     cites=(
@@ -69,6 +83,8 @@ KLAVIYO = Preset(
         "https://github.com/fivetran/dbt_klaviyo integration_tests/seeds/event.csv",
         "https://help.klaviyo.com/hc/en-us/articles/360036974872",
         "https://help.klaviyo.com/hc/en-us/articles/360035345572-SMS-Metrics",
+        "https://help.klaviyo.com/hc/en-us/articles/115005080447",
+        "https://help.klaviyo.com/hc/en-us/articles/4416791883163",
     ),
     columns={
         "customer_id": lowered(
@@ -121,4 +137,5 @@ KLAVIYO = Preset(
         ("kind", ("event_name", "type", "relationships")),
     ),
     reshape=_reshape,
+    robots=_robots,
 )

@@ -43,6 +43,8 @@ class Preset:
         Columns that hold structures or JSON: a dict is an object, a list of one shape is an array of it.
     reshape : callable or None
         Makes rows that are events from the rows of the export and the words for kinds.
+    robots : callable or None
+        From the rows of the export to the SQL of why a row is a robot's, missing where it is not; see `robot_where`.
     currency : column or None
         The currency of a row's amount.
     header : tuple of str
@@ -61,6 +63,7 @@ class Preset:
     needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     nested: Mapping[str, Any] = field(default_factory=dict)
     reshape: Callable[[Rows, Mapping[str, str]], Rows] | None = None
+    robots: Callable[[Rows], str | None] | None = None
     currency: Any = None
     header: tuple[str, ...] = ()
 

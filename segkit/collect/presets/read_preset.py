@@ -12,6 +12,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import pandas as pd
 
+from segkit.collect.presets.copies import refuse_copies
 from segkit.collect.presets.headerless import is_headerless, open_headerless
 from segkit.collect.presets.helper_columns import HAS_ESSENTIALS, REFUSED
 from segkit.collect.presets.preset import Preset
@@ -26,7 +27,7 @@ from segkit.collect.presets.sql import (
     type_name,
     type_of_shape,
 )
-from segkit.collect.row_reader import how_to_mend
+from segkit.collect.row_reader import REPEATED_EVENT, how_to_mend
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import (
@@ -89,6 +90,8 @@ def read_export(
     kind_column: str | None = None,
     kinds: Mapping[str, str] | None = None,
     formats: tuple[str, ...] = (),
+    event_id: str | None = None,
+    keep_robots: bool = False,
 ) -> Export:
     """Turn the rows of an export into events under standard names.
 
@@ -97,8 +100,10 @@ def read_export(
     opened : Source
         The opened export.
     preset : Preset
-    columns, kind, kind_column, kinds, formats
+    columns, kind, kind_column, kinds, formats, event_id
         As in `read_events`; they take precedence over the preset.
+    keep_robots : bool
+        Whether rows that the export marks as a robot's are events.
 
     Returns
     -------
@@ -120,7 +125,9 @@ def read_export(
         formats = formats or preset.formats
     if preset.reshape is not None:
         rows = _with_essentials(rows, preset, formats)
+        rows, aside = _set_aside(rows, preset, event_id, keep_robots, opened.name)
         rows = preset.reshape(rows, {word: new for word, new in words.items() if isinstance(word, str)})
+        rows = rows if aside is None else rows.with_rows_of(aside)
     read = {name: value for name, spec in rows.standard.items() if (value := rows.value(spec)) is not None}
     table = _materialised(
         source, rows, preset, {name: value.sql for name, value in read.items()}, opened.name
@@ -285,6 +292,30 @@ def _with_essentials(rows: Rows, preset: Preset, formats: tuple[str, ...]) -> Ro
     if time is not None and not time.type.is_nested():
         checks.append(is_moment(time.sql, time.type, formats))
     return rows.with_columns({HAS_ESSENTIALS: " AND ".join(checks)}, {HAS_ESSENTIALS: dt.boolean})
+
+
+def _set_aside(
+    rows: Rows, preset: Preset, event_id: str | None, keep_robots: bool, name: str
+) -> tuple[Rows, Rows | None]:
+    """Take robots' rows, and rows of an event that came before, out of those that are reshaped."""
+    robot = None if keep_robots or preset.robots is None else preset.robots(rows)
+    if robot is None and event_id is None:
+        return rows, None
+    rows = rows.with_columns({REFUSED: robot or NO_TEXT})
+    if event_id is not None:
+        own = rows.found(event_id)
+        if own is None:
+            raise ValueError(
+                f"{name} has no column {event_id!r}.{did_you_mean(event_id, rows.export)} Its columns are "
+                f'{listed(rows.export)}. Say which one holds event_id: event_id="…".'
+            )
+        times = (
+            rows.standard["timestamp"],
+            *(names for column, names in preset.needs if column == "timestamp"),
+        )
+        first = [rows.text(*(spec if isinstance(spec, tuple) else (spec,))) for spec in times]
+        rows = refuse_copies(rows, rows.text(own), REPEATED_EVENT, first)
+    return rows.where(f"{REFUSED} IS NULL"), rows.where(f"{REFUSED} IS NOT NULL")
 
 
 def _refused(table: ir.Table, read: Mapping[str, Value]) -> pd.DataFrame:

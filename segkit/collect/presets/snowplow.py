@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import ibis.expr.datatypes as dt
@@ -22,7 +23,17 @@ from segkit.collect.presets.helper_columns import (
 from segkit.collect.presets.order_lines import USABLE_SALE, sales_as_lines, with_sales
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value
-from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any, type_name, type_of_shape
+from segkit.collect.presets.sql import (
+    TEXT,
+    as_number,
+    coalesced,
+    fields,
+    is_any,
+    robot_where,
+    type_name,
+    type_of_shape,
+)
+from segkit.core.engine.connection import quoted
 
 ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
 ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1"
@@ -112,10 +123,40 @@ def _without_itemised(rows: Rows) -> Rows:
     )
 
 
+def _robots(rows: Rows) -> str:
+    """Return why an event is a robot's: by an enrichment, or by the tracker's plugin."""
+    marks = [f"coalesce(starts_with({rows.text('br_type')}, 'Robot'), false)"]
+    for column, pattern in _places_of_marks(rows):
+        value = rows.at(column)
+        if value is not None:
+            text = value.sql if value.type.is_string() else f"to_json({value.sql})"
+            marks.append(f"coalesce(regexp_matches(CAST({text} AS VARCHAR), {quoted(pattern)}), false)")
+    every = rows.at("contexts.data")
+    if every is not None:
+        is_bot = f"contains(entity['schema'], '/{PLUGIN}/') AND entity['data']['bot'] = 'true'"
+        marks.append(f"coalesce(len(list_filter({every.sql}, lambda entity: {is_bot})) > 0, false)")
+    return robot_where({"Snowplow marks the event as a bot's": f"({' OR '.join(marks)})"})
+
+
+def _places_of_marks(rows: Rows) -> list[tuple[str, str]]:
+    """Return columns that may mark robots, and the pattern of a mark in their JSON."""
+    own = [(name, ROBOT_MARK) for name in rows.types if re.search(MARKING, name.lower())]
+    # Among all enrichments, a field called bot may mean something else.
+    return [*own, ("derived_contexts", f"{SURE_MARK}|{BOT_DETECTION}")]
+
+
 def _currency(rows: Rows) -> Value:
     return Value(f"{_entities(rows, 'transaction', TRANSACTION)}[1]['currency']", dt.string)
 
 
+PLUGIN = "client_side_bot_detection"
+MARKING = r"^contexts_.*_(spiders_and_robots|yauaa_context|bot_detection|asn)_1"
+SURE_MARK = (
+    r'"(spiderOrRobot|spider_or_robot|likelyBot|likely_bot)"\s*:\s*true'
+    r'|"(deviceClass|device_class|agentClass|agent_class)"\s*:\s*"Robot'
+)
+ROBOT_MARK = SURE_MARK + r'|"bot"\s*:\s*true'
+BOT_DETECTION = r'bot_detection/jsonschema/[^{}]*\{[^{}]*"bot"\s*:\s*true'
 HEADER = (
     "app_id platform etl_tstamp collector_tstamp dvce_created_tstamp event event_id txn_id "
     "name_tracker v_tracker v_collector v_etl user_id user_ipaddress user_fingerprint domain_userid "
@@ -151,11 +192,13 @@ SNOWPLOW = Preset(
         "transaction_itemised, which is not a sale; one without items is a purchase of tr_total. A "
         "snowplow_ecommerce_action of type transaction is one row for each attached product; the rows share "
         "the revenue in proportion to price × quantity. Repeated event_ids, orders, and items of an order "
-        "are refused."
+        "are refused, and so are events that an enrichment (IAB, YAUAA, ASN, bot detection) or the tracker marks as a "
+        "bot's."
     ),
     cites=(
         "https://github.com/snowplow/iglu-central schemas/com.snowplowanalytics.snowplow/atomic/jsonschema/1-0-0",
         "https://github.com/snowplow/iglu-central schemas/com.snowplowanalytics.snowplow.ecommerce",
+        "https://docs.snowplow.io/docs/events/filtering-bot-events/",
         "https://github.com/snowplow/snowplow-python-analytics-sdk snowplow_analytics_sdk/event_transformer.py",
         "https://github.com/snowplow/snowplow-python-analytics-sdk snowplow_analytics_sdk/json_shredder.py",
     ),
@@ -192,7 +235,7 @@ SNOWPLOW = Preset(
     },
     needs=(("kind", ("event", "event_name")),),
     nested={
-        "contexts": {"data": [{"schema": TEXT, "data": {**PRODUCT, **TRANSACTION, **REFUND}}]},
+        "contexts": {"data": [{"schema": TEXT, "data": {**PRODUCT, **TRANSACTION, **REFUND, "bot": TEXT}}]},
         "unstruct_event": {"data": {"schema": TEXT, "data": fields("type")}},
         ACTION: fields("type"),
         ENTITY.format("product"): [PRODUCT],
@@ -200,6 +243,7 @@ SNOWPLOW = Preset(
         ENTITY.format("refund"): [REFUND],
     },
     reshape=_reshape,
+    robots=_robots,
     currency=("tr_currency", "ti_currency", _currency),
     header=tuple(HEADER.split()),
 )

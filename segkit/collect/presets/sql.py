@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.datatypes as dt
 
+from segkit.collect.row_reader import ROBOT
 from segkit.collect.timestamps import Times
 from segkit.collect.values import LONGEST_ID, MISSING_WORDS, SCIENTIFIC, UNSEEN_IN_ASCII, WHOLE_FLOATS
 from segkit.core.engine.connection import engine, quoted
@@ -44,6 +45,17 @@ def is_any(sql: str, words: Iterable[str]) -> str:
     """Test whether a text is one of these words; by single comparisons, since DuckDB is slow on long lists."""
     same = " OR ".join(f"{sql} = {quoted(word)}" for word in words)
     return f"coalesce({same}, false)" if same else "false"
+
+
+def is_true(sql: str) -> str:
+    """Test whether a text says true."""
+    return is_any(f"lower({sql})", ["true", "1", "yes"])
+
+
+def robot_where(marks: Mapping[str, str]) -> str:
+    """Return SQL of why a row is a robot's, from each reason and the SQL of its mark; missing where none holds."""
+    whens = " ".join(f"WHEN {mark} THEN {quoted(ROBOT + reason)}" for reason, mark in marks.items())
+    return f"CASE {whens} END"
 
 
 def place_in(sql: str, words: Sequence[str]) -> str:

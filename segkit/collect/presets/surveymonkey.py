@@ -65,7 +65,8 @@ SURVEYMONKEY = Preset(
     file="responses of the API (responses/bulk) as JSON lines or Parquet, one response a row.",
     counts=(
         "A completed response is a survey; others become survey_partial, survey_disqualified and "
-        "survey_overquota. Previews are refused; of several copies of a response, the latest counts. Where the export has choice_metadata, a response is a "
+        "survey_overquota. Previews are refused. "
+        "Of several copies of a response, the latest counts. Where the export has choice_metadata, a response is a "
         "review, rated by the weight of the first choice that weighs 1 to 10; NPS choices weigh −100, 0 and "
         "100, and are no rating. The text joins all written answers. The file holds only those who "
         "answered, so survey_response_rate means nothing here."

@@ -90,7 +90,8 @@ TYPEFORM = Preset(
         "(leave nps_class out if that scale is not 0 to 10). A response with neither, but with stars, is a "
         "review, rated by the stars. The text joins all written answers. The customer is the hidden field "
         "customer_id, user_id or email, else the answer to the form's e-mail question. Responses that were not "
-        "completed become survey_partial and survey_started. Repeated tokens are refused. The file holds only those who answered, so survey_response_rate means nothing here."
+        "completed become survey_partial and survey_started. Repeated tokens are "
+        "refused. The file holds only those who answered, so survey_response_rate means nothing here."
     ),
     cites=(
         "https://github.com/airbytehq/airbyte source-typeform schemas/responses.json",

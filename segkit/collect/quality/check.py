@@ -22,7 +22,7 @@ from segkit.collect.quality import (
 from segkit.collect.quality.findings import LOOK, NOTE, SERIOUS, SEVERITIES, Check, Finding, day, share
 from segkit.collect.quality.log_queries import Log
 from segkit.collect.read_events import check_zone
-from segkit.collect.row_reader import how_to_mend
+from segkit.collect.row_reader import ROBOT, how_to_mend
 from segkit.core.engine.connection import locked_engine
 from segkit.core.html import render
 from segkit.core.messages import counted
@@ -138,10 +138,17 @@ def _refused(log: Log) -> list[Finding]:
         remedy = how_to_mend(row.reason, row.example) or (
             "Correct them at the source, or name the right column or format in read_events."
         )
+        what = "left out" if row.reason.startswith(ROBOT) else "could not be read"
         findings.append(
             Finding(
-                SERIOUS if part >= 0.05 else LOOK if part >= 0.005 else NOTE,
-                f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) could not be read: {row.reason}.",
+                NOTE
+                if row.reason.startswith(ROBOT)
+                else SERIOUS
+                if part >= 0.05
+                else LOOK
+                if part >= 0.005
+                else NOTE,
+                f"{counted(int(row.rows), 'row')} ({share(row.rows, total)}) {what}: {row.reason}.",
                 int(row.rows),
                 row.example,
                 f"No feature uses these rows. {remedy}",
