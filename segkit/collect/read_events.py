@@ -11,7 +11,7 @@ from segkit.collect.events import Events
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
 from segkit.collect.row_reader import RowReader
-from segkit.collect.same_customer import as_same_customer, read_aliases
+from segkit.collect.same_customer import aliases_of_export, as_same_customer, read_aliases
 from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
@@ -77,7 +77,9 @@ def read_events(
     same_customer : DataFrame, str, Path or other source, optional
         Table with the columns `alias`, such as the cookie before a sign-in, and `customer_id`. Events of an alias are
         read as events of that customer. Chains of aliases are followed; a circle, or an alias of two customers, is an
-        error. ``.sources`` notes how many events were changed.
+        error. ``.sources`` notes how many events were changed. ``"export"`` takes the aliases from the export itself,
+        under the presets ``"ga4"``, ``"segment"`` and ``"snowplow"``: cookies of one signed-in customer become that
+        customer, those of several stay as they are.
     robots : {"refuse", "keep"}, default="refuse"
         What to do with rows that the export of a preset marks as a machine's, such as Klaviyo's Bot Click and Apple
         Privacy Open. ``preset_catalogue()`` says which marks each preset reads.
@@ -167,7 +169,13 @@ def read_events(
     formats, aside = _formats(timestamp_format), []
     _check_one_of("duplicates", duplicates, ("keep", "refuse"))
     _check_one_of("robots", robots, ("refuse", "keep"))
-    aliases = None if same_customer is None else read_aliases(same_customer)
+    from_export = isinstance(same_customer, str) and same_customer == "export"
+    if from_export and known is None:
+        raise ValueError(
+            "same_customer='export' needs a preset that knows who signed in: preset='ga4', 'segment' or 'snowplow'. "
+            "Otherwise give a table with the columns alias and customer_id."
+        )
+    aliases = None if same_customer is None or from_export else read_aliases(same_customer)
     if known is not None:
         export = read_export(
             opened,
@@ -179,7 +187,9 @@ def read_events(
             formats=formats,
             event_id=event_id,
             keep_robots=robots == "keep",
+            with_aliases=from_export,
         )
+        aliases = aliases_of_export(export.aliases) if export.aliases is not None else aliases
         opened, columns, formats, aside = export.source, {}, export.formats, [export.refused]
         kind, kinds, kind_column = export.kind, export.kinds, kind_column if kind is not None else None
     found = _found_columns(opened, columns, needs_text=scorer is not None)

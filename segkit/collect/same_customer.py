@@ -70,6 +70,21 @@ def read_aliases(source: Any) -> tuple[pd.Series, str]:
     return _ends(pairs[pairs["alias"] != pairs["customer_id"]]), unused
 
 
+def aliases_of_export(pairs: pd.DataFrame) -> tuple[pd.Series, str]:
+    """Return the customer of each alias that signed in as one customer only; see `read_aliases`.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns `alias` and `customer_id`: which ids an export names together.
+    """
+    pairs = pairs[pairs["alias"] != pairs["customer_id"]].drop_duplicates()
+    is_shared = pairs["alias"].duplicated(keep=False)
+    n = pairs.loc[is_shared, "alias"].nunique()
+    left = f"{counted(n, 'alias', 'aliases')} of several customers left as they are" if n else ""
+    return _ends(pairs[~is_shared]), left
+
+
 def _ends(pairs: pd.DataFrame) -> pd.Series:
     """Return the end of the chain that each alias begins."""
     if not len(pairs):

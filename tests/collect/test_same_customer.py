@@ -98,6 +98,37 @@ def test_presets_take_aliases():
     assert counts(sg.read_events(hits, preset="ga4", same_customer=ALIASES)) == {"ada": 2}
 
 
+def test_exports_say_who_signed_in():
+    """A cookie becomes the one who signed in with it; a shared device stays as it is."""
+    hit = {"event_name": "page_view", "event_timestamp": 1_704_448_800_000_000}
+    who = [("c1", None), ("c1", "ada"), ("tv", "ada"), ("tv", "bo"), ("tv", None), ("c2", None)]
+    hits = pd.DataFrame([{**hit, "user_pseudo_id": cookie, "user_id": user} for cookie, user in who])
+    events = sg.read_events(hits, preset="ga4", same_customer="export")
+    assert counts(events) == {"ada": 3, "bo": 1, "tv": 1, "c2": 1}
+    words = "1 event of 1 alias read as events of 1 customer; 1 alias of several customers left as they are"
+    assert words in events.sources[0]
+
+
+def test_segment_alias_calls_are_followed():
+    call = {"timestamp": "2024-01-05T10:00:00Z", "event": "Quiz Done", "type": "track", "previousId": None}
+    calls = pd.DataFrame(
+        [
+            {**call, "anonymousId": "cookie", "userId": None},
+            {**call, "anonymousId": "cookie", "userId": "old"},
+            {**call, "type": "alias", "previousId": "old", "userId": "ada", "anonymousId": None},
+        ]
+    )
+    assert counts(sg.read_events(calls, preset="segment", same_customer="export")) == {"ada": 3}
+
+
+def test_export_must_say_who_signed_in():
+    charge = {"id": "c", "customer": "ada", "amount": 5, "currency": "usd", "created": 1, "status": "paid"}
+    with pytest.raises(ValueError, match="Stripe: charges does not say it"):
+        sg.read_events(pd.DataFrame([charge]), preset="stripe_charges", same_customer="export")
+    with pytest.raises(ValueError, match="needs a preset that knows who signed in"):
+        sg.read_events(visits("ada"), kind="visit", same_customer="export")
+
+
 # --- event_id -----------------------------------------------------------------------------------------
 
 REPEATED = visits(

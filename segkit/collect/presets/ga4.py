@@ -149,5 +149,6 @@ GA4 = Preset(
         "items": [PRODUCT],
     },
     reshape=_reshape,
+    aliases=((("user_pseudo_id",), ("user_id",)),),
     currency=_parameter("currency"),
 )

@@ -43,6 +43,8 @@ class Preset:
         Columns that hold structures or JSON: a dict is an object, a list of one shape is an array of it.
     reshape : callable or None
         Makes rows that are events from the rows of the export and the words for kinds.
+    aliases : tuple of (tuple of str, tuple of str)
+        Columns of an alias, such as a cookie, and of the customer that rows name with it.
     robots : callable or None
         From the rows of the export to the SQL of why a row is a robot's, missing where it is not; see `robot_where`.
     currency : column or None
@@ -63,6 +65,7 @@ class Preset:
     needs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     nested: Mapping[str, Any] = field(default_factory=dict)
     reshape: Callable[[Rows, Mapping[str, str]], Rows] | None = None
+    aliases: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
     robots: Callable[[Rows], str | None] | None = None
     currency: Any = None
     header: tuple[str, ...] = ()

@@ -65,6 +65,8 @@ class Export:
         How its times are written, as in `read_events`.
     refused : DataFrame
         Rows that are no events: columns `reason`, `count`, `example`.
+    aliases : DataFrame, optional
+        Ids that the export names together, such as a cookie and who signed in: columns `alias` and `customer_id`.
     """
 
     source: Source
@@ -72,6 +74,7 @@ class Export:
     kinds: dict[str, str]
     formats: tuple[str, ...]
     refused: pd.DataFrame
+    aliases: pd.DataFrame | None = None
 
 
 def open_export(source: Any, preset: Preset, *, table: str | None = None) -> Source:
@@ -92,6 +95,7 @@ def read_export(
     formats: tuple[str, ...] = (),
     event_id: str | None = None,
     keep_robots: bool = False,
+    with_aliases: bool = False,
 ) -> Export:
     """Turn the rows of an export into events under standard names.
 
@@ -104,6 +108,8 @@ def read_export(
         As in `read_events`; they take precedence over the preset.
     keep_robots : bool
         Whether rows that the export marks as a robot's are events.
+    with_aliases : bool
+        Whether to find the aliases of customers.
 
     Returns
     -------
@@ -120,6 +126,7 @@ def read_export(
     _check_named(opened, rows, preset, columns, kind_column)
     _check_needed(opened, rows, preset, columns, kind is not None or kind_column is not None)
     rows = _typed(rows, preset, {**columns, "kind": kind_column}, opened.name)
+    aliases = _aliases(source, rows, preset) if with_aliases else None
     words = {**preset.kinds, **(kinds or {})}
     if "timestamp" not in columns:
         formats = formats or preset.formats
@@ -144,7 +151,9 @@ def read_export(
         warn_of_kinds(kinds, seen, opened.name, known, frames=3)
     good = table.filter(table[REFUSED].isnull()) if len(refused) else table
     ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
-    return Export(ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused)
+    return Export(
+        ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused, aliases
+    )
 
 
 def _materialised(
@@ -292,6 +301,21 @@ def _with_essentials(rows: Rows, preset: Preset, formats: tuple[str, ...]) -> Ro
     if time is not None and not time.type.is_nested():
         checks.append(is_moment(time.sql, time.type, formats))
     return rows.with_columns({HAS_ESSENTIALS: " AND ".join(checks)}, {HAS_ESSENTIALS: dt.boolean})
+
+
+def _aliases(source: ir.Table, rows: Rows, preset: Preset) -> pd.DataFrame:
+    """Return the ids that rows of an export name together."""
+    if not preset.aliases:
+        raise ValueError(
+            f"same_customer='export' reads who signed in from the export, and {preset.title} does not say it. Give a "
+            "table with the columns alias and customer_id."
+        )
+    backend, parts = engine(), []
+    for alias, customer in preset.aliases:
+        ids = {"alias": rows.text(*alias), "customer_id": rows.text(*customer)}
+        query = rows.query(backend.compile(source), ids)
+        parts += run(f"SELECT DISTINCT * FROM ({query}) WHERE alias IS NOT NULL AND customer_id IS NOT NULL")
+    return pd.DataFrame(parts, columns=["alias", "customer_id"], dtype="str")
 
 
 def _set_aside(

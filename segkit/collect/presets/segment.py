@@ -82,6 +82,7 @@ SEGMENT = Preset(
     ),
     cites=(
         "https://github.com/segmentio/segment-docs src/connections/spec/common.md",
+        "https://github.com/segmentio/segment-docs src/connections/spec/alias.md",
         "https://github.com/segmentio/segment-docs src/connections/spec/ecommerce/v2.md",
         "https://github.com/segmentio/segment-docs src/connections/spec/email.md",
         "https://github.com/segmentio/segment-docs src/connections/spec/live-chat.md",
@@ -165,5 +166,9 @@ SEGMENT = Preset(
     },
     needs=(("kind", ("type", "event", "event_text")),),
     reshape=_reshape,
+    aliases=(
+        (("anonymousId", "anonymous_id"), ("userId", "user_id")),
+        (("previousId", "previous_id"), ("userId", "user_id")),
+    ),
     currency=_property("currency"),
 )

@@ -243,6 +243,7 @@ SNOWPLOW = Preset(
         ENTITY.format("refund"): [REFUND],
     },
     reshape=_reshape,
+    aliases=((("domain_userid",), ("user_id",)), (("network_userid",), ("user_id",))),
     robots=_robots,
     currency=("tr_currency", "ti_currency", _currency),
     header=tuple(HEADER.split()),
