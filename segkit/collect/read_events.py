@@ -13,6 +13,7 @@ from segkit.collect.presets.read_preset import open_export, read_export
 from segkit.collect.row_reader import RowReader
 from segkit.collect.same_customer import aliases_of_export, as_same_customer, read_aliases
 from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
+from segkit.collect.sources.csv import CsvOptions
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.collect.timestamps import EPOCHS
@@ -38,6 +39,9 @@ def read_events(
     robots: str = "refuse",
     sentiment: str | ScoreFunction | None = None,
     language: str | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
+    decimal: str = ".",
     **columns: str,
 ) -> Events:
     """Read events of any kind under standard column names.
@@ -91,6 +95,11 @@ def read_events(
     language : str, optional
         Language of the texts, such as ``"en"``; VADER needs it, and reads English only. ``.sources`` notes it with the
         scorer and its version.
+    sep, encoding : str, optional
+        How a CSV file is written, such as ``sep=";"``, ``encoding="latin-1"``: by default, the separator that splits
+        its header, and UTF-8.
+    decimal : {".", ","}, default="."
+        Decimal mark of numbers that are text. With ``","``, 1.250,50 and 1250,50 are the same number.
     **columns : str
         Column of the source for each standard column: `customer_id`, `timestamp`, `order_id`,
         `product_id`, `category`, `brand`, `quantity`, `price`, `amount`, `discount`, `channel`,
@@ -127,7 +136,9 @@ def read_events(
     Each line of a text file is an event, continues a quoted value, is blank, or is refused: too few or too many fields,
     an open quote, a quote inside a field that is not doubled, or not UTF-8. Fields are separated by a comma, a
     semicolon, a tab or a bar, as in the header. UTF-16 with a byte-order mark, any line ends, ``.gz`` and ``.zst`` are
-    read. For another encoding or a decimal comma, read the file with pandas and pass the DataFrame.
+    read. Where blanks of any number separate them, read the file with pandas and pass the DataFrame.
+
+    Columns that share a name, but for capitals, are numbered in their order: ``note (1)`` and ``note (2)``.
 
     In a workbook, the first used row names the columns, dates stay dates, and a formula counts by its saved value. A
     sheet holds at most 1,048,576 rows.
@@ -164,7 +175,12 @@ def read_events(
     1       17850    return   -2.55
     """
     known = None if preset is None else preset_named(preset)
-    opened = open_source(source, table=table) if known is None else open_export(source, known, table=table)
+    _check_decimal(decimal, preset)
+    csv = CsvOptions(sep, encoding)
+    if known is None:
+        opened = open_source(source, table=table, csv=csv)
+    else:
+        opened = open_export(source, known, table=table, csv=csv)
     columns, scorer = choose_scorer(sentiment, language, opened.table, opened.name, columns)
     formats, aside = _formats(timestamp_format), []
     _check_one_of("duplicates", duplicates, ("keep", "refuse"))
@@ -199,7 +215,7 @@ def read_events(
     if not all(isinstance(word, str) for pair in (kinds or {}).items() for word in pair):
         raise TypeError(f"kinds={kinds!r} should map words to words, such as {{'order': 'purchase'}}.")
     found = _kind_of(opened, found, kind, kind_column)
-    reader = RowReader(opened, found, kind, kinds or {}, formats, timezone)
+    reader = RowReader(opened, found, kind, kinds or {}, formats, timezone, decimal)
     if known is None and kinds:
         warn_of_kinds(kinds, kind if kind is not None else reader.kind_words, opened.name, frames=2)
     usable, refused = reader.split()
@@ -227,12 +243,23 @@ def _check_one_of(argument: str, value: str, words: tuple[str, str]) -> None:
 
 def _checked_column(source: Source, standard: str, column: str) -> str:
     """Return the name of a column that the source has."""
+    source.check_once(column)
     if column in source.table.columns:
         return column
     raise ValueError(
         f"{source.name} has no column {column!r}.{did_you_mean(str(column), source.table.columns)} Its columns are "
         f'{listed(source.table.columns)}. Say which one holds {standard}: {standard}="…".'
     )
+
+
+def _check_decimal(decimal: str, preset: str | None) -> None:
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal={decimal!r} is no decimal mark. Say '.' or ','.")
+    if decimal != "." and preset is not None:
+        raise ValueError(
+            f"Preset {preset!r} reads numbers with a decimal point, and decimal={decimal!r} was said. Leave the preset "
+            "out and name the columns, or pass pd.read_csv(path, decimal=',')."
+        )
 
 
 def _formats(timestamp_format: str | list[str] | None) -> tuple[str, ...]:
@@ -263,6 +290,9 @@ def _found_columns(source: Source, named: dict[str, str], *, needs_text: bool = 
                 f"The standard columns are {', '.join(c for c in offered if c != 'kind')}."
             )
         _checked_column(source, standard, column)
+    for name in offered:
+        if name not in named and name != "kind":
+            source.check_once(name)
     found = {name: name for name in offered if name in source.table.columns} | named
     if "price" in named and "amount" not in named:
         found.pop("amount", None)
@@ -291,6 +321,7 @@ def _kind_of(
             raise ValueError(f"kind={kind!r} is not a word. Say what the rows are, such as kind='purchase'.")
         found.pop("kind", None)
         return found
+    source.check_once("kind" if kind_column is None else kind_column)
     if kind_column is not None:
         if kind_column not in source.table.columns:
             raise ValueError(

@@ -58,8 +58,8 @@ HINTS = {
         "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
     ),
     "it has a comma": (
-        "Read it with pandas, say what a comma means, and pass the DataFrame: pd.read_csv(path, decimal=',') where "
-        "12,50 is twelve and a half, thousands=',' where 1,250 is over a thousand."
+        "Say what a comma means: decimal=',' where 12,50 is twelve and a half. Where 1,250 is over a "
+        "thousand, pass pd.read_csv(path, thousands=',')."
     ),
 }
 AS_READ = "{} as read by segkit"  # the name of a column after reading, beside the source's own
@@ -84,6 +84,8 @@ class RowReader:
         How times are written; empty for ISO 8601.
     timezone : str
         Zone of times without one.
+    decimal : str
+        Decimal mark of numbers that are text.
     untouched : frozenset of str
         Standard columns that need no cleaning, and are used as they came.
     """
@@ -94,6 +96,7 @@ class RowReader:
     kinds: dict[str, str]
     formats: tuple[str, ...]
     timezone: str
+    decimal: str = "."
     untouched: frozenset[str] = frozenset()
 
     @property
@@ -316,7 +319,7 @@ class RowReader:
             return read_id(raw, self.dialect)
         if name == "zone" and raw.type().is_string():
             raw = raw.strip()
-        return read_number(raw) if TYPES[name] == "number" else read_text(raw)
+        return read_number(raw, self.decimal) if TYPES[name] == "number" else read_text(raw)
 
     def _kinds(self) -> ir.Column:
         if self.kind is not None:

@@ -115,13 +115,21 @@ def may_be_float(raw: ir.StringColumn) -> ir.BooleanColumn:
     return raw.contains(".") | raw.contains("+")
 
 
-def read_number(raw: ir.Column) -> ir.FloatingColumn:
+def read_number(raw: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
     """Return numbers as floats; text that is no number becomes missing."""
+    if decimal == "," and raw.type().is_string():
+        raw = _with_point(raw)
     if raw.type().is_integer():
         return raw.cast("float64")
     if raw.type().is_string():  # blanks around it are left to the engine; 1_000 is a number in Python only
         return raw.contains("_").ifelse(None, raw).try_cast("float64").nullif(float("nan"))
     return raw.cast("float64").nullif(float("nan"))
+
+
+def _with_point(raw: ir.StringColumn) -> ir.StringColumn:
+    """Return numbers with a decimal comma as with a point, 1.250,50 as 1250.50; others become missing."""
+    is_number = raw.re_search(r"^\s*[-+]?([0-9]+|[0-9]{1,3}([.][0-9]{3})+)?(,[0-9]*)?([eE][-+]?[0-9]+)?\s*$")
+    return is_number.ifelse(raw.replace(".", "").replace(",", "."), None)
 
 
 def not_a_number(name: str, raw: ir.StringColumn) -> ir.StringValue:

@@ -639,7 +639,7 @@ def test_broken_csv_lines_are_counted(tmp_path):
     events = read(file(tmp_path, text))
     assert events.kinds()["purchase"] == 2
     assert refused(events) == {"line not readable as a row": 3, "customer_id missing": 1}
-    assert events.refused["example"][0] == "bob,2024-01-02"
+    assert events.refused["example"][0] == "bob,2024-01-02 (2 fields, not 3)"
 
 
 JSON = [
@@ -680,7 +680,7 @@ def test_broken_json_lines_are_counted(tmp_path):
         ("no.parquet", "PAR?", "no.parquet could not be read as Parquet"),
         ("sheet.xlsx", "PK", "sheet.xlsx could not be read as a workbook"),
         ("sheet.xls", "PK", "sheet.xls ends in '.xls'. .*read others with pandas"),
-        ("title.csv", f"Export of May\n{HEADER}1,2024-01-01,5\n", "has no column 'customer_id'"),
+        ("title.csv", f"Export of May\n{HEADER}1,2024-01-01,5\n", "no comma, .*'Export of May'"),
         ("other.csv", "a,b\n1,2\n", "has no column 'customer_id'.*Its columns are a, b"),
     ],
 )
@@ -756,8 +756,16 @@ def test_wrong_arguments_are_explained(options, error, message):
         (LINES.drop(columns="timestamp"), ValueError, "no column 'timestamp'"),
         (LINES.rename(columns={"customer_id": "CustomerId"}), ValueError, "Did you mean 'CustomerId'"),
         (LINES.assign(timestamp=True), ValueError, "holds boolean. It should hold times"),
-        (LINES.set_axis(["customer_id", "x", "x"], axis=1), ValueError, "'x' more than once"),
-        (pa.Table.from_arrays([[1], [2]], names=["a", "a"]), ValueError, "'a' more than once"),
+        (
+            LINES.set_axis(["customer_id", "timestamp", "Timestamp"], axis=1),
+            ValueError,
+            "'timestamp' more than once",
+        ),
+        (
+            pa.Table.from_arrays([[1], [2]], names=["customer_id", "customer_id"]),
+            ValueError,
+            "'customer_id' more than once",
+        ),
         (
             LINES.assign(customer_id=None),
             ValueError,

@@ -774,7 +774,7 @@ def test_refused_rows_have_a_remedy(tmp_path):
     findings = CHECKS["refused"].find(Log(sg.read_events(tmp_path / "a.csv", kind="purchase"), "UTC"))
     advice = {f.what.partition("could not be read: ")[2]: f.advice for f in findings}
     assert "decimal=','" in advice["amount not a number: it has a comma."]
-    assert "save it again as UTF-8" in advice["line not readable as a row."]
+    assert "save other files again as UTF-8" in advice["line not readable as a row."]
 
 
 # --- the report --------------------------------------------------------------------------------------

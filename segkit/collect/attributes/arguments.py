@@ -149,6 +149,7 @@ def _check_no_id(selection: Selection) -> None:
 
 
 def _check_exists(source: Source, argument: str, column: str) -> None:
+    source.check_once(column)
     columns = source.table.columns
     if column not in columns:
         hint = f'Name the column of the ids: {argument}="…".' if argument else "Name one of these."
@@ -170,6 +171,8 @@ def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[s
     lower = {column.lower(): column for column in source.table.columns}
 
     def first(names: Iterable[str]) -> str | None:
+        for name in names:
+            source.check_once(name)
         return next((lower[n.lower()] for n in names if n.lower() in lower), None)
 
     if customer_id not in source.table.columns:

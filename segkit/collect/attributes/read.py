@@ -20,6 +20,7 @@ from segkit.collect.attributes.fetch import fetch, keep_rows, one_row_per_custom
 from segkit.collect.attributes.regions import Region, map_regions
 from segkit.collect.attributes.survey_scores import SurveyScores, survey_scores
 from segkit.collect.attributes.written_columns import as_written, check_written
+from segkit.collect.sources.csv import CsvOptions
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import locked_engine
@@ -46,6 +47,8 @@ def read_attributes(
     duplicates: str = "refuse",
     preset: str | None = None,
     table: str | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
 ) -> Attributes:
     """Read attributes of customers: a CRM table, a survey, a list of addresses.
 
@@ -83,6 +86,8 @@ def read_attributes(
         Columns named in the other arguments take precedence.
     table : str, optional
         Sheet of a workbook, or table of a database.
+    sep, encoding : str, optional
+        How a CSV file is written, as in :func:`read_events`.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def read_attributes(
     0  older than 110 years      1  born=1893
     1        outside 1 to 5      1  careful=9
     """
-    opened = open_source(source, table=table)
+    opened = open_source(source, table=table, csv=CsvOptions(sep, encoding))
     by_basis = dict(zip(BASES, (demographic, geographic, psychographic, behavioural), strict=True))
     selection = select_columns(opened, customer_id, by_basis, regions, scales, preset)
     types, ordered = add_frame_types(source, selection, types, ordered)

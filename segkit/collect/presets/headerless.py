@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segkit.collect.sources.paths import literal, matching
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import create, quoted, run, unique_name
+from segkit.core.messages import counted
 
 if TYPE_CHECKING:
     from segkit.collect.presets.preset import Preset
@@ -43,12 +44,14 @@ def open_headerless(source: Any, preset: Preset) -> Source:
     name = Path(patterns[0]).name if len(patterns) == 1 else f"{Path(patterns[0]).name} and others"
     raw, table, width = unique_name("lines"), unique_name("tsv"), len(preset.header)
     lines = create(raw, f"SELECT line, string_split(line, chr(9)) AS cells FROM {_scan(paths)}")
-    [(broken, example)] = run(f"SELECT count(*), min(line) FROM {raw} WHERE len(cells) != {width}")
+    wrong = f"FROM {raw} WHERE len(cells) != {width}"
+    [(broken, line, fields)] = run(f"SELECT count(*), min(line), arg_min(len(cells), line) {wrong}")
+    example = f"{line[:55]} ({counted(fields, 'field')}, not {width})" if broken else ""
     columns = ", ".join(
         f"nullif(cells[{i + 1}], '') AS \"{column}\"" for i, column in enumerate(preset.header)
     )
     rows = create(table, f"SELECT {columns} FROM {lines.get_name()} WHERE len(cells) = {width}")
-    return Source(name, rows, broken, example or "", owned=True)
+    return Source(name, rows, broken, example, owned=True)
 
 
 def _scan(paths: list[str]) -> str:

@@ -28,6 +28,7 @@ from segkit.collect.presets.sql import (
     type_of_shape,
 )
 from segkit.collect.row_reader import REPEATED_EVENT, how_to_mend
+from segkit.collect.sources.csv import USUAL_CSV, CsvOptions
 from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import (
@@ -77,10 +78,12 @@ class Export:
     aliases: pd.DataFrame | None = None
 
 
-def open_export(source: Any, preset: Preset, *, table: str | None = None) -> Source:
-    """Open an export, with or without header line; `table` is that of `open_source`."""
-    if table is not None:
-        return open_source(source, table=table)
+def open_export(
+    source: Any, preset: Preset, *, table: str | None = None, csv: CsvOptions = USUAL_CSV
+) -> Source:
+    """Open an export, with or without header line; `table` and `csv` are those of `open_source`."""
+    if table is not None or str(csv):
+        return open_source(source, table=table, csv=csv)
     return open_headerless(source, preset) if is_headerless(source, preset) else open_source(source)
 
 
@@ -122,7 +125,8 @@ def read_export(
     """
     source = _embedded(opened)
     types = dict(source.schema().items())
-    rows = Rows(types, tuple(types), _wanted(preset, columns, kind, kind_column))
+    wanted = _wanted(preset, columns, kind, kind_column)
+    rows = Rows(types, tuple(types), wanted, check=opened.check_once)
     _check_named(opened, rows, preset, columns, kind_column)
     _check_needed(opened, rows, preset, columns, kind is not None or kind_column is not None)
     rows = _typed(rows, preset, {**columns, "kind": kind_column}, opened.name)
@@ -150,7 +154,7 @@ def read_export(
         known = preset.kinds if kind_column is None else ()
         warn_of_kinds(kinds, seen, opened.name, known, frames=3)
     good = table.filter(table[REFUSED].isnull()) if len(refused) else table
-    ready = dataclasses.replace(opened, table=good.select(*read), owned=True)
+    ready = dataclasses.replace(opened, table=good.select(*read), owned=True, repeated=frozenset())
     return Export(
         ready, every_kind, words if kind_column is None else dict(kinds or {}), formats, refused, aliases
     )

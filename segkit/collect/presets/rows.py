@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import ibis.expr.datatypes as dt
@@ -53,6 +53,8 @@ class Rows:
         SQL of each step, by its name.
     used : set of str
         Columns of the export that some step uses.
+    check : callable
+        Refuses a name that several columns of the export had.
     """
 
     types: Mapping[str, dt.DataType]
@@ -61,6 +63,7 @@ class Rows:
     name: str = EXPORT
     steps: Mapping[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    check: Callable[[str], None] = lambda _: None
 
     def with_columns(
         self, columns: Mapping[str, str], types: Mapping[str, dt.DataType] | None = None
@@ -95,9 +98,8 @@ class Rows:
         self, select: str, types: Mapping[str, dt.DataType], more: Mapping[str, str] | None = None
     ) -> Rows:
         name = f"segkit_step_{next(_numbers)}"
-        return Rows(
-            types, self.export, self.standard, name, {**(more or {}), **self.steps, name: select}, self.used
-        )
+        steps = {**(more or {}), **self.steps, name: select}
+        return replace(self, types=types, name=name, steps=steps)
 
     def query(self, source: str, columns: Mapping[str, str]) -> str:
         """Write the query that returns these columns.
@@ -121,6 +123,7 @@ class Rows:
 
     def found(self, name: str) -> str | None:
         """Return the name of a column with the export's capitals, or None if there is none."""
+        self.check(name)
         if name in self.types:
             return name
         return next((column for column in self.types if column.lower() == name.lower()), None)

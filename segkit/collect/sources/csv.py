@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segkit.collect.sources.batches import stored, without_wrong_bytes
-from segkit.collect.sources.source import WRONG, Broken, Source, check_names
+from segkit.collect.sources.source import WRONG, Broken, Source, numbered
 from segkit.collect.sources.text_files import parse_lines, text_blocks
+from segkit.core.messages import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,48 @@ class Layout:
     above: int = 0
 
 
-def read_csv(path: str) -> Source:
+@dataclass(frozen=True)
+class CsvOptions:
+    """How a CSV file is written, where the caller says it.
+
+    Attributes
+    ----------
+    sep : str or None
+        The character between two fields; that of the header where None.
+    encoding : str or None
+        UTF-8, or as its byte-order mark says, where None.
+    """
+
+    sep: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        sep = self.sep
+        if sep is not None and not (
+            isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
+        ):
+            raise ValueError(
+                f"sep={sep!r} is not the character between two fields. It should be one character, such as ';' or "
+                "'\\t'. Where blanks of any number separate them, pass pd.read_csv(path, sep=r'\\s+')."
+            )
+        if self.encoding is not None:
+            try:
+                "".encode(self.encoding)
+            except (LookupError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"encoding={self.encoding!r} is not an encoding. It should be one of Python's, such as 'latin-1', "
+                    "'cp1252' or 'utf-16'."
+                ) from error
+
+    def __str__(self) -> str:
+        told = {"sep": self.sep, "encoding": self.encoding}
+        return ", ".join(f"{name}={value!r}" for name, value in told.items() if value is not None)
+
+
+USUAL_CSV = CsvOptions()
+
+
+def read_csv(path: str, options: CsvOptions = USUAL_CSV) -> Source:
     """Copy a CSV file into the engine, all columns as text.
 
     Every record becomes a row, is blank, or is counted as broken: with too few or too many fields, not in UTF-8,
@@ -53,26 +95,34 @@ def read_csv(path: str) -> Source:
     Raises
     ------
     ValueError
-        If there is no header, or it cannot be read.
+        If there is no header, it cannot be read, or it has one column only.
     """
     name = Path(path).name
-    blocks = text_blocks(path)
+    blocks = text_blocks(path, options.encoding)
     first = next(blocks, b"")
-    layout = _layout(name, first)
-    check_names(name, layout.columns)
+    layout = _layout(name, first, options.sep)
+    columns, repeated = numbered(name, layout.columns)
+    layout = replace(layout, columns=tuple(columns))
     broken = Broken()
     below = first.split(b"\n", layout.above)[layout.above :]
     table = stored(_tables(itertools.chain(below, blocks), layout, broken))
-    return Source(name, table, broken.count, broken.example, owned=True)
+    return Source(name, table, broken.count, broken.example, owned=True, repeated=repeated)
 
 
-def _layout(name: str, block: bytes) -> Layout:
-    """Read the header with the delimiter that splits it into most fields."""
+def _layout(name: str, block: bytes, sep: str | None) -> Layout:
+    """Read the header with the delimiter that was said, or else that splits it into most fields."""
     beginning = block[:HEADER_FITS].decode("utf-8", "ignore")
     hint = re.match(r"sep=(.)\n", beginning, re.IGNORECASE)  # as Excel writes it
     rest = beginning.partition("\n")[2] if hint else beginning
-    layouts = [_header(name, rest, mark) for mark in ([hint[1]] if hint else DELIMITERS)]
-    best = max(layouts, key=lambda layout: len(layout.columns))
+    marks = [sep] if sep else [hint[1]] if hint else DELIMITERS
+    best = max((_header(name, rest, mark) for mark in marks), key=lambda layout: len(layout.columns))
+    if len(best.columns) == 1:
+        told = f"no {sep!r}" if sep else "no comma, semicolon, tab or bar between names of columns"
+        raise ValueError(
+            f"The first line of {name} has {told}: {best.columns[0][:60]!r}. It should name the columns. Remove lines "
+            "above the names, or say what separates the columns: sep=':'. Where blanks of any number do, pass "
+            "pd.read_csv(path, sep=r'\\s+')."
+        )
     return replace(best, above=best.above + 1) if hint else best
 
 
@@ -93,8 +143,8 @@ def _header(name: str, beginning: str, delimiter: str) -> Layout:
     written = delimiter.join(cells)
     if WRONG in written:
         raise ValueError(
-            f"The header of {name} is not UTF-8 ({written.replace(WRONG, '')[:40]!r}). Read it with its encoding and "
-            "pass the table: read_events(pd.read_csv(path, encoding='latin-1'), …)."
+            f"The header of {name} is not in UTF-8, or not as was said ({written.replace(WRONG, '')[:40]!r}). Say "
+            "which one it has: encoding='latin-1', for instance."
         )
     columns = tuple(cell.strip() or f"column{i}" for i, cell in enumerate(cells))
     return Layout(delimiter, columns, records.line_num)
@@ -128,10 +178,10 @@ def _repaired(bad: list[tuple[str, int]], layout: Layout, broken: Broken) -> pa.
         if fields > n and len(kept) < len(text):
             lines.append(kept)
         else:
-            broken.add(text)
+            broken.add(text, why=f"{counted(fields, 'field')}, not {n}")
     table, still = parse_lines("\n".join(lines).encode(), layout.columns, layout.delimiter, '"')
-    for text, _ in still:
-        broken.add(text)
+    for text, fields in still:
+        broken.add(text, why=f"{counted(fields, 'field')}, not {n}")
     return table
 
 
@@ -174,7 +224,7 @@ def _parse_quoted(
         records = _matched(block, layout, every=True, final=final)
         table, bad = parse_lines(records.text, layout.columns, layout.delimiter, '"')
     for line in records.dropped:
-        broken.add(line.decode())
+        broken.add(line.decode(), why="quotes do not match")
     missing = records.count - table.num_rows - len(bad)
     if missing > 0:
         broken.add("a quote that is never closed", missing)

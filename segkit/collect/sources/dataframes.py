@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from segkit.collect.sources.source import check_names
+from segkit.collect.sources.source import Source, check_width, numbered
 from segkit.core.engine.connection import table_of
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
     import pyarrow as pa
 
 
-def in_memory(table: pa.Table) -> ir.Table:
-    """Return an Arrow table as one of the engine's; dictionaries and columns of missing values become text.
+def in_memory(name: str, table: pa.Table) -> Source:
+    """Read an Arrow table; dictionaries and columns of missing values become text.
 
     Raises
     ------
     ValueError
-        If two columns share a name.
+        If there are too many columns.
     """
     import pyarrow as pa
 
-    check_names("The table", table.column_names)
+    names, repeated = numbered(name, table.column_names)
+    table = table.rename_columns(names)
     for i, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
         elif pa.types.is_float16(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.float32()))
-    return table_of(table)
+    return Source(name, table_of(table), repeated=repeated)
 
 
 def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
@@ -38,7 +38,7 @@ def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
     Raises
     ------
     ValueError
-        If two columns share a name, or there are none.
+        If there are no columns.
     """
     import pyarrow as pa
 
@@ -46,11 +46,9 @@ def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:
         frame = frame.reset_index()
     if not len(frame.columns):
         raise ValueError("The DataFrame is empty: it has no columns. It should hold a row for each event.")
-    check_names("The DataFrame", [str(name) for name in frame.columns])
-    columns: dict[str, Any] = {
-        str(name): arrow_column(frame.iloc[:, i]) for i, name in enumerate(frame.columns)
-    }
-    return pa.table(columns)
+    check_width("The DataFrame", len(frame.columns))
+    columns = [arrow_column(frame.iloc[:, i]) for i in range(len(frame.columns))]
+    return pa.table(columns, names=[str(name) for name in frame.columns])
 
 
 def arrow_column(column: pd.Series) -> pa.Array:

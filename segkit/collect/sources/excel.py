@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit.collect.sources.source import Source, check_names, first_line
+from segkit.collect.sources.source import Source, check_expansion, first_line, numbered
 from segkit.core.engine.connection import table_of
 from segkit.core.messages import did_you_mean
 
@@ -57,8 +58,7 @@ def read_workbook(path: str, sheet: str | None = None) -> Source:
         raise ValueError(f"{where}, is empty. It should hold a row of names and a row for each event.")
     names = [(column[0].as_py() or "").strip() for column in top.columns]
     _check_names(where, names, book, sheet)
-    columns = [name or f"column{i}" for i, name in enumerate(names)]
-    check_names(where, columns)
+    columns, repeated = numbered(where, [name or f"column{i}" for i, name in enumerate(names)])
     table = _cells(book, sheet).rename_columns(columns)
     if table.num_rows + 1 >= MOST_ROWS:
         warnings.warn(
@@ -66,7 +66,7 @@ def read_workbook(path: str, sheet: str | None = None) -> Source:
             "Export to CSV or Parquet instead.",
             stacklevel=2,
         )
-    return Source(where if len(book.sheet_names) > 1 else name, table_of(_tidied(table)))
+    return Source(where if len(book.sheet_names) > 1 else name, table_of(_tidied(table)), repeated=repeated)
 
 
 def _opened(path: str) -> Any:
@@ -77,6 +77,10 @@ def _opened(path: str) -> Any:
             f"Reading {Path(path).name} takes the package fastexcel, which is not installed: "
             "pip install 'segkit[excel]'. Or save the sheet as CSV."
         ) from error
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+        check_expansion(Path(path).name, Path(path).stat().st_size, unpacked)
     try:
         with _quietly():
             return fastexcel.read_excel(path)

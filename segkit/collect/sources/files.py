@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segkit.collect.sources.csv import read_csv
+from segkit.collect.sources.csv import USUAL_CSV, CsvOptions, read_csv
 from segkit.collect.sources.excel import read_workbook
 from segkit.collect.sources.json_lines import read_json_lines
 from segkit.collect.sources.parquet import open_parquet
@@ -13,8 +13,8 @@ from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import create, unique_name
 
 
-def open_files(patterns: list[str], *, sheet: str | None = None) -> Source:
-    """Open the files that fit some patterns, all of one format; of workbooks, one sheet.
+def open_files(patterns: list[str], *, sheet: str | None = None, csv: CsvOptions = USUAL_CSV) -> Source:
+    """Open the files that fit some patterns, all of one format; of workbooks, one sheet, and CSV as `csv` says.
 
     Raises
     ------
@@ -32,13 +32,15 @@ def open_files(patterns: list[str], *, sheet: str | None = None) -> Source:
             "format; read each and add them: read_events(a) + read_events(b)."
         )
     format_ = endings.pop()
+    if str(csv) and format_ != "csv":
+        raise TypeError(f"{csv} says how a CSV file is written, and {name} is none. Leave it out.")
     if format_ == "parquet":
         return open_parquet(name, paths)
     if format_ == "json":
         return read_json_lines(name, paths)
     if format_ == "workbook":
         return _together(name, [read_workbook(path, sheet) for path in paths])
-    return _together(name, [read_csv(path) for path in paths])
+    return _together(name, [read_csv(path, csv) for path in paths])
 
 
 def _together(name: str, parts: list[Source]) -> Source:
@@ -49,4 +51,6 @@ def _together(name: str, parts: list[Source]) -> Source:
     union = " UNION ALL BY NAME ".join(f"SELECT * FROM {part.table.get_name()}" for part in parts)
     table = create(joined, union)
     example = next((part.broken_example for part in parts if part.broken), "")
-    return Source(name, table, sum(part.broken for part in parts), example, owned=True)
+    repeated = frozenset().union(*(part.repeated for part in parts))
+    broken = sum(part.broken for part in parts)
+    return Source(name, table, broken, example, owned=True, repeated=repeated)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 
 from segkit.collect.sources.paths import literal
-from segkit.collect.sources.source import Source, check_names, first_line
+from segkit.collect.sources.source import Source, check_expansion, first_line, named, numbered
 from segkit.core.engine.connection import create, quoted, run, unique_name
 
 
@@ -18,21 +20,42 @@ def open_parquet(name: str, paths: list[str]) -> Source:
     Raises
     ------
     ValueError
-        If one is not Parquet, or two of its columns share a name.
+        If one is not Parquet, or unpacks to far more than it seems to hold.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     files = f"[{', '.join(map(literal, paths))}]"
     view = unique_name("parquet")
     try:
-        check_names(name, pq.read_schema(paths[0]).names)
-        query = f"SELECT * FROM read_parquet({files}, union_by_name = true) WHERE {_unchanged(name, files)}"
-        return Source(name, create(view, query, "VIEW"))
+        columns, repeated = _told_apart(name, paths)
+        query = f"SELECT {columns} FROM read_parquet({files}, union_by_name = true) WHERE {_unchanged(name, files)}"
+        return Source(name, create(view, query, "VIEW"), repeated=repeated)
     except (duckdb.Error, pa.ArrowException) as error:
         raise ValueError(
             f"{name} could not be read as Parquet: {first_line(error)} Write it again, or check its ending."
         ) from error
+
+
+def _told_apart(name: str, paths: list[str]) -> tuple[str, frozenset[str]]:
+    """Return what to select of files, columns that share a name numbered, and the names that are shared."""
+    import pyarrow.parquet as pq
+
+    renamed: dict[str, str] = {}
+    shared: frozenset[str] = frozenset()
+    for path in paths:
+        footer = pq.read_metadata(path)
+        unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+        # Equal values are stored once, and a time in each row takes 8 bytes in memory.
+        check_expansion(Path(path).name, Path(path).stat().st_size, max(unpacked, 8 * footer.num_rows))
+        names, repeated = numbered(name, footer.schema.to_arrow_schema().names)
+        if repeated:
+            engines = [column for column, *_ in run(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})")]
+            renamed |= {old: new for old, new in zip(engines, names, strict=True) if old != new}
+            shared |= repeated
+    if not renamed:
+        return "*", shared
+    others = ", ".join(f"{named(old)} AS {named(new)}" for old, new in renamed.items())
+    return f"* EXCLUDE ({', '.join(map(named, renamed))}), {others}", shared
 
 
 def _unchanged(name: str, files: str) -> str:

@@ -11,6 +11,7 @@ from segkit.core.messages import did_you_mean
 PARQUET = (".parquet", ".pq")
 PACKED = ("", ".gz", ".zst")
 CSV = tuple(ending + packed for packed in PACKED for ending in (".csv", ".tsv", ".txt"))
+LONGEST_SHOWN = 100  # characters of a path in a message
 WORKBOOK = (".xlsx", ".xlsm")
 JSON_LINES = tuple(ending + packed for packed in PACKED for ending in (".jsonl", ".ndjson"))
 
@@ -22,26 +23,61 @@ def matching(pattern: str) -> list[str]:
     ------
     FileNotFoundError
         If there are none.
+    ValueError
+        If this is no path, a pipe, socket or device, or a folder in which somebody lives or works.
     """
-    path = Path(pattern).expanduser()
-    if path.is_dir():
-        found = sorted(
-            str(p) for p in path.rglob("*") if str(p).lower().endswith(PARQUET) and not _hidden(p, path)
-        )
-        if found:
-            return found
-        raise FileNotFoundError(
-            f"{path.name or path} is a folder without Parquet files. Name the files: '{path.name or path}/*.csv'."
-        )
-    if path.exists():
-        return [str(path)]
-    found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
+    shown = repr(pattern if len(pattern) <= LONGEST_SHOWN else f"{pattern[:LONGEST_SHOWN]}…")
+    path = _expanded(pattern)
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.is_file():
+            return [str(path)]
+        if path.exists():
+            raise ValueError(
+                f"{shown} is a pipe, socket or device. It should be a file that can be read more than once; save what "
+                "comes out of it to a file."
+            )
+        found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
+        neighbours = [p.name for p in path.parent.glob("*")] if not found and path.parent.is_dir() else []
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError)):
+            raise
+        raise ValueError(
+            f"{shown} cannot be the path of a file: {error.strerror}. To read a text that is a table, pass "
+            "pd.read_csv(io.StringIO(text))."
+        ) from error
     if found:
         return found
-    neighbours = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
     raise FileNotFoundError(
-        f"There is no file {pattern!r} (looked in {path.parent}).{did_you_mean(path.name, neighbours)} "
+        f"There is no file {shown} (looked in {path.parent}).{did_you_mean(path.name, neighbours)} "
         "Check the path, or where the notebook runs."
+    )
+
+
+def _expanded(pattern: str) -> Path:
+    """Return a path with the home folder in place of ~; of ~name, where somebody has that name."""
+    path = Path(pattern)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # such as ~orders.csv
+        return path
+
+
+def _in_folder(folder: Path) -> list[str]:
+    """Return the Parquet files in a folder, and in those below it."""
+    whole = folder.resolve()
+    if any(place.resolve().is_relative_to(whole) for place in (Path.home(), Path.cwd())):
+        raise ValueError(
+            f"{str(folder)!r} is the folder in which you work, your home, or one above. It should be a folder that "
+            f"holds one log. Name that folder or the files: '{folder / '*.parquet'}'."
+        )
+    files = (p for p in folder.rglob("*") if str(p).lower().endswith(PARQUET) and not _hidden(p, folder))
+    found = sorted(str(p) for p in files if p.is_file())
+    if found:
+        return found
+    raise FileNotFoundError(
+        f"{folder.name} is a folder without Parquet files. Name the files: '{folder.name}/*.csv'."
     )
 
 
@@ -71,6 +107,12 @@ def ending(path: str) -> str:
         f"{Path(path).name} ends in {Path(path).suffix!r}. read_events reads {', '.join(PARQUET + CSV[:2])}, "
         f"{', '.join(JSON_LINES[:2])} and {', '.join(WORKBOOK)}; read others with pandas and pass the DataFrame."
     )
+
+
+def may_be_csv(path: str) -> bool:
+    """Say whether a path, a pattern such as ``lines*`` included, may be that of CSV files."""
+    others = (*PARQUET, *WORKBOOK, *JSON_LINES)
+    return not path.lower().endswith(others)
 
 
 def is_workbook(path: str) -> bool:

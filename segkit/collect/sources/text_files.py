@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from segkit.collect.sources.source import WRONG
+from segkit.collect.sources.source import WRONG, check_expansion
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,19 +23,21 @@ BYTE_ORDER_MARKS = {
 MARKING = "segkit-mark"
 
 
-def text_blocks(path: str) -> Iterator[bytes]:
+def text_blocks(path: str, encoding: str | None = None) -> Iterator[bytes]:
     """Read a text file, gzip and zstd included, as blocks of whole lines.
 
-    UTF-16 and UTF-32 are recognised by their byte-order mark, or by a NUL in every other byte. Bytes that are not
-    UTF-8 are read as Latin-1, each after the mark `WRONG`. Line ends of every kind become a line feed.
+    Without `encoding`, UTF-16 and UTF-32 are recognised by their byte-order mark, or by a NUL in every other byte.
+    Bytes that are not in the encoding are read as Latin-1, each after the mark `WRONG`. Line ends of every kind become
+    a line feed.
 
     Raises
     ------
     ValueError
-        If the file is compressed and incomplete, or has a line of more than 64 MB.
+        If the file is compressed and incomplete or far larger than it seems, has a line of more than 64 MB, or a
+        byte-order mark of another encoding.
     """
     rest = b""
-    for chunk in _utf8_chunks(path):
+    for chunk in _utf8_chunks(path, encoding):
         text = rest + chunk
         half = b"\r" if text.endswith(b"\r") else b""  # perhaps of a line end
         if b"\r" in text:
@@ -91,18 +93,24 @@ def parse_lines(
     return table, bad
 
 
-def _utf8_chunks(path: str) -> Iterator[bytes]:
-    """Read a file from beginning to end, and turn UTF-16 and UTF-32 into UTF-8."""
+def _utf8_chunks(path: str, encoding: str | None) -> Iterator[bytes]:
+    """Read a file from beginning to end, and turn other encodings into UTF-8."""
     compression = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix.lower())
     try:
         with _opened(path, compression) as file:
             chunk = file.read(BLOCK)
-            encoding = _encoding(chunk[:1000])
-            decoder = codecs.getincrementaldecoder(encoding)("replace")
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            found = _encoding(chunk[:1000])
+            if encoding is not None:
+                _check_mark(Path(path).name, chunk, encoding)
+                found = codecs.lookup(encoding).name
+            decoder = codecs.getincrementaldecoder(found)(MARKING)
+            chunk, size, packed = chunk.removeprefix(codecs.BOM_UTF8), 0, Path(path).stat().st_size
             while chunk:
-                yield chunk if encoding == "utf-8" else decoder.decode(chunk).encode()
+                size += len(chunk)
+                check_expansion(Path(path).name, packed, size)
+                yield chunk if found == "utf-8" else decoder.decode(chunk).encode()
                 chunk = file.read(BLOCK)
+            yield decoder.decode(b"", final=True).encode() if found != "utf-8" else b""
     except OSError as error:
         if compression is None:
             raise
@@ -125,6 +133,16 @@ def _encoding(beginning: bytes) -> str:
     if beginning[1::2].count(0) > len(beginning) / 4:
         return "utf-16-le"
     return "utf-16-be" if beginning[::2].count(0) > len(beginning) / 4 else "utf-8"
+
+
+def _check_mark(name: str, beginning: bytes, encoding: str) -> None:
+    """Refuse an encoding that the byte-order mark of a file contradicts."""
+    marks = {codecs.BOM_UTF8: "utf-8", **BYTE_ORDER_MARKS}
+    marked = next((found for mark, found in marks.items() if beginning.startswith(mark)), None)
+    if marked is not None and not codecs.lookup(encoding).name.startswith(marked):
+        raise ValueError(
+            f"encoding={encoding!r} was said, and {name} begins with the mark of {marked}. Leave encoding out."
+        )
 
 
 def _marked(block: bytes) -> bytes:
