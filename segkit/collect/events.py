@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.sources.ibis_tables import check_one_engine
-from segkit.core.checks import check_count
+from segkit.core.checks import check_count, check_type
 from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.engine.event_cache import cached
 from segkit.core.html import html_table, render
-from segkit.core.messages import counted
+from segkit.core.messages import counted, refusals
 from segkit.core.schema import STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Events:
     >>> orders = pd.DataFrame({"who": ["ada", "ada", None], "when": ["2024-01-01", "2024-01-11", "2024-01-12"]})
     >>> events = sg.read_events(orders, kind="purchase", customer_id="who", timestamp="when")
     >>> events
-    Events: 2 events of 1 customer, 2024-01-01 to 2024-01-11 (purchase 2); 1 row refused
+    Events: 2 events of 1 customer, 2024-01-01 to 2024-01-11 (purchase 2); 1 row refused: customer_id missing
     >>> events.refused
                     reason  count                     example
     0  customer_id missing      1  timestamp=2024-01-12
@@ -233,6 +233,18 @@ class Events:
             self.timezone,
         )
 
+    def __copy__(self) -> Events:
+        return self  # frozen
+
+    def __deepcopy__(self, _memo: dict) -> Events:
+        return self
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        raise TypeError(
+            "Events cannot be pickled or sent to another process: they are a query of this process's database. Send "
+            "the path of the source, or the table events.table.to_pandas(), and call read_events there."
+        )
+
     def __repr__(self) -> str:
         return f"Events: {self._in_words()}"
 
@@ -241,9 +253,13 @@ class Events:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in totals["kinds"].items())
         return (
             f"{counted(sum(totals['kinds'].values()), 'event')} of {counted(totals['customers'], 'customer')}, "
-            f"{totals['first']:%Y-%m-%d} to {totals['last']:%Y-%m-%d} ({kinds}); "
-            f"{counted(int(self.refused['count'].sum()), 'row')} refused"
+            f"{totals['first']:%Y-%m-%d} to {totals['last']:%Y-%m-%d} ({kinds}); {refusals(self.refused_reasons())}"
         )
+
+    def refused_reasons(self) -> dict[str, int]:
+        """Count the refused rows by reason, the most frequent first."""
+        counts = self.refused.set_index("reason")["count"].sort_values(ascending=False, kind="stable")
+        return {str(reason): int(n) for reason, n in counts.items()}
 
     def _repr_html_(self) -> str:
         kinds = [(kind, f"{n:,}") for kind, n in self._totals["kinds"].items()]
@@ -260,3 +276,14 @@ class Events:
             if refused
             else "",
         )
+
+
+def checked_events(events: Any) -> Events:
+    """Check that an argument holds events, and return it.
+
+    Raises
+    ------
+    TypeError
+    """
+    check_type("events", events, Events, "They should be Events, as from read_events(…).")
+    return events

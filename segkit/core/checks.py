@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from segkit.core.messages import in_words
+
+SCALARS = (str, int, float, np.number, type(None))
 JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
 
 
@@ -20,7 +25,8 @@ def check_count(name: str, value: object, least: int, why: str = "") -> None:
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:  # type: ignore[operator]
-        raise ValueError(f"{name}={value!r} should be a whole number, {least} or more{why}.")
+        shown = f"{name}={value!r}" if isinstance(value, SCALARS) else f"{name} is {in_words(value)}: it"
+        raise ValueError(f"{shown} should be a whole number, {least} or more{why}.")
 
 
 def check_seed(value: object) -> None:
@@ -33,6 +39,52 @@ def check_seed(value: object) -> None:
     check_count("random_state", value, 0, ": a seed, so that the same call gives the same answer")
 
 
+def check_type(name: str, value: object, types: type | tuple[type, ...], wanted: str) -> None:
+    """Check the type of an argument, so that no AttributeError comes from deep within.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+    types : type or tuple of types
+    wanted : str
+        A sentence on what it should be, and how to get that.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(value, types):
+        raise TypeError(f"{name} is {in_words(value)}. {wanted}")
+
+
+def checked_path(path: str | Path, wanted: str = "It should be a path, such as 'segments'.") -> Path:
+    """Check that an argument is a path, and return it.
+
+    Raises
+    ------
+    TypeError
+    """
+    check_type("path", path, (str, os.PathLike), wanted)
+    return Path(path)
+
+
+def check_frame(name: str, value: object, wanted: str) -> None:
+    """Check that an argument is a DataFrame of pandas; of another library, say how to turn it into one.
+
+    Raises
+    ------
+    TypeError
+    """
+    if hasattr(value, "to_pandas") and not isinstance(value, type):
+        wanted = (
+            f"Turn it into a pandas one, with the ids as its index: "
+            f"{name} = {name}.to_pandas().set_index('customer_id')."
+        )
+    check_type(name, value, pd.DataFrame, wanted)
+
+
 def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
     """Check that a table of customers can be segmented, and return it.
 
@@ -40,11 +92,12 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
     ------
     TypeError, ValueError
     """
-    if not isinstance(customers, pd.DataFrame):
-        raise TypeError(
-            f"customers is a {type(customers).__name__}. It should be a DataFrame with a row for each customer "
-            "and a column for each feature, as from customer_features."
-        )
+    check_frame(
+        "customers",
+        customers,
+        "It should be a DataFrame with a row for each customer and a column for each feature, as from "
+        "customer_features(events, …).",
+    )
     if customers.empty:
         raise ValueError(
             f"customers has {customers.shape[0]} rows and {customers.shape[1]} columns. It should have a row for "
@@ -61,6 +114,11 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
             "The index of customers has missing ids, or ids of different types. Ids should be all text or all numbers: "
             "customers.set_index('customer_id')."
         )
+    if customers.columns.nlevels > 1:
+        raise ValueError(
+            f"The columns of customers have {customers.columns.nlevels} levels, such as {customers.columns[0]!r}. Join "
+            "them: customers.columns = ['_'.join(map(str, c)) for c in customers.columns]."
+        )
     if not customers.columns.is_unique:
         example = customers.columns[customers.columns.duplicated()][0]
         raise ValueError(f"There are two columns {example!r}. Drop or rename one of them.")
@@ -74,6 +132,7 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"A feature is called {taken[0]!r}, a column that result.to_frame() adds. Rename the feature."
         )
+    customers = with_pandas_types(customers)
     numbers = customers.select_dtypes("number", exclude="complex")
     infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
     if infinite:
@@ -81,6 +140,31 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
             f"The feature {infinite[0]!r} holds infinity. Replace it by a missing value, or drop the feature."
         )
     return customers
+
+
+def with_pandas_types(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return customers whose Arrow bools, half floats and dictionaries are of pandas' own types."""
+    arrow = {c: _pandas_type(kind) for c, kind in customers.dtypes.items() if isinstance(kind, pd.ArrowDtype)}
+    changed = {
+        c: (customers[c].astype(object) if kind == "category" else customers[c]).astype(kind)
+        for c, kind in arrow.items()
+        if kind is not None
+    }
+    return customers.assign(**changed) if changed else customers
+
+
+def _pandas_type(kind: pd.ArrowDtype) -> str | None:
+    import pyarrow as pa
+
+    arrow = kind.pyarrow_dtype
+    if pa.types.is_boolean(arrow):
+        return "boolean"
+    if pa.types.is_float16(arrow):
+        return "float64"
+    if pa.types.is_dictionary(arrow):
+        words = pa.types.is_string(arrow.value_type) or pa.types.is_large_string(arrow.value_type)
+        return "category" if words else "float64"
+    return None
 
 
 def check_visible(name: str) -> None:

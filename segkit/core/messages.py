@@ -44,6 +44,30 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def in_words(value: object) -> str:
+    """Return what a value is, for errors about arguments.
+
+    Examples
+    --------
+    >>> in_words("RFM"), in_words([1]), in_words(dict), in_words(None)
+    ("the text 'RFM'", 'a list', 'the class dict', 'None')
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, (str, bytes)):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, (bool, int, float)):
+        return repr(value)
+    name, (package, *_) = type(value).__name__, type(value).__module__.split(".")
+    if name == "DataFrame" and package != "pandas":
+        return f"a {package} DataFrame"
+    if package == "segkit" and name.endswith("s"):  # Events, Attributes
+        return name
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
 def listed(names: Iterable[object], most: int = 30) -> str:
     """Join names by commas; for many, the first ones and how many more there are.
 
@@ -54,6 +78,20 @@ def listed(names: Iterable[object], most: int = 30) -> str:
     """
     words = [str(name) for name in names]
     return ", ".join(words[:most]) + (f" and {len(words) - most:,} more" if len(words) > most else "")
+
+
+def refusals(reasons: Mapping[str, int], most: int = 3) -> str:
+    """Return how many rows of a source were refused, and for which reasons.
+
+    Examples
+    --------
+    >>> refusals({"customer_id missing": 2}), refusals({"customer_id missing": 2, "amount missing": 1})
+    ('2 rows refused: customer_id missing', '3 rows refused: customer_id missing 2, amount missing 1')
+    """
+    rows = f"{counted(sum(reasons.values()), 'row')} refused"
+    if len(reasons) < 2:
+        return ": ".join([rows, *reasons])
+    return f"{rows}: {listed((f'{reason} {n:,}' for reason, n in reasons.items()), most)}"
 
 
 def joined(words: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.fitting import (
     check_scales,
+    checked_model,
     fit_single_threaded,
     fitted_labels,
     make_clusterer,
@@ -124,7 +125,7 @@ def segment(
                 f"Both n_segments={n_segments} and a model were given, and a model is used exactly as passed. "
                 "Set the number in the model, or leave the model out."
             )
-        estimator = without_cache(clone(model))
+        estimator = without_cache(clone(checked_model(model)))
         check_scales(estimator, ordered)
     else:
         clusterer = make_clusterer(method, n_segments, len(customers), random_state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from segkit.analyse.prepare import Preparer
-from segkit.core.checks import check_visible
+from segkit.core.checks import check_frame, check_type, check_visible, checked_path
 from segkit.core.html import html_table, render
+from segkit.core.messages import counted
 from segkit.core.order import by_id
 from segkit.create import storage
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
@@ -27,7 +28,7 @@ from segkit.trust.kind import BADGES, UNCLEAR
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame; no feature may have these names
 
 _SHOWN = """
-<p><b>Segmentation</b> of {{ customers }} customers in {{ segments }} segments. <b>{{ badge }}.</b> {{ sentence }}</p>
+<p><b>Segmentation</b> of {{ size }}. <b>{{ badge }}.</b> {{ sentence }}</p>
 {%- if why %}<p>{{ why }}</p>{% endif %}{{ table }}
 """
 
@@ -250,13 +251,14 @@ class Segmentation(Partition):
         vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence")})
         return other
 
-    def with_names(self, names: Mapping[int, str]) -> Segmentation:
+    def with_names(self, names: Mapping[Any, str] | Sequence[str]) -> Segmentation:
         """Return the same segments under new names.
 
         Parameters
         ----------
-        names : mapping of int to str
-            New names by segment id; the others keep theirs. An empty name removes the name.
+        names : mapping of int or str to str, or sequence of str
+            New names by segment id or present name; the others keep theirs. A list names all segments, in the order of
+            their ids. An empty name removes the name.
 
         Returns
         -------
@@ -268,15 +270,13 @@ class Segmentation(Partition):
             If there is no such segment, two would have the same name, or a name is no text or holds invisible
             characters.
         """
-        for segment in names:
-            if segment not in self.segments:
-                raise ValueError(f"There is no segment {segment!r}. The segments are {self.segments}.")
-        wrong = [n for n in names.values() if not isinstance(n, str)]
+        new = self._by_id(names)
+        wrong = [n for n in new.values() if not isinstance(n, str)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no name. A name is text; an empty one removes the name.")
-        for name in names.values():
+        for name in new.values():
             check_visible(name)
-        merged = {s: " ".join(n.split()) for s, n in {**self.names, **names}.items()}
+        merged = {s: " ".join(n.split()) for s, n in {**self.names, **new}.items()}
         merged = {s: n for s, n in merged.items() if n}
         unnamed = dataclasses.replace(self, names={})
         taken = ["Outside", UNDECIDED, *(merged.get(s, unnamed.name_of(s)) for s in self.segments)]
@@ -284,6 +284,29 @@ class Segmentation(Partition):
         if twice:
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
         return self._with(names=merged)
+
+    def _by_id(self, names: Mapping[Any, str] | Sequence[str]) -> dict[int, str]:
+        """Return new names by the ids of their segments."""
+        wanted = "It should be a name for each segment, {0: 'Regulars'}, or a list of all names."
+        check_type("names", names, (Mapping, list, tuple), wanted)
+        if not isinstance(names, Mapping):
+            if len(names) != len(self.segments):
+                raise ValueError(
+                    f"There are {counted(len(self.segments), 'segment')}, and {counted(len(names), 'name')}. Give each "
+                    "segment one, or name some of them: {0: 'Regulars'}."
+                )
+            return dict(zip(self.segments, names, strict=True))
+        by_id: dict[int, str] = {}
+        for segment, name in names.items():
+            at = self.segment_id(segment)
+            if at == OUTSIDE:
+                raise ValueError("There is no segment -1: it stands for customers outside, who have no name.")
+            if at in by_id:
+                raise ValueError(
+                    f"Two names are given for segment {at}. Give one, by its id or present name."
+                )
+            by_id[at] = name
+        return by_id
 
     def with_trust(self, trust: Trust) -> Segmentation:
         """Return the same segments with their trust.
@@ -304,8 +327,7 @@ class Segmentation(Partition):
         ValueError
             If it is the trust of other customers or other segments.
         """
-        if not hasattr(trust, "of") or not hasattr(trust, "segments"):
-            raise TypeError(f"trust is a {type(trust).__name__}. It should come from sg.assess(result).")
+        check_type("trust", trust, Trust, "It should come from sg.assess(result).")
         if trust.of != self.hash:
             raise ValueError(
                 f"This trust is of another segmentation (hash {trust.of[:8] or 'unknown'}), and this one is "
@@ -330,6 +352,7 @@ class Segmentation(Partition):
         ValueError
             If a customer has no place.
         """
+        check_frame("embedding", embedding, "It should be the map of customers, from project(result).")
         if not {"x", "y"} <= set(embedding.columns):
             raise ValueError(
                 f"An embedding has columns 'x' and 'y', got {list(embedding.columns)}. Use project(result)."
@@ -337,7 +360,8 @@ class Segmentation(Partition):
         missing = self.customers.index.difference(embedding.index)
         if len(missing):
             raise ValueError(
-                f"{len(missing):,} customers, such as {missing[0]!r}, have no place in the embedding."
+                f"{counted(len(missing), 'customer has', 'customers have')} no place in the embedding, such as "
+                f"{missing[0]!r}. Use project(result)."
             )
         return self._with(embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float))
 
@@ -366,7 +390,7 @@ class Segmentation(Partition):
         """
         return storage.save(
             self,
-            Path(path),
+            checked_path(path),
             embedding=self.embedding,
             assessment=self.assessment,
             ensemble=vars(self).get("_ensemble"),
@@ -395,18 +419,21 @@ class Segmentation(Partition):
         ValueError
             If the model holds a type that is not trusted, or the files do not belong together.
         """
-        fields, ensemble = storage.load(Path(path), trusted)
+        fields, ensemble = storage.load(checked_path(path), trusted)
         result = cls(**fields)
         if ensemble is not None:
             vars(result)["_ensemble"] = ensemble
         return result
 
+    @property
+    def _size(self) -> str:
+        return f"{counted(len(self.labels), 'customer')} in {counted(len(self.segments), 'segment')}"
+
     def __repr__(self) -> str:
         counts = self.labels.value_counts()
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
         sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
-        size = f"{len(self.labels):,} customers in {len(self.segments)} segments"
-        return f"Segmentation: {size} ({sizes})\n{self.badge}. {self.kind_sentence}".rstrip()
+        return f"Segmentation: {self._size} ({sizes})\n{self.badge}. {self.kind_sentence}".rstrip()
 
     def _repr_html_(self) -> str:
         counts = self.labels.value_counts()
@@ -414,8 +441,7 @@ class Segmentation(Partition):
         rows = [(self.name_of(s), f"{counts[s]:,}", f"{counts[s] / len(self.labels):.0%}") for s in order]
         return render(
             _SHOWN,
-            customers=f"{len(self.labels):,}",
-            segments=len(self.segments),
+            size=self._size,
             badge=self.badge,
             sentence=self.kind_sentence,
             why=(self.provenance.get("choice") or {}).get("why", ""),

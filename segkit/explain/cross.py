@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from segkit.core.messages import in_words
 from segkit.create.segmentation import Segmentation
 
 
@@ -116,7 +117,7 @@ def _groups(grouping: Segmentation | pd.Series, which: str) -> pd.Series:
         grouping = grouping.named_labels
     if not isinstance(grouping, pd.Series):
         raise TypeError(
-            f"{which} is a {type(grouping).__name__}. Pass a Segmentation, or a Series of each customer's group."
+            f"{which} is {in_words(grouping)}. Pass a Segmentation, or a Series of each customer's group."
         )
     if not grouping.index.is_unique:
         example = grouping.index[grouping.index.duplicated()][0]

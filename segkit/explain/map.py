@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.core.order import by_id
 from segkit.create.segmentation import Segmentation
+from segkit.methods.partition import checked_result
 
 
 def project(
@@ -62,6 +63,7 @@ def project(
     >>> result.with_embedding(sg.project(result)).embedding.shape
     (4, 2)
     """
+    checked_result(result)
     prepared = by_id(result.prepared)
     if prepared.isna().any(axis=None):
         raise ValueError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from segkit.core.checks import check_frame, check_type
+from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
-from segkit.methods.partition import check_segments
+from segkit.methods.partition import check_segments, checked_result
 
 
 def segment_sizes(result: Segmentation) -> pd.DataFrame:
@@ -34,6 +36,7 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
     0           Segment 0          3   0.75
     1           Segment 1          1   0.25
     """
+    checked_result(result)
     counts = result.labels.value_counts()
     order = result.segments + [OUTSIDE] * (OUTSIDE in counts.index)
     sizes = pd.DataFrame(
@@ -84,6 +87,13 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     0     -7.1
     1      7.1
     """
+    check_frame("prepared", prepared, "It should be the table of scaled features, as result.prepared.")
+    check_type("labels", labels, pd.Series, "It should be the segment of each customer, as result.labels.")
+    if not prepared.index.equals(labels.index):
+        raise ValueError(
+            f"labels has {len(labels):,} customers, and prepared has {len(prepared):,} or others. Both should have the "
+            "same index."
+        )
     segments = sorted(set(labels) - {OUTSIDE})
     if len(set(labels)) < 2:
         raise ValueError(
@@ -104,15 +114,17 @@ def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
     )
 
 
-def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> pd.DataFrame:
+def compare(
+    result: Segmentation, chosen: int | str | pd.Index | pd.Series | np.ndarray | list
+) -> pd.DataFrame:
     """Compare a group of customers with all others.
 
     Parameters
     ----------
     result : Segmentation
         Its customers are compared.
-    chosen : Index, list of ids, boolean Series on the customers' index, or boolean array in their order
-        The group.
+    chosen : int, str, Index, list of ids, boolean Series on the customers' index, or boolean array in their order
+        The group: a segment by its id or name, or any customers.
 
     Returns
     -------
@@ -124,7 +136,7 @@ def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | li
     Raises
     ------
     ValueError
-        If the group is empty, holds all customers, or an unknown one.
+        If the group is empty, holds all customers, or an unknown one, or there is no such segment.
 
     Examples
     --------
@@ -136,6 +148,7 @@ def compare(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | li
     feature
     frequency    30.5     1.5
     """
+    checked_result(result)
     inside = _membership(result, chosen)
     natural, shares = natural_values(result)
     units = result.provenance.get("units", {})
@@ -160,24 +173,45 @@ def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
     return pd.DataFrame(columns), pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool)
 
 
-def _membership(result: Segmentation, chosen: pd.Index | pd.Series | np.ndarray | list) -> np.ndarray:
+def _membership(
+    result: Segmentation, chosen: int | str | pd.Index | pd.Series | np.ndarray | list
+) -> np.ndarray:
     index = result.customers.index
+    if isinstance(chosen, (int, np.integer, str)):
+        return _checked_group(_in_segment(result, chosen))
+    wanted = "It should be a segment, by its id or name, or a list of customers."
+    check_type("chosen", chosen, (pd.Index, pd.Series, np.ndarray, list, tuple, set), wanted)
     if isinstance(chosen, pd.Series) and chosen.dtype == bool:
         inside = chosen.reindex(index, fill_value=False).to_numpy()
     elif isinstance(chosen, np.ndarray) and chosen.dtype == bool and len(chosen) == len(index):
         inside = chosen
     else:
-        ids = pd.Index(chosen)
+        ids = pd.Index(list(chosen))
         unknown = ids.difference(index)
         if len(unknown):
             raise ValueError(
-                f"{len(unknown):,} of the customers, such as {unknown[0]!r}, are not in this segmentation."
+                f"{counted(len(unknown), 'customer is', 'customers are')} not in this segmentation, such as "
+                f"{pd.Series(unknown).tolist()[0]!r}."
             )
         inside = index.isin(ids)
+    return _checked_group(inside)
+
+
+def _in_segment(result: Segmentation, segment: int | np.integer | str) -> np.ndarray:
+    try:
+        return (result.labels == result.segment_id(segment)).to_numpy()
+    except ValueError as error:
+        if segment in result.customers.index:
+            raise ValueError(f"{error} It is a customer: compare(result, [{segment!r}]).") from error
+        raise
+
+
+def _checked_group(inside: np.ndarray) -> np.ndarray:
+    """Return which customers are in the group, if some are and some are not."""
     if not inside.any() or inside.all():
         raise ValueError(
-            f"The group holds {int(inside.sum()):,} of {len(index):,} customers, so there is nothing to compare. "
-            "Choose some, but not all."
+            f"The group holds {int(inside.sum()):,} of {counted(len(inside), 'customer')}, so there is nothing to "
+            "compare. Choose some, but not all."
         )
     return inside
 
@@ -200,6 +234,7 @@ def profile(result: Segmentation) -> pd.DataFrame:
     ValueError
         If there is no segment, or there are fewer than two groups of customers to compare.
     """
+    checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
     parts = [
         compare(result, result.labels == s).reset_index().assign(segment_id=s, segment=result.name_of(s))

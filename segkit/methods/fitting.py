@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import Preparer
-from segkit.core.checks import check_count, check_seed
+from segkit.core.checks import check_count, check_seed, check_type
+from segkit.core.messages import in_words
 from segkit.methods.assignment import (
     OUTSIDE,
     is_mixture,
@@ -35,6 +36,7 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
     ValueError
         If there is no such method, or the number of segments is impossible.
     """
+    check_type("method", method, str, f"Say one of {', '.join(METHODS)}; pass a clusterer as model=.")
     if method not in METHODS:
         raise ValueError(
             f"method={method!r} is none of {', '.join(METHODS)}. Say one of these, or pass any scikit-learn "
@@ -60,6 +62,20 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
             f"{MOST_FOR_WARD:,}; use 'kmeans', or a sample of the customers."
         )
     return AgglomerativeClustering(n_segments, linkage="ward")
+
+
+def checked_model(model: object) -> BaseEstimator:
+    """Check that a model is an estimator of scikit-learn, and not its class.
+
+    Raises
+    ------
+    TypeError
+    """
+    call = f" Add parentheses and its parameters: {model.__name__}(…)." if isinstance(model, type) else ""
+    wanted = f"It should be a scikit-learn clusterer, such as KMeans(5, random_state=0).{call}"
+    if call or not (hasattr(model, "fit") and hasattr(model, "get_params")):
+        raise TypeError(f"model is {in_words(model)}. {wanted}")
+    return model
 
 
 def without_cache(model: BaseEstimator) -> BaseEstimator:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from segkit.core.messages import did_you_mean
+from segkit.core.checks import check_frame, check_type, with_pandas_types
+from segkit.core.messages import did_you_mean, listed
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
@@ -81,6 +83,24 @@ class Partition:
         """Return the name of a segment."""
         return self.names.get(segment, "Outside" if segment == OUTSIDE else f"Segment {segment}")
 
+    def segment_id(self, segment: int | np.integer | str) -> int:
+        """Return the id of a segment from its id or its name; −1 is those outside, if there are any.
+
+        Raises
+        ------
+        ValueError
+            If there is no such segment.
+        """
+        known = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
+        by_name = {self.name_of(s): s for s in known}
+        if isinstance(segment, str) and segment in by_name:
+            return by_name[segment]
+        if isinstance(segment, (int, np.integer)) and not isinstance(segment, bool) and segment in known:
+            return int(segment)
+        hint = did_you_mean(segment, by_name) if isinstance(segment, str) else ""
+        there = listed(f"{s} ({name})" for name, s in by_name.items())
+        raise ValueError(f"There is no segment {segment!r}.{hint} The segments are {there}.")
+
     @property
     def named_labels(self) -> pd.Series:
         """Each customer's segment by name, as an ordered category."""
@@ -123,11 +143,7 @@ class Partition:
 
     def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Return the columns that the segments were made from, or name the missing one."""
-        if not isinstance(customers, pd.DataFrame):
-            raise TypeError(
-                f"customers is a {type(customers).__name__}. It should be a DataFrame with "
-                f"{', '.join(self._features)}."
-            )
+        check_frame("customers", customers, f"It should be a DataFrame with {', '.join(self._features)}.")
         if not customers.columns.equals(self._features):
             features = list(self._features)
             for name in features:
@@ -138,7 +154,7 @@ class Partition:
                         f"made from {', '.join(features)}; compute the same features for them."
                     )
             customers = customers[features]
-        return customers
+        return with_pandas_types(customers)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out cached values, which hold functions that cannot be pickled."""
@@ -178,7 +194,4 @@ def checked_result(result: object, name: str = "result") -> None:
     ------
     TypeError
     """
-    if not isinstance(result, Partition):
-        raise TypeError(
-            f"{name} is a {type(result).__name__}. It should be a Segmentation, as from segment(customers, …)."
-        )
+    check_type(name, result, Partition, "It should be a Segmentation, as from segment(customers, …).")

@@ -44,6 +44,7 @@ def describe_fit(
         "as_of": None if origin.get("as_of") is None else str(origin["as_of"]),
         "window": origin.get("window"),
         "sources": list(origin.get("sources") or []),
+        "refused": dict(origin.get("refused") or {}),
         "units": {c: units.get(c, "") for c in customers.columns},
         "meanings": {c: meanings.get(c, "") for c in customers.columns},
         "features": list(customers.columns),

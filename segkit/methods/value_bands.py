@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from segkit.core.checks import check_count
-from segkit.core.messages import did_you_mean
+from segkit.core.checks import check_count, check_type
+from segkit.core.messages import counted, did_you_mean
 from segkit.methods.assignment import OUTSIDE
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
         If there is no such numeric feature, or it is the same for all.
     """
     numbers = [c for c in customers.columns if pd.api.types.is_numeric_dtype(customers[c].dtype)]
+    if by is not None:
+        check_type(
+            "by", by, str, f"It should be one of the numeric features: {', '.join(numbers) or 'none'}."
+        )
     if by is not None and by not in numbers:
         raise ValueError(
             f"by={by!r} is no numeric feature of these customers.{did_you_mean(str(by), numbers)} "
@@ -165,7 +169,7 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
         )
     if by is not None and by not in varied:
         raise ValueError(
-            f"by={by!r} is the same for all {len(customers):,} customers, so it has no tiers. Choose one that "
+            f"by={by!r} is the same for all {counted(len(customers), 'customer')}, so it has no tiers. Choose one that "
             f"varies: {', '.join(varied)}."
         )
     if by is not None:

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
-from segkit.collect.events import Events
+from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_count, check_seed
 from segkit.core.html import html_table, render
 from segkit.core.messages import joined
 from segkit.methods.partition import Partition, checked_result
-from segkit.trust.outcome import OUTCOMES, check_events, checked_times, outcome_scoreboard, segment_outcomes
+from segkit.trust.outcome import OUTCOMES, checked_times, outcome_scoreboard, segment_outcomes
 from segkit.trust.stability import REPEATABLE, Stability, stability
 from segkit.trust.structure import REFERENCES, StructureTest, test_partition
 
@@ -217,7 +217,7 @@ def assess(
         )
     when: dict[str, Any] = {}
     if events is not None and horizon is not None:
-        check_events(events)
+        checked_events(events)
         when = {"as_of": _moment(result), "horizon": horizon}
         checked_times(events, {"segments": result}, **when)  # before the long work
     structure, apart = test_partition(result, random_state=random_state, progress=progress)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from segkit.core.messages import counted
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS, Partition
 from segkit.trust.stability import REPEATABLE, quick_stability
@@ -30,7 +31,8 @@ SLICES = "Use these segments as convenient slices: other divisions are as good."
 TIERS = "Tiers of {by}, from the highest to the lowest: a useful division, not groups."
 ONE = "There is only one segment, so nothing was divided."
 NONE = "No segment was found: all {outside:,} customers are outside."
-ONE_AND_OUTSIDE = "There is one segment of {inside:,} customers; the other {outside:,} are outside."
+ONE_AND_OUTSIDE = "There is one segment of {inside}; the other {outside:,} are outside."
+SOME_OUTSIDE = "{outside:,} of {all} ({share:.0%}) {are} outside all segments."
 
 
 def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFrame) -> dict[str, Any]:
@@ -57,15 +59,25 @@ def describe_kind(partition: Partition, test: StructureTest, points: pd.DataFram
     .. [1] Dolnicar & Leisch (2010), Evaluation of structure and reproducibility of cluster solutions using the
        bootstrap, Marketing Letters 21.
     """
-    n = len(partition.segments)
-    if partition.provenance.get("method") == VALUE_BANDS:
-        return _described(CONSTRUCTIVE, TIERS.format(by=partition.provenance.get("by", "value")))
+    n, everyone = len(partition.segments), len(partition.labels)
     outside = int((partition.labels == OUTSIDE).sum())
     if not n:
         return _described(UNCLEAR, NONE.format(outside=outside))
-    if n < 2 and outside:
-        inside = len(partition.labels) - outside
+    if n == 1 and outside and partition.provenance.get("method") != VALUE_BANDS:
+        inside = counted(everyone - outside, "customer")
         return _described(UNCLEAR, ONE_AND_OUTSIDE.format(inside=inside, outside=outside))
+    described = _of_segments(partition, test, points)
+    if outside:
+        words = {"outside": outside, "all": counted(everyone, "customer"), "share": outside / everyone}
+        are = "is" if outside == 1 else "are"
+        described["sentence"] += f" {SOME_OUTSIDE.format(**words, are=are)}"
+    return described
+
+
+def _of_segments(partition: Partition, test: StructureTest, points: pd.DataFrame) -> dict[str, Any]:
+    n = len(partition.segments)
+    if partition.provenance.get("method") == VALUE_BANDS:
+        return _described(CONSTRUCTIVE, TIERS.format(by=partition.provenance.get("by", "value")))
     if n < 2:
         return _described(UNCLEAR, ONE)
     if test.verdict == "too little":

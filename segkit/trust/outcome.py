@@ -10,8 +10,9 @@ import pandas as pd
 
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
-from segkit.collect.events import Events
+from segkit.collect.events import Events, checked_events
 from segkit.core.engine.connection import run_with_progress
+from segkit.core.messages import in_words
 from segkit.core.moments import read_moment, read_span
 from segkit.methods.partition import Partition
 
@@ -26,8 +27,8 @@ def outcome_scoreboard(
     events: Events,
     results: Partition | pd.Series | Mapping[str, Partition | pd.Series],
     *,
-    as_of: str | pd.Timestamp,
-    horizon: str | timedelta,
+    as_of: str | pd.Timestamp | None = None,
+    horizon: str | timedelta | None = None,
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Measure how much of customers' next period each segmentation explains.
@@ -142,7 +143,11 @@ def _compared_groups(
 
 
 def segment_outcomes(
-    events: Events, result: Partition | pd.Series, *, as_of: str | pd.Timestamp, horizon: str | timedelta
+    events: Events,
+    result: Partition | pd.Series,
+    *,
+    as_of: str | pd.Timestamp | None = None,
+    horizon: str | timedelta | None = None,
 ) -> pd.DataFrame:
     """Compare each segment's next period with that of all other customers.
 
@@ -179,20 +184,14 @@ def _welch(own: np.ndarray, others: np.ndarray) -> dict[str, float]:
     return {"mean": mean, "others": rest, "difference": apart, "low": apart - half, "high": apart + half}
 
 
-def check_events(events: object) -> None:
-    """Check that events came from read_events."""
-    if not isinstance(events, Events):
-        raise TypeError(f"events is a {type(events).__name__}. It should come from read_events.")
-
-
 def checked_times(
     events: Events,
     named: Mapping[str, Partition | pd.Series],
-    as_of: str | pd.Timestamp,
-    horizon: str | timedelta,
+    as_of: str | pd.Timestamp | None = None,
+    horizon: str | timedelta | None = None,
 ) -> tuple[pd.Timestamp, pd.Timedelta]:
     """Return the moment and the horizon, or explain why segments cannot be compared over them."""
-    check_events(events)
+    checked_events(events)
     moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     for name, result in named.items():
         seen = result.provenance.get("as_of") if isinstance(result, Partition) else None
@@ -212,7 +211,7 @@ def checked_times(
 def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
     labels = result.labels if isinstance(result, Partition) else result
     if not isinstance(labels, pd.Series):
-        raise TypeError(f"{name!r} is a {type(result).__name__}. Pass a Segmentation, or a Series of labels.")
+        raise TypeError(f"{name!r} is {in_words(result)}. Pass a Segmentation, or a Series of labels.")
     if labels.isna().any():
         raise ValueError(
             f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each customer one."

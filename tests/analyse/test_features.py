@@ -198,14 +198,32 @@ def test_an_empty_log_is_explained(shop):
         ),
         ({"window": "2h"}, ValueError, "No event lies in the 0 days 02:00:00 before 2024-07-01"),
         ({"as_of": "someday"}, ValueError, "as_of='someday' is not a moment"),
-        ({"as_of": None}, ValueError, "as_of=None is not a moment"),
+        (
+            {"as_of": None},
+            TypeError,
+            r"as_of is missing\. Say as of which moment, such as as_of='2011-12-01'",
+        ),
+        ({"as_of": "2300-01-01"}, ValueError, "as_of='2300-01-01' is not between 1900 and 2200"),
+        ({"as_of": pd.Timestamp("1677-09-22")}, ValueError, "is not between 1900 and 2200"),
         ({"as_of": 20240701}, ValueError, "as_of=20240701 is not a moment"),
         ({"window": "long"}, ValueError, "window='long' is not a span of time"),
         ({"window": "0 days"}, ValueError, "is not positive"),
         ({"window": "0.5us"}, ValueError, "shorter than a microsecond"),
         ({"features": ()}, ValueError, "No feature was chosen"),
-        ({"features": ["recency"]}, TypeError, "'recency' is not a Feature"),
-        ({"features": BASKET}, ValueError, "'items_per_order' needs 'quantity'.*read_events\\(…, quantity="),
+        ({"features": ["recency"]}, TypeError, "features holds the text 'recency', which is not a Feature"),
+        ({"features": "RFM"}, TypeError, "features is the text 'RFM'.*select_features"),
+        (
+            {"features": BASKET},
+            ValueError,
+            r"^The features 'items_per_order' and 'single_item_order_share' need 'quantity'; the feature 'variety' "
+            r"needs 'product_id'; .*Say which column holds each when reading: read_events\(…, quantity=\"…\", "
+            r"product_id=\"…\".*or leave these features out",
+        ),
+        (
+            {"features": [f for f in BASKET if f.name == "variety"]},
+            ValueError,
+            r"^The feature 'variety' needs 'product_id'.*holds it.*or leave 'variety' out",
+        ),
     ],
 )
 def test_wrong_arguments_are_explained(said, error, message, lone_order):
@@ -264,9 +282,12 @@ def test_names_differ_by_more_than_capitals(shop):
         sg.customer_features(shop, (*RFM, other), as_of=AS_OF)
 
 
-@pytest.mark.parametrize("dates", [AS_OF, "2024-07-01", None])
-def test_one_date_is_no_list_of_them(shop, dates):
-    with pytest.raises(TypeError, match="is not a list of dates"):
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [(AS_OF, "not a list of dates"), ("2024-07-01", "not a list of dates"), (None, "dates is missing")],
+)
+def test_one_date_is_no_list_of_them(shop, dates, message):
+    with pytest.raises(TypeError, match=message):
         sg.snapshots(shop, RFM, dates=dates)
 
 

@@ -955,7 +955,7 @@ def test_join_of_other_types(known):
         lambda: sg.bases(customers, customers),
     ):
         with pytest.raises(
-            TypeError, match=r"(customers is an Attributes|attributes is a DataFrame)\. It should be"
+            TypeError, match=r"(customers is Attributes|attributes is a DataFrame)\. It should be"
         ):
             join()
     with pytest.raises(TypeError, match="bases=3 should be one or several of"):

@@ -1,11 +1,15 @@
 """Events: every source gives the same ones, and rows that cannot be used are counted with their reason."""
 
 import contextlib
+import copy
 import dataclasses
 import datetime
 import decimal
 import json
+import pickle
 import sqlite3
+import subprocess
+import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -811,10 +815,36 @@ def test_describe_by_hand():
         events.table = None
 
 
+def test_events_stay_in_their_process():
+    events = read(LINES)
+    assert copy.copy(events) is events and copy.deepcopy(events) is events
+    with pytest.raises(
+        TypeError, match=r"cannot be pickled or sent to another process.*call read_events there"
+    ):
+        pickle.dumps(events)
+
+
+def test_refused_rows_are_told_by_reason():
+    lines = pd.concat([LINES] * 3, ignore_index=True).assign(
+        customer_id=[None, None, "ada", "bob", "bob", "bob"]
+    )
+    events = read(lines.assign(amount=[1.0, 1, 1, np.inf, 1, 1]))
+    assert repr(events).endswith("; 3 rows refused: customer_id missing 2, amount not finite 1")
+    assert events.refused_reasons() == {"customer_id missing": 2, "amount not finite": 1}
+
+
+def test_no_folder_for_temporary_files_is_told():
+    code = "import tempfile; tempfile.tempdir = 'nowhere'\nfrom segkit.core.engine.connection import engine\nengine()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "OSError: There is no folder for temporary files" in done.stderr and "TMPDIR" in done.stderr
+
+
 def test_events_are_shown():
     events = read(LINES.assign(customer_id=["ada", None]))
     assert (
-        repr(events) == "Events: 1 event of 1 customer, 2024-01-01 to 2024-01-01 (purchase 1); 1 row refused"
+        repr(events)
+        == "Events: 1 event of 1 customer, 2024-01-01 to 2024-01-01 (purchase 1); 1 row refused: "
+        "customer_id missing"
     )
     assert (events.first, events.last) == (pd.Timestamp("2024-01-01 10:00"),) * 2
     shown = sg.read_events(LINES.assign(kind=EVIL, timestamp=["2024-01-01", EVIL]))._repr_html_()

@@ -3,6 +3,7 @@
 Every row of a source becomes an event or is counted as refused.
 """
 
+import bz2
 import codecs
 import datetime
 import gzip
@@ -17,9 +18,11 @@ import threading
 import time
 import zipfile
 from contextlib import closing
+from decimal import Decimal
 
 import duckdb
 import ibis
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -289,6 +292,75 @@ def test_changed_parquet_gives_no_answer(parquet):
     parquet.unlink()
     with pytest.raises(duckdb.Error, match=r"orders\.parquet"):
         events.table.to_pandas()
+
+
+@pytest.mark.parametrize("after", [None, b"PAR1 and no more"])
+def test_a_lost_parquet_file_is_named(after, parquet):
+    """By every query of the log, as long as it is gone."""
+    events = read(parquet)
+    parquet.unlink() if after is None else parquet.write_bytes(after)
+    queries = [events.kinds, events.describe, events.cache, lambda: events.sample(1), lambda: repr(events)]
+    queries += [
+        lambda: sg.customer_features(events, sg.RFM, as_of="2024-02-01"),
+        lambda: sg.check_events(events),
+    ]
+    for query in queries:
+        with pytest.raises(
+            FileNotFoundError, match=r"orders\.parquet is gone, or is no longer Parquet.*cache\(\)"
+        ):
+            query()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        (
+            gzip.compress(GOOD.encode()),
+            "orders.csv",
+            "orders.csv is compressed with gzip.*Name it orders.csv.gz",
+        ),
+        (gzip.compress(b"{}"), "orders.jsonl", "orders.jsonl is compressed with gzip"),
+        (bz2.compress(GOOD.encode()), "orders.csv", "bzip2.*Unpack it first"),
+        (b"PK\x03\x04" + bytes(100), "orders.csv", "a ZIP archive or a workbook.*xlsx"),
+        (b"PAR1\x15\x04" + bytes(100), "orders.txt", "is Parquet, though its name ends in '.txt'"),
+        (b"SQLite format 3\x00" + bytes(100), "orders.csv", "an SQLite database"),
+    ],
+)
+def test_a_file_of_another_format_is_named(content, name, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        read(file(tmp_path, content, name))
+
+
+def test_text_that_begins_like_another_format_is_read(tmp_path):
+    path = file(tmp_path, "PAR1,PK,BZh," + HEADER + "1,2,3,ada,2024-01-01,5\n")
+    assert counted(read(path)) == (1, 0)
+
+
+@pytest.mark.parametrize("through", ["pandas", "table", "reader"])
+def test_amounts_of_rare_arrow_types_are_read(through):
+    """Half floats, decimals of 256 bits with few and many digits, and dictionaries of numbers."""
+    wide = pa.array([Decimal("1.50"), Decimal("2.25")], pa.decimal256(60, 2))
+    long = pa.array([Decimal("1." + "5" * 45), Decimal("2." + "25" * 20)], pa.decimal256(60, 45))
+    half = pa.array(np.array([1.5, 2.25], dtype="float16"))
+    for amount in (half, wide, long, pa.array([1.5, 2.25]).dictionary_encode()):
+        columns = {
+            "customer_id": pa.array(["a", "b"]),
+            "timestamp": pa.array(["2024-01-01"] * 2),
+            "amount": amount,
+        }
+        source = pa.table(columns)
+        if through == "pandas":
+            source = pd.DataFrame({name: pd.arrays.ArrowExtensionArray(c) for name, c in columns.items()})
+        elif through == "reader":
+            source = source.to_reader()
+        read_amounts = read(source).table.order_by("customer_id").amount.to_pyarrow().to_pylist()
+        assert [float(a) for a in read_amounts] == pytest.approx([float(a.as_py()) for a in amount])
+
+
+def test_long_ids_keep_their_digits():
+    ids = pa.array([Decimal(f"{10**40 + i}") for i in range(2)], pa.decimal256(60, 0))
+    events = read(pa.table({"customer_id": ids, "timestamp": ["2024-01-01"] * 2, "amount": [1.0, 2.0]}))
+    assert sorted(events.table.customer_id.to_pyarrow().to_pylist()) == [str(10**40), str(10**40 + 1)]
 
 
 def test_a_copied_file_may_go(tmp_path):

@@ -3,9 +3,11 @@
 import dataclasses
 import decimal
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.cluster import (
@@ -276,16 +278,28 @@ def test_names_belong_to_ids(result):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({9: "x"}, r"no segment 9. The segments are \[0, 1, 2\]"),
+        ({9: "x"}, r"no segment 9. The segments are 0 \(Segment 0\), 1 \(Segment 1\), 2"),
         ({-1: "Noise"}, "no segment -1"),
         ({0: "Segment 1"}, "Two segments would be called 'Segment 1'"),
         ({0: "A", 1: " A "}, "Two segments would be called 'A'"),
         ({0: "Outside"}, "would be called 'Outside'"),
+        ({"Segmnt 0": "x"}, r"no segment 'Segmnt 0'. Did you mean 'Segment 0'\?"),
+        ({0: "x", "Segment 0": "y"}, "Two names are given for segment 0"),
+        (["A", "B"], "There are 3 segments, and 2 names"),
     ],
 )
 def test_misleading_names_are_refused(result, names, message):
     with pytest.raises(ValueError, match=message):
         result.with_names(names)
+
+
+def test_segments_are_named_by_id_by_name_and_all_at_once(result):
+    named = result.with_names(["A", "B", "C"])
+    assert named.names == {0: "A", 1: "B", 2: "C"}
+    assert result.with_names({"Segment 1": "B"}).names == {1: "B"}
+    assert named.with_names({"A": "B", "B": "A"}).names == {0: "B", 1: "A", 2: "C"}
+    with pytest.raises(TypeError, match=r"names is the text 'A'.*It should be a name for each segment"):
+        result.with_names("A")
 
 
 def test_to_frame_adds_columns(result):
@@ -298,7 +312,7 @@ def test_embedding_places_everyone(result):
     places = sg.project(result)
     mixed = result.with_embedding(places.sample(frac=1, random_state=0).assign(z=0))
     assert_frame_equal(mixed.embedding, places, check_like=False)
-    with pytest.raises(ValueError, match="1 customers, such as 'c000', have no place"):
+    with pytest.raises(ValueError, match="1 customer has no place in the embedding, such as 'c000'"):
         result.with_embedding(places.iloc[1:])
     with pytest.raises(ValueError, match=r"columns 'x' and 'y', got \['x'\]"):
         result.with_embedding(places[["x"]])
@@ -392,7 +406,8 @@ def test_wrong_tables_are_explained(customers, message):
         ({"n_segments": 3, "model": KMeans(3)}, ValueError, "Both n_segments=3 and a model"),
         ({"model": LinearRegression()}, ValueError, "could not be fitted"),
         ({"model": StandardScaler()}, TypeError, "StandardScaler gives no labels"),
-        ({"model": 3}, TypeError, "estimator"),
+        ({"model": 3}, TypeError, "model is 3. It should be a scikit-learn clusterer"),
+        ({"model": KMeans}, TypeError, r"model is the class KMeans.*Add parentheses.*: KMeans\(…\)"),
     ],
 )
 def test_wrong_arguments_are_explained(arguments, error, message):
@@ -403,6 +418,49 @@ def test_wrong_arguments_are_explained(arguments, error, message):
 def test_model_without_missing_values():
     with pytest.raises(ValueError, match=r"(?s)NaN.*put make_preparer\(\) before it"):
         sg.segment(GROUPS.where(GROUPS["visits"] > 30), model=KMeans(3, n_init=1))
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pd.array([True, None, False] * 20, dtype="bool[pyarrow]"), [1.0, np.nan, 0.0]),
+        (
+            pd.arrays.ArrowExtensionArray(pa.array(["u", None, "v"] * 20).dictionary_encode()),
+            ["u", None, "v"],
+        ),
+        (pd.arrays.ArrowExtensionArray(pa.array([4, None, 9] * 20).dictionary_encode()), [4.0, np.nan, 9.0]),
+        (pd.arrays.ArrowExtensionArray(pa.array([Decimal("1.5")] * 60, pa.decimal256(50, 2))), [1.5] * 3),
+        (pd.arrays.ArrowExtensionArray(pa.array(np.array([1, 2, 3] * 20, dtype="float16"))), [1.0, 2.0, 3.0]),
+    ],
+)
+def test_arrow_types_are_features(column, expected, tmp_path):
+    """Bools, dictionaries, wide decimals and half floats: as the same values of other types, and they last."""
+    plain = pd.Series(expected * 20, GROUPS.index)
+    plain = plain.astype("category" if isinstance(expected[0], str) else float)
+    arrow = GROUPS.assign(extra=column)
+    result, same = sg.segment(arrow, n_segments=3), sg.segment(GROUPS.assign(extra=plain), n_segments=3)
+    assert_series_equal(result.labels, same.labels)
+    assert_frame_equal(result.prepared, same.prepared)
+    assert_series_equal(result.assign(arrow), result.labels)
+    assert_series_equal(sg.Segmentation.load(result.save(tmp_path / "kept")).assign(arrow), result.labels)
+    assert len(sg.profile(result)) == len(sg.profile(same))
+
+
+def test_columns_of_several_levels_are_refused_with_help():
+    columns = pd.MultiIndex.from_tuples([("web", "visits"), ("shop", "spend")])
+    table = GROUPS.set_axis(columns, axis=1)
+    with pytest.raises(ValueError, match=r"have 2 levels, such as \('web', 'visits'\)") as caught:
+        sg.segment(table, n_segments=3)
+    customers = table
+    exec(str(caught.value).partition("Join them: ")[2].rstrip("."), {"customers": customers})
+    assert list(sg.segment(customers, n_segments=3).customers) == ["web_visits", "shop_spend"]
+
+
+def test_one_customer_is_singular():
+    labels = sg.segment(GROUPS, n_segments=3).labels
+    one = dataclasses.replace(sg.segment(GROUPS, n_segments=3), labels=labels.iloc[:1])
+    assert repr(one).startswith("Segmentation: 1 customer in 1 segment (")
+    assert "1 customer in 1 segment." in one._repr_html_()
 
 
 def test_list_is_no_table():

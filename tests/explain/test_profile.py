@@ -135,7 +135,7 @@ def test_odd_names_are_only_names():
     [
         ([], "The group holds 0 of 6 customers"),
         (list("abcdef"), "The group holds 6 of 6 customers"),
-        (["a", "z"], "1 of the customers, such as 'z', are not in this segmentation"),
+        (["a", "z"], "1 customer is not in this segmentation, such as 'z'"),
     ],
 )
 def test_wrong_groups_are_explained(chosen, message):
@@ -161,3 +161,19 @@ def test_a_result_without_segments_says_so():
     assert nobody.with_trust(nobody.trust).to_frame()["trust"].unique() == ["outside all segments"]
     with pytest.raises(ValueError, match="verdicts on no segment"):
         sg.plot_trust(nobody.trust)
+
+
+def test_a_segment_is_compared_by_id_or_name():
+    result = six().with_names({1: "Regulars"})
+    expected = sg.compare(result, result.labels == 1)
+    for chosen in (1, np.int64(1), "Regulars"):
+        assert sg.compare(result, chosen).equals(expected)
+    assert sg.compare(with_outsider(), "Outside").equals(sg.compare(with_outsider(), ["stray"]))
+    for chosen, words in {
+        7: r"There is no segment 7. The segments are 0 \(Segment 0\), 1 \(Regulars\)",
+        "Regular": "no segment 'Regular'. Did you mean 'Regulars'",
+        "a": r"no segment 'a'.*It is a customer: compare\(result, \['a'\]\)",
+        True: "no segment True",
+    }.items():
+        with pytest.raises((ValueError, TypeError), match=words):
+            sg.compare(result, chosen)

@@ -139,12 +139,39 @@ def test_names_that_every_object_has_are_drawn():
     for chart in (sg.plot_profile(sg.profile(result)), sg.plot_trust(result.trust)):
         drawn(chart)
     frame = result.with_embedding(sg.project(result)).to_frame()
+    words = pd.Series(["hasOwnProperty", "constructor"] * 2, index=list("abcd"))
+    repeated = sg.stability(result, resamples=2, progress=False)
     for chart in (
         sg.plot_sizes(sg.segment_sizes(result)),
         sg.plot_map(frame),
-        sg.plot_distributions(frame, ["toString"]),
+        sg.plot_map(frame.assign(word=words), color="word"),
+        sg.plot_distributions(frame, ["toString", "constructor"]),
+        sg.plot_cross(sg.cross_segments(result, words, names=("constructor", "toString"))),
+        sg.plot_confidence(result),
+        sg.plot_stability(repeated),
+        sg.plot_consensus(repeated),
     ):
         drawn(chart)
+
+
+def test_charts_take_a_segmentation():
+    """What a chart needs is computed from it, and drawn as if it had been passed."""
+    result = sg.segment(three_groups(), n_segments=3)
+    frame = mapped(three_groups()).to_frame()
+    trust = result.trust
+    pairs = {
+        "sizes": (sg.plot_sizes(result), sg.plot_sizes(sg.segment_sizes(result))),
+        "profile": (sg.plot_profile(result), sg.plot_profile(sg.profile(result))),
+        "map": (sg.plot_map(result), sg.plot_map(frame)),
+        "distributions": (sg.plot_distributions(result, ["spend"]), sg.plot_distributions(frame, ["spend"])),
+        "confidence": (sg.plot_confidence(result), sg.plot_confidence(result.place(result.customers))),
+        "trust": (sg.plot_trust(result), sg.plot_trust(trust)),
+        "structure": (sg.plot_structure(result), sg.plot_structure(trust.structure)),
+        "stability": (sg.plot_stability(result), sg.plot_stability(trust.stability)),
+        "consensus": (sg.plot_consensus(result), sg.plot_consensus(trust.stability)),
+    }
+    for name, (short, long) in pairs.items():
+        assert short.to_dict() == long.to_dict(), name
 
 
 def test_odd_names_are_only_text_in_every_chart():
@@ -512,8 +539,8 @@ def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
     result = sg.segment(three_groups(), n_segments=2)
     with pytest.raises(ValueError, match=rf"The table has no column '.*'\. Pass the table from {made}\("):
         draw(result.customers)
-    with pytest.raises(TypeError, match=rf"The table is a Segmentation. Pass the table from {made}\("):
-        draw(result)
+    with pytest.raises(TypeError, match=rf"The table is a list. Pass the segmentation, or {made}\("):
+        draw([result])
 
 
 def test_saved_charts_hold_no_foreign_script(tmp_path):

@@ -290,3 +290,28 @@ def test_a_result_without_segments_is_not_reported(tmp_path):
     with pytest.raises(ValueError, match="No segment was found: all 60 customers are outside, and a report"):
         sg.report(nobody, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_the_report_is_html_and_says_so(tmp_path):
+    result = sg.segment(three_groups(), n_segments=3)
+    with pytest.raises(
+        ValueError, match=r"'x.pdf' ends in '.pdf'. Name it 'x.html'; for a PDF, open it in a browser"
+    ):
+        sg.report(result, tmp_path / "x.pdf")
+    with pytest.raises(TypeError, match=r"result is the text 'x.html'"):
+        sg.report("x.html", result)
+    with pytest.raises(TypeError, match="path is a Segmentation"):
+        sg.report(result, result)
+
+
+def test_the_report_tells_of_refused_rows(tmp_path):
+    table = pd.DataFrame(
+        {"customer_id": [f"c{i % 20}" for i in range(60)], "amount": [1.0 + i % 7 for i in range(60)]}
+    )
+    table = table.assign(timestamp=pd.date_range("2024-01-01", periods=60)).astype({"customer_id": object})
+    table.loc[[3, 5], "customer_id"] = None
+    events = sg.read_events(table, kind="purchase")
+    result = sg.segment(sg.customer_features(events, sg.RFM, as_of="2024-04-01"), n_segments=2)
+    assert result.provenance["refused"] == {"customer_id missing": 2}
+    page = sg.report(result, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Of the source, 2 rows refused: customer_id missing." in page

@@ -347,6 +347,19 @@ def test_the_explorer_begins_with_all_segments_and_nobody(result):
     assert explorer.panel.color_options == ["segment", *result.customers.columns]
 
 
+def test_the_colour_falls_back_when_its_feature_is_gone(result):
+    other = sg.segment(result.customers.rename(columns={"spend": "sales"}), n_segments=2)
+    explorer = sg.SegmentExplorer(result)
+    explorer.color_by = "spend"
+    explorer.result = other
+    assert explorer.color_by == explorer.panel.color_by == "segment"
+    assert explorer.panel.color_options == ["segment", *other.customers.columns]
+    explorer.color_by = "sales"
+    explorer.chosen = ["c000"]
+    explorer.result = other.with_names({0: "VIP"})
+    assert explorer.color_by == "sales"
+
+
 @pytest.mark.parametrize("ids", [list("dbca"), [30, 10, 20, 0], [f"{i} {EVIL}" for i in (3, 1, 2, 0)]])
 def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
     result = sg.segment(

@@ -118,7 +118,7 @@ def test_trust_of_another_is_refused(ungrouped, grouped):
     assert ungrouped.segments == grouped.segments
     with pytest.raises(ValueError, match="This trust is of another segmentation"):
         ungrouped.with_trust(grouped.trust)
-    with pytest.raises(TypeError, match="trust is a str"):
+    with pytest.raises(TypeError, match="trust is the text 'yes'"):
         ungrouped.with_trust("yes")
     named = grouped.with_names({0: "VIP"})
     assert named.with_trust(grouped.trust).trust.stability.segments.loc[0, "name"] == "VIP"

@@ -42,6 +42,19 @@ def test_planted_groups_are_natural(natural):
     assert natural.kind_sentence == "Your customers form distinct groups, and these segments follow them."
 
 
+def test_customers_outside_are_told():
+    """Real groups with many strays between them: the groups are natural, and the strays in no segment."""
+    strays = pd.DataFrame(
+        {"visits": [200.0 + 40 * i for i in range(9)], "spend": 500.0}, [f"s{i}" for i in range(9)]
+    )
+    result = sg.segment(pd.concat([three_groups(40), strays]), model=DBSCAN(eps=3, min_samples=4))
+    outside = int((result.labels == -1).sum())
+    assert outside >= 9
+    assert result.kind_sentence.endswith(
+        f" {outside} of 129 customers ({outside / 129:.0%}) are outside all segments."
+    )
+
+
 def test_halves_are_reproducible(reproducible):
     assert reproducible.kind == "reproducible" and reproducible.badge == "Reproducible segments"
     assert reproducible.kind_sentence.startswith("Your customers form one continuum")

@@ -196,5 +196,7 @@ def test_wrong_names_are_explained():
 
 def test_other_events_are_refused():
     for function in (sg.outcome_scoreboard, sg.segment_outcomes):
-        with pytest.raises(TypeError, match=r"events is a DataFrame. It should come from read_events"):
+        with pytest.raises(
+            TypeError, match=r"events is a DataFrame. They should be Events, as from read_events"
+        ):
             function(pd.DataFrame(), pd.Series([0, 1], ["a", "b"]), as_of=AS_OF, horizon=HORIZON)

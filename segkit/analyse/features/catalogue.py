@@ -7,7 +7,7 @@ import pandas as pd
 from segkit.analyse.features.basket import BASKET
 from segkit.analyse.features.cadence import CADENCE
 from segkit.analyse.features.context import CONTEXT
-from segkit.analyse.features.feature import Feature
+from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.feedback import FEEDBACK
 from segkit.analyse.features.messages import ADS, EMAIL, PUSH, SMS
 from segkit.analyse.features.preference import PREFERENCE
@@ -17,8 +17,8 @@ from segkit.analyse.features.social import SOCIAL
 from segkit.analyse.features.to_code import code_of
 from segkit.analyse.features.trend import TREND
 from segkit.analyse.features.web import WEB
-from segkit.collect.events import Events
-from segkit.core.messages import choose_from
+from segkit.collect.events import Events, checked_events
+from segkit.core.messages import choose_from, in_words
 
 BY_FAMILY: dict[str, tuple[Feature, ...]] = {
     "RFM": RFM,
@@ -66,6 +66,7 @@ def feature_catalogue(
     0    recency    days              Time since the last order.
     1  frequency  orders  Number of orders, including the first.
     """
+    features = distinct_features(features)
     table = pd.DataFrame(
         {
             "family": [f.family for f in features],
@@ -77,7 +78,7 @@ def feature_catalogue(
         }
     )
     if events is not None:
-        table["needs"] = list(unavailable(events, features).values())
+        table["needs"] = list(unavailable(checked_events(events), features).values())
     return table
 
 
@@ -113,7 +114,7 @@ def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tup
     for name in names:
         if not isinstance(name, str):
             raise TypeError(
-                f"select_features got {name!r}, which is not a name. Pass the names one by one, such as "
+                f"select_features got {in_words(name)}, which is not a name. Pass the names one by one, such as "
                 'select_features("recency", "monetary"), or a list of them as select_features(*names).'
             )
         if name not in by_name:

@@ -12,7 +12,7 @@ import pandas as pd
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.id_hashes import run_checked
 from segkit.analyse.features.query import feature_query, snapshot_query
-from segkit.collect.events import Events
+from segkit.collect.events import Events, checked_events
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment, read_moments, read_window
@@ -25,7 +25,7 @@ def customer_features(
     events: Events,
     features: Iterable[Feature],
     *,
-    as_of: str | pd.Timestamp,
+    as_of: str | pd.Timestamp | None = None,
     window: str | timedelta | None = None,
 ) -> pd.DataFrame:
     """Compute features of each customer as of one moment.
@@ -37,7 +37,7 @@ def customer_features(
     features : iterable of Feature
         What to compute, such as ``RFM + CADENCE``. A feature that is named twice is computed once.
     as_of : str or Timestamp
-        The moment as of which features are computed, in UTC unless it has a zone. Only earlier events count.
+        The moment as of which features are computed; needed. In UTC unless it has a zone. Only earlier events count.
     window : str or timedelta, optional
         How far back to look, such as ``"365 days"``: events with as_of − window ≤ timestamp < as_of.
         `orders_change`, `spend_change` and `spend_slope` need a window of more than 182 days, `novelty` one of
@@ -79,6 +79,7 @@ def customer_features(
     customer_id
     ada              4.0        2.0      80.0    14.0
     """
+    checked_events(events)
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
     build_query = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
@@ -94,7 +95,7 @@ def snapshots(
     events: Events,
     features: Iterable[Feature],
     *,
-    dates: Iterable[str | pd.Timestamp],
+    dates: Iterable[str | pd.Timestamp] | None = None,
     window: str | timedelta | None = None,
 ) -> pd.DataFrame:
     """Compute features of each customer as of several moments.
@@ -106,7 +107,7 @@ def snapshots(
     events, features, window
         As in :func:`customer_features`.
     dates : iterable of str or Timestamp
-        The moments, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``; in UTC unless they
+        The moments; needed, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``; in UTC unless they
         have a zone.
 
     Returns
@@ -137,6 +138,7 @@ def snapshots(
     2024-01-10 ada              9.0      30.0
     2024-01-15 ada              4.0      80.0
     """
+    checked_events(events)
     chosen = distinct_features(features)
     moments, span = read_moments(dates), read_window(window)
     build_query = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
@@ -167,6 +169,7 @@ def _described(
         "as_of": as_of,
         "window": None if window is None else str(window),
         "sources": list(events.sources),
+        "refused": events.refused_reasons(),
         "units": {f.name: f.unit for f in chosen},
         "meanings": {f.name: f.doc for f in chosen},
         "bases": {f.name: f.basis for f in chosen},

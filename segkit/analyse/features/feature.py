@@ -15,7 +15,8 @@ from typing import Any
 from segkit.analyse.features.tables.builder import LOG, SETTINGS, settings_of
 from segkit.analyse.features.tables.registry import TABLES
 from segkit.collect.read_events import check_zone
-from segkit.core.messages import choose_from
+from segkit.core.checks import check_type
+from segkit.core.messages import choose_from, in_words
 from segkit.core.moments import read_span
 from segkit.core.schema import BASES
 
@@ -173,6 +174,10 @@ def family(name: str, *features: Feature) -> tuple[Feature, ...]:
     tuple of Feature
         Families add with ``+``.
     """
+    wanted = "family(name, *features) takes features, such as family('VALUE', *RFM)."
+    check_type("name", name, str, wanted)
+    for feature in features:
+        check_type("A feature", feature, Feature, wanted)
     return tuple(dataclasses.replace(feature, family=name) for feature in features)
 
 
@@ -244,13 +249,17 @@ def distinct_features(features: Iterable[Feature]) -> tuple[Feature, ...]:
     """
     if isinstance(features, Feature):
         features = (features,)
+    wanted = (
+        "Pass features such as RFM + CADENCE, or picker.features; by name: select_features('recency', …)."
+    )
+    no_list = isinstance(features, (str, type)) or hasattr(features, "columns")
+    if no_list or not isinstance(features, Iterable):
+        raise TypeError(f"features is {in_words(features)}. {wanted}")
     chosen: dict[str, Feature] = {}
     lower_case: dict[str, str] = {}
     for feature in features:
         if not isinstance(feature, Feature):
-            raise TypeError(
-                f"{feature!r} is not a Feature. Pass features such as RFM + CADENCE, or picker.features."
-            )
+            raise TypeError(f"features holds {in_words(feature)}, which is not a Feature. {wanted}")
         if chosen.setdefault(feature.name, feature) != feature:
             raise ValueError(f"Two different features are called {feature.name!r}. Rename one of them.")
         same = lower_case.setdefault(feature.name.lower(), feature.name)

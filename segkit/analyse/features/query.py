@@ -25,6 +25,7 @@ from segkit.analyse.features.tables.registry import TABLES
 from segkit.collect.events import Events
 from segkit.core.engine.dialects import age_of, dialect_of
 from segkit.core.engine.event_cache import with_codes
+from segkit.core.messages import joined
 from segkit.core.schema import EXACT, STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
@@ -176,16 +177,15 @@ def _assembled(
     tables = _tables_of(log, age, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
     of_log: dict[str, ir.Scalar] = {}
+    lacking: dict[str, list[str]] = {}
     for feature in features:
         part = of_log if feature.table in LOG else parts.setdefault((feature.table, feature.settings), {})
         try:
             part[feature.name] = _expression(feature, tables, events)
         except MissingColumn as error:
-            raise ValueError(
-                f"The feature {feature.name!r} needs {error.column!r}, which these events do not have. "
-                f'Say which column holds it when reading: read_events(…, {error.column}="…"), or leave '
-                f"{feature.name!r} out."
-            ) from error
+            lacking.setdefault(error.column, []).append(feature.name)
+    if lacking:
+        raise ValueError(_lacking(lacking))
     names = [name for name in ("snapshot", "customer_id") if name in log.columns]
     query = log.group_by(*names).agg(**of_log) if of_log else log.select(*names).distinct()
     if coded:
@@ -199,6 +199,22 @@ def _assembled(
     if coded:
         columns |= shared_codes(query, log, tables)
     return query.select(*names, **columns)
+
+
+def _lacking(lacking: dict[str, list[str]]) -> str:
+    """Word which columns the events lack, and which features need them."""
+    needs = [
+        f"{'The feature' if len(names) == 1 else 'The features'} {joined([repr(n) for n in names])} "
+        f"{'needs' if len(names) == 1 else 'need'} {column!r}"
+        for column, names in lacking.items()
+    ]
+    held = ", ".join(f'{column}="…"' for column in lacking)
+    columns, features = len(lacking), sum(map(len, lacking.values()))
+    return (
+        f"{'; '.join([needs[0], *(n[0].lower() + n[1:] for n in needs[1:])])}, which these events do not have. Say "
+        f"which column holds {'it' if columns == 1 else 'each'} when reading: read_events(…, {held}), or leave "
+        f"{repr(next(iter(lacking.values()))[0]) if features == 1 else 'these features'} out."
+    )
 
 
 def _expression(feature: Feature, tables: TableBuilder, events: Events) -> ir.Scalar:

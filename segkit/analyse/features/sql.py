@@ -14,9 +14,10 @@ from segkit import __version__
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.query import feature_query
 from segkit.collect.events import Events
+from segkit.core.checks import check_type
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.rewrites import portable
-from segkit.core.messages import choose_from
+from segkit.core.messages import choose_from, in_words
 from segkit.core.moments import read_moment, read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 
@@ -73,7 +74,7 @@ def feature_sql(
     events: Events | Iterable[str],
     features: Iterable[Feature],
     *,
-    as_of: str | pd.Timestamp,
+    as_of: str | pd.Timestamp | None = None,
     window: str | timedelta | None = None,
     dialect: str = "duckdb",
     table: str = "events",
@@ -172,7 +173,16 @@ def _unbound(table: str, columns: list[str]) -> ibis.Table:
 
 def _columns(events: Events | Iterable[str]) -> list[str]:
     """Return the standard columns of the table, in their order."""
-    given = set(events.columns if isinstance(events, Events) else events)
+    names = events.columns if isinstance(events, Events) else events
+    if isinstance(names, (str, type)) or hasattr(names, "columns") or not isinstance(names, Iterable):
+        raise TypeError(
+            f"events is {in_words(events)}. They should be Events, as from read_events(…), or a list of standard "
+            "columns, such as ['amount']."
+        )
+    given = set()
+    for name in names:
+        check_type("A column", name, str, "Name standard columns, such as ['amount'].")
+        given.add(name)
     for name in sorted(given - set(STANDARD)):
         raise ValueError(f"{name!r} is not a standard column.{choose_from(name, STANDARD)}")
     return [name for name in STANDARD if name in given or name in ("customer_id", "timestamp", "kind")]

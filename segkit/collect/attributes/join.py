@@ -11,6 +11,7 @@ from pandas.api.extensions import take
 
 from segkit.collect.attributes.attributes import Attributes, check_bases, check_clash
 from segkit.collect.attributes.column_types import words_of
+from segkit.core.checks import check_frame, check_type
 from segkit.core.messages import counted
 from segkit.core.schema import BASES
 
@@ -94,24 +95,16 @@ def with_attributes(
 
 
 def _check_customers(customers: pd.DataFrame) -> None:
-    if not isinstance(customers, pd.DataFrame):
-        raise TypeError(
-            f"customers is {_a(customers)}. It should be a DataFrame with a row for each customer, as from "
-            "customer_features(events, …)."
-        )
+    wanted = "It should be a DataFrame with a row for each customer, as from customer_features(events, …)."
+    check_frame("customers", customers, wanted)
 
 
 def _check_attributes(attributes: Attributes) -> None:
-    if not isinstance(attributes, Attributes):
-        raise TypeError(
-            f"attributes is {_a(attributes)}. It should be the result of read_attributes, which has the basis of each "
-            "column: read_attributes(table, demographic=['age'])."
-        )
-
-
-def _a(thing: object) -> str:
-    name = type(thing).__name__
-    return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
+    wanted = (
+        "It should be the result of read_attributes, which has the basis of each column: "
+        "read_attributes(table, demographic=['age'])."
+    )
+    check_type("attributes", attributes, Attributes, wanted)
 
 
 def _check_moment(attributes: Attributes, as_of: str | list[str] | None) -> None:

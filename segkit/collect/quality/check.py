@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from segkit.collect.events import Events
+from segkit.collect.events import Events, checked_events
 from segkit.collect.quality import (
     amounts,
     bots_and_shared_ids,
@@ -259,10 +259,7 @@ def check_events(
         kind      first       last  days
     0  visit 2024-02-10 2024-02-12     3
     """
-    if not isinstance(events, Events):
-        raise TypeError(
-            f"check_events got a {type(events).__qualname__}, and checks events: check_events(read_events(…))."
-        )
+    checked_events(events)
     log = Log(
         events,
         events.timezone if timezone is None else check_zone(timezone),

@@ -90,6 +90,25 @@ def _with_plain_types(table: pa.Table) -> pa.Table:
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+    return with_known_numbers(table)
+
+
+def with_known_numbers(table: pa.Table) -> pa.Table:
+    """Replace half floats and wide decimals, which DuckDB does not have; those of more than 38 digits become text."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        column = table.column(i)
+        if pa.types.is_float16(field.type):
+            column = column.cast(pa.float32())
+        elif pa.types.is_decimal256(field.type):
+            try:
+                column = column.cast(pa.decimal128(38, min(field.type.scale, 38)))
+            except pa.ArrowInvalid:
+                column = column.cast(pa.string())
+        else:
+            continue
+        table = table.set_column(i, field.name, column)
     return table
 
 

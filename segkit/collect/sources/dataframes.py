@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from segkit.collect.sources.batches import with_known_numbers
 from segkit.collect.sources.source import Source, check_width, numbered
 from segkit.core.engine.connection import table_of
 
@@ -27,9 +28,7 @@ def in_memory(name: str, table: pa.Table) -> Source:
     for i, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type) or pa.types.is_null(column.type):
             table = table.set_column(i, column.name, table.column(i).cast(pa.string()))
-        elif pa.types.is_float16(column.type):
-            table = table.set_column(i, column.name, table.column(i).cast(pa.float32()))
-    return Source(name, table_of(table), repeated=repeated)
+    return Source(name, table_of(with_known_numbers(table)), repeated=repeated)
 
 
 def arrow_of_pandas(frame: pd.DataFrame) -> pa.Table:

@@ -8,7 +8,7 @@ from segkit.collect.sources.csv import USUAL_CSV, CsvOptions, read_csv
 from segkit.collect.sources.excel import read_workbook
 from segkit.collect.sources.json_lines import read_json_lines
 from segkit.collect.sources.parquet import open_parquet
-from segkit.collect.sources.paths import ending, matching
+from segkit.collect.sources.paths import check_format, ending, matching
 from segkit.collect.sources.source import Source
 from segkit.core.engine.connection import create, unique_name
 
@@ -34,6 +34,8 @@ def open_files(patterns: list[str], *, sheet: str | None = None, csv: CsvOptions
     format_ = endings.pop()
     if str(csv) and format_ != "csv":
         raise TypeError(f"{csv} says how a CSV file is written, and {name} is none. Leave it out.")
+    for path in paths:
+        check_format(path, format_)
     if format_ == "parquet":
         return open_parquet(name, paths)
     if format_ == "json":

@@ -15,6 +15,22 @@ LONGEST_SHOWN = 100  # characters of a path in a message
 WORKBOOK = (".xlsx", ".xlsm")
 JSON_LINES = tuple(ending + packed for packed in PACKED for ending in (".jsonl", ".ndjson"))
 
+PACKERS = ("compressed with gzip", "compressed with Zstandard")
+SIGNS = {  # first bytes of files of other formats
+    b"\x1f\x8b": (PACKERS[0], "Name it {0}.gz."),
+    b"\x28\xb5\x2f\xfd": (PACKERS[1], "Name it {0}.zst."),
+    b"BZh9": ("compressed with bzip2", "Unpack it first: bunzip2 < {0}."),
+    b"\xfd7zXZ": ("compressed with xz", "Unpack it first: xz -dc {0}."),
+    b"PK\x03\x04": (
+        "a ZIP archive or a workbook",
+        "Unpack it first, or let its name end in .xlsx if Excel opens it.",
+    ),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save it as .xlsx."),
+    b"PAR1\x15": ("Parquet", "Let its name end in .parquet."),
+    b"SQLite format 3": ("an SQLite database", "Let its name end in .sqlite, and say table=…."),
+    b"%PDF": ("a PDF", "Export the table as CSV."),
+}
+
 
 def matching(pattern: str) -> list[str]:
     """Return the files that a path or pattern means; of a folder, the Parquet files in it.
@@ -113,6 +129,26 @@ def may_be_csv(path: str) -> bool:
     """Say whether a path, a pattern such as ``lines*`` included, may be that of CSV files."""
     others = (*PARQUET, *WORKBOOK, *JSON_LINES)
     return not path.lower().endswith(others)
+
+
+def check_format(path: str, format_: str) -> None:
+    """Check by its first bytes that a text file is not of another format that its ending hides.
+
+    Raises
+    ------
+    ValueError
+    """
+    if format_ not in ("csv", "json"):
+        return
+    with Path(path).open("rb") as file:
+        first = file.read(max(map(len, SIGNS)))
+    for sign, (what, mend) in SIGNS.items():
+        packed = path.lower().endswith(PACKED[1:]) and what in PACKERS
+        if first.startswith(sign) and not packed:
+            name = Path(path).name
+            raise ValueError(
+                f"{name} is {what}, though its name ends in {Path(path).suffix!r}. {mend.format(name)}"
+            )
 
 
 def is_workbook(path: str) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import re
 import shutil
 import tempfile
 import threading
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 T = TypeVar("T")
+LOST_FILE = re.compile(
+    """No files found that match the pattern "(.+)"|File '(.+)' too small|magic bytes .* file '(.+?)'"""
+)
 _numbers = itertools.count()
 _turn = threading.RLock()
 _rows = threading.Lock()
@@ -54,7 +58,13 @@ def engine() -> Backend:
 @functools.cache
 def folder() -> str:
     """Return the temporary folder of this process, readable by its user only and deleted when the process ends."""
-    path = tempfile.mkdtemp(prefix="segkit-")
+    try:
+        path = tempfile.mkdtemp(prefix="segkit-")
+    except OSError as error:
+        raise OSError(
+            f"There is no folder for temporary files: {error.strerror or error}. Name one that can be written, in the "
+            "environment variable TMPDIR, before Python starts."
+        ) from error
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
@@ -111,7 +121,8 @@ def run(sql: str, what: str = "") -> list[tuple]:
 @locked_engine
 def run_with_progress(query: ir.Table, execute: Callable[[], T], what: str) -> T:
     """Call a method of a query that executes it, with a progress bar where its tables are in this engine."""
-    return run_interruptibly(engine().con, execute, what) if is_embedded(query) else execute()
+    with naming_lost_files():
+        return run_interruptibly(engine().con, execute, what) if is_embedded(query) else execute()
 
 
 def is_embedded(query: ir.Table) -> bool:
@@ -139,13 +150,36 @@ def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
             if step.find(*costly) is None:
                 step.set("materialized", False)
         text = tree.sql(dialect=backend.dialect, copy=False)
-    rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
+    with naming_lost_files():
+        rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
     schema = query.schema().to_pyarrow()
     columns = [
         pa.nulls(len(rows)) if pa.types.is_null(field.type) else rows[field.name].cast(field.type)
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+@contextlib.contextmanager
+def naming_lost_files() -> Iterator[None]:
+    """Say in words that a file of the log is gone: Parquet files are read again by each query.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        lost = LOST_FILE.search(str(error))
+        if lost is None:
+            raise
+        raise FileNotFoundError(
+            f"The file {lost[1] or lost[2] or lost[3]} is gone, or is no longer Parquet. Parquet files are read again "
+            "by each query: put it back, or read the log again and keep a copy, read_events(…).cache()."
+        ) from error
 
 
 @locked_engine

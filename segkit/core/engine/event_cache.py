@@ -20,6 +20,7 @@ from segkit.core.engine.connection import (
     dropped_on_error,
     folder,
     insert_into,
+    naming_lost_files,
     quoted,
     run,
     stored_table,
@@ -98,11 +99,13 @@ def _store(table: ir.Table) -> ir.Table:
     file = Path(folder()) / f"{catalog}_{owner}.duckdb"
     drop = functools.partial(_drop, catalog, file, owner)
     try:
-        with dropped_on_error(drop):
+        with naming_lost_files(), dropped_on_error(drop):
             run(f"ATTACH {quoted(str(file))} AS {catalog}")
             insert_into(f"{catalog}.main.events", table, "Keeping the log")
             run(f"CHECKPOINT {catalog}")
             return drop_when_unused(stored_table("events", database=(catalog, "main")), drop)
+    except FileNotFoundError:
+        raise
     except (duckdb.IOException, OSError) as error:
         raise OSError(
             f"The log could not be kept in {file.parent}: {str(error).strip().partition(chr(10))[0]} Make room "

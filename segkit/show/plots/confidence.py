@@ -5,20 +5,21 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, check_table, themed
+from segkit.create.segmentation import Segmentation
+from segkit.show.plots.theme import GREY, check_table, computed, themed
 
 LEVELS = ("Decided", "Leaning", "Undecided")
 _COLORS = ("#0072B2", "#9CC9E3", GREY)
 _DECIDED = 0.9  # of the models agree: nine in ten
 
 
-def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> alt.Chart:
+def plot_confidence(placed: pd.DataFrame | Segmentation, *, undecided_below: float = 0.6) -> alt.Chart:
     """Draw the share of each segment that is decided, leaning, or undecided.
 
     Parameters
     ----------
-    placed : DataFrame
-        From ``result.place(customers)``: `segment_id`, `segment`, `confidence`.
+    placed : DataFrame or Segmentation
+        From ``result.place(customers)``: `segment_id`, `segment`, `confidence`. Of a Segmentation, its own customers.
     undecided_below : float, default=0.6
         The level that ``place`` was called with.
 
@@ -39,6 +40,9 @@ def plot_confidence(placed: pd.DataFrame, *, undecided_below: float = 0.6) -> al
     >>> placed = pd.DataFrame({"segment_id": [0, 0], "segment": ["A", "Undecided"], "confidence": [1.0, 0.5]})
     >>> chart = sg.plot_confidence(placed)
     """
+    placed = computed(
+        placed, lambda result: result.place(result.customers), pd.DataFrame, "result.place(customers)"
+    )
     shares = _shares(placed, undecided_below)
     sure = (placed["confidence"] >= _DECIDED).mean()
     names = list(dict.fromkeys(shares["name"]))

@@ -8,19 +8,30 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import INK, SHORT, axis_title, drawable, segment_scale, themed, with_badge
+from segkit.core.checks import check_type
+from segkit.create.segmentation import Segmentation
+from segkit.show.plots.theme import (
+    INK,
+    SHORT,
+    axis_title,
+    check_table,
+    computed,
+    segment_scale,
+    themed,
+    with_badge,
+)
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 WIDE = 10.0  # at which a long tail gets a logarithmic axis
 FEWEST_TICKS = 3
 
 
-def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VConcatChart:
+def plot_distributions(frame: pd.DataFrame | Segmentation, features: Sequence[str]) -> alt.VConcatChart:
     """Draw the distribution of each feature by segment, in natural units.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : DataFrame or Segmentation
         From ``result.to_frame()``: `segment`, and numeric features.
     features : sequence of str
         Which features to draw.
@@ -36,8 +47,12 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
     ValueError
         If a feature is not there, or is not a number.
     """
-    if isinstance(features, str):
-        features = [features]
+    frame = computed(frame, Segmentation.to_frame, pd.DataFrame, "result.to_frame()")
+    check_table(frame, ("segment",), "result.to_frame()")
+    features = [features] if isinstance(features, str) else features
+    check_type(
+        "features", features, (list, tuple, pd.Index), "Name features, such as ['recency', 'monetary']."
+    )
     for name in features:
         if name not in frame.columns or not pd.api.types.is_numeric_dtype(frame[name].dtype):
             numbers = [c for c in frame.select_dtypes("number") if c not in ("x", "y", "segment_id")]
@@ -48,7 +63,6 @@ def plot_distributions(frame: pd.DataFrame, features: Sequence[str]) -> alt.VCon
         raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
     facts = frame.attrs.get("segkit", {})
     units, meanings = facts.get("units", {}), facts.get("meanings", {})
-    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     rows = [
         _row(frame, name, axis_title(name, units.get(name, ""), meanings.get(name, ""))) for name in features
     ]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import drawable, one_line, segment_scale, themed, with_badge
+from segkit.create.segmentation import Segmentation
+from segkit.explain.map import project
+from segkit.show.plots.theme import computed, one_line, segment_scale, themed, with_badge
 
 MOST_MARKS = 5_000
 
 
-def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int = 0) -> alt.Chart:
+def plot_map(
+    frame: pd.DataFrame | Segmentation, *, color: str = "segment", random_state: int = 0
+) -> alt.Chart:
     """Draw customers on the map.
 
     Parameters
     ----------
-    frame : DataFrame
-        From ``result.to_frame()`` of a result with an embedding: `x`, `y`, `segment`, and the features.
+    frame : DataFrame or Segmentation
+        From ``result.to_frame()`` of a result with an embedding: `x`, `y`, `segment`, and the features. A Segmentation
+        without an embedding is drawn on its principal components.
     color : str, default="segment"
         What to colour by: "segment", or a feature.
     random_state : int, default=0
@@ -33,6 +38,7 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
     ValueError
         If there is no embedding, or no such column.
     """
+    frame = computed(frame, _mapped, pd.DataFrame, "result.to_frame()")
     if not {"x", "y", "segment"} <= set(frame.columns):
         raise ValueError(
             "The table has no columns 'x' and 'y'. Make the map first: "
@@ -42,7 +48,6 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
         raise ValueError(
             f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
         )
-    frame = frame.assign(segment=frame["segment"].cat.rename_categories(drawable))
     shown = _sample(frame, random_state)
     subtitle = f"{len(frame):,} customers. Close together = alike; the axes have no unit."
     if len(shown) < len(frame):
@@ -82,6 +87,11 @@ def plot_map(frame: pd.DataFrame, *, color: str = "segment", random_state: int =
             height=420,
         )
     )
+
+
+def _mapped(result: Segmentation) -> pd.DataFrame:
+    placed = result if result.embedding is not None else result.with_embedding(project(result))
+    return placed.to_frame()
 
 
 def _sample(frame: pd.DataFrame, random_state: int) -> pd.DataFrame:

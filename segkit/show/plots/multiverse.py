@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from segkit.core.checks import check_type
 from segkit.show.plots.stability import side_of
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, themed
 from segkit.trust.multiverse import Multiverse
@@ -34,6 +35,8 @@ def plot_multiverse(multiverse: Multiverse) -> alt.HConcatChart:
         Left, the co-association of up to 70 customers drawn at random, in the order of groups: dark blocks
         stay together. Right, the agreement between pipelines that each choice costs, ± one standard error.
     """
+    wanted = "It should be the result of multiverse(customers)."
+    check_type("multiverse", multiverse, Multiverse, wanted)
     title = {"text": "What stays the same whatever you choose?", "subtitle": _subtitle(multiverse)}
     both = alt.hconcat(_matrix(multiverse), _costs(multiverse.choices), spacing=40)
     return themed(both.properties(title=title))

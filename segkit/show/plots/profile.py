@@ -9,19 +9,21 @@ import altair as alt
 import pandas as pd
 
 from segkit.core.checks import check_count
-from segkit.show.plots.theme import INK, check_table, drawable, themed, with_badge
+from segkit.create.segmentation import Segmentation
+from segkit.explain.profile import profile as profiled
+from segkit.show.plots.theme import INK, check_table, computed, themed, vega_safe, with_badge
 
 COLUMNS = ("segment_id", "segment", "feature", "effect", "inside", "others", "unit")
 LETTERS = 13  # of a line above a cell
 STRONG = 2.0  # standard deviations at which the colours are full
 
 
-def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
+def plot_profile(profile: pd.DataFrame | Segmentation, *, most: int = 20) -> alt.Chart:
     """Draw what sets segments apart: orange above all other customers, blue below.
 
     Parameters
     ----------
-    profile : DataFrame
+    profile : DataFrame or Segmentation
         From :func:`segkit.profile`.
     most : int, default=20
         Features to show: those with the strongest effects.
@@ -31,9 +33,9 @@ def plot_profile(profile: pd.DataFrame, *, most: int = 20) -> alt.Chart:
     Chart
         A cell for each segment and feature, coloured by Cohen's d; medians in natural units on hover.
     """
+    profile = computed(profile, profiled, pd.DataFrame, "profile(result)")
     check_table(profile, COLUMNS, "profile(result)")
     check_count("most", most, 1)
-    profile = profile.assign(**{c: profile[c].map(drawable) for c in ("segment", "feature")})
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
     features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
     cells = profile[profile["feature"].isin(features)].copy()
@@ -86,6 +88,7 @@ def _figure(value: float, unit: str) -> str:
 
 def _wrapped(names: list[str]) -> alt.Axis:
     """Return an axis on top whose labels break between words; Vega counts lines downwards, so it needs the room."""
+    names = vega_safe(names)  # as the data will have them
     broken = {name: textwrap.wrap(name, LETTERS, break_long_words=False) or [name] for name in names}
     lines = max((len(parts) for parts in broken.values()), default=1)
     return alt.Axis(

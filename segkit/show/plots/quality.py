@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import altair as alt
 import pandas as pd
 
+from segkit.collect.quality.check import EventCheck
+from segkit.core.checks import check_type
 from segkit.show.plots.theme import INK, OKABE_ITO, themed
-
-if TYPE_CHECKING:
-    from segkit.collect.quality.check import EventCheck
 
 BUSY, STILL = OKABE_ITO[0], OKABE_ITO[5]
 ROW = 22
@@ -38,6 +35,7 @@ def plot_coverage(check: EventCheck) -> alt.LayerChart:
     >>> events, _ = make_events(50, kinds=["purchase", "return"])
     >>> chart = sg.plot_coverage(sg.check_events(events))
     """
+    check_type("check", check, EventCheck, "It should be the result of check_events(events).")
     cells = _cells(check)
     kinds = list(cells.groupby("kind")["events"].sum().sort_values(ascending=False, kind="stable").index)
     still = check.gaps[check.gaps["verdict"].isin(["gap", "end"])]

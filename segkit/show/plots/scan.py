@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, OKABE_ITO, themed
+from segkit.show.plots.theme import GREY, OKABE_ITO, check_table, themed
 
 PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("stability", "stability_spread", "Repeatable? Stability (adjusted Rand index)"),
@@ -17,6 +17,7 @@ PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("inertia", None, "Tight? Inertia (squared prepared units)"),
     ("outcome", "outcome_error", "Useful? Outcome explained (share)"),
 )
+SOURCE = "scan_clusters(result.customers)"
 NOT_REAL = "No curve shows that distinct groups exist: structure_test does."
 MARKS = "Shaded: ± one standard deviation or error. Ring: the number that this measure prefers."
 LABELS = 34  # pixels that the labels beside each panel get, so that panels stand below each other
@@ -44,9 +45,12 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
         smallest segment, inertia, and the outcome where the scan has one. The number that a measure prefers is
         ringed, and named in the subtitle: measures seldom agree.
     """
+    check_table(scan, (), SOURCE)
     panels = [
         _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
     ]
+    if not panels:
+        check_table(scan, ("stability",), SOURCE)
     facts = scan.attrs.get("segkit", {})
     subtitle = [_preferred(scan), f"{NOT_REAL} {MARKS}"]
     if facts.get("looked_at", 0) < facts.get("customers", 0):

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, OKABE_ITO, one_line, themed
+from segkit.show.plots.theme import GREY, OKABE_ITO, check_table, one_line, themed
 
 YARDSTICK = "the yardstick"  # the verdict of RFM quintiles in a board
 RIVAL = "RFM alone"
@@ -43,6 +43,7 @@ def plot_scoreboard(board: pd.DataFrame) -> alt.VConcatChart:
     ... )
     >>> chart = sg.plot_scoreboard(board)
     """
+    check_table(board, ("explained", "verdict"), "outcome_scoreboard(events, result, …)")
     rows = board.reset_index()
     ours = "segments"
     rows["segmentation"] = [one_line(name) for name in rows["segmentation"]]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import INK, SHORT, check_table, drawable, segment_scale, themed, with_badge
+from segkit.create.segmentation import Segmentation
+from segkit.explain.profile import segment_sizes
+from segkit.show.plots.theme import INK, SHORT, check_table, computed, segment_scale, themed, with_badge
 
 
-def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
+def plot_sizes(sizes: pd.DataFrame | Segmentation) -> alt.LayerChart:
     """Draw the number of customers in each segment.
 
     Parameters
     ----------
-    sizes : DataFrame
+    sizes : DataFrame or Segmentation
         From :func:`segkit.segment_sizes`: `segment`, `customers`, `share`.
 
     Returns
@@ -27,8 +29,8 @@ def plot_sizes(sizes: pd.DataFrame) -> alt.LayerChart:
     >>> import segkit as sg
     >>> chart = sg.plot_sizes(pd.DataFrame({"segment": ["A", "B"], "customers": [3, 1], "share": [0.75, 0.25]}))
     """
+    sizes = computed(sizes, segment_sizes, pd.DataFrame, "segment_sizes(result)")
     check_table(sizes, ("segment", "customers", "share"), "segment_sizes(result)")
-    sizes = sizes.assign(segment=sizes["segment"].map(drawable))
     names = list(sizes["segment"])
     bars = sizes.assign(
         label=[f"{n:,}  ({s:.0%})" for n, s in zip(sizes["customers"], sizes["share"], strict=True)]

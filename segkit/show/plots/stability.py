@@ -6,8 +6,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, INK, OKABE_ITO, one_line, themed
+from segkit.create.segmentation import Segmentation
+from segkit.show.plots.theme import GREY, INK, OKABE_ITO, computed, one_line, themed
 from segkit.trust.stability import Stability
+from segkit.trust.stability import stability as measure
 
 HENNIG = ((0.6, "dissolves below 0.6"), (0.75, "stable: 0.75"), (0.85, "0.85: very stable"))
 SIDE = 320  # pixels of the consensus matrix, about: cells are of whole pixels, or seams would show
@@ -15,12 +17,12 @@ MOST_CELLS = 70  # a side: more customers than that are drawn as means of neighb
 NOT_REAL = "Repeatable is not real: a continuum may be cut at the same place every time."
 
 
-def plot_stability(stability: Stability) -> alt.LayerChart:
+def plot_stability(stability: Stability | Segmentation) -> alt.LayerChart:
     """Draw which segments come back on bootstrap samples.
 
     Parameters
     ----------
-    stability : Stability
+    stability : Stability or Segmentation
         From :func:`segkit.stability`.
 
     Returns
@@ -37,6 +39,7 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
     >>> found = sg.stability(sg.segment(customers, n_segments=2), resamples=5, progress=False)
     >>> chart = sg.plot_stability(found)
     """
+    stability = _measured(stability)
     shown = ["name", "share", "jaccard", "low", "high", "recovered", "prediction_strength", "verdict"]
     rows = stability.segments[shown].assign(name=[one_line(n) for n in stability.segments["name"]])
     order = list(rows["name"])
@@ -88,6 +91,10 @@ def plot_stability(stability: Stability) -> alt.LayerChart:
     )
 
 
+def _measured(found: Stability | Segmentation) -> Stability:
+    return computed(found, lambda r: r.trust.stability or measure(r), Stability, "stability(result)")
+
+
 def _thresholds(scale: alt.Scale) -> list[alt.Chart]:
     marks = pd.DataFrame(HENNIG, columns=["at", "word"])
     base = alt.Chart(marks).encode(alt.X("at:Q", scale=scale, axis=alt.Axis(grid=False)))
@@ -104,12 +111,12 @@ def _thresholds(scale: alt.Scale) -> list[alt.Chart]:
     return [rules, *labels]
 
 
-def plot_consensus(stability: Stability) -> alt.LayerChart:
+def plot_consensus(stability: Stability | Segmentation) -> alt.LayerChart:
     """Draw which customers stay together on bootstrap samples.
 
     Parameters
     ----------
-    stability : Stability
+    stability : Stability or Segmentation
         From :func:`segkit.stability`.
 
     Returns
@@ -119,6 +126,7 @@ def plot_consensus(stability: Stability) -> alt.LayerChart:
         bootstrap samples two are together. Of more than 70 customers, neighbours within a segment are
         drawn as their mean.
     """
+    stability = _measured(stability)
     values, names, sizes = _binned(stability.consensus)
     n = len(values)
     row, column = np.indices(values.shape)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, INK, OKABE_ITO, themed
-
-if TYPE_CHECKING:
-    from segkit.trust.structure import StructureTest
+from segkit.create.segmentation import Segmentation
+from segkit.show.plots.theme import GREY, INK, OKABE_ITO, computed, themed
+from segkit.trust.structure import StructureTest, test_partition
 
 BARS = 24
 
 
-def plot_structure(test: StructureTest) -> alt.LayerChart:
+def plot_structure(test: StructureTest | Segmentation) -> alt.LayerChart:
     """Draw the deepest gap between these customers among those of null data sets, which have no groups.
 
     Parameters
     ----------
-    test : StructureTest
+    test : StructureTest or Segmentation
         From :func:`segkit.structure_test`.
 
     Returns
@@ -34,6 +31,7 @@ def plot_structure(test: StructureTest) -> alt.LayerChart:
     ValueError
         If there was too little data to test.
     """
+    test = computed(test, _tested, StructureTest, "structure_test(customers)")
     if test.verdict == "too little":
         raise ValueError(f"There is nothing to draw. {test.sentence}")
     ours, theirs = test.scores
@@ -74,6 +72,10 @@ def plot_structure(test: StructureTest) -> alt.LayerChart:
             title={"text": "Are there distinct groups?", "subtitle": subtitle}, width=520, height=180
         )
     )
+
+
+def _tested(result: Segmentation) -> StructureTest:
+    return result.trust.structure or test_partition(result)[0]
 
 
 def _wrapped(sentence: str, width: int = 84) -> list[str]:

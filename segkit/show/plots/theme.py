@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import altair as alt
 import pandas as pd
+
+from segkit.core.checks import check_type
+from segkit.create.segmentation import Segmentation
 
 # Okabe & Ito (2008), Color Universal Design, in an order that keeps neighbours apart; black, which
 # a dark page swallows, is left out, and grey is kept for customers outside all segments.
@@ -35,6 +38,7 @@ OF_EVERY_OBJECT = (
     "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
 )  # fmt: skip
 _SCRIPT_END = re.compile(r"<(?=/|!|script)", re.IGNORECASE)
+Drawn = TypeVar("Drawn")
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 CONFIG: dict[str, Any] = {
@@ -82,31 +86,53 @@ CONFIG: dict[str, Any] = {
 
 def themed(chart: Chart) -> Chart:
     """Return the chart in segkit's look; the looks of other charts in the notebook stay as they are."""
-    return script_safe(chart.configure(**CONFIG))
+    return vega_safe(chart.configure(**CONFIG))
 
 
-def script_safe(part: Any) -> Any:
-    """Return a part of a chart whose texts cannot end a script.
+def vega_safe(part: Any) -> Any:
+    """Return a part of a chart whose texts Vega can look up, and which cannot end a script.
+
+    Names that every JavaScript object has, such as "constructor", get an invisible mark: Vega would find the object's
+    own property in place of the segment or word.
 
     A name could else end a script in the file of ``chart.save("x.html", inline=True)``, which holds texts as they are,
     and begin one of its own. An invisible mark after the "<" prevents that, in data, titles and lists of names alike.
     """
     if isinstance(part, str):
-        return _SCRIPT_END.sub("<\u200b", part)
+        return f"{part}\u200b" if part in OF_EVERY_OBJECT else _SCRIPT_END.sub("<\u200b", part)
     if isinstance(part, alt.SchemaBase):
         for name, value in part._kwds.items():
-            part._kwds[name] = script_safe(value)
+            part._kwds[name] = vega_safe(value)
         return part
     if isinstance(part, pd.DataFrame):
-        unsafe = [
-            c for c in part if any(_SCRIPT_END.search(value) for value in part[c] if isinstance(value, str))
-        ]
-        return part.assign(**{c: part[c].map(script_safe) for c in unsafe}) if unsafe else part
+        unsafe = [c for c in part if any(vega_safe(value) != value for value in _texts(part[c]))]
+        return part.assign(**{c: part[c].map(vega_safe) for c in unsafe}) if unsafe else part
     if isinstance(part, dict):
-        return {script_safe(name): script_safe(value) for name, value in part.items()}
+        return {vega_safe(name): vega_safe(value) for name, value in part.items()}
     if isinstance(part, (list, tuple)):
-        return type(part)(script_safe(value) for value in part)
+        return type(part)(vega_safe(value) for value in part)
     return part
+
+
+def _texts(column: pd.Series) -> set[str]:
+    return set() if column.dtype.kind in "biufmM" else {v for v in column.unique() if isinstance(v, str)}
+
+
+def computed(
+    value: Drawn | Segmentation, compute: Callable[[Segmentation], Drawn], kind: type[Drawn], source: str
+) -> Drawn:
+    """Return what a chart draws: itself, or what is computed from a Segmentation.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(value, Segmentation):
+        return compute(value)
+    what = "The table" if kind is pd.DataFrame else "What to draw"
+    check_type(what, value, kind, f"Pass the segmentation, or {source}.")
+    return value
 
 
 def segment_colors(names: Sequence[str]) -> list[str]:
@@ -142,24 +168,18 @@ def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
     return [*lines, *([badge] if badge else [])]
 
 
-def check_table(table: object, columns: Sequence[str], source: str) -> None:
+def check_table(table: Any, columns: Sequence[str], source: str) -> None:
     """Refuse a table that a chart cannot draw.
 
     Raises
     ------
     TypeError, ValueError
     """
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"The table is a {type(table).__name__}. Pass the table from {source}.")
+    check_type("The table", table, pd.DataFrame, f"Pass the table from {source}.")
     for column in columns:
         if column not in table.columns:
             inside = " It is in the index: table.reset_index()." if column in table.index.names else ""
             raise ValueError(f"The table has no column {column!r}.{inside} Pass the table from {source}.")
-
-
-def drawable(name: str) -> str:
-    """Return a name that Vega can sort by: names of built-in JavaScript properties get an invisible mark."""
-    return f"{name}\u200b" if name in OF_EVERY_OBJECT else name
 
 
 def draw_without_network() -> None:

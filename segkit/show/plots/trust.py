@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import altair as alt
 import pandas as pd
 
-from segkit.show.plots.theme import GREY, INK, OKABE_ITO, drawable, themed
-
-if TYPE_CHECKING:
-    from segkit.trust.assess import Trust
+from segkit.create.segmentation import Segmentation
+from segkit.show.plots.theme import GREY, INK, OKABE_ITO, computed, themed
+from segkit.trust.assess import Trust
 
 GOOD, BETWEEN, BAD = OKABE_ITO[2], OKABE_ITO[1], OKABE_ITO[5]
 SHADES = {
@@ -24,12 +21,12 @@ GAP = 0.06  # between cells, as a share of one
 QUESTIONS = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
-def plot_trust(trust: Trust) -> alt.LayerChart:
+def plot_trust(trust: Trust | Segmentation) -> alt.LayerChart:
     """Draw the three verdicts on each segment, in colour and in words.
 
     Parameters
     ----------
-    trust : Trust
+    trust : Trust or Segmentation
         From ``result.trust`` or :func:`segkit.assess`.
 
     Returns
@@ -42,12 +39,13 @@ def plot_trust(trust: Trust) -> alt.LayerChart:
     ValueError
         If there is no segment.
     """
+    trust = computed(trust, lambda result: result.trust, Trust, "assess(result)")
     if not len(trust.segments):
         raise ValueError(
             "There are verdicts on no segment, so there is nothing to draw: all customers are outside. Make "
             "segments first."
         )
-    table = trust.segments.assign(name=trust.segments["name"].map(drawable))
+    table = trust.segments
     names = list(table["name"])
     cells = pd.DataFrame(
         [

@@ -21,14 +21,16 @@ from segkit.analyse.features.trend import TREND
 from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events
 from segkit.collect.read_events import read_events
+from segkit.core.checks import checked_path
 from segkit.core.files import write_file
 from segkit.core.html import html_table, render
+from segkit.core.messages import counted, refusals
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import profile, segment_sizes
 from segkit.methods.fitting import METHODS
-from segkit.methods.partition import VALUE_BANDS, check_segments
+from segkit.methods.partition import VALUE_BANDS, check_segments, checked_result
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
 from segkit.show.plots.profile import plot_profile
@@ -91,8 +93,9 @@ def report(
     ValueError
         If there is no segment to report.
     """
+    checked_result(result)
     check_segments(result, "a report describes segments")
-    path = Path(path)
+    path = _checked_path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"There is no folder {str(path.parent)!r} to write {path.name} into. Make it, or name another."
@@ -106,6 +109,22 @@ def report(
     if result.assessment is None:
         result = result.with_trust(result.trust)
     write_file(path, _page(result, scan, title or "Customer segments"))
+    return path
+
+
+def _checked_path(path: str | Path) -> Path:
+    """Return the path of a report, which is HTML whatever the path says.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    path = checked_path(path, "It should be the file to write: report(result, 'segments.html').")
+    if path.suffix.lower() not in ("", ".html", ".htm"):
+        raise ValueError(
+            f"The report is HTML, and {path.name!r} ends in {path.suffix!r}. Name it {path.stem + '.html'!r}; for a "
+            "PDF, open it in a browser and print it into a file."
+        )
     return path
 
 
@@ -156,6 +175,7 @@ def report_orders(
         raise ValueError(
             f"The report would be written over the orders in {Path(source).name}. Name another file: -o segments.html."
         )
+    output = _checked_path(output)
     if n_segments is not None and n_segments < 2:
         raise ValueError(f"n_segments={n_segments} should be 2 or more, or be left out to have it chosen.")
     written: dict[str, Any] = {"timestamp_format": timestamp_format, "timezone": timezone, **columns}
@@ -190,6 +210,7 @@ def _possible(customers: pd.DataFrame, n_segments: int | None) -> list[int]:
 def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
     facts = result.provenance
     table = profile(result) if len(set(result.labels)) > 1 else None
+    size = f"{counted(len(result.labels), 'customer')} in {counted(len(result.segments), 'segment')}"
     as_of = f" as of {facts['as_of'][:10]}" if facts.get("as_of") else ""
     sources = ", ".join(facts.get("sources", [])) or "a table of features"
     shown = {k: v for k, v in facts.items() if k not in ("units", "meanings", "features")}
@@ -198,7 +219,8 @@ def _page(result: Segmentation, scan: pd.DataFrame | None, title: str) -> str:
         title=title,
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         vega=Markup(_vega()),
-        lead=f"{len(result.labels):,} customers in {len(result.segments)} segments{as_of}, from {sources}.",
+        lead=f"{size}{as_of}, from {sources}.",
+        refused=refusals(facts["refused"]) if facts.get("refused") else "",
         badge=result.badge,
         kind_sentence=result.kind_sentence,
         cards=[] if table is None else _cards(result, table),
@@ -245,7 +267,7 @@ def _cards(result: Segmentation, table: pd.DataFrame) -> list[dict[str, Any]]:
         cards.append(
             {
                 "name": result.name_of(segment_id),
-                "size": f"{size['customers']:,} customers, {size['share']:.0%}",
+                "size": f"{counted(int(size['customers']), 'customer')}, {size['share']:.0%}",
                 "differences": [
                     {"words": _difference(row), "meaning": meanings.get(row.feature, "")}
                     for row in strongest.itertuples()

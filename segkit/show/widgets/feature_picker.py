@@ -21,7 +21,7 @@ from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.query import unavailable
 from segkit.collect.attributes.attributes import Attributes, check_clash
 from segkit.collect.attributes.join import with_attributes
-from segkit.collect.events import Events
+from segkit.collect.events import Events, checked_events
 from segkit.core.messages import counted, did_you_mean
 from segkit.core.schema import BASES
 
@@ -87,12 +87,13 @@ class FeaturePicker(anywidget.AnyWidget):
         self,
         events: Events,
         *,
-        as_of: str | pd.Timestamp,
+        as_of: str | pd.Timestamp | None = None,
         window: str | timedelta | None = None,
         offered: Iterable[Feature] = FAMILIES,
         attributes: Attributes | None = None,
         chosen: Iterable[str] | None = None,
     ):
+        checked_events(events)
         offered = distinct_features(offered)
         needs = unavailable(events, offered)
         self._offered = {f.name: f for f in offered if not needs[f.name]}

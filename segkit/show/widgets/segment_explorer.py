@@ -15,6 +15,7 @@ import traitlets as t
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import compare, segment_sizes
+from segkit.methods.partition import checked_result
 from segkit.show.plots.theme import GREY, segment_colors
 
 ROWS = 8  # differences shown beside the map
@@ -72,6 +73,7 @@ class SegmentExplorer(w.HBox):
     code = t.Unicode()
 
     def __init__(self, result: Segmentation, *, height: int = 560):
+        checked_result(result)
         self._given = result
         if result.embedding is None:
             result = result.with_embedding(project(result))
@@ -157,6 +159,9 @@ class SegmentExplorer(w.HBox):
     @t.observe("result")
     def _on_result(self, _change: t.Bunch) -> None:
         if hasattr(self, "panel"):
+            self.panel.color_options = ["segment", *self.result.customers.columns]
+            if self.color_by not in self.panel.color_options:
+                self.color_by = "segment"
             self._draw_colors()
             self._draw_segments()
             self._draw_group()

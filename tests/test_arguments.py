@@ -1,0 +1,85 @@
+"""Every public function says in words what it got in place of what it takes."""
+
+import functools
+import inspect
+
+import pandas as pd
+import polars
+import pytest
+from sklearn.cluster import KMeans
+from tables import purchases, three_groups
+
+import segkit as sg
+
+TYPES = {"Attributes", "EventCheck", "Events", "Feature", "Region", "Scale", "Segmentation", "Trust"}
+ESTIMATORS = {"Preparer", "RFMSegmenter", "ValueBands"}  # which take any array, as those of scikit-learn do
+NO_OBJECT = {"distance_feature", "make_preparer", "path_feature", "preset_catalogue", "select_features"}
+SOURCES = {"read_attributes", "read_events"}  # which take a table of any library
+WRONG = {
+    "a DataFrame": pd.DataFrame({"x": [1.0, 2.0]}),
+    "a polars DataFrame": polars.DataFrame({"x": [1.0, 2.0]}),
+    "the text 'RFM'": "RFM",
+    "the class KMeans": KMeans,
+    "None": None,
+}
+TEXT = "the text 'RFM'"
+FINE = {("compare", "chosen", TEXT), ("report", "path", TEXT), ("family", "name", TEXT)}
+FINE |= {("plot_distributions", "features", TEXT), ("bases", "customers", "a DataFrame")}
+MORE = {
+    "as_of": "2024-02-01",
+    "dates": ["2024-02-01"],
+    "horizon": "1 day",
+    "chosen": ["c001"],
+    "path": "x.html",
+}
+
+
+@functools.cache
+def right(argument):
+    """Return what an argument takes."""
+    if argument in ("result", "results", "previous", "current", "first", "second", "frame"):
+        return sg.segment(three_groups(), n_segments=3)
+    if argument == "events":
+        return purchases(("a", "2024-01-01", 3.0), ("a", "2024-03-01", 3.0))
+    if argument == "attributes":
+        return sg.read_attributes(pd.DataFrame({"customer_id": ["a"], "age": [3]}), demographic="age")
+    others = {
+        "customers": three_groups,
+        "features": lambda: sg.RFM,
+        "labels": lambda: right("result").labels,
+        "prepared": lambda: right("result").prepared,
+    }
+    return others[argument]() if argument in others else MORE.get(argument, "x")
+
+
+def parameters_of(name):
+    return inspect.signature(getattr(sg, name)).parameters.values()
+
+
+def objects():
+    """Return each public function with each argument that it needs, or its first."""
+    for name in sorted(set(sg.__all__) - TYPES - ESTIMATORS - NO_OBJECT - SOURCES):
+        if callable(getattr(sg, name)):
+            every = [p for p in parameters_of(name) if p.kind is p.POSITIONAL_OR_KEYWORD]
+            for p in [p for p in every if p.default is p.empty] or every[:1]:
+                yield pytest.param(name, p.name, id=f"{name}-{p.name}")
+
+
+def call(name, argument, value):
+    needed = [p for p in parameters_of(name) if p.kind is not p.VAR_POSITIONAL]
+    said = {p.name: right(p.name) for p in needed if p.default is p.empty or p.name in MORE}
+    return getattr(sg, name)(**(said | {argument: value}))
+
+
+@pytest.mark.parametrize(("name", "argument"), list(objects()))
+def test_wrong_objects_are_named(name, argument):
+    """In the error stand the type that came and what to pass; no AttributeError comes from deep within."""
+    for words, value in WRONG.items():
+        if (name, argument, words) in FINE:
+            continue
+        table = r"|The table has no column|A feature is called|same index|no feature|None of the 2 customers"
+        with pytest.raises(
+            (TypeError, ValueError), match=f"is {words}{table * (words == 'a DataFrame')}"
+        ) as caught:
+            call(name, argument, value)
+        assert str(caught.value).endswith(".") and len(str(caught.value)) < 300
