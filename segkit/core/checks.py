@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from segkit.core.messages import in_words
+from segkit.core.messages import counted, in_words
 
 SCALARS = (str, int, float, np.number, type(None))
 JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
@@ -100,7 +100,8 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
     )
     if customers.empty:
         raise ValueError(
-            f"customers has {customers.shape[0]} rows and {customers.shape[1]} columns. It should have a row for "
+            f"customers has {counted(customers.shape[0], 'row')} and {counted(customers.shape[1], 'column')}. It "
+            "should have a row for "
             "each customer and a column for each feature."
         )
     if not customers.index.is_unique:

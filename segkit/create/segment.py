@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
-from segkit.core.messages import joined
+from segkit.core.messages import counted, joined
 from segkit.core.order import by_id
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
@@ -233,8 +233,8 @@ def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
     different = _n_different(customers)
     if n_segments is not None and different < n_segments:
         raise ValueError(
-            f"n_segments={n_segments}, and of {len(customers):,} customers only {different:,} differ in these "
-            f"features. Choose at most {different} segments, or features that vary."
+            f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
+            f"features. Choose at most {counted(different, 'segment')}, or features that vary."
         )
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_count, check_seed, check_type
-from segkit.core.messages import in_words
+from segkit.core.messages import counted, in_words
 from segkit.methods.assignment import (
     OUTSIDE,
     is_mixture,
@@ -50,7 +50,7 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
     check_seed(random_state)
     if n_segments > n_customers:
         raise ValueError(
-            f"n_segments={n_segments}, and there are only {n_customers:,} customers. Choose fewer segments."
+            f"n_segments={n_segments} is more than {counted(n_customers, 'customer')}. Choose fewer segments."
         )
     if method == "kmeans":
         return KMeans(n_segments, n_init=10, random_state=random_state)

@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
 from segkit.core.checks import check_count, check_seed
+from segkit.core.messages import counted
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.partition import Partition, checked_result
@@ -144,7 +145,8 @@ def stability(
     checked_result(result)
     if len(result.segments) < 2:
         raise ValueError(
-            f"There are {len(result.segments)} segments, and stability compares 2 or more. Ask for more segments."
+            f"The result has {counted(len(result.segments), 'segment')}, and stability compares 2 or more. Ask for "
+            "more segments."
         )
     check_count("resamples", resamples, 1)
     check_seed(random_state)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
-from segkit.core.messages import joined
+from segkit.core.messages import counted, joined
 from segkit.core.order import by_id
 from segkit.methods.assignment import preparer_and_clusterer
 from segkit.methods.partition import Partition, checked_result
@@ -55,7 +55,7 @@ BY_THEMSELVES = (
     "Your customers form distinct groups: {features} {falls} into low and high values, with few between "
     "(p = {p:.2g})."
 )
-FEW_CUSTOMERS = "Only {n:,} customers: at least {least} are needed to tell groups from chance."
+FEW_CUSTOMERS = "Only {n}: at least {least} are needed to tell groups from chance."
 FEW_DIFFERENT = (
     "The features have only {n:,} different combinations of values: at least {least} are needed to tell groups from "
     "chance."
@@ -294,7 +294,7 @@ def _known_numbers(customers: pd.DataFrame, preparer: Preparer, points: pd.DataF
 
 def _lacking(looked: pd.DataFrame, points: pd.DataFrame) -> str:
     if len(looked) < FEWEST:
-        return FEW_CUSTOMERS.format(n=len(looked), least=FEWEST)
+        return FEW_CUSTOMERS.format(n=counted(len(looked), "customer"), least=FEWEST)
     varied = [c for c in looked.columns if looked[c].nunique(dropna=False) > 1]
     if len(varied) < 2 and not (varied and looked[varied[0]].nunique() >= ENOUGH):
         return ONE_FEATURE

@@ -365,8 +365,8 @@ GROUPS = three_groups()
     [
         (GROUPS.iloc[:0], "customers has 0 rows and 2 columns"),
         (GROUPS[[]], "customers has 60 rows and 0 columns"),
-        (GROUPS.iloc[:1], "n_segments=3, and there are only 1 customers"),
-        (GROUPS.iloc[:2], "n_segments=3, and there are only 2 customers"),
+        (GROUPS.iloc[:1], "n_segments=3 is more than 1 customer"),
+        (GROUPS.iloc[:2], "n_segments=3 is more than 2 customers"),
         (GROUPS * 0, "only 1 differ in these features"),
         (GROUPS * np.nan, "only 1 differ in these features"),
         (pd.concat([GROUPS, GROUPS.iloc[:1]]), "'c000' has more than one row"),
@@ -456,11 +456,21 @@ def test_columns_of_several_levels_are_refused_with_help():
     assert list(sg.segment(customers, n_segments=3).customers) == ["web_visits", "shop_spend"]
 
 
+def result_of_one(one):
+    place = pd.DataFrame({"x": [0.0], "y": [0.0]}, index=one.labels.index)
+    return dataclasses.replace(one, customers=GROUPS.loc[one.labels.index], embedding=place)
+
+
 def test_one_customer_is_singular():
     labels = sg.segment(GROUPS, n_segments=3).labels
     one = dataclasses.replace(sg.segment(GROUPS, n_segments=3), labels=labels.iloc[:1])
     assert repr(one).startswith("Segmentation: 1 customer in 1 segment (")
     assert "1 customer in 1 segment." in one._repr_html_()
+    with pytest.raises(ValueError, match=r"n_segments=2 is more than 1 customer\. Choose fewer"):
+        sg.segment(GROUPS.iloc[:1], n_segments=2)
+    with pytest.raises(ValueError, match=r"The result has 1 segment, and stability"):
+        sg.stability(one, progress=False)
+    assert "1 customer. Close" in str(sg.plot_map(result_of_one(one)).to_dict()["title"]["subtitle"])
 
 
 def test_list_is_no_table():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.show.plots.theme import computed, one_line, segment_scale, themed, with_badge
@@ -49,7 +50,7 @@ def plot_map(
             f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
         )
     shown = _sample(frame, random_state)
-    subtitle = f"{len(frame):,} customers. Close together = alike; the axes have no unit."
+    subtitle = f"{counted(len(frame), 'customer')}. Close together = alike; the axes have no unit."
     if len(shown) < len(frame):
         subtitle = (
             f"{len(shown):,} of {len(frame):,} customers. Close together = alike; the axes have no unit."

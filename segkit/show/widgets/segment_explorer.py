@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
+from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import compare, segment_sizes
@@ -259,7 +260,7 @@ class SegmentExplorer(w.HBox):
         if len(segments) == 1 and len(self.chosen) == (self.result.labels == next(iter(segments))).sum():
             lines.append(f"sg.compare(result, result.labels == {next(iter(segments))})")
         elif some:
-            lines.append(f"sg.compare(result, explorer.chosen)  # {len(self.chosen):,} customers")
+            lines.append(f"sg.compare(result, explorer.chosen)  # {counted(len(self.chosen), 'customer')}")
         self.code = "\n".join(lines)
 
 
