@@ -236,7 +236,7 @@ def _checked_words(folder: Path) -> dict[str, Any]:
         )
     try:
         words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{WORDS} in {folder} is no JSON, so it is damaged: {error}. Save it again."
         ) from error

@@ -179,6 +179,12 @@ def test_damaged_files_are_explained(saved, name):
         sg.Segmentation.load(saved)
 
 
+def test_deep_json_is_damaged(saved):
+    (saved / "segmentation.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match="is no JSON, so it is damaged"):
+        sg.Segmentation.load(saved)
+
+
 @pytest.mark.parametrize("name", ["model.skops", "customers.parquet", "segmentation.json"])
 def test_missing_files_are_explained(saved, name):
     (saved / name).unlink()
