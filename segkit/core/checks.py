@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, in_words
+from segkit.core.written import MOST, looks_like_dates, looks_like_numbers
 
 SCALARS = (str, int, float, np.number, type(None))
 JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
@@ -140,6 +141,8 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"The feature {infinite[0]!r} holds infinity. Replace it by a missing value, or drop the feature."
         )
+    for name in customers.columns:
+        _check_words(name, customers[name])
     return customers
 
 
@@ -166,6 +169,38 @@ def _pandas_type(kind: pd.ArrowDtype) -> str | None:
         words = pa.types.is_string(arrow.value_type) or pa.types.is_large_string(arrow.value_type)
         return "category" if words else "float64"
     return None
+
+
+def _check_words(name: str, column: pd.Series) -> None:
+    """Refuse dates, and text that is numbers or dates, which would become a category for each.
+
+    Columns of pandas' type "category" may hold any words.
+    """
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind.startswith(("datetime", "date", "period")):
+        raise ValueError(
+            f"The feature {name!r} holds dates, and features are numbers or categories. Turn it into days before a "
+            f"moment: (pd.Timestamp('2024-07-01') - pd.to_datetime(customers[{name!r}])).dt.days, or leave it out."
+        )
+    if kind.startswith("timedelta"):
+        raise ValueError(
+            f"The feature {name!r} holds spans of time, and features are numbers or categories. Turn it into days: "
+            f"customers[{name!r}] / pd.Timedelta(days=1)."
+        )
+    if kind != "string":
+        return
+    words = column.dropna().astype("str").str.strip()
+    for what, looks_like, how in (
+        ("numbers", looks_like_numbers, "decimal='.'"),
+        ("dates", looks_like_dates, "types={…: 'days'}, date_format='%d.%m.%Y', as_of=…"),
+    ):
+        alike = looks_like(words)
+        if len(words) and alike.mean() >= MOST:
+            raise ValueError(
+                f"The feature {name!r} holds {what} as text, such as {min(words[alike])!r}. Convert it before: with "
+                f"pandas, or with read_attributes(…, {how}). To keep it as a category: "
+                f"customers[{name!r}].astype('category')."
+            )
 
 
 def check_visible(name: str) -> None:

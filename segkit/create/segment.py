@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
+from segkit.analyse.check_features import absent_events, warn_of_features, without_constants
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
 from segkit.core.messages import counted, joined
@@ -82,9 +83,16 @@ def segment(
     Raises
     ------
     ValueError
-        If there are fewer different customers than segments, a feature is neither number nor category, two customers
+        If there are fewer different customers than segments, a feature is neither number nor category, or numbers or
+        dates as text, two customers
         share an id, the model cannot be fitted, a segment is smaller than `min_share`, or `previous` are value bands
         (except with "auto").
+
+    Warns
+    -----
+    UserWarning
+        If features are the same for all customers, and left out (unless `model` is passed); if some look like ids or
+        e-mail addresses; or if features count events that the log does not have.
 
     Notes
     -----
@@ -103,6 +111,22 @@ def segment(
     [1, 1, 1, 0, 0, 0]
     """
     customers = checked_customers(customers)
+    if model is None:
+        customers = without_constants(customers)
+    warn_of_features(customers)
+    return _segmented(customers, n_segments, method, model, previous, min_share, random_state)
+
+
+def _segmented(
+    customers: pd.DataFrame,
+    n_segments: int | str | None = None,
+    method: str = "kmeans",
+    model: BaseEstimator | None = None,
+    previous: Segmentation | None = None,
+    min_share: float | None = None,
+    random_state: int = 0,
+) -> Segmentation:
+    """Divide customers whose features were checked."""
     if previous is not None:
         checked_result(previous, "previous")
     if min_share is not None and not (_is_number(min_share) and 0 < min_share <= 0.5):
@@ -235,6 +259,7 @@ def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
         raise ValueError(
             f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
             f"features. Choose at most {counted(different, 'segment')}, or features that vary."
+            f"{absent_events(customers, list(customers.columns))}"
         )
 
 
@@ -283,7 +308,7 @@ def _choose_segments(
             "Lower min_share, or divide into tiers of equal size: value_bands(customers)."
         )
     if result is None:
-        result = segment(customers, n_segments=defensible[-1], **options)
+        result = _segmented(customers, n_segments=defensible[-1], **options)
     defensible = sorted({*defensible, len(result.segments)})
     why = _why(scan, len(result.segments), defensible, least, test)
     if scan.index[-1] < top:
@@ -302,7 +327,7 @@ def _largest_number(
     """
     others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
     for n_segments in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
-        result = segment(customers, n_segments=n_segments, **options)
+        result = _segmented(customers, n_segments=n_segments, **options)
         if result.labels.value_counts(normalize=True).min() >= least:
             return result
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from segkit.core.checks import check_frame, check_type, with_pandas_types
-from segkit.core.messages import did_you_mean, listed
+from segkit.core.messages import counted, did_you_mean, listed
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
@@ -133,6 +134,11 @@ class Partition:
         ------
         ValueError
             If a feature is missing or not finite.
+
+        Warns
+        -----
+        UserWarning
+            If customers have words that were unseen when the segments were made, with their number.
         """
         customers = self._features_of(customers)
         if not len(customers):
@@ -154,7 +160,35 @@ class Partition:
                         f"made from {', '.join(features)}; compute the same features for them."
                     )
             customers = customers[features]
-        return with_pandas_types(customers)
+        customers = with_pandas_types(customers)
+        self._warn_of_unseen(customers)
+        return customers
+
+    @functools.cached_property
+    def _seen(self) -> dict[str, frozenset[str]]:
+        """The words of each category feature that the segments were made from."""
+        kinds = self.customers.dtypes
+        words = [name for name, kind in kinds.items() if not pd.api.types.is_numeric_dtype(kind)]
+        return {name: frozenset(map(str, self.customers[name].dropna().unique())) for name in words}
+
+    def _warn_of_unseen(self, customers: pd.DataFrame) -> None:
+        """Warn of customers with a word that no customer had when the segments were made."""
+        notes = []
+        for name, seen in self._seen.items():
+            codes, words = pd.factorize(customers[name])
+            unseen = np.array([*(str(word) not in seen for word in words), False])[codes]
+            if unseen.any():
+                example = min(str(word) for word in words if str(word) not in seen)
+                notes.append(
+                    f"{name} {example[:40]!r} ({counted(int(unseen.sum()), 'customer')} with unseen words)"
+                )
+        if notes:
+            warnings.warn(
+                f"Some of these {len(customers):,} customers have words that no customer had when the segments were "
+                f"made, so they are assigned by their other features: {listed(notes, 5)}. Correct the words, or make "
+                "the segments again.",
+                stacklevel=4,
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out cached values, which hold functions that cannot be pickled."""

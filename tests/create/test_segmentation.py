@@ -105,14 +105,25 @@ def test_continuum_is_divided_too():
         pd.array([True, None, False] * 20, dtype="boolean"),
         pd.Categorical(["x", "y", None] * 20),
         ["x", "y", None] * 20,
-        [np.nan] * 60,
-        [7.0] * 60,
         [True, False] * 30,
     ],
 )
 def test_columns_of_every_type(column):
     result = sg.segment(three_groups(extra=column), n_segments=3)
     assert_series_equal(result.assign(result.customers), result.labels)
+
+
+def test_words_that_were_unseen_are_counted():
+    result = sg.segment(three_groups(region=["north", "south", None] * 20), n_segments=3)
+    new = three_groups(region=pd.Categorical(["mars"] * 3 + ["venus"] + ["north"] * 55 + [None]))
+    told = r"60 customers have words .*: region 'mars' \(4 customers with unseen words\)"
+    with pytest.warns(UserWarning, match=told):
+        labels = result.assign(new)
+    with pytest.warns(UserWarning, match=told):
+        assert result.place(new)["segment_id"].equals(labels.rename("segment_id"))
+    with pytest.warns(UserWarning, match=r"region 'mars' \(1 customer with"):
+        result.assign(new.iloc[:1])
+    assert result.assign(new.iloc[4:]).equals(labels.iloc[4:])
 
 
 # --- models that are passed --------------------------------------------------------------------------
@@ -372,8 +383,11 @@ GROUPS = three_groups()
         (pd.concat([GROUPS, GROUPS.iloc[:1]]), "'c000' has more than one row"),
         (GROUPS.assign(spend=np.inf), "'spend' holds infinity"),
         (GROUPS.assign(spend=-np.inf), "'spend' holds infinity"),
-        (GROUPS.assign(spend=pd.Timestamp("2024-01-01")), "'spend' is of type datetime64"),
-        (GROUPS.assign(spend=1j), "'spend' is of type complex128"),
+        (
+            GROUPS.assign(spend=pd.Timestamp("2024-01-01")),
+            "'spend' holds dates, and features are numbers or categories",
+        ),
+        (GROUPS.assign(spend=np.arange(60) * 1j), "'spend' is of type complex128"),
         (
             GROUPS.assign(spend=pd.Series([1, "x"] * 30, dtype=object, index=GROUPS.index)),
             "'spend' holds objects",
@@ -429,7 +443,12 @@ def test_model_without_missing_values():
             ["u", None, "v"],
         ),
         (pd.arrays.ArrowExtensionArray(pa.array([4, None, 9] * 20).dictionary_encode()), [4.0, np.nan, 9.0]),
-        (pd.arrays.ArrowExtensionArray(pa.array([Decimal("1.5")] * 60, pa.decimal256(50, 2))), [1.5] * 3),
+        (
+            pd.arrays.ArrowExtensionArray(
+                pa.array([Decimal("1.5"), Decimal(2), Decimal(4)] * 20, pa.decimal256(50, 2))
+            ),
+            [1.5, 2.0, 4.0],
+        ),
         (pd.arrays.ArrowExtensionArray(pa.array(np.array([1, 2, 3] * 20, dtype="float16"))), [1.0, 2.0, 3.0]),
     ],
 )

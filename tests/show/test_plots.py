@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from sklearn.cluster import HDBSCAN
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.pipeline import make_pipeline
 from tables import EVIL, ODD_NAMES, oddly_named, three_groups
 
 import segkit as sg
@@ -197,7 +198,10 @@ def test_odd_names_are_only_text_in_every_chart():
     ],
 )
 def test_columns_of_every_type_can_be_drawn(column):
-    result = mapped(three_groups(extra=column))
+    model = make_pipeline(
+        sg.make_preparer(), KMeans(3, n_init=2, random_state=0)
+    )  # which constants are not dropped for
+    result = mapped(three_groups(extra=column), n_segments=None, model=model)
     for color in ("segment", "extra"):
         drawn(sg.plot_map(result.to_frame(), color=color))
     drawn(sg.plot_profile(sg.profile(result)))

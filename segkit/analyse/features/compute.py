@@ -11,7 +11,7 @@ import pandas as pd
 
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.id_hashes import run_checked
-from segkit.analyse.features.query import feature_query, snapshot_query
+from segkit.analyse.features.query import absent_kinds, feature_query, snapshot_query
 from segkit.collect.events import Events, checked_events
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.dialects import dialect_of
@@ -48,7 +48,7 @@ def customer_features(
     DataFrame of shape (n_customers, n_features)
         Indexed by `customer_id` (text, sorted): each customer with any event in the window.
         Numbers are float64, words are categories; what is undefined is missing, never 0.
-        ``.attrs["segkit"]`` holds units, as-of and sources.
+        ``.attrs["segkit"]`` holds units, as-of and sources, and under `absent` the features whose events never occur.
 
     Raises
     ------
@@ -175,6 +175,9 @@ def _described(
         "bases": {f.name: f.basis for f in chosen},
         "settings": {f.name: {n: str(v) for n, v in f.settings} for f in chosen if f.settings},
     }
+    absent = absent_kinds(events, chosen)
+    if absent:
+        frame.attrs["segkit"]["absent"] = absent
     return frame
 
 

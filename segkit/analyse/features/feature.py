@@ -44,6 +44,9 @@ class Feature:
         Its meaning, in one sentence.
     kinds : tuple of str
         Kinds of event that it uses; empty if it uses all.
+    needs : tuple of str
+        Those of `kinds` of which the log must have one for the feature to differ between customers; all by default.
+        A rate of opens needs opens: without any it only says how much was sent.
     basis : {"behavioural", "demographic", "geographic", "psychographic"}
         The basis of segmentation that it belongs to.
     empty : float, optional
@@ -72,6 +75,7 @@ class Feature:
     empty: float | None = None
     family: str = "own"
     settings: tuple[tuple[str, Any], ...] = ()
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -84,6 +88,7 @@ class Feature:
                 f"{self.name}: basis={self.basis!r} is not a basis.{choose_from(self.basis, BASES)}"
             )
         object.__setattr__(self, "kinds", _checked_kinds(self.name, self.kinds))
+        object.__setattr__(self, "needs", _checked_kinds(self.name, self.needs))
         _check_empty(self.name, self.empty)
         _check_settings(self.name, self.settings)
         for name, parameter in _parameters_of(self.name, self.expr).items():

@@ -73,6 +73,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             "share",
             f"Share of {things} {sent} that were {opened}{_prior(medium.opens)}",
             every_kind,
+            needs=(open_kind, click_kind),
         ),
         Feature(
             f"{name}_click_rate",
@@ -80,6 +81,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             "share",
             f"Share of {things} {sent} that were clicked{_prior(medium.clicks)}",
             every_kind,
+            needs=(click_kind,),
         ),
         Feature(
             f"{name}_click_to_open_rate",
@@ -89,6 +91,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             "share",
             f"Share of {things} {opened} that were clicked{_prior(medium.clicks_of_opened)}",
             every_kind,
+            needs=(click_kind,),
         ),
         Feature(
             f"{name}_open_recency",

@@ -121,12 +121,19 @@ def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, st
 def unavailable(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Return what each feature needs and the events lack: a column, or events of its kinds; empty if nothing.
 
-    A feature without such events can be computed, but is 0 or missing for everyone. Purchases count only for features
-    that use no other kind.
+    A feature without such events can be computed, but is 0, missing or the usual rate for everyone. Purchases count
+    only for features that use no other kind.
     """
     features = tuple(features)
-    columns, present = missing_columns(events, features), set(events.kinds().index)
-    return {f.name: columns[f.name] or _absent_kind(f.kinds, present) for f in features}
+    columns, absent = missing_columns(events, features), absent_kinds(events, features)
+    return {f.name: columns[f.name] or absent.get(f.name, "") for f in features}
+
+
+def absent_kinds(events: Events, features: Iterable[Feature]) -> dict[str, str]:
+    """Return the features of whose kinds the log has no event, and these events in words."""
+    present = set(events.kinds().index)
+    lacking = {f.name: _absent_kind(f.kinds, present) or _absent_kind(f.needs, present) for f in features}
+    return {name: events for name, events in lacking.items() if events}
 
 
 def _age_at(moment: pd.Timestamp, dialect: str, table: ir.Table) -> ir.IntegerColumn:
