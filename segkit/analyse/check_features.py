@@ -60,11 +60,9 @@ def warn_of_features(customers: pd.DataFrame) -> None:
     -----
     UserWarning
     """
-    ids = [
-        f"{c} ({_shown(customers[c].dropna().iloc[0])}, …)"
-        for c in customers.columns
-        if _is_id(c, customers[c])
-    ]
+    alone = customers.shape[1] == 1  # a number that runs on is then what the caller wants
+    ids = [c for c in customers.columns if _is_id(c, customers[c], alone)]
+    ids = [f"{c} ({_shown(customers[c].dropna().iloc[0])}, …)" for c in ids]
     if ids:
         warnings.warn(
             f"{counted(len(ids), 'feature looks', 'features look')} like an id or address, which differs for each "
@@ -79,7 +77,7 @@ def warn_of_features(customers: pd.DataFrame) -> None:
         )
 
 
-def _is_id(name: str, column: pd.Series) -> bool:
+def _is_id(name: str, column: pd.Series, alone: bool) -> bool:
     """Return whether a feature is an e-mail address, or different for nearly all customers as ids are."""
     known = column.dropna()
     if len(known) < 2:
@@ -94,4 +92,4 @@ def _is_id(name: str, column: pd.Series) -> bool:
     if not differs or (numbers % 1 != 0).any():
         return False
     in_a_row = known.nunique() == len(column) and numbers.max() - numbers.min() == len(known) - 1
-    return bool(ID_NAME.fullmatch(name) or (in_a_row and len(known) >= ENOUGH))
+    return bool(ID_NAME.fullmatch(name) or (in_a_row and not alone and len(known) >= ENOUGH))

@@ -80,6 +80,7 @@ def test_features_are_not_taken_for_ids():
         "household_id": [1, 2, 3] * 20, "city": ["Rome", "Bern"] * 30, "days": [0, *range(59)],
     }  # fmt: skip
     assert set(features) < set(sg.segment(three_groups(**features), n_segments=3).customers)
+    sg.segment(pd.DataFrame({"visits": range(30)}), n_segments=2)  # the only feature may run on
 
 
 def test_constants_are_left_out_and_named():
