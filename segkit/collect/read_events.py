@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from segkit.collect.events import Events
+from segkit.collect.kinds import ask_about_kinds, known_kind
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
 from segkit.collect.row_reader import RowReader
@@ -20,6 +21,9 @@ from segkit.collect.timestamps import EPOCHS
 from segkit.core.engine.connection import locked_engine
 from segkit.core.messages import did_you_mean, listed, warn_of_kinds
 from segkit.core.schema import KINDS, STANDARD
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 
 @locked_engine
@@ -65,7 +69,8 @@ def read_events(
         Column with the kind of each row; by default ``"kind"`` if there is one.
     kinds : dict of str to str, optional
         Translation of the words in `kind_column`, such as ``{"order": "purchase"}``. A word that no row has causes a
-        warning.
+        warning. Known kinds are read in any spelling, such as "Page Views". Unknown words that resemble a known one or
+        have amounts are asked about; ``{"order": "order"}`` keeps one as it is.
     timestamp_format : str or list of str, optional
         Format of times that are not ISO 8601: ``strptime`` formats such as ``"%d/%m/%Y"``, tried in turn, or
         ``"epoch_s"``, ``"epoch_ms"``, ``"epoch_us"``, ``"epoch_ns"`` for numbers. Formats are never guessed, since
@@ -119,7 +124,8 @@ def read_events(
     ConnectionError
         If a database cannot be reached, or the connection is lost while reading.
     ValueError
-        If a named column does not exist, the kind is unknown, or no row can be used.
+        If a named column does not exist, the kind is unknown, all amounts stand under unknown kinds, all times are in
+        the 1970s because their unit is another, or no row can be used.
     TypeError
         If the source is of a type that cannot be read.
 
@@ -181,6 +187,7 @@ def read_events(
         opened = open_source(source, table=table, csv=csv)
     else:
         opened = open_export(source, known, table=table, csv=csv)
+    _check_kind(opened, kind)
     columns, scorer = choose_scorer(sentiment, language, opened.table, opened.name, columns)
     formats, aside = _formats(timestamp_format), []
     _check_one_of("duplicates", duplicates, ("keep", "refuse"))
@@ -227,6 +234,8 @@ def read_events(
         notes += [words for words in (changes, unused) if words]
     if duplicates == "refuse":
         usable, refused = reader.without_duplicates(usable, refused)
+    if known is None:
+        _ask_about_kinds(reader, usable)
     if aside:
         refused = pd.concat([*aside, refused], ignore_index=True)
     if scorer is not None:
@@ -317,8 +326,6 @@ def _kind_of(
             "or kind_column for a column."
         )
     if kind is not None:
-        if not isinstance(kind, str) or not kind.strip():
-            raise ValueError(f"kind={kind!r} is not a word. Say what the rows are, such as kind='purchase'.")
         found.pop("kind", None)
         return found
     source.check_once("kind" if kind_column is None else kind_column)
@@ -336,6 +343,29 @@ def _kind_of(
             f'purchases, or kind_column="…" if a column holds it. segkit knows {", ".join(KINDS)}.'
         )
     return found
+
+
+def _check_kind(source: Source, kind: str | None) -> None:
+    if kind is None:
+        return
+    if not isinstance(kind, str) or not kind.strip():
+        raise ValueError(f"kind={kind!r} is not a word. Say what the rows are, such as kind='purchase'.")
+    if kind in source.table.columns and known_kind(kind) not in KINDS:
+        raise ValueError(
+            f"kind={kind!r} is a column of {source.name}, and would be the kind of every row. If the column holds the "
+            f"kind of each row, say kind_column={kind!r}; if all rows are purchases, kind='purchase'."
+        )
+
+
+def _ask_about_kinds(reader: RowReader, usable: ir.Table) -> None:
+    """Ask about unknown kinds; where there are none, the events are not looked at."""
+    words = reader.kind_of_word
+    if all(kind in KINDS or word in reader.kinds for word, kind in words.items()):
+        return
+    paid: list[str] = []
+    if "amount" in usable.columns:
+        paid = usable.filter(usable.amount != 0).select("kind").distinct().to_pandas()["kind"].to_list()
+    ask_about_kinds(words, paid, reader.kinds, reader.source.name, frames=3)
 
 
 def check_zone(timezone: str) -> str:

@@ -15,6 +15,7 @@ import duckdb
 import ibis
 import pandas as pd
 
+from segkit.collect.kinds import known_kind
 from segkit.collect.sources.source import MARK, NOT_UTF8, Source
 from segkit.collect.timestamps import EPOCHS, ZERO, Times, how_numbers_count, wrong_unit
 from segkit.collect.values import (
@@ -32,7 +33,7 @@ from segkit.collect.values import (
 from segkit.core.engine.connection import materialise, run, run_with_progress
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import EARLIEST, LATEST
-from segkit.core.schema import EXACT, KINDS, STANDARD
+from segkit.core.schema import EXACT, STANDARD
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -323,9 +324,9 @@ class RowReader:
 
     def _kinds(self) -> ir.Column:
         if self.kind is not None:
-            return ibis.literal(self.kind.strip())
+            return ibis.literal(self._canonical(self.kind))
         kind = self._table[AS_READ.format("kind")]
-        changed = {word: self._canonical(word) for word in self.kind_words if self._canonical(word) != word}
+        changed = {word: new for word, new in self.kind_of_word.items() if new != word}
         return kind.substitute(changed).nullif("") if changed else kind
 
     @functools.cached_property
@@ -333,10 +334,14 @@ class RowReader:
         """The different words for kinds, as they came."""
         return [self.kind] if self.kind is not None else _words(self._table[AS_READ.format("kind")])
 
+    @property
+    def kind_of_word(self) -> dict[str, str]:
+        """The different words for kinds, and the kind of each."""
+        return {word: self._canonical(word) for word in self.kind_words}
+
     def _canonical(self, word: str) -> str:
-        """Return segkit's word for a kind: as `kinds` says, and known ones in small letters."""
-        kind = self.kinds.get(word, word).strip()
-        return kind.lower() if kind.lower() in KINDS else kind
+        """Return segkit's word for a kind: as `kinds` says, and known ones in any spelling."""
+        return known_kind(self.kinds.get(word, word))
 
     def _cases(self, read: dict[str, ir.Column]) -> list[_Case]:
         """Return why a row may be refused; the first case that holds counts."""

@@ -131,6 +131,8 @@ def warn_of_kinds(
     if not kinds:
         return
     if isinstance(present, str):
+        if present in kinds:
+            return
         warnings.warn(
             f"Every row of {name} is of kind {present!r}, so kinds={dict(kinds)!r} changes nothing. Leave it out, or "
             'name the column that holds these words: kind_column="…".',

@@ -29,7 +29,7 @@ KINDS = (
     *(
         f"{by}_{what}"
         for by in ("email", "push", "sms", "ad")
-        for what in ("sent", "open", "click", "unsubscribe")
+        for what in ("sent", "open", "click", "unsubscribe", "subscribe")
     ),
     *("social_like", "social_share", "social_comment", "social_mention"),
 )

@@ -73,7 +73,7 @@ def test_what_the_shop_does_is_no_action():
     of_shop += ("survey_invited", "payment_failed", "ad_sent", "email_sent")
     of_customer = ("email_open", "chat", "outreach_answered", "failed")
     scenarios = {kind: [(kind, MONDAY, {"device": "d", "channel": "c"})] for kind in of_shop + of_customer}
-    rows = each(scenarios, *CONTEXT, columns=COLUMNS)
+    rows = each(scenarios, *CONTEXT, columns=COLUMNS, kinds={kind: kind for kind in scenarios})
     assert rows["device_count"].to_dict() == dict.fromkeys(of_shop, 0) | dict.fromkeys(of_customer, 1)
     counts = ["device_count", "channel_count", "place_count"]
     assert (rows.loc["email_sent", counts] == 0).all() and rows.loc["email_sent"].drop(counts).isna().all()

@@ -25,7 +25,7 @@ CARTS = sg.path_feature("cart_add", "purchase", within="1 day")
 def log(*rows, **more):
     """Read events of Ada, (kind, time) each."""
     table = pd.DataFrame(rows, columns=["kind", "timestamp"]).assign(customer_id="ada", amount=1.0, **more)
-    return sg.read_events(table)
+    return sg.read_events(table, kinds={kind: kind for kind in table["kind"] if kind not in KINDS})
 
 
 def path(events, *steps, as_of=AS_OF, **said):
@@ -239,13 +239,18 @@ def test_long_names_are_shortened():
 
 def test_misspelt_kinds_are_refused():
     for slip, meant in {
-        **{"cart_ad": "cart_add", "purchse": "purchase", "Page-View": "page_view", "pageview": "page_view"},
-        **{"purhcase": "purchase", "visits": "visit", "email_opem": "email_open"},
+        **{"cart_ad": "cart_add", "purchse": "purchase", "page_veiw": "page_view"},
+        **{"purhcase": "purchase", "vsit": "visit", "email_opem": "email_open"},
     }.items():
         with pytest.raises(ValueError, match=f"{slip!r} as a kind .* Did you mean {meant!r}"):
             sg.path_feature("search", slip, within="1 day")
         with pytest.raises(ValueError, match=f"Did you mean {meant!r}"):
             sg.path_feature("search", "return", without=[slip], within="1 day")
+
+
+def test_kinds_are_read_as_in_the_log():
+    spelt = sg.path_feature("Page-View", "purchases", without=["Email Open"], within="1 day")
+    assert spelt == sg.path_feature("page_view", "purchase", without=["email_open"], within="1 day")
 
 
 def test_other_kinds_are_allowed():

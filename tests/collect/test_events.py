@@ -420,13 +420,55 @@ def test_returns_are_negative():
 def test_kinds_come_from_a_column():
     lines = LINES.assign(what=["order", "fax"], kind=["Purchase", " PURCHASE "])
     words = {"kind": None, "kind_column": "what"}
-    assert rows(read(lines, **words, kinds={"order": "purchase"}))["kind"] == ["purchase", "fax"]
+    assert rows(read(lines, **words, kinds={"order": "purchase", "fax": "fax"}))["kind"] == [
+        "purchase",
+        "fax",
+    ]
     assert sg.read_events(lines).kinds().to_dict() == {"purchase": 2}, "known words in any letters"
+    lines = lines.assign(kind=["Page Views", "pageView"])
+    assert sg.read_events(lines).kinds().to_dict() == {"page_view": 2}, "in any spelling"
+    assert sg.read_events(LINES, kind="Purchases").kinds().to_dict() == {"purchase": 2}
     assert rows(read(lines.assign(kind=["a", "b"])))["kind"] == ["purchase", "purchase"]
 
 
+def test_unknown_kinds_are_asked_about():
+    """No feature counts the money of an unknown kind, so its word is asked about, unless it is in kinds."""
+    lines = LINES.assign(kind=["Order completed", "Refunds"])
+    how = "kinds={'Order completed': 'purchase', 'Refunds': 'return'}, for instance"
+    with pytest.raises(
+        ValueError, match=f"^All amounts of the DataFrame .* 'Order completed', 'Refunds', .*{how}"
+    ):
+        sg.read_events(lines)
+    with pytest.warns(
+        UserWarning, match="amounts in rows of kind 'Refunds', .*{'Refunds': 'Refunds'}"
+    ) as caught:
+        sg.read_events(lines, kinds={"Order completed": "purchase"})
+    assert [w.filename for w in caught if "Refunds" in str(w.message)] == [__file__]
+    kept = sg.read_events(lines, kinds={"Order completed": "purchase", "Refunds": "Refunds"})
+    assert kept.kinds().to_dict() == {"Refunds": 1, "purchase": 1}
+    sg.read_events(lines.assign(amount=[1.0, 0.0]), kinds={"Order completed": "purchase"})
+    without = lines.drop(columns="amount").assign(kind=["email_opened", "fax"])
+    with pytest.warns(
+        UserWarning, match=r"'email_opened' for 'email_open'\? .*kinds={'email_opened': 'email_open'}"
+    ):
+        sg.read_events(without)
+
+
+def test_kind_of_all_rows_is_a_known_word():
+    lines = LINES.assign(what="order", visit=1)
+    with pytest.raises(ValueError, match=r"kind='what' is a column .* kind_column='what'"):
+        read(lines, kind="what")
+    with pytest.raises(ValueError, match=r"kind='type' is a column .* kind_column='type'"):
+        sg.read_events(LINES.assign(type="track"), preset="segment", kind="type")
+    assert read(lines, kind="visit").kinds().to_dict() == {"visit": 2}, "a kind and a column"
+    with pytest.raises(ValueError, match=r"All amounts .* of kind 'orders'"):
+        read(lines, kind="orders")
+    assert read(lines, kind="orders", kinds={"orders": "purchase"}).kinds().to_dict() == {"purchase": 2}
+    assert read(lines, kind="gift", kinds={"gift": "gift"}).kinds().to_dict() == {"gift": 2}
+
+
 def test_unused_words_of_kinds_are_warned_of():
-    lines = LINES.assign(what=["order", "fax"])
+    lines = LINES.drop(columns="amount").assign(what=["order", "fax"])
     words = {"kind": None, "kind_column": "what"}
     with pytest.warns(
         UserWarning, match=r"'ordr', a word that no row of .* 'order'\? The kinds .* fax, order"
@@ -847,7 +889,7 @@ def test_events_are_shown():
         "customer_id missing"
     )
     assert (events.first, events.last) == (pd.Timestamp("2024-01-01 10:00"),) * 2
-    shown = sg.read_events(LINES.assign(kind=EVIL, timestamp=["2024-01-01", EVIL]))._repr_html_()
+    shown = read(LINES.assign(timestamp=["2024-01-01", EVIL]), kind=EVIL, kinds={EVIL: EVIL})._repr_html_()
     assert "<script" not in shown and "<img" not in shown
 
 

@@ -278,6 +278,20 @@ def test_documented_names_are_known(preset, tmp_path):
     assert not log.refused
 
 
+def test_names_are_known_in_any_spelling(tmp_path):
+    """A name that the preset does not know stays as it is, and so does one that kinds names."""
+    spelt = {"Order completed": "purchase", "orderRefunded": "return", "ORDER_COMPLETED": "purchase"}
+    spelt |= {"Order Complete": "Order Complete", "Page": "Page", "email opened": "read"}
+    rows = [named_call(word) for word in spelt]
+    events = sg.read_events(jsonl(tmp_path, rows), preset="segment", kinds={"email opened": "read"})
+    table = events.table.to_pandas()
+    assert dict(zip(table["customer_id"], table["kind"], strict=True)) == spelt
+    assert table["amount"].notna().sum() == 3
+    events = sg.read_events(jsonl(tmp_path, [named_hit("Purchase"), named_hit("PageView")]), preset="ga4")
+    assert events.kinds().to_dict() == {"page_view": 1, "purchase": 1}
+    assert events.describe().loc["purchase", "amount"] == 1
+
+
 def test_new_subscription_ends_unsubscription(tmp_path):
     words = ("Received Email", "Unsubscribed from Email Marketing", "Subscribed to Email Marketing")
     rows = [

@@ -193,9 +193,13 @@ def births():
     return KNOWN.where(KNOWN.index != "c005", pd.Timestamp("2024-03-01"))
 
 
+def read_faulty(table):
+    return sg.read_events(table, kinds={"gift_card": "gift_card"})
+
+
 @pytest.fixture(scope="module")
 def faulty(faulty_table, births):
-    return sg.check_events(sg.read_events(faulty_table), as_of=AS_OF, births=births)
+    return sg.check_events(read_faulty(faulty_table), as_of=AS_OF, births=births)
 
 
 @pytest.fixture(scope="module")
@@ -854,7 +858,7 @@ def test_any_log_can_be_checked(table, kind, zone):
 
 def test_order_of_rows_does_not_matter(faulty_table, faulty, births):
     shuffled = faulty_table.sample(frac=1, random_state=0)
-    other = sg.check_events(sg.read_events(shuffled), as_of=AS_OF, births=births)
+    other = sg.check_events(read_faulty(shuffled), as_of=AS_OF, births=births)
     for name in ("findings", "suspects", "coverage", "gaps"):
         pd.testing.assert_frame_equal(getattr(faulty, name), getattr(other, name))
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from segkit.analyse.features.feature import Feature, family
 from segkit.analyse.features.statistics import share_of
 from segkit.analyse.features.tables.paths import Path
+from segkit.collect.kinds import known_kind
 from segkit.core.moments import read_span
 from segkit.core.schema import KINDS
 
@@ -173,7 +174,7 @@ def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str
             f"path_feature got {len(steps)} step(s), {', '.join(map(repr, steps)) or 'none'}. Give two or more, or one "
             'and what should not follow it: path_feature("purchase", without="chat", within="7 days").'
         )
-    steps, excluded = (tuple(map(_as_read, kinds)) for kinds in (steps, excluded))
+    steps, excluded = (tuple(map(known_kind, kinds)) for kinds in (steps, excluded))
     for kind in (*steps, *excluded):
         meant = next((known for known in KINDS if _a_letter_away(kind.lower(), known)), None)
         if meant is not None:
@@ -183,12 +184,6 @@ def _read_path(steps: tuple[str, ...], without: str | Iterable[str], within: str
                 f"read_events(…, kinds={{{kind!r}: 'my_kind'}})."
             )
     return Path(steps, excluded, read_span(within, "within").total_seconds())
-
-
-def _as_read(kind: str) -> str:
-    """Return the name of a kind in the log: known kinds are in lower case."""
-    word = kind.strip()
-    return word.lower() if word.lower() in KINDS else word
 
 
 def _a_letter_away(word: str, known: str) -> bool:

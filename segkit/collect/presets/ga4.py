@@ -26,7 +26,15 @@ from segkit.collect.presets.order_lines import (
 )
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, Value
-from segkit.collect.presets.sql import TEXT, as_number, coalesced, fields, is_any, type_of_shape
+from segkit.collect.presets.sql import (
+    TEXT,
+    as_number,
+    coalesced,
+    fields,
+    in_known_spelling,
+    is_any,
+    type_of_shape,
+)
 
 NO_ID = ("(not set)", "undefined", "null")
 
@@ -51,7 +59,7 @@ def _seconds(rows: Rows) -> Value | None:
 
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
-    rows = rows.with_columns({KIND: rows.text("event_name")})
+    rows = rows.with_columns({KIND: in_known_spelling(rows.text("event_name"), kinds)})
     id_said = rows.text("ecommerce.transaction_id", _parameter("transaction_id"))
     order = f"CASE WHEN NOT {is_any(id_said, NO_ID)} THEN {id_said} END"
     refunded = rows.number("ecommerce.refund_value", _parameter("value"))

@@ -19,7 +19,7 @@ from segkit.collect.presets.helper_columns import (
 from segkit.collect.presets.order_lines import USABLE_SALE, no_products, order_or, sales_as_lines, with_sales
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows
-from segkit.collect.presets.sql import TEXT, coalesced, fields, type_of_shape
+from segkit.collect.presets.sql import TEXT, coalesced, fields, in_known_spelling, type_of_shape
 
 
 def _property(name: str) -> tuple[str, str]:
@@ -27,16 +27,17 @@ def _property(name: str) -> tuple[str, str]:
     return (f"properties.{name}", name)
 
 
-def _kind(rows: Rows) -> str:
+def _kind(rows: Rows, kinds: Mapping[str, str]) -> str:
     """Return the name of a track call's event, the type of any other call."""
     called, event = rows.text("type"), rows.text("event_text", "event")
+    event = in_known_spelling(event, {word: kind for word, kind in kinds.items() if word not in CALLS})
     return (
         f"coalesce(CASE WHEN coalesce({called}, 'track') = 'track' THEN {event} ELSE {called} END, {called})"
     )
 
 
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
-    rows = rows.with_columns({KIND: _kind(rows)})
+    rows = rows.with_columns({KIND: _kind(rows, kinds)})
     shipping, tax = (f"coalesce({rows.number(*_property(name))}, 0.0)" for name in ("shipping", "tax"))
     order = rows.text(*_property("order_id"))
     sale = {
@@ -66,6 +67,7 @@ def _both_spellings(events: Mapping[str, str]) -> dict[str, str]:
     return {**events, **{name.lower().replace(" ", "_"): kind for name, kind in events.items()}}
 
 
+CALLS = ("page", "screen")
 CUSTOMER_IDS = ("userId", "user_id", "anonymousId", "anonymous_id")
 TIMES = ("timestamp", "originalTimestamp", "original_timestamp", "receivedAt", "received_at")
 PRODUCT = fields("product_id sku name category brand price quantity coupon")

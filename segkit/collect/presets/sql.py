@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.datatypes as dt
 
+from segkit.collect.kinds import spelling
 from segkit.collect.row_reader import ROBOT
 from segkit.collect.timestamps import Times
 from segkit.collect.values import LONGEST_ID, MISSING_WORDS, SCIENTIFIC, UNSEEN_IN_ASCII, WHOLE_FLOATS
@@ -56,6 +57,20 @@ def robot_where(marks: Mapping[str, str]) -> str:
     """Return SQL of why a row is a robot's, from each reason and the SQL of its mark; missing where none holds."""
     whens = " ".join(f"WHEN {mark} THEN {quoted(ROBOT + reason)}" for reason, mark in marks.items())
     return f"CASE {whens} END"
+
+
+def in_known_spelling(sql: str, kinds: Mapping[str, str]) -> str:
+    """Return a word for a kind as `kinds` spells it; words that no spelling of `kinds` has stay as they are."""
+    words: dict[str, set[str]] = {}
+    for word in kinds:
+        words.setdefault(spelling(word), set()).add(word)
+    known = {plain: alike for plain, alike in words.items() if len({kinds[word] for word in alike}) == 1}
+    pairs = ", ".join(
+        f"{quoted(plain)}: {quoted(max(alike))}" for plain, alike in sorted(known.items()) if plain
+    )
+    plain = f"lower(regexp_replace({sql}, '[^\\pL\\pN]', '', 'g'))"
+    unknown = f"CASE WHEN NOT {is_any(sql, kinds)} THEN MAP {{{pairs}}}[{plain}] END"
+    return f"coalesce({unknown}, {sql})" if pairs else sql
 
 
 def place_in(sql: str, words: Sequence[str]) -> str:
