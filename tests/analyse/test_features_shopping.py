@@ -97,6 +97,26 @@ def test_features_by_hand():
     assert differences(ada(events, sg.select_features(*BY_HAND)), BY_HAND) == {}
 
 
+def test_quantity_0_is_no_product():
+    """A note in an order is a line of quantity 0; a missing quantity says nothing."""
+    names = ["variety", "category_count", "lines_per_order", "frequency"]
+    bottle, note = {"product_id": "p1", "category": "A"}, {"product_id": "p2", "category": "B", "quantity": 0}
+    scenarios = {
+        "in an order": [
+            (9, 5.0, bottle | {"order_id": "1", "quantity": 1}),
+            (9, 0.0, note | {"order_id": "1"}),
+        ],
+        "alone": [(9, 5.0, bottle | {"quantity": 1}), (8, 0.0, note)],
+        "unknown": [(9, 5.0, bottle)],
+    }
+    counts = buyers(scenarios, *names)
+    assert counts.to_dict("index") == {
+        "in an order": dict(zip(names, [1, 1, 1, 1], strict=True)),
+        "alone": dict(zip(names, [1, 1, 0.5, 2], strict=True)),
+        "unknown": dict(zip(names, [1, 1, 1, 1], strict=True)),
+    }
+
+
 def test_one_order_has_no_rhythm():
     """Undefined is missing, never 0."""
     row = ada(bought((10, 30.0)), RFM + CADENCE + TREND)

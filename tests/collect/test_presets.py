@@ -440,6 +440,40 @@ def test_ga4_app_purchases_need_kinds(ga4, tmp_path):
     assert log.of("product_id", "amount", customer_id="deal") == [("mug", 15.0), ("tee", 10.0)]
 
 
+def hit_worth(money):
+    items = [{"item_id": "mug", "price": 9, "quantity": 1}]
+    worth = {"event_params": [ga4_param("value", string_value=money)], "items": items}
+    return {**named_hit("purchase"), "ecommerce": None, **worth}
+
+
+def call_worth(money):
+    products = [{"product_id": "mug", "price": 9, "quantity": 1}]
+    return {**named_call("Order Completed"), "properties": {"revenue": money, "products": products}}
+
+
+@pytest.mark.parametrize(("preset", "row"), [("ga4", hit_worth), ("segment", call_worth)])
+def test_money_that_is_no_number_is_refused(preset, row, tmp_path):
+    """It is not taken for missing, for which the list price counts."""
+    rows = [row(money) for money in ("1,234.50", "much", "null")]
+    ids = [dict.fromkeys(("user_id", "userId", "messageId"), i) for i in range(3)]
+    rows = [{**row, **of_row} for row, of_row in zip(rows, ids, strict=True)]
+    log = Log(jsonl(tmp_path, rows), preset)
+    assert log.refused == {"amount not a number": 1, "amount not a number: it has a comma": 1}
+    assert log.of("customer_id", "amount") == [("2", 9.0)]
+
+
+@pytest.mark.parametrize("word", ["null", "None", "undefined", " NaN "])
+def test_words_for_missing_ids_are_passed_over(word, tmp_path):
+    hit = named_hit("page_view") | {"user_id": word, "user_pseudo_id": "p"}
+    assert Log(jsonl(tmp_path, [hit]), "ga4").of("customer_id") == [("p",)]
+    calls = [
+        named_call("Note") | {"userId": word, "anonymousId": who, "messageId": who} for who in ("p", word)
+    ]
+    log = Log(jsonl(tmp_path, calls), "segment")
+    assert log.of("customer_id") == [("p",)]
+    assert log.refused == {"customer_id missing": 1}
+
+
 def test_ga4_times_in_another_unit_are_refused(tmp_path):
     rows = [named_hit("page_view") | {"event_timestamp": 1_704_448_800_000}]
     with pytest.raises(ValueError, match=r"read as epoch_us, .*timestamp_format='epoch_ms'"):

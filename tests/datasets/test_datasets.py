@@ -68,7 +68,7 @@ def test_truth_of_every_customer(shop, log):
 
 
 def test_every_kind_occurs(log):
-    assert set(log["kind"]) == set(KINDS)
+    assert set(log["kind"]) == {kind for kind in KINDS if not kind.endswith("_subscribe")}
 
 
 def test_events_equal_read_events(shop):

@@ -21,6 +21,7 @@ from segkit.collect.presets.order_lines import (
     no_products,
     order_or,
     price_times_quantity,
+    refuse_unread,
     sales_as_lines,
     with_sales,
 )
@@ -62,21 +63,21 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     rows = rows.with_columns({KIND: in_known_spelling(rows.text("event_name"), kinds)})
     id_said = rows.text("ecommerce.transaction_id", _parameter("transaction_id"))
     order = f"CASE WHEN NOT {is_any(id_said, NO_ID)} THEN {id_said} END"
-    refunded = rows.number("ecommerce.refund_value", _parameter("value"))
-    paid = rows.number("ecommerce.purchase_revenue", _parameter("value"))
+    refunded = rows.text("ecommerce.refund_value", _parameter("value"))
+    paid = rows.text("ecommerce.purchase_revenue", _parameter("value"))
     returns = [word for word, kind in kinds.items() if kind == "return"]
+    total = f"CASE WHEN {is_any(KIND, returns)} THEN {refunded} ELSE {paid} END"
     sale = {
         ORDER: order,
         ORDER_KEY: order,
-        TOTAL: f"CASE WHEN {is_any(KIND, returns)} THEN {refunded} ELSE {paid} END",
+        TOTAL: as_number(total),
         TIME: rows.text("event_timestamp"),
         CUSTOMER: rows.text(*CUSTOMER_IDS),
     }
     item = type_of_shape(PRODUCT)
     products = rows.first("items", no_products(item)).sql
-    lines = sales_as_lines(
-        with_sales(rows, kinds, columns=sale, products=products, price=_price), item, _price
-    )
+    rows = with_sales(rows, kinds, columns=sale, products=products, price=_price)
+    lines = sales_as_lines(refuse_unread(rows, total), item, _price)
     # Without an id, lines of the same customer and time are one sale.
     own = f"'ga4 ' || {rows.text(*CUSTOMER_IDS)} || ' ' || {rows.text('event_timestamp')}"
     return lines.with_columns({ORDER: order_or(own)})

@@ -28,7 +28,8 @@ from segkit.collect.presets.helper_columns import (
     UNPRICED,
 )
 from segkit.collect.presets.rows import Rows, Value
-from segkit.collect.presets.sql import as_number, coalesced, is_any, type_name
+from segkit.collect.presets.sql import as_number, coalesced, is_any, no_number, type_name
+from segkit.collect.values import MISSING_WORDS
 from segkit.core.engine.connection import quoted
 
 REPEATED = "order counted already"
@@ -84,6 +85,21 @@ def with_sales(
     part = f"coalesce(CAST({without} AS DOUBLE) / nullif(len({PRODUCTS}), 0), 1.0)"
     unpriced = f"CASE WHEN {IS_SALE} THEN CASE WHEN {TOTAL} IS NULL THEN {part} ELSE 0.0 END END"
     return rows.with_columns({UNPRICED: unpriced})
+
+
+def refuse_unread(rows: Rows, said: str) -> Rows:
+    """Refuse sales whose money is no number: they would count with their list prices, or as without an amount.
+
+    Parameters
+    ----------
+    rows : Rows
+        As `with_sales` returns them.
+    said : str
+        SQL of the text of the total.
+    """
+    is_unread = f"{IS_SALE} AND {TOTAL} IS NULL AND {said} IS NOT NULL AND NOT {is_any(said, MISSING_WORDS)}"
+    why = f"CASE WHEN {is_unread} THEN {no_number('amount', said)} END"
+    return rows.with_columns({REFUSED: coalesced(refusal(rows), why)})
 
 
 def sales_as_lines(rows: Rows, item: dt.DataType, price: Callable[[str], str] = price_times_quantity) -> Rows:

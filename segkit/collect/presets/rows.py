@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import ibis.expr.datatypes as dt
 
-from segkit.collect.presets.sql import NO_TEXT, as_number, as_text, coalesced, lower_email
+from segkit.collect.presets.sql import NO_TEXT, as_known_text, as_number, as_text, coalesced, lower_email
 from segkit.collect.sources.source import named
 from segkit.core.engine.connection import quoted
 
@@ -165,7 +165,9 @@ class Rows:
             return values[0] if values else None
         dtype = values[0].type
         if any(value.type != dtype for value in values) or dtype.is_string():
-            return Value(coalesced(*(as_text(value.sql) for value in values)), dt.string)
+            # A word for missing, such as null, is passed over, but kept where nothing else is known.
+            texts = [function(value.sql) for function in (as_known_text, as_text) for value in values]
+            return Value(coalesced(*texts), dt.string)
         return Value(coalesced(*(value.sql for value in values)), dtype)
 
     def first(self, *specs: Spec) -> Value:

@@ -16,7 +16,14 @@ from segkit.collect.presets.helper_columns import (
     TIME,
     TOTAL,
 )
-from segkit.collect.presets.order_lines import USABLE_SALE, no_products, order_or, sales_as_lines, with_sales
+from segkit.collect.presets.order_lines import (
+    USABLE_SALE,
+    no_products,
+    order_or,
+    refuse_unread,
+    sales_as_lines,
+    with_sales,
+)
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows
 from segkit.collect.presets.sql import TEXT, coalesced, fields, in_known_spelling, type_of_shape
@@ -54,6 +61,8 @@ def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     item = type_of_shape(PRODUCT)
     products = rows.first(*_property("products"), no_products(item)).sql
     rows = with_sales(rows, kinds, columns=sale, products=products)
+    money = (place for name in ("subtotal", "total", "revenue", "value") for place in _property(name))
+    rows = refuse_unread(rows, rows.text(*money))
     call = rows.at("messageId") or rows.at("id")
     if call is not None:
         rows = refuse_copies(rows, call.sql, "call counted already", [rows.text(*TIMES)], usable=USABLE_SALE)

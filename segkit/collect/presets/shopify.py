@@ -19,7 +19,7 @@ from segkit.collect.presets.helper_columns import (
 from segkit.collect.presets.order_lines import REPEATED, shared
 from segkit.collect.presets.preset import Preset
 from segkit.collect.presets.rows import Rows, lowered
-from segkit.collect.presets.sql import as_text, coalesced, is_any, place_in
+from segkit.collect.presets.sql import as_text, coalesced, is_any, no_number, place_in
 from segkit.collect.sources.source import named
 from segkit.collect.values import MISSING_WORDS
 from segkit.core.engine.connection import quoted
@@ -27,6 +27,7 @@ from segkit.core.engine.connection import quoted
 OF_A_LINE = ("lineitem", "vendor", "name")
 """How the names of columns begin that describe a line; the first line of an order has all others."""
 OF_AN_ORDER = ("Financial Status", "Subtotal", "Total", "Refunded Amount", "Payment Method", "Currency")
+PRICE = "Lineitem price"
 PAYMENT_STATES = (
     "pending",
     "authorized",
@@ -91,7 +92,7 @@ def _refuse_copies(rows: Rows) -> Rows:
 
     Of copies that differ, the latest state counts: more money refunded, then cancelled, then a later payment state.
     """
-    parts = ("Lineitem name", "Lineitem sku", "Lineitem price", "Lineitem quantity")
+    parts = ("Lineitem name", "Lineitem sku", PRICE, "Lineitem quantity")
     content = " || '|' || ".join(f"coalesce({rows.text(part)}, '')" for part in parts)
     alike = f"PARTITION BY {SALE}, {FIRST_ROW}, {CONTENT}"
     latest = (
@@ -139,7 +140,7 @@ def _filled_down(rows: Rows) -> Rows:
 
 def _with_amounts(rows: Rows) -> Rows:
     """Share the money of each order among its lines."""
-    price, quantity = rows.number("Lineitem price"), rows.number("Lineitem quantity")
+    price, quantity = rows.number(PRICE), rows.number("Lineitem quantity")
     off = f"coalesce({rows.number('Lineitem discount')}, 0.0)"
     cost = f"({price}) * coalesce({quantity}, 1.0)"
     by_content = f"{cost} DESC, {rows.text('Lineitem sku', 'Lineitem name')}, {POSITION}"
@@ -157,10 +158,10 @@ def _with_amounts(rows: Rows) -> Rows:
     # Without a Subtotal that can be read, the sale would count with its list prices.
     unread = [
         *(
-            f"WHEN {_is_unread(rows, name)} THEN {_no_number(rows, name)}"
+            f"WHEN {_is_unread(rows, name)} THEN {no_number(name, rows.text(name))}"
             for name in ("Subtotal", "Refunded Amount")
         ),
-        f"WHEN {_is_unread(rows, 'Lineitem price')} AND {AMOUNT} IS NULL THEN {_no_number(rows, 'Lineitem price')}",
+        f"WHEN {_is_unread(rows, PRICE)} AND {AMOUNT} IS NULL THEN {no_number(PRICE, rows.text(PRICE))}",
     ]
     why = f"CASE WHEN {is_test} THEN {quoted(BOGUS)} {' '.join(unread)} END"
     return rows.with_columns({REFUSED: coalesced(REFUSED, why)})
@@ -177,11 +178,6 @@ def _kind(rows: Rows) -> str:
 def _is_unread(rows: Rows, name: str) -> str:
     blank = is_any(rows.text(name), MISSING_WORDS)
     return f"({KIND} = 'purchase' AND {rows.text(name)} IS NOT NULL AND NOT {blank} AND {rows.number(name)} IS NULL)"
-
-
-def _no_number(rows: Rows, name: str) -> str:
-    why = f"{name} not a number"
-    return f"CASE WHEN contains({rows.text(name)}, ',') THEN {quoted(why + ': it has a comma')} ELSE {quoted(why)} END"
 
 
 def _with_refunds(rows: Rows) -> Rows:
@@ -238,7 +234,7 @@ SHOPIFY = Preset(
     needs=(
         ("order_id", ("Name",)),
         ("customer_id", ("Email", "Phone")),
-        ("amount", ("Lineitem price",)),
+        ("amount", (PRICE,)),
         ("kind", ("Financial Status",)),
     ),
     reshape=_reshape,

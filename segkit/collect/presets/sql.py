@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,18 @@ BLANKS = quoted(" \t\n\r\x0b\x0c")
 def as_text(sql: str) -> str:
     """Return a value as text, missing where it is blank."""
     return f"nullif(trim(CAST({sql} AS VARCHAR), {BLANKS}), '')"
+
+
+def as_known_text(sql: str) -> str:
+    """Return a value as text, missing where it is blank or a word for missing."""
+    words = "|".join(map(re.escape, MISSING_WORDS[1:]))
+    return f"nullif(regexp_replace({as_text(sql)}, {quoted(f'^(?:{words})$')}, ''), '')"
+
+
+def no_number(name: str, text: str) -> str:
+    """Return SQL of the reason to refuse a text that is no number: a comma means two things."""
+    why = f"{name} not a number"
+    return f"CASE WHEN contains({text}, ',') THEN {quoted(why + ': it has a comma')} ELSE {quoted(why)} END"
 
 
 def as_number(sql: str) -> str:
