@@ -61,7 +61,9 @@ def warn_of_features(customers: pd.DataFrame) -> None:
     UserWarning
     """
     alone = customers.shape[1] == 1  # a number that runs on is then what the caller wants
-    ids = [c for c in customers.columns if _is_id(c, customers[c], alone)]
+    units = (customers.attrs.get("segkit") or {}).get("units") or {}
+    unknown = [c for c in customers.columns if c not in units]  # not computed from events
+    ids = [c for c in unknown if _is_id(c, customers[c], alone)]
     ids = [f"{c} ({_shown(customers[c].dropna().iloc[0])}, …)" for c in ids]
     if ids:
         warnings.warn(
@@ -91,5 +93,5 @@ def _is_id(name: str, column: pd.Series, alone: bool) -> bool:
     numbers = known.astype(float)
     if not differs or (numbers % 1 != 0).any():
         return False
-    in_a_row = known.nunique() == len(column) and numbers.max() - numbers.min() == len(known) - 1
-    return bool(ID_NAME.fullmatch(name) or (in_a_row and not alone and len(known) >= ENOUGH))
+    in_a_row = len(known) == len(column) >= ENOUGH and (numbers.diff().iloc[1:] == 1).all()
+    return bool(ID_NAME.fullmatch(name) or (in_a_row and not alone))

@@ -104,7 +104,7 @@ def test_constants_are_left_out_and_named():
 def test_events_that_never_occur_are_named():
     n = 20
     log = orders(*((f"c{i}", "2024-01-01", 5.0) for i in range(n) for _ in range(1 + i % 4)), kind="bid")
-    bids = sg.customer_features(sg.read_events(log), sg.RFM, as_of="2024-02-01")
+    bids = sg.customer_features(sg.read_events(log, kinds={"bid": "bid"}), sg.RFM, as_of="2024-02-01")
     assert bids.attrs["segkit"]["absent"] == dict.fromkeys(bids, "purchase events")
     lacking = "The log has no purchase events, which recency, frequency, monetary and tenure would need"
     with (

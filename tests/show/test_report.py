@@ -257,7 +257,7 @@ def test_two_customers_are_enough(tmp_path):
 
 def test_more_segments_than_customers_is_explained(tmp_path):
     frame = pd.DataFrame({"who": list("abc"), "when": "2024-01-01", "paid": np.arange(3.0)})
-    with pytest.raises(ValueError, match="n_segments=9, and "):
+    with pytest.raises(ValueError, match="n_segments=9 is more than 3 customers"):
         report_orders(lines(tmp_path, frame), tmp_path / "out.html", columns=COLUMNS, n_segments=9)
 
 
