@@ -80,6 +80,18 @@ def locked_engine(function: Callable[..., T]) -> Callable[..., T]:
     return locked
 
 
+class asked_once(functools.cached_property):
+    """A property whose query runs at the first look, in this thread's turn, and whose answer is kept.
+
+    The turn comes before the lock that a cached property has in Python 3.11: a thread that has the turn may look too,
+    and each would wait for the other for ever.
+    """
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        with _turn, unfused_selects():
+            return super().__get__(instance, owner)
+
+
 @contextlib.contextmanager
 def unfused_selects() -> Iterator[None]:
     """Let Ibis write each step of a query as a step of its own.
