@@ -146,8 +146,8 @@ class Segmentation(Partition):
     ) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
         """Return the confidence and the runner-up of customers whose labels are known."""
         preparer, _ = preparer_and_clusterer(self.model)
-        values = preparer.numbers(customers) if isinstance(preparer, Preparer) else None
-        return self._ensemble.score(values, prepared, labels)
+        numbers = preparer.logged_numbers(customers) if isinstance(preparer, Preparer) else None
+        return self._ensemble.score(numbers, prepared, labels)
 
     @property
     def confidence(self) -> pd.Series:

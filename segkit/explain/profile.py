@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_frame, check_type
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
-from segkit.methods.assignment import OUTSIDE
+from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import check_segments, checked_result
 
 
@@ -167,6 +168,10 @@ def compare(
 
 def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
     """Return each prepared column before scaling, and which of them are 0/1, so that means are shares."""
+    preparer, _ = preparer_and_clusterer(result.model)
+    if isinstance(preparer, Preparer):
+        values, shares = preparer.unscaled(result.customers)
+        return values, pd.Series(shares, values.columns)
     prepared, customers = result.prepared, result.customers
     numeric = set(customers.select_dtypes(["number", "bool"]).columns)
     columns = {c: customers[c].astype(float) if c in numeric else prepared[c] for c in prepared.columns}

@@ -140,8 +140,8 @@ def multiverse(
     The choices [1]_ are
 
     * transform: logarithms of all skewed features, or only of heavy-tailed ones (where more than 5 % of the customers
-      would otherwise be clipped);
-    * scaling: robust or standard;
+      would otherwise be outliers);
+    * scaling: by default, or to a standard deviation of 1;
     * left out: no feature, one, or two (never more than a third of them; none of fewer than three);
     * method: k-means, bisecting k-means, Gaussian mixture, Ward. The last two are fitted to 2,000 customers drawn at
       random;

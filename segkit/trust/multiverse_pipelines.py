@@ -15,16 +15,17 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from segkit.analyse.numbers import NORMAL_MAD
 from segkit.analyse.prepare import Preparer
 from segkit.methods.assignment import rule_of
 from segkit.methods.fitting import labels_of
 from segkit.trust.micro_clusters import Compressed, fit_weighted, means_of
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"
-SCALINGS = ("robust", "standard")
+SCALINGS = ("auto", "standard")
 METHODS = ("kmeans", "bisecting_kmeans", "gaussian_mixture", "ward")
 CHOICES = ("transform", "scaling", "left_out", "method", "k")
-BEYOND = 0.05  # share of clipped customers above which a feature needs its logarithm
+BEYOND = 0.05  # share of outliers above which a feature needs its logarithm
 PROPOSALS = 100  # random candidates for each pipeline, of which the one that balances best is taken
 ENUMERATED = 4_000  # grids up to this size are enumerated
 SAMPLE = 2_000  # customers that methods without weights are fitted to
@@ -151,7 +152,7 @@ class PreparedVariants:
             preparer = Preparer(log=logged or "none", scale=scaling).fit(customers)
             prepared = preparer.transform(customers)
             points = prepared if self._uncompressed else means_of(prepared, compressed)
-            owners = _owners(preparer, customers)
+            owners = [set(names) for names in preparer.owners_]
             self._prepared[transform, scaling] = points, prepared[self._rows], owners
 
     def labels(self, pipeline: Pipeline, seed: int) -> np.ndarray:
@@ -186,34 +187,24 @@ class PreparedVariants:
         return rule_of(clusterer, rows, labels)(points)
 
 
-def _owners(preparer: Preparer, customers: pd.DataFrame) -> list[set[str]]:
-    """Return the features that each prepared column comes from; a flag may stand for several that miss together."""
-    names = list(customers.columns)
-    numbers = [i for i in range(len(names)) if i not in preparer.levels_]
-    missing = {i: customers.iloc[:, i].isna().to_numpy() for i in numbers}
-    flags = [
-        {names[i] for i in numbers if np.array_equal(missing[i], missing[numbers[flagged]])}
-        for flagged in preparer.flagged_
-    ]
-    words = [{names[i]} for i, levels in preparer.levels_.items() for _ in levels]
-    return [*({names[i]} for i in numbers), *flags, *words]
-
-
 def log_variants(customers: pd.DataFrame) -> dict[str, list[str]]:
     """Return the features that each transform takes logarithms of; one transform where both are the same.
 
     "log where skewed" is the default preparer's. "log where heavy" leaves a skewed feature as it is, unless more than
-    5 % of the customers would then be clipped, which no analyst would defend.
+    5 % of the customers are then outliers, which no analyst would defend.
     """
     preparer = Preparer().fit(customers)
+    numbers = preparer.numbers(customers)
     names = [c for i, c in enumerate(customers.columns) if i not in preparer.levels_]
-    skewed = [c for c, logged in zip(names, preparer.logged_, strict=True) if logged]
-    heavy = [c for c in skewed if _clipped_share(customers[c]) > BEYOND]
-    return {SKEWED: skewed} if skewed == heavy else {SKEWED: skewed, HEAVY: heavy}
+    skewed = [i for i, logged in enumerate(preparer.logged_) if logged]
+    heavy = [i for i in skewed if _outliers(numbers[:, i]) > BEYOND]
+    variants = {SKEWED: skewed} if skewed == heavy else {SKEWED: skewed, HEAVY: heavy}
+    return {name: [names[i] for i in logged] for name, logged in variants.items()}
 
 
-def _clipped_share(column: pd.Series) -> float:
-    as_is = Preparer(log="none").fit(column.to_frame())
-    values = column.to_numpy(dtype=float, na_value=np.nan)
-    known = values[~np.isnan(values)]
-    return float((np.abs(known - as_is.center_[0]) > as_is.clip * as_is.scale_[0]).mean())
+def _outliers(column: np.ndarray) -> float:
+    """Return the share of values that lie beyond five robust standard deviations from the median."""
+    away = np.abs(column - np.nanmedian(column))
+    away = away[~np.isnan(away)]
+    spread = np.median(away) or np.median(away[away > 0])
+    return float((away > 5 * NORMAL_MAD * spread).mean())

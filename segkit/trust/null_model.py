@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from segkit.analyse.prepare import MISSING, Preparer
+from segkit.analyse.prepare import Preparer
+from segkit.analyse.words import MISSING
 
 ROUNDS = 12  # of adjusting the correlations of the copula
 DRAWS = (500, 3_000)  # least and most customers simulated for it; between them 4 times as many as there are
@@ -222,7 +223,7 @@ def _margins(
     features: dict[int, int] = {}
     columns: list[tuple[int, list[int]]] = []
     numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
-    values = [customers.iloc[:, i].to_numpy(dtype=float, na_value=np.nan) for i in numbers]
+    values = preparer.numbers(customers).T
     flag_of: dict[bytes, int] = {}
     for at, position in enumerate(preparer.flagged_):
         unknown = np.isnan(values[position])

@@ -287,9 +287,8 @@ def _run_test(
 
 def _known_numbers(customers: pd.DataFrame, preparer: Preparer, points: pd.DataFrame) -> list[np.ndarray]:
     """Return the prepared numbers, NaN where they are missing."""
-    numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
-    missing = customers.iloc[:, numbers].isna().to_numpy()
-    return list(np.where(missing, np.nan, points.to_numpy()[:, : len(numbers)]).T)
+    missing = np.isnan(preparer.numbers(customers))
+    return list(np.where(missing, np.nan, points.to_numpy()[:, : missing.shape[1]]).T)
 
 
 def _lacking(looked: pd.DataFrame, points: pd.DataFrame) -> str:

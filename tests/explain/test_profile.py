@@ -82,7 +82,7 @@ def test_group_as_ids_or_mask():
 def test_words_and_gaps_are_shares():
     customers = three_groups(word=pd.Categorical(["x", "y"] * 30), gap=[np.nan] * 20 + list(range(40)))
     table = sg.compare(sg.segment(customers, n_segments=3), customers.index[:20])
-    assert table.loc["word = x", ["inside", "others", "unit"]].to_list() == [0.5, 0.5, "share of customers"]
+    assert table.loc["word = y", ["inside", "others", "unit"]].to_list() == [0.5, 0.5, "share of customers"]
     assert table.loc["gap missing", ["inside", "others"]].to_list() == [1, 0]
     assert np.isnan(table.loc["gap", "inside"]) and table.loc["gap", "others"] == 19.5
     assert table.index[0] == "gap missing"

@@ -240,7 +240,7 @@ def test_a_profile_shows_natural_units_on_hover():
     rows = {(row["segment"], row["feature"]): row for row in marks(sg.plot_profile(sg.profile(result)))}
     cell = rows[("Segment 0", "visits")]
     assert cell["here"].endswith(" visits a year") and cell["elsewhere"].endswith(" visits a year")
-    assert rows[("Segment 0", "word = x")]["here"].endswith("% of customers")
+    assert rows[("Segment 0", "word = y")]["here"].endswith("% of customers")
 
 
 def test_a_profile_leaves_out_the_weakest_and_says_so():

@@ -286,8 +286,8 @@ def test_no_more_segments_are_offered_than_customers_differ():
     assert tuner._slider.options == (2, 3)
     far = pd.DataFrame(
         {"spend": [*np.linspace(-1, 1, 30), 1e5, 2e5, 3e5]}, index=range(33)
-    )  # these three are pulled in
-    assert max(tuner_of(far, k=range(29, 34))._slider.options) == 31
+    )  # the highest is pulled in to the next
+    assert max(tuner_of(far, k=range(29, 34))._slider.options) == 32
 
 
 @pytest.mark.parametrize(

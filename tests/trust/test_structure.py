@@ -59,13 +59,24 @@ def test_segments_across_groups_are_arbitrary(make):
     """k-means halves both moons, and both circles: the halves are no groups, although the moons are."""
     values, group = make(400, noise=0.05, random_state=1, **({"factor": 0.4} if make is make_circles else {}))
     customers = pd.DataFrame(values, columns=["a", "b"])
-    halves = sg.segment_structure(sg.segment(customers, n_segments=2), references=62, progress=False)
+    result = sg.segment(customers, model=KMeans(2, n_init=5, random_state=0))
+    halves = sg.segment_structure(result, references=62, progress=False)
     assert (halves["verdict"] == "arbitrary").all() and halves["border"].between(0.3, 0.6).all()
     model = make_pipeline(sg.make_preparer(), AgglomerativeClustering(2, linkage="single"))
     groups = sg.segment(customers, model=model)
     assert adjusted_rand_score(group, groups.labels) == 1
     border = sg.segment_structure(groups, references=62, progress=False)["border"]
     assert border.min() > 0.9
+
+
+def test_yes_and_no_may_show_groups():
+    """Groups of ten answers that are 0 or 1: a 0 is an answer, not a lack."""
+    rng = np.random.default_rng(0)
+    likely = np.where(rng.random((3, 10)) < 0.5, 0.9, 0.1)
+    answers = pd.DataFrame((rng.random((400, 10)) < likely[rng.integers(0, 3, 400)]).astype(int)).add_prefix(
+        "q"
+    )
+    assert run(answers).verdict == "structure" and run(answers == 1).verdict == "structure"
 
 
 @pytest.mark.simulation

@@ -2,7 +2,7 @@
 
 A model of n other customers differs from the frozen one by two sampling errors, a refit on n of its own customers by
 one only. Refits on n/2 of them, drawn with replacement, err with twice the variance, so that they differ from the
-frozen model as much as one of other customers does [1]_. The preparer is refit with each.
+frozen model as much as one of other customers does [1]_. Fences and scales of numbers are learned again with each.
 
 References
 ----------
@@ -24,6 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from segkit.analyse.numbers import learn_scales
 from segkit.analyse.prepare import Preparer
 from segkit.methods.assignment import OUTSIDE, is_mixture, neighbour_radius, preparer_and_clusterer
 from segkit.methods.fitting import labels_of
@@ -32,7 +33,6 @@ from segkit.trust.confidence.voting import (
     NO_MATCH,
     Arrays,
     Ensemble,
-    Numbers,
     clusters_of,
     count_votes,
     placed_by,
@@ -105,21 +105,20 @@ class _Refitter:
     ):
         self.preparer, self.clusterer = preparer_and_clusterer(model)
         self.kind = _kind(self.clusterer)
-        self._customers, self._prepared, self._labels = customers, prepared, labels
+        self._prepared, self._labels = prepared, labels
         ours = isinstance(self.preparer, Preparer)  # the only preparers that are refit
-        self._numeric = [i for i in range(customers.shape[1]) if ours and i not in self.preparer.levels_]
+        self._numbers = self.preparer.logged_numbers(customers) if ours else None
         self._reference = _sample(len(customers), REFERENCE, rng)
-        self._reference_numbers = self.numbers(self._reference)
 
-    def numbers(self, rows: np.ndarray) -> Numbers | None:
-        """Return the numeric features of some customers, where the preparer is refit."""
-        return Numbers(self.preparer.numbers(self._customers.iloc[rows])) if self._numeric else None
+    def numbers(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the numeric features of some customers with their logarithms, where the scales are learned again."""
+        return None if self._numbers is None else self._numbers[rows]
 
     def refit(self, size: int, rng: np.random.Generator) -> tuple[Arrays, BaseEstimator | None]:
         """Refit the model on a bootstrap sample; return its votes and its clusterer, or None if that failed."""
         sample = np.sort(rng.integers(len(self._prepared), size=size))
         seed = int(rng.integers(2**31))
-        scales = self._scales(sample) if self._numeric else {}
+        scales = {} if self._numbers is None else self._scales(self._numbers[sample])
         rows = prepared_by(scales, self.numbers(sample), self._prepared[sample])
         fitted = _fitted_again(self.clusterer, rows, seed)
         if fitted is None:
@@ -127,16 +126,14 @@ class _Refitter:
         found = scales | _what_places(self.kind, fitted, rows)
         return found | {"segments": self._matched(found, fitted, seed)}, fitted
 
-    def _scales(self, sample: np.ndarray) -> Arrays:
-        """Return what the preparer learns of the numbers of a sample."""
-        preparer = clone(self.preparer).fit(self._customers.iloc[sample, self._numeric])
-        return {
-            "logged": preparer.logged_,
-            "center": preparer.center_,
-            "scale": preparer.scale_,
-            "spread": np.broadcast_to(preparer.spread_, preparer.center_.shape).astype(float),
-            "clip": np.array([np.inf if preparer.scale == "none" else preparer.clip]),
-        }
+    def _scales(self, numbers: np.ndarray) -> Arrays:
+        """Return the fences and scales of the numbers of a sample; which are logged, and weights, stay as they are."""
+        not_again = np.zeros(numbers.shape[1], dtype=bool)
+        learned = learn_scales(numbers, not_again, self.preparer.scale, self.preparer.fences)
+        weights = self.preparer.weight_[: numbers.shape[1]]
+        with np.errstate(divide="ignore"):  # a feature of weight 0 is 0 for all
+            scale = learned.scale / weights
+        return {"low": learned.low, "high": learned.high, "center": learned.center, "scale": scale}
 
     def _matched(self, found: Arrays, fitted: BaseEstimator, seed: int) -> np.ndarray:
         """Return the segment that each cluster shares most customers with, one to one; ties are broken at random.
@@ -144,7 +141,7 @@ class _Refitter:
         Without chance the segments with low ids would seem surer, only for being first.
         """
         clusters, labels = clusters_of(self.kind, found), self._labels[self._reference]
-        rows = prepared_by(found, self._reference_numbers, self._prepared[self._reference])
+        rows = prepared_by(found, self.numbers(self._reference), self._prepared[self._reference])
         raw = placed_by(self.kind, found | {"segments": clusters}, fitted, rows)
         segments = np.unique(labels[labels != OUTSIDE])
         ours = np.unique(clusters[clusters != OUTSIDE])

@@ -17,14 +17,6 @@ NO_MATCH = -2  # a vote for a cluster that matches no segment
 Arrays = dict[str, np.ndarray]
 
 
-class Numbers:
-    """Numeric features as they are and logged, since each model uses one or the other."""
-
-    def __init__(self, values: np.ndarray):
-        self.values, self.missing = values, np.isnan(values)
-        self.logged = np.sign(values) * np.log1p(np.abs(values))
-
-
 @dataclass(frozen=True, eq=False)
 class Ensemble:
     """Models that vote.
@@ -46,13 +38,13 @@ class Ensemble:
     calibrated: np.ndarray
     clusterers: list[BaseEstimator] = field(default_factory=list)
 
-    def votes(self, numbers: Numbers | None, prepared: np.ndarray) -> np.ndarray:
+    def votes(self, numbers: np.ndarray | None, prepared: np.ndarray) -> np.ndarray:
         """Return the segment that each model puts each customer in, −2 where it is none of them.
 
         Parameters
         ----------
-        numbers : Numbers of n customers, or None
-            Where the models have preparers of their own.
+        numbers : ndarray of shape (n, n_numbers) or None
+            Numeric features with their logarithms, where the models have scales of their own.
         prepared : ndarray of shape (n, n_prepared)
             By the frozen preparer.
 
@@ -69,14 +61,14 @@ class Ensemble:
         return votes
 
     def score(
-        self, values: np.ndarray | None, prepared: np.ndarray, labels: np.ndarray
+        self, numbers: np.ndarray | None, prepared: np.ndarray, labels: np.ndarray
     ) -> tuple[np.ndarray, pd.api.extensions.ExtensionArray]:
         """Return the confidence in each label, and the segment that most of the other models vote for.
 
         Parameters
         ----------
-        values : ndarray of shape (n, n_numbers) or None
-            The numeric features as they are, where the models have preparers of their own.
+        numbers : ndarray of shape (n, n_numbers) or None
+            As for :meth:`votes`.
         prepared : ndarray of shape (n, n_prepared)
             By the frozen preparer.
         labels : ndarray of int, shape (n,)
@@ -90,7 +82,7 @@ class Ensemble:
         agreeing, second = np.empty(len(labels), dtype=np.int64), np.empty(len(labels), dtype=np.int64)
         for start in range(0, len(labels), BLOCK):  # small enough to stay in the processor's cache
             rows = slice(start, start + BLOCK)
-            votes = self.votes(None if values is None else Numbers(values[rows]), prepared[rows])
+            votes = self.votes(None if numbers is None else numbers[rows], prepared[rows])
             agreeing[rows], second[rows] = count_votes(votes, labels[rows])
         return self.calibrated[agreeing], pd.arrays.IntegerArray(second, second == NO_MATCH)
 
@@ -126,7 +118,7 @@ def from_table(
         "means": (-1, n_prepared),
         "cholesky": (-1, n_prepared, n_prepared),
     }
-    types = {"segments": np.int64, "labels": np.int64, "logged": bool}
+    types = {"segments": np.int64, "labels": np.int64}
     models = [
         {
             name: np.array(held, dtype=types.get(name, float)).reshape(shapes.get(name, -1))
@@ -168,16 +160,14 @@ def placed_by(kind: str, model: Arrays, clusterer: BaseEstimator | None, rows: n
     return placed
 
 
-def prepared_by(model: Arrays, numbers: Numbers | None, prepared: np.ndarray) -> np.ndarray:
-    """Return rows as the model's own preparer scales their numbers; flags and words stay as they are."""
+def prepared_by(model: Arrays, numbers: np.ndarray | None, prepared: np.ndarray) -> np.ndarray:
+    """Return rows with their numbers in the model's own scales; flags and words stay as they are."""
     if numbers is None or "center" not in model:
         return prepared
-    scaled = np.where(model["logged"], numbers.logged, numbers.values)
-    scaled -= model["center"]
-    scaled /= model["scale"]
-    np.clip(scaled, -model["clip"], model["clip"], out=scaled)
-    scaled /= model["spread"]
-    scaled[numbers.missing] = 0.0
     rows = prepared.copy()
-    rows[:, : scaled.shape[1]] = scaled
+    moved = np.clip(numbers, model["low"], model["high"])
+    moved -= model["center"]
+    moved /= model["scale"]
+    moved[np.isnan(moved)] = 0.0
+    rows[:, : moved.shape[1]] = moved
     return rows
