@@ -11,7 +11,7 @@ from segkit.core.messages import counted, joined, listed
 from segkit.core.written import MOST, looks_like_emails
 
 ID_NAME = re.compile(
-    r"(?i:(?:.*[\W_])?(?:id|ids|uid|uuid|guid|index|key|nr|level_\d|unnamed: ?\d+))|.*[a-z]I[dD]"
+    r"(?i:(?:.*[\W_])?(?:id|ids|uid|uuid|guid|key|nr)|index|level_\d|unnamed: ?\d+)|.*[a-z]I[dD]"
 )
 ENOUGH = 20  # customers; among fewer, different values or whole numbers in a row may be chance
 

@@ -93,5 +93,7 @@ def _of_money(word: str) -> str:
 
 def _near(word: str) -> str:
     """Return the known kind that a word resembles, or nothing."""
-    close = difflib.get_close_matches(spelling(word), _KNOWN, n=1, cutoff=NEAR)
+    plain = spelling(word)
+    same_start = [known for known in _KNOWN if known[:1] == plain[:1]]  # a preview is no review
+    close = difflib.get_close_matches(plain, same_start, n=1, cutoff=NEAR)
     return _KNOWN[close[0]] if close else ""

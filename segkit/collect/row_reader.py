@@ -58,6 +58,9 @@ HINTS = {
     "bytes that are no text": (
         "Write the ids as text where they come from: HEX(id) in a query, or ids.map(bytes.hex) in pandas."
     ),
+    f"timestamp outside {EARLIEST.year} to {LATEST.year}": (
+        "Check timestamp_format: a year of two digits is %y, one of four is %Y."
+    ),
     "it has a comma": (
         "Say what a comma means: decimal=',' where 12,50 is twelve and a half. Where 1,250 is over a "
         "thousand, pass pd.read_csv(path, thousands=',')."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -16,7 +17,7 @@ from segkit.collect.sources.open import open_source
 from segkit.collect.values import no_id, read_id
 from segkit.core.engine.connection import run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
-from segkit.core.messages import counted, listed
+from segkit.core.messages import counted, in_words, listed
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -42,6 +43,11 @@ def read_aliases(source: Any) -> tuple[pd.Series, str]:
         If the table lacks a column, an id cannot be one, aliases point to each other in a circle, or an alias leads
         to two customers.
     """
+    if isinstance(source, (Mapping, pd.Series)):
+        raise TypeError(
+            f"same_customer is {in_words(source)}. It should be a table with the columns 'alias' and 'customer_id': "
+            "pd.Series(same_customer, name='customer_id').rename_axis('alias').reset_index()."
+        )
     opened = open_source(source)
     lacking = [name for name in NAMES if name not in opened.table.columns]
     if lacking:
@@ -144,12 +150,13 @@ def as_same_customer(table: ir.Table, customers: pd.Series, name: str) -> tuple[
     )
     n = run_with_progress(counts, counts.to_pandas, f"Reading {name}").iloc[0].astype("int64")
     if not n["events"]:
-        example = f" For example, {customers.index[0]!r} is none." if len(customers) else ""
-        warnings.warn(
-            f"same_customer changed nothing: none of its {counted(len(customers), 'alias', 'aliases')} is a "
-            f"customer_id of {name}.{example} Write the ids as in the events.",
-            stacklevel=4,
+        why = (
+            f"none of its {counted(len(customers), 'alias', 'aliases')} is a customer_id of {name}. For example, "
+            f"{customers.index[0]!r} is none. Write the ids as in the events."
+            if len(customers)
+            else "none of its rows has an alias and another customer. Leave it out, or check its columns."
         )
+        warnings.warn(f"same_customer changed nothing: {why}", stacklevel=4)
         return table, ""
     columns = {column: joined[column] for column in table.columns}
     columns["customer_id"] = ibis.coalesce(joined.becomes, joined.customer_id)

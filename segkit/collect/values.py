@@ -12,7 +12,21 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 LONGEST_ID = 256
-MISSING_WORDS = ("", "nan", "NaN", "NaT", "None", "<NA>", "NULL", "null", "\\N", "N/A", "undefined")
+MISSING_WORDS = (
+    "",
+    "nan",
+    "NaN",
+    "NaT",
+    "None",
+    "<NA>",
+    "NULL",
+    "null",
+    "\\N",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "undefined",
+)
 """How missing ids look once they were made text."""
 LOST_DIGITS = "a float that has lost digits"
 WHOLE_FLOATS = 2**53

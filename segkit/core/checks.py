@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, in_words
-from segkit.core.written import MOST, looks_like_dates, looks_like_numbers
+from segkit.core.written import looks_like_dates, looks_like_numbers, nearly_all
 
 SCALARS = (str, int, float, np.number, type(None))
 JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
@@ -195,7 +195,7 @@ def _check_words(name: str, column: pd.Series) -> None:
         ("dates", looks_like_dates, "types={…: 'days'}, date_format='%d.%m.%Y', as_of=…"),
     ):
         alike = looks_like(words)
-        if len(words) and alike.mean() >= MOST:
+        if nearly_all(words, alike):
             raise ValueError(
                 f"The feature {name!r} holds {what} as text, such as {min(words[alike])!r}. Convert it before: with "
                 f"pandas, or with read_attributes(…, {how}). To keep it as a category: "

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 MOST = 0.95  # share of the words that look alike, from which on a column is taken for numbers or dates
+MANY = 20  # different numbers; fewer, with a few words among them, are bands such as 1, 2, 3, "4+"
 DECIMALS = (".", ",")
 
 _BLANK = " \u00a0\u2009\u202f"
@@ -38,7 +39,7 @@ def _number(decimal: str) -> str:
     grouped = rf"\d{{1,3}}(?P<between>{between})(?:\d{{2,3}}(?P=between))*\d{{3}}"
     return (
         rf"(?P<open>\()?(?P<minus>[-−+])?\s*(?P<before>{_CURRENCY})?\s*(?P<minus2>[-−])?\s*"
-        rf"(?P<whole>(?!0\d)(?:{grouped}|\d+))?(?P<part>[{decimal}]\d+)?"
+        rf"(?P<whole>(?!0\d)(?:{grouped}|\d+))?(?P<part>[{decimal}]\d+)?(?P<power>[eE][-+]?\d{{1,3}})?"
         rf"\s*(?P<times>{'|'.join(map(re.escape, _TIMES))})?\s*(?P<after>{_CURRENCY})?(?P<close>\))?(?P<minus3>[-−])?"
     )
 
@@ -100,6 +101,30 @@ def read_written(words: pd.Series, decimal: str) -> pd.Series:
     return _each_once(words, lambda word: _read(word, _NUMBERS[decimal]), missing=math.nan)
 
 
+def nearly_all(words: pd.Series, alike: pd.Series) -> bool:
+    """Return whether nearly all words are alike, or nearly all of many different ones.
+
+    In the second case the others are one answer that many gave, such as "prefer not to say" among incomes.
+
+    Parameters
+    ----------
+    words : Series of str
+    alike : Series of bool
+        Where a word looks like a number, or a date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> incomes = pd.Series([*map(str, range(20_000, 20_100)), *["unknown"] * 50])
+    >>> nearly_all(incomes, looks_like_numbers(incomes))
+    True
+    """
+    if not len(words):
+        return False
+    different, of_them = words.nunique(), words[alike].nunique()
+    return bool(alike.mean() >= MOST or (of_them > MANY and of_them >= MOST * different))
+
+
 def currencies(words: pd.Series) -> list[str]:
     """Return the different signs of currency among words, sorted."""
     found = words.dropna().drop_duplicates().str.extract(f"({_CURRENCY})")[0]
@@ -110,7 +135,8 @@ def _read(word: str, pattern: re.Pattern[str]) -> float:
     parts = pattern.fullmatch(word)
     if parts is None or not (parts["whole"] or parts["part"]) or bool(parts["open"]) != bool(parts["close"]):
         return math.nan
-    size = float(re.sub(r"\D", "", parts["whole"] or "0") + (parts["part"] or "").replace(",", "."))
+    whole, part = re.sub(r"\D", "", parts["whole"] or "0"), (parts["part"] or "").replace(",", ".")
+    size = float(whole + part + (parts["power"] or ""))
     times = parts["times"]
     size = (
         size / 100 if times == "%" else size * _TIMES.get(times, 1)

@@ -255,12 +255,23 @@ def _n_different(customers: pd.DataFrame) -> int:
 
 def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
     different = _n_different(customers)
+    if n_segments is not None and different < 2:
+        raise ValueError(_no_difference(customers))
     if n_segments is not None and different < n_segments:
         raise ValueError(
             f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
             f"features. Choose at most {counted(different, 'segment')}, or features that vary."
             f"{absent_events(customers, list(customers.columns))}"
         )
+
+
+def _no_difference(customers: pd.DataFrame) -> str:
+    if len(customers) == 1:
+        return "There is 1 customer, and nothing to segment. Add more customers."
+    return (
+        f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. Choose "
+        f"features that vary.{absent_events(customers, list(customers.columns))}"
+    )
 
 
 def _check_auto(n_segments: str, model: BaseEstimator | None) -> None:
@@ -289,10 +300,7 @@ def _choose_segments(
         return _chosen_bands(customers, bands, min_share, ended=ended)
     top = min(MOST, _n_different(customers), max(len(customers) // FEW, 2))
     if top < 2:
-        raise ValueError(
-            f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. "
-            "Choose features that vary."
-        )
+        raise ValueError(_no_difference(customers))
     scan = scan_clusters(customers, k=range(2, top + 1), method=method, random_state=random_state)
     least = DEFAULT_SHARE if min_share is None else min_share
     defensible = defensible_k(scan, smallest=least)

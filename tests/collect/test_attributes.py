@@ -90,6 +90,29 @@ def test_a_few_words_among_written_numbers_are_set_aside():
     assert notes(attributes) == [("not a number", 1, "it=unknown")]
 
 
+@pytest.mark.parametrize(
+    ("usual", "message"),
+    [
+        ([f"${i},500" for i in range(20, 60)], "holds numbers as text, such as '$20,500'"),
+        ([f"{i},500" for i in range(20, 60)], "holds numbers as text, such as '20,500'"),
+        ([str(i) for i in range(20, 60)], "holds 40 numbers and 40 words, such as 'prefer not to say'"),
+        (
+            [f"{i:02}.03.{y}" for i in range(1, 29) for y in (2023, 2024)],
+            "holds dates as text, such as '01.03.2023'",
+        ),
+        ([f"2024-03-{i:02}" for i in range(1, 29)], "holds dates as text, such as '2024-03-01'"),
+    ],
+)
+def test_one_answer_that_many_gave_makes_no_words_of_many_numbers(usual, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read([*usual, *["prefer not to say"] * 40])
+
+
+def test_codes_with_and_without_letters_stay_words():
+    codes = [str(i) for i in range(100, 140)] + [f"A{i}" for i in range(100, 140)]
+    assert set(read(codes)) == set(codes)
+
+
 def test_words_that_only_resemble_numbers_stay_words():
     for words in (
         ["18-24", "25-34"], ["<20k", "20k-50k"], ["01234", "99999"], ["4+", "1"], ["5b", "12a"], ["1.2.3", "1.10.0"],
@@ -847,7 +870,7 @@ def test_names_in_any_script():
     attributes = sg.read_attributes(table, geographic="城市", demographic="naïveté")
     assert attributes.table["城市"].nunique() == 1000
     customers = sg.with_attributes(
-        pd.DataFrame({"n": np.arange(2000.0)}, index=attributes.table.index), attributes
+        pd.DataFrame({"n": np.arange(2000) / 2}, index=attributes.table.index), attributes
     )
     assert sg.segment(customers, n_segments=3).customers.shape == (2000, 3)
 

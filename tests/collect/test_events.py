@@ -249,6 +249,8 @@ NO_IDS = {
         "null",
         "\\N",
         "N/A",
+        "n/a",
+        "#N/A",
         "undefined",
     ],
     "customer_id a float that has lost digits": [
@@ -452,6 +454,15 @@ def test_unknown_kinds_are_asked_about():
         UserWarning, match=r"'email_opened' for 'email_open'\? .*kinds={'email_opened': 'email_open'}"
     ):
         sg.read_events(without)
+    own = without.assign(kind=["preview", "repurchase"])  # no review, no purchase
+    assert sg.read_events(own).kinds().to_dict() == {"preview": 1, "repurchase": 1}
+
+
+def test_years_of_two_digits_are_explained():
+    lines = LINES.assign(timestamp="31/01/24")
+    with pytest.raises(ValueError, match="a year of two digits is %y"):
+        read(lines, timestamp_format="%d/%m/%Y")
+    assert rows(read(lines, timestamp_format="%d/%m/%y"))["timestamp"] == [pd.Timestamp("2024-01-31")] * 2
 
 
 def test_kind_of_all_rows_is_a_known_word():

@@ -85,6 +85,19 @@ def test_aliases_of_nobody_are_warned_of(aliases):
     assert counts(events) == {"Cookie 1": 1}
 
 
+def test_tables_without_aliases_are_explained():
+    for aliases in (ALIASES[:0], ALIASES.assign(alias=None)):
+        with pytest.warns(
+            UserWarning, match="none of its rows has an alias and another customer. Leave it out"
+        ):
+            sg.read_events(visits("Cookie 1"), kind="visit", same_customer=aliases)
+    for pairs in ({"cookie 1": "ada"}, pd.Series({"cookie 1": "ada"})):
+        with pytest.raises(TypeError, match=f"same_customer is a {type(pairs).__name__}. .*rename_axis"):
+            sg.read_events(visits("cookie 1"), kind="visit", same_customer=pairs)
+        table = pd.Series(pairs, name="customer_id").rename_axis("alias").reset_index()  # as the error says
+        assert counts(sg.read_events(visits("cookie 1"), kind="visit", same_customer=table)) == {"ada": 1}
+
+
 def test_equal_lines_are_found_after_sign_in():
     lines = visits("cookie 1", "ada").assign(timestamp=DAYS[0])
     events = sg.read_events(lines, kind="visit", same_customer=ALIASES, duplicates="refuse")

@@ -71,6 +71,10 @@ def test_wrong_arguments_are_explained():
     alike = pd.DataFrame({"a": [1.0] * 60, "b": [2.0] * 60}, index=[f"c{i:02}" for i in range(60)])
     with pytest.raises(ValueError, match="do not differ in these features"):
         sg.segment(alike, n_segments="auto")
+    with pytest.raises(ValueError, match="There is 1 customer, and nothing to segment"):
+        sg.segment(alike[:1], n_segments="auto")
+    with pytest.raises(ValueError, match="do not differ in these features"):
+        sg.segment(alike, n_segments=2)
 
 
 def test_words_have_no_value_bands():

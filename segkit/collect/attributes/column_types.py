@@ -10,13 +10,13 @@ import pandas as pd
 
 from segkit.collect.values import MISSING_WORDS
 from segkit.core.messages import did_you_mean
+from segkit.core.written import MANY, nearly_all
 
 TYPES = ("number", "category", "age", "days")
 OLDEST = 110  # years; hardly any person is older
 YEARS = (1800, 2200)
 NO_WORD = [word for word in MISSING_WORDS if word != "None"]  # "None" may be an answer
 NO_NUMBER = [*MISSING_WORDS, "NA"]  # R's missing number; among words it is Namibia
-MANY = 20  # different numbers; fewer, with a few words among them, are bands such as 1, 2, 3, "4+"
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([ T].*)?"
 CODE = r"0\d+"  # a number would lose the leading 0
 TRUTH = {"true": 1.0, "false": 0.0}
@@ -163,7 +163,7 @@ def infer_type(name: str, raw: Raw, basis: str) -> str:
     numeric = raw.numbers[known.index].notna()
     if len(known) and numeric.all():
         return "number"
-    if numeric.mean() >= 0.9 and known[numeric].nunique() > MANY:
+    if known[numeric].nunique() > MANY and (numeric.mean() >= 0.9 or nearly_all(known, numeric)):
         raise ValueError(
             f"The column {raw.name!r} of {raw.source} holds {int(numeric.sum()):,} numbers and "
             f"{int((~numeric).sum()):,} words, such as {min(known[~numeric])!r}. Choose its type: "

@@ -12,10 +12,10 @@ from segkit.collect.attributes.column_types import ISO_DATE, NO_NUMBER, Raw
 from segkit.core.messages import did_you_mean, joined, listed
 from segkit.core.written import (
     DECIMALS,
-    MOST,
     currencies,
     looks_like_dates,
     looks_like_numbers,
+    nearly_all,
     read_written,
 )
 
@@ -76,8 +76,8 @@ def _numbers(name: str, raw: Raw, words: pd.Series, decimal: str | None) -> pd.S
         numbers = numbers.fillna(plain)  # such as 1e5
     unread = words[words.notna() & numbers.isna()]
     alike = unread[looks_like_numbers(unread)]
-    known = int(words.notna().sum())
-    if len(alike) and len(alike) + numbers.notna().sum() >= MOST * known:
+    known = words.dropna()
+    if len(alike) and nearly_all(known, numbers[known.index].notna() | known.index.isin(alike.index)):
         raise ValueError(_unread_numbers(name, raw, alike, decimal))
     if decimal is not None:
         _check_one_unit(name, raw, words[read_written(words, decimal).notna()])
@@ -124,8 +124,9 @@ def _dates(name: str, raw: Raw, words: pd.Series, type_: str | None, date_format
     iso = words.str.fullmatch(ISO_DATE, na=False)
     unread = alike[dates[alike.index].isna()]
     some_iso = iso.any() and not (iso | dates.notna())[words.notna()].all() and type_ is None
-    known = int(words.notna().sum())
-    if (len(unread) or some_iso) and len(unread) + (iso | dates.notna()).sum() >= MOST * known:
+    known = words.dropna()
+    dated = (iso | dates.notna())[known.index] | known.index.isin(unread.index)
+    if (len(unread) or some_iso) and nearly_all(known, dated):
         told = "" if date_format is None else f", which date_format={date_format!r} does not fit"
         example = min(unread) if len(unread) else min(words[iso])
         hint = (
