@@ -216,11 +216,12 @@ class RowReader:
         self, checked: ir.Table, cases: list[_Case], cleaned: list[str]
     ) -> tuple[pd.DataFrame, set[str]]:
         """Count the refused rows by reason, and find the columns that cleaning leaves as they came."""
+        timed = checked.refused.isnull() & (checked.timestamp != ZERO)
         counted = checked.group_by("refused").agg(
             count=checked.count(),
             example=checked.example.min(),
-            first=checked.timestamp.min(where=checked.timestamp != ZERO),
-            last=checked.timestamp.max(where=checked.timestamp != ZERO),
+            first=checked.timestamp.min(where=timed),
+            last=checked.timestamp.max(where=timed),
             **{f"touched_{name}": checked[f"touched_{name}"].any() for name in cleaned},
         )
         counts = self._run(lambda: run_with_progress(counted, counted.to_pandas, self._label))

@@ -290,7 +290,7 @@ def test_kinds_returns_zones_and_bounds():
             duration=[0.5, -2, 1, None, 3, float("nan")] * 4,
             category=["", "a", None] * 8,
         ),
-        kinds={"order": "purchase"},
+        kinds={"order": "purchase", "other": "other"},
         timezone="Europe/London",
     )
     assert {"zone not a time zone", "kind missing", "sentiment outside -1 to 1"} <= set(

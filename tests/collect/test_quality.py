@@ -871,7 +871,7 @@ def one_visit():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"events": pd.DataFrame()}, TypeError, "got a DataFrame"),
+        ({"events": pd.DataFrame()}, TypeError, "events is a DataFrame"),
         ({"timezone": "Mars"}, ValueError, "not a time zone"),
         ({"as_of": "soon"}, ValueError, "not a moment"),
         ({"births": [1]}, TypeError, "births is list; it should be a Series of times"),
