@@ -20,11 +20,12 @@ from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.fitting import (
+    check_method,
     check_scales,
     checked_model,
     fit_single_threaded,
     fitted_labels,
-    make_clusterer,
+    make_model,
     relabel_by_size,
     without_cache,
 )
@@ -152,8 +153,7 @@ def _segmented(
         estimator = without_cache(clone(checked_model(model)))
         check_scales(estimator, ordered)
     else:
-        clusterer = make_clusterer(method, n_segments, len(customers), random_state)
-        estimator = make_pipeline(make_preparer(), clusterer)
+        estimator = make_model(method, n_segments, ordered, random_state)
         _check_distinct(ordered, n_segments)
     result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
     _check_sizes(result, min_share)
@@ -291,7 +291,7 @@ def _choose_segments(
     random_state: int,
 ) -> Segmentation:
     """Make as many segments as can be defended, or value bands of a continuum."""
-    make_clusterer(method, 2, 2, random_state)  # refuses an unknown method
+    check_method(method)
     test, _ = remembered_test(by_id(customers))
     valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
     bands = previous if previous is not None and previous.provenance.get("method") == VALUE_BANDS else None

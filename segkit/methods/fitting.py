@@ -7,10 +7,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
-from segkit.analyse.prepare import Preparer
+from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_count, check_seed, check_type
 from segkit.core.messages import counted, in_words
 from segkit.methods.assignment import (
@@ -28,13 +28,12 @@ LARGEST = 1e100  # the square of a larger number, or their sum, may overflow
 MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes
 
 
-def make_clusterer(method: str, n_segments: int | None, n_customers: int, random_state: int) -> BaseEstimator:
-    """Return the clusterer of a method.
+def check_method(method: str) -> None:
+    """Refuse a method that there is not.
 
     Raises
     ------
     ValueError
-        If there is no such method, or the number of segments is impossible.
     """
     check_type("method", method, str, f"Say one of {', '.join(METHODS)}; pass a clusterer as model=.")
     if method not in METHODS:
@@ -42,6 +41,18 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
             f"method={method!r} is none of {', '.join(METHODS)}. Say one of these, or pass any scikit-learn "
             "clusterer as model=."
         )
+
+
+def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, random_state: int) -> Pipeline:
+    """Make the model of a method for these customers, not fitted: its preparer and its clusterer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, or it or the number of segments is impossible for so many customers.
+    """
+    check_method(method)
+    n_customers = len(customers)
     if n_segments is None:
         raise ValueError(
             "The number of segments is missing. Say n_segments=5, for instance; scan_clusters helps to choose."
@@ -52,16 +63,18 @@ def make_clusterer(method: str, n_segments: int | None, n_customers: int, random
         raise ValueError(
             f"n_segments={n_segments} is more than {counted(n_customers, 'customer')}. Choose fewer segments."
         )
+    preparer = make_preparer()
     if method == "kmeans":
-        return KMeans(n_segments, n_init=10, random_state=random_state)
+        return make_pipeline(preparer, KMeans(n_segments, n_init=10, random_state=random_state))
     if method == "gaussian_mixture":
-        return GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
+        mixture = GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
+        return make_pipeline(preparer, mixture)
     if n_customers > MOST_FOR_WARD:
         raise ValueError(
             f"method='ward' measures every pair of customers, and there are {n_customers:,}. It takes up to "
             f"{MOST_FOR_WARD:,}; use 'kmeans', or a sample of the customers."
         )
-    return AgglomerativeClustering(n_segments, linkage="ward")
+    return make_pipeline(preparer, AgglomerativeClustering(n_segments, linkage="ward"))
 
 
 def checked_model(model: object) -> BaseEstimator:

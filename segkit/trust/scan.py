@@ -12,11 +12,10 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import check_count, check_seed, checked_customers
 from segkit.core.order import by_id
-from segkit.methods.assignment import nearest
-from segkit.methods.fitting import make_clusterer
+from segkit.methods.assignment import dense, nearest, preparer_and_clusterer
+from segkit.methods.fitting import make_model
 from segkit.trust.micro_clusters import (
     Compressed,
     adjusted_rand,
@@ -124,21 +123,18 @@ def scan_clusters(
     if method != "kmeans" and len(looked) > MOST:
         chosen = np.sort(rng.choice(len(looked), MOST, replace=False))
         looked, later = looked.iloc[chosen], None if later is None else later[chosen]
-    prepared = make_preparer().fit_transform(looked)
+    _check_different(numbers, len(looked))
+    preparer, _ = preparer_and_clusterer(make_model(method, numbers[0], looked, random_state))
+    prepared = dense(preparer.fit_transform(looked))
     compressed = compress(prepared, rng, **({} if method == "kmeans" else {"most": len(prepared)}))
-    different = len(np.unique(compressed.points, axis=0))
-    if numbers[-1] > different:
-        raise ValueError(
-            f"k goes up to {numbers[-1]}, and only {different:,} customers differ in these features. "
-            f"Try at most {different} segments."
-        )
+    _check_different(numbers, len(np.unique(compressed.points, axis=0)))
     resampling = _Resampling(compressed, resamples, rng)
     silhouettes = _Silhouettes(prepared, compressed, rng)
     rows: dict[int, dict[str, float]] = {}
     bar = tqdm(numbers, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
     try:
         for n in bar:
-            clusterer = make_clusterer(method, n, len(looked), random_state)
+            clusterer = make_model(method, n, looked, random_state)[-1]
             labels = fit_weighted(clusterer, compressed.points, compressed.weights)
             rows[n] = _separation(compressed, labels, silhouettes) | resampling.measures(labels, clusterer)
             if later is not None:
@@ -214,6 +210,15 @@ def _checked_k(k: object) -> list[int]:
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
             raise ValueError(f"k holds {n!r}, which is no whole number of segments. Say k=range(2, 11).")
     return sorted({int(n) for n in numbers})
+
+
+def _check_different(numbers: list[int], different: int) -> None:
+    """Refuse more segments than there are different customers."""
+    if numbers[-1] > different:
+        raise ValueError(
+            f"k goes up to {numbers[-1]}, and only {different:,} customers differ in these features. "
+            f"Try at most {different} segments."
+        )
 
 
 def _checked_outcome(outcome: pd.Series, index: pd.Index) -> np.ndarray:

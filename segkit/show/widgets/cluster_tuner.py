@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
 
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
@@ -19,7 +18,7 @@ from segkit.core.messages import joined
 from segkit.core.order import by_id
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
-from segkit.methods.fitting import METHODS, make_clusterer
+from segkit.methods.fitting import METHODS, make_model
 from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
@@ -142,7 +141,7 @@ class ClusterTuner(w.VBox):
     def _scan_with(self, method: str) -> pd.DataFrame:
         if method not in self._scans:
             # The scan may use a sample: check first that the method can handle everyone.
-            make_clusterer(method, self._k[0], len(self._customers), self._random_state)
+            make_model(method, self._k[0], self._customers, self._random_state)
             self._scans[method] = scan_clusters(
                 self._customers, k=self._k, method=method, random_state=self._random_state
             )
@@ -176,8 +175,7 @@ class ClusterTuner(w.VBox):
     @property
     def model(self) -> BaseEstimator:
         """The chosen pipeline, not fitted: preparer and clusterer."""
-        clusterer = make_clusterer(self.method, self.n_segments, len(self._customers), self._random_state)
-        return make_pipeline(make_preparer(), clusterer)
+        return make_model(self.method, self.n_segments, self._customers, self._random_state)
 
     @property
     def result(self) -> Segmentation:
