@@ -53,6 +53,16 @@ def absent_events(customers: pd.DataFrame, names: list[str]) -> str:
     return "".join(lines)
 
 
+def no_difference(customers: pd.DataFrame) -> str:
+    """Return in words that customers do not differ, and what to do."""
+    if len(customers) == 1:
+        return "There is 1 customer, and nothing to segment. Add more customers."
+    return (
+        f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. Choose "
+        f"features that vary.{absent_events(customers, list(customers.columns))}"
+    )
+
+
 def warn_of_features(customers: pd.DataFrame) -> None:
     """Warn of features that cannot tell customers apart: ids, e-mail addresses, and those of events that never occur.
 

@@ -1,8 +1,7 @@
-"""Divide customers into segments by a method or model, into as many as can be defended, or into value bands."""
+"""Divide customers into segments by a method or model, or into value bands."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,22 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from segkit.analyse.check_features import absent_events, warn_of_features, without_constants
+from segkit.analyse.check_features import absent_events, no_difference, warn_of_features, without_constants
 from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
-from segkit.core.messages import counted, joined
+from segkit.core.messages import counted
 from segkit.core.order import by_id
+from segkit.create.auto import check_auto, choose_segments
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.fitting import (
-    check_method,
     check_scales,
     checked_model,
     fit_single_threaded,
     fitted_labels,
     make_model,
+    n_different,
     relabel_by_size,
     without_cache,
 )
@@ -33,13 +33,7 @@ from segkit.methods.partition import VALUE_BANDS, checked_result
 from segkit.methods.provenance import describe_fit
 from segkit.methods.value_bands import bands_of, check_bands, value_feature
 from segkit.trust.kind import describe_kind
-from segkit.trust.scan import defensible_k, scan_clusters
-from segkit.trust.structure import StructureTest, remembered_test, structure_summary
-
-USUAL_BANDS = 5
-DEFAULT_SHARE = 0.02  # least share of the smallest segment
-MOST = 10  # segments that "auto" tries; more are seldom useful
-FEW = 4  # fewest customers for each segment of a scan
+from segkit.trust.structure import remembered_test, structure_summary
 
 
 def segment(
@@ -59,9 +53,9 @@ def segment(
     customers : DataFrame of shape (n_customers, n_features)
         One row a customer, such as from :func:`segkit.customer_features`.
     n_segments : int or "auto", optional
-        Number of segments; needed unless `model` is passed. "auto": value bands (:func:`segkit.value_bands`) where
-        customers are one continuum, else the most segments that can be defended; ``provenance["choice"]`` holds the
-        reason and the defensible range.
+        Number of segments; needed unless `model` is passed. "auto": the most segments that can be defended; where
+        customers are one continuum, the number from 3 to 8 whose segments come back best on resampled customers.
+        ``provenance["choice"]`` holds the reason, the defensible range and the alternative.
     method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
         Clustering method, after the default preparer. Segment 0 is the largest.
     model : scikit-learn clusterer or pipeline, optional
@@ -69,8 +63,8 @@ def segment(
         put :func:`segkit.make_preparer` first in a pipeline.
     previous : Segmentation, optional
         An earlier segmentation to continue: a segment that survives keeps its id and name, a new one gets a new id.
-        "auto" continues value bands by the same feature and names. ``provenance["transitions"]`` lists the transitions
-        of segments; see :func:`segkit.match_segments`.
+        ``provenance["transitions"]`` lists the transitions of segments; see :func:`segkit.match_segments`. On a
+        continuum, "auto" continues value bands by the same feature and names.
     min_share : float, optional
         Least share of the customers in a segment, in (0, 0.5]. By default "auto" uses 0.02, where any number of
         segments allows that.
@@ -135,8 +129,8 @@ def _segmented(
             f"min_share={min_share!r} is not the share of a smallest segment. Say 0.05, for 5 % of the customers."
         )
     if isinstance(n_segments, str):
-        _check_auto(n_segments, model)
-        return _choose_segments(customers, method, previous, min_share, random_state)
+        check_auto(n_segments, model)
+        return choose_segments(customers, _segmented, value_bands, method, previous, min_share, random_state)
     if previous is not None and previous.provenance.get("method") == VALUE_BANDS:
         raise ValueError(
             "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "
@@ -168,9 +162,8 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     customers : DataFrame of shape (n_customers, n_features)
         As for :func:`segment`.
     by : str, optional
-        The feature that measures a customer's value. Default: `monetary`, else the first in units of currency, else
-        the number that correlates most with all others. The last may differ between samples of the same customers: to
-        keep it, pass ``by=earlier.provenance["by"]``.
+        The feature that measures a customer's value. Default: `monetary`, else the first in units of currency
+        (``customers.attrs["segkit"]["units"]``).
     n_bands : int, default=5
         Number of tiers of equal size. Customers who share the lowest value, such as 0, are a tier of their own if they
         fill one; where many customers share another value there are fewer tiers.
@@ -183,7 +176,8 @@ def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int 
     Raises
     ------
     ValueError
-        If there is no such numeric feature, it is the same for all, or `n_bands` is no whole number of 2 or more.
+        If there is no such numeric feature, it is the same for all, no feature is a value and `by` is not given, or
+        `n_bands` is no whole number of 2 or more.
 
     Examples
     --------
@@ -249,144 +243,13 @@ def _check_sizes(result: Segmentation, min_share: float | None) -> None:
         )
 
 
-def _n_different(customers: pd.DataFrame) -> int:
-    return len(np.unique(make_preparer().fit_transform(customers), axis=0))
-
-
 def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
-    different = _n_different(customers)
+    different = n_different(customers)
     if n_segments is not None and different < 2:
-        raise ValueError(_no_difference(customers))
+        raise ValueError(no_difference(customers))
     if n_segments is not None and different < n_segments:
         raise ValueError(
             f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
             f"features. Choose at most {counted(different, 'segment')}, or features that vary."
             f"{absent_events(customers, list(customers.columns))}"
         )
-
-
-def _no_difference(customers: pd.DataFrame) -> str:
-    if len(customers) == 1:
-        return "There is 1 customer, and nothing to segment. Add more customers."
-    return (
-        f"The {len(customers):,} customers do not differ in these features, so there is nothing to segment. Choose "
-        f"features that vary.{absent_events(customers, list(customers.columns))}"
-    )
-
-
-def _check_auto(n_segments: str, model: BaseEstimator | None) -> None:
-    if n_segments != "auto":
-        raise ValueError(f"n_segments={n_segments!r} is neither a number nor 'auto'. Say n_segments=5.")
-    if model is not None:
-        raise ValueError(
-            "n_segments='auto' and a model were given, and a model is used exactly as passed. Leave one out."
-        )
-
-
-def _choose_segments(
-    customers: pd.DataFrame,
-    method: str,
-    previous: Segmentation | None,
-    min_share: float | None,
-    random_state: int,
-) -> Segmentation:
-    """Make as many segments as can be defended, or value bands of a continuum."""
-    check_method(method)
-    test, _ = remembered_test(by_id(customers))
-    valued = any(customers[c].nunique() > 1 for c in customers.select_dtypes("number").columns)
-    bands = previous if previous is not None and previous.provenance.get("method") == VALUE_BANDS else None
-    if test.verdict == "continuum" and valued:
-        ended = previous is not None and bands is None
-        return _chosen_bands(customers, bands, min_share, ended=ended)
-    top = min(MOST, _n_different(customers), max(len(customers) // FEW, 2))
-    if top < 2:
-        raise ValueError(_no_difference(customers))
-    scan = scan_clusters(customers, k=range(2, top + 1), method=method, random_state=random_state)
-    least = DEFAULT_SHARE if min_share is None else min_share
-    defensible = defensible_k(scan, smallest=least)
-    options: dict[str, Any] = {
-        "method": method,
-        "previous": None if bands else previous,
-        "random_state": random_state,
-    }
-    result = _largest_number(customers, scan, defensible, least, options)
-    if result is None and min_share is not None:
-        raise ValueError(
-            f"No number of segments from 2 to {top} leaves {min_share:.0%} of the customers in the smallest one. "
-            "Lower min_share, or divide into tiers of equal size: value_bands(customers)."
-        )
-    if result is None:
-        result = _segmented(customers, n_segments=defensible[-1], **options)
-    defensible = sorted({*defensible, len(result.segments)})
-    why = _why(scan, len(result.segments), defensible, least, test)
-    if scan.index[-1] < top:
-        why += f" The scan was stopped before {top} segments."
-    if bands is not None:
-        why += " The previous value bands are not continued, since they were no segments."
-    return _with_choice(result, defensible, why)
-
-
-def _largest_number(
-    customers: pd.DataFrame, scan: pd.DataFrame, defensible: list[int], least: float, options: dict[str, Any]
-) -> Segmentation | None:
-    """Return the most segments of which none is too small; other numbers follow the defensible ones.
-
-    The scan used a sample, so the smallest segment of all customers may be smaller than there.
-    """
-    others = scan.drop(index=defensible).sort_values("stability", ascending=False, kind="stable").index
-    for n_segments in [*sorted(defensible, reverse=True), *(int(k) for k in others)]:
-        result = _segmented(customers, n_segments=n_segments, **options)
-        if result.labels.value_counts(normalize=True).min() >= least:
-            return result
-    return None
-
-
-def _chosen_bands(
-    customers: pd.DataFrame, previous: Segmentation | None, min_share: float | None, *, ended: bool
-) -> Segmentation:
-    """Divide a continuum into value bands, by the feature and under the names of previous ones."""
-    n_bands = USUAL_BANDS if min_share is None else min(USUAL_BANDS, int(1 / min_share + 1e-9))
-    by = None if previous is None else previous.provenance.get("by")
-    result = value_bands(customers, by=by if by in customers else None, n_bands=n_bands)
-    if previous is not None and by == result.provenance["by"] and result.segments == previous.segments:
-        result = result.with_names(previous.names)
-    smallest = result.labels.value_counts(normalize=True).min()
-    if min_share is not None and smallest < min_share - 1 / len(customers):
-        raise ValueError(
-            f"These customers are one continuum, and of {len(result.segments)} value bands the smallest holds "
-            f"{smallest:.0%} of them, where min_share asks for {min_share:.0%}: many customers share a value. Lower "
-            "min_share, or choose another feature: value_bands(customers, by=…)."
-        )
-    why = (
-        f"{result.provenance['structure']['sentence']} So the customers were divided into {len(result.segments)} value "
-        "bands, from the highest to the lowest. Another number of bands is as good."
-    )
-    if ended:
-        why += " They do not continue the previous segments: bands are numbered by value."
-    return _with_choice(result, [], why)
-
-
-def _why(scan: pd.DataFrame, k: int, defensible: list[int], min_share: float, test: StructureTest) -> str:
-    row = scan.loc[k]
-    others = [str(n) for n in defensible if n != k]
-    also = (
-        f" {joined(others)} can be defended as well: choose by what the segments are for."
-        if others
-        else " No other number comes back as well."
-    )
-    too_little = " There is too little data to tell whether they are distinct groups."
-    unsure = too_little if test.verdict == "too little" else ""
-    evidence = (
-        f"refitted on resampled customers they agree by {row['stability']:.2f} (adjusted Rand index; 1 is the same), "
-        f"the weakest segment keeps {row['prediction_strength']:.0%} of its pairs from one half of the customers to "
-        f"the other, and the smallest holds {row['smallest']:.0%} of the customers"
-    )
-    if row["smallest"] < min_share:
-        evidence += f", less than the {min_share:.0%} of min_share"
-    tried = f"Of {scan.index[0]} to {scan.index[-1]} segments"
-    return f"{tried}, {k} are the most that come back: {evidence}.{also}{unsure}"
-
-
-def _with_choice(result: Segmentation, defensible: list[int], why: str) -> Segmentation:
-    choice = {"chosen": len(result.segments), "defensible": defensible, "why": why}
-    return dataclasses.replace(result, provenance=result.provenance | {"choice": choice})

@@ -77,6 +77,11 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
     return make_pipeline(preparer, AgglomerativeClustering(n_segments, linkage="ward"))
 
 
+def n_different(customers: pd.DataFrame) -> int:
+    """Return how many customers differ once they are prepared: more segments than that cannot be made."""
+    return len(np.unique(make_preparer().fit_transform(customers), axis=0))
+
+
 def checked_model(model: object) -> BaseEstimator:
     """Check that a model is an estimator of scikit-learn, and not its class.
 

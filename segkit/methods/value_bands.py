@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segkit.core.checks import check_count, check_type
-from segkit.core.messages import counted, did_you_mean
+from segkit.core.messages import counted, did_you_mean, listed
 from segkit.methods.assignment import OUTSIDE
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     ----------
     customers : DataFrame
     by : str, optional
-        As passed. Default: `monetary` in any case, else the first in units of currency, else the number that correlates
-        most with all others (mean absolute rank correlation).
+        As passed. Default: `monetary` in any case, else the first in units of currency.
 
     Returns
     -------
@@ -149,7 +148,7 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
     Raises
     ------
     ValueError
-        If there is no such numeric feature, or it is the same for all.
+        If there is no such numeric feature, it is the same for all, or no feature is a value and `by` is not given.
     """
     numbers = [c for c in customers.columns if pd.api.types.is_numeric_dtype(customers[c].dtype)]
     if by is not None:
@@ -174,13 +173,23 @@ def value_feature(customers: pd.DataFrame, by: str | None) -> str:
         )
     if by is not None:
         return by
+    found = found_value(customers)
+    if found is None:
+        raise ValueError(
+            "These customers have no value to divide by: no column that varies is called 'monetary' or is in currency. "
+            f"Say which number to divide by: value_bands(customers, by={varied[0]!r}), or another of "
+            f"{listed(varied)}."
+        )
+    return found
+
+
+def found_value(customers: pd.DataFrame) -> str | None:
+    """Return the feature that is a value: `monetary` in any case, else the first in units of currency; None without."""
+    varied = [c for c in customers.select_dtypes("number").columns if customers[c].nunique() > 1]
     units = (customers.attrs.get("segkit") or {}).get("units") or {}
-    money = [VALUE] if VALUE in varied else [c for c in varied if c.strip().lower() == VALUE]
+    money = [VALUE] if VALUE in varied else [c for c in varied if str(c).strip().lower() == VALUE]
     money = money or [c for c in varied if units.get(c) == "currency"]
-    if money:
-        return money[0]
-    correlation = customers[varied].astype(float).rank().corr().abs().mean()
-    return str(correlation.idxmax())
+    return money[0] if money else None
 
 
 def bands_of(preparer: Preparer, customers: pd.DataFrame, by: str, n_bands: int) -> ValueBands:

@@ -65,7 +65,7 @@ def scan_clusters(
 
     Returns
     -------
-    DataFrame of shape (n_k, 9 or 11)
+    DataFrame of shape (n_k, 10 or 12)
         Indexed by `k`.
 
         * `inertia`: sum of squared distances to the segment's mean, in prepared units.
@@ -74,7 +74,8 @@ def scan_clusters(
           is exact).
         * `stability` (up to 1): mean adjusted Rand index between the segments and refits on bootstrap samples, with
           its standard deviation `stability_spread`.
-        * `weakest` (0 to 1): mean Jaccard similarity of the least stable segment over the refits [2]_.
+        * `jaccard`, `weakest` (0 to 1): mean Jaccard similarity over the refits [2]_, on average of the segments and
+          of the least stable one.
         * `prediction_strength` (0 to 1): segment one half of the customers and the other half; of the worst segment
           of the other half, the share of pairs that the first keeps together [3]_. With its standard deviation
           `prediction_spread`.
@@ -281,10 +282,12 @@ class _Resampling:
             for halves, seed in zip(self._halves, self._seeds[n:], strict=True)
         ]
         _, group = np.unique(labels, return_inverse=True)
+        similarity = np.mean([jaccards(table) for table in tables], axis=0)
         return {
             "stability": float(np.mean(agreement)),
             "stability_spread": float(np.std(agreement)),
-            "weakest": float(np.mean([jaccards(table) for table in tables], axis=0).min()),
+            "jaccard": float(similarity.mean()),
+            "weakest": float(similarity.min()),
             "prediction_strength": float(np.mean(strength)),
             "prediction_spread": float(np.std(strength)),
             "smallest": float(np.bincount(group, weights=compressed.weights).min() / compressed.n_customers),

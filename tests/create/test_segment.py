@@ -1,4 +1,4 @@
-"""n_segments="auto": as many segments as can be defended, or value bands of a continuum."""
+"""n_segments="auto": as many segments as can be defended, or those of a continuum that come back best."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from tables import continuum, three_groups
 
 import segkit as sg
-from segkit.create import segment as module
+from segkit.create import auto as module
 from segkit.datasets import make_events, one_population
 from segkit.trust import structure
 
@@ -19,11 +19,6 @@ pytestmark = pytest.mark.structure
 @pytest.fixture(scope="module")
 def three():
     return sg.segment(three_groups(40), n_segments="auto")
-
-
-@pytest.fixture(scope="module")
-def bands():
-    return sg.segment(continuum(), n_segments="auto")
 
 
 def test_auto_explains_its_number(three):
@@ -41,14 +36,36 @@ def test_interrupted_scan_is_reported(monkeypatch):
     assert why.endswith("The scan was stopped before 10 segments.")
 
 
-def test_auto_divides_a_continuum(bands):
-    assert bands.provenance["method"] == "value_bands" and bands.kind == "constructive"
-    assert bands.provenance["choice"]["defensible"] == []
-    assert "divided into 5 value bands" in bands.provenance["choice"]["why"]
-    assert bands.name_of(0) == "Band 1: highest monetary"
-    lowest = bands.customers["monetary"].groupby(bands.labels).min()
-    assert lowest.is_monotonic_decreasing and bands.labels.value_counts().eq(60).all()
-    assert bands.assign(bands.customers).equals(bands.labels)
+def test_auto_divides_a_continuum_into_what_comes_back_best(monkeypatch):
+    similar = pd.Series({2: 0.99, 3: 0.5, 4: 0.9, 5: 0.8, 6: 0.7, 7: 0.3, 8: 0.2})
+    tried, scan, first_large = [], module.scan_clusters, module._first_large
+
+    def recorded(customers, divide, numbers, *arguments):
+        tried.append(numbers)
+        return first_large(customers, divide, numbers, *arguments)
+
+    monkeypatch.setattr(module, "scan_clusters", lambda *a, **k: scan(*a, **k).assign(jaccard=similar))
+    monkeypatch.setattr(module, "_first_large", recorded)
+    result = sg.segment(continuum(), n_segments="auto")
+    choice, why = result.provenance["choice"], result.provenance["choice"]["why"]
+    assert tried == [[4, 5, 6, 3, 7, 8, 2]]
+    assert (result.provenance["method"], choice["chosen"], len(result.segments)) == ("kmeans", 4, 4)
+    assert choice["defensible"] == [] and result.kind in ("reproducible", "constructive")
+    assert (
+        "Of 3 to 8 segments, 4 come back best on resampled customers (mean Jaccard similarity of 0.90" in why
+    )
+    assert why.endswith("The alternative is tiers of monetary: value_bands(customers, by='monetary').")
+    least = result.labels.value_counts(normalize=True).min() + 0.02
+    fewer = sg.segment(continuum(), n_segments="auto", min_share=least)
+    assert len(fewer.segments) != 4
+    assert "customers, of those that leave enough customers in each" in fewer.provenance["choice"]["why"]
+
+
+def test_auto_names_no_tiers_without_a_value():
+    why = sg.segment(continuum().rename(columns={"monetary": "a"}), n_segments="auto").provenance["choice"][
+        "why"
+    ]
+    assert "value_bands" not in why and why.endswith("Another number may serve as well.")
 
 
 def test_min_share_is_kept():
@@ -57,7 +74,7 @@ def test_min_share_is_kept():
         sg.segment(customers, n_segments=4, min_share=0.1)
     result = sg.segment(customers, n_segments="auto", min_share=0.04)
     assert result.labels.value_counts(normalize=True).min() >= 0.04 and len(result.segments) >= 2
-    with pytest.raises(ValueError, match="No number of segments from 2 to 10 leaves 40%"):
+    with pytest.raises(ValueError, match="No number of segments up to 10 leaves 40%"):
         sg.segment(customers, n_segments="auto", min_share=0.4)
     with pytest.raises(ValueError, match=r"min_share=0.9 is not the share"):
         sg.segment(customers, n_segments=3, min_share=0.9)
@@ -77,7 +94,7 @@ def test_wrong_arguments_are_explained():
         sg.segment(alike, n_segments=2)
 
 
-def test_words_have_no_value_bands():
+def test_words_alone_are_divided():
     rng = np.random.default_rng(0)
     words = {c: rng.choice(list("uvwxyz"), 200) for c in "abcd"}
     result = sg.segment(pd.DataFrame(words, index=[f"c{i:03}" for i in range(200)]), n_segments="auto")
@@ -94,6 +111,9 @@ def test_auto_continues_value_bands():
     before = sg.value_bands(continuum(200, seed=4), by="c").with_names({0: "Gold"})
     again = sg.segment(continuum(200, seed=5), n_segments="auto", previous=before)
     assert again.provenance["by"] == "c" and again.name_of(0) == "Gold"
+    assert again.provenance["choice"]["why"].endswith("So the previous value bands by c are continued.")
+    without = sg.segment(continuum(200, seed=5).drop(columns="c"), n_segments="auto", previous=before)
+    assert without.provenance["choice"]["why"].endswith("not continued, since these customers have no 'c'.")
 
 
 def test_equal_customers_are_tested_once(monkeypatch):
@@ -107,7 +127,7 @@ def test_equal_customers_are_tested_once(monkeypatch):
 
 @pytest.mark.simulation
 def test_auto_finds_planted_numbers():
-    """Of 8 shops with five kinds of customers 7 get five segments; of 8 continua 6 get value bands."""
+    """Of 8 shops with five kinds of customers 7 get five segments; none of 8 continua gets tiers of a column."""
     planted, ungrouped = [], []
     for seed in range(8):
         for personas, results in ((None, planted), (one_population(), ungrouped)):
@@ -115,7 +135,7 @@ def test_auto_finds_planted_numbers():
             customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
             results.append(sg.segment(customers, n_segments="auto"))
     assert sum(len(r.segments) == 5 and r.provenance["method"] == "kmeans" for r in planted) >= 7
-    assert sum(r.provenance["method"] == "value_bands" for r in ungrouped) >= 6
+    assert sum("come back best" in r.provenance["choice"]["why"] for r in ungrouped) >= 6
 
 
 # --- units of extreme size ---------------------------------------------------------------------------

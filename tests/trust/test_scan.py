@@ -26,6 +26,7 @@ COLUMNS = [
     "silhouette_error",
     "stability",
     "stability_spread",
+    "jaccard",
     "weakest",
     "prediction_strength",
     "prediction_spread",
@@ -43,7 +44,7 @@ def test_three_groups_stand_out(method):
     assert (list(table.columns), table.index.name, table.index.to_list()) == (COLUMNS, "k", [2, 3, 4])
     assert table["silhouette"].idxmax() == 3 and table.loc[3, "silhouette"] > 0.8
     assert table.loc[3, "stability"] == 1 and table.loc[3, "stability_spread"] == 0
-    assert table.loc[3, ["weakest", "prediction_strength"]].eq(1).all()
+    assert table.loc[3, ["jaccard", "weakest", "prediction_strength"]].eq(1).all()
     assert table.loc[3, "smallest"] == pytest.approx(1 / 3)
     assert table["inertia"].is_monotonic_decreasing
 

@@ -7,18 +7,16 @@ from collections.abc import Iterable
 
 import altair as alt
 import ipywidgets as w
-import numpy as np
 import pandas as pd
 import traitlets as t
 from sklearn.base import BaseEstimator
 
-from segkit.analyse.prepare import make_preparer
 from segkit.core.checks import checked_customers
 from segkit.core.messages import joined
 from segkit.core.order import by_id
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
-from segkit.methods.fitting import METHODS, make_model
+from segkit.methods.fitting import METHODS, make_model, n_different
 from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
@@ -188,7 +186,7 @@ class ClusterTuner(w.VBox):
 def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
     """Return the numbers of segments for which there are enough different customers."""
     wanted = sorted({int(n) for n in k})
-    different = len(np.unique(make_preparer().fit_transform(checked_customers(customers)), axis=0))
+    different = n_different(checked_customers(customers))
     possible = tuple(n for n in wanted if 2 <= n <= different)
     if not possible:
         raise ValueError(
