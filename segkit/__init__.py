@@ -63,6 +63,8 @@ _HOMES = {
         "make_preparer",
     ),
     "segkit.methods.rfm": ("RFMSegmenter",),
+    "segkit.methods.robust_linkage": ("RobustLinkage",),
+    "segkit.methods.spectral": ("SpectralGraph",),
     "segkit.methods.value_bands": ("ValueBands",),
     "segkit.trust.assess": (
         "Trust",

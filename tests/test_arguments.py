@@ -12,7 +12,13 @@ from tables import purchases, three_groups
 import segkit as sg
 
 TYPES = {"Attributes", "EventCheck", "Events", "Feature", "Region", "Scale", "Segmentation", "Trust"}
-ESTIMATORS = {"Preparer", "RFMSegmenter", "ValueBands"}  # which take any array, as those of scikit-learn do
+ESTIMATORS = {
+    "Preparer",
+    "RFMSegmenter",
+    "RobustLinkage",
+    "SpectralGraph",
+    "ValueBands",
+}  # which take any array, as those of scikit-learn do
 NO_OBJECT = {"distance_feature", "make_preparer", "path_feature", "preset_catalogue", "select_features"}
 SOURCES = {"read_attributes", "read_events"}  # which take a table of any library
 WRONG = {

@@ -34,7 +34,7 @@ PUBLIC = {
         "TREND WEB customer_features distance_feature family feature_catalogue feature_sql make_preparer "
         "path_feature select_features snapshots with_settings"
     ),
-    "methods": "RFMSegmenter ValueBands",
+    "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands",
     "trust": (
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"
