@@ -26,6 +26,7 @@ MISSING_WORDS = (
     "n/a",
     "#N/A",
     "undefined",
+    "(not set)",
 )
 """How missing ids look once they were made text."""
 LOST_DIGITS = "a float that has lost digits"

@@ -134,6 +134,8 @@ def checked_customers(customers: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"A feature is called {taken[0]!r}, a column that result.to_frame() adds. Rename the feature."
         )
+    for name in customers.columns:
+        check_visible(name)
     customers = with_pandas_types(customers)
     numbers = customers.select_dtypes("number", exclude="complex")
     infinite = [c for c in numbers if np.isinf(numbers[c].to_numpy(dtype=float, na_value=np.nan)).any()]
@@ -187,6 +189,11 @@ def _check_words(name: str, column: pd.Series) -> None:
             f"The feature {name!r} holds spans of time, and features are numbers or categories. Turn it into days: "
             f"customers[{name!r}] / pd.Timedelta(days=1)."
         )
+    if _holds_collections(column):
+        raise ValueError(
+            f"The feature {name!r} holds lists or other collections, and features are numbers or categories. Compute a "
+            f"number of each, such as its length, customers[{name!r}].map(len), or a column for each of its parts."
+        )
     if kind != "string":
         return
     words = column.dropna().astype("str").str.strip()
@@ -201,6 +208,14 @@ def _check_words(name: str, column: pd.Series) -> None:
                 f"pandas, or with read_attributes(…, {how}). To keep it as a category: "
                 f"customers[{name!r}].astype('category')."
             )
+
+
+def _holds_collections(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.ArrowDtype):
+        import pyarrow as pa
+
+        return pa.types.is_nested(column.dtype.pyarrow_dtype)
+    return column.dtype == object and not column.map(pd.api.types.is_hashable).all()
 
 
 def check_visible(name: str) -> None:

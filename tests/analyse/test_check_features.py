@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
@@ -84,6 +85,20 @@ def test_features_are_not_taken_for_ids():
     }  # fmt: skip
     assert set(features) < set(sg.segment(three_groups(**features), n_segments=3).customers)
     sg.segment(pd.DataFrame({"visits": range(30)}), n_segments=2)  # the only feature may run on
+
+
+@pytest.mark.parametrize("parts", [[[1], [2, 3]], [{"a": 1}, {}], [np.ones(2), np.zeros(3)], "arrow"])
+def test_collections_are_refused(parts):
+    if parts == "arrow":
+        parts = pd.array([[1], [2, 3]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))
+    with pytest.raises(ValueError, match=r"'odd' holds lists or other collections.*length"):
+        sg.segment(groups(odd=parts), n_segments=3)
+
+
+@pytest.mark.parametrize("name", ["odd\u200b", "o\u202edd"])
+def test_names_with_invisible_characters_are_refused(name):
+    with pytest.raises(ValueError, match=r"holds an invisible character, .* Write the name without it"):
+        sg.segment(groups(**{name: [1, 2]}), n_segments=3)
 
 
 def test_constants_are_left_out_and_named():

@@ -252,6 +252,7 @@ NO_IDS = {
         "n/a",
         "#N/A",
         "undefined",
+        "(not set)",
     ],
     "customer_id a float that has lost digits": [
         "1.2E+17",

@@ -462,7 +462,7 @@ def test_money_that_is_no_number_is_refused(preset, row, tmp_path):
     assert log.of("customer_id", "amount") == [("2", 9.0)]
 
 
-@pytest.mark.parametrize("word", ["null", "None", "undefined", " NaN "])
+@pytest.mark.parametrize("word", ["null", "None", "undefined", " NaN ", "(not set)"])
 def test_words_for_missing_ids_are_passed_over(word, tmp_path):
     hit = named_hit("page_view") | {"user_id": word, "user_pseudo_id": "p"}
     assert Log(jsonl(tmp_path, [hit]), "ga4").of("customer_id") == [("p",)]

@@ -36,8 +36,7 @@ from segkit.collect.presets.sql import (
     is_any,
     type_of_shape,
 )
-
-NO_ID = ("(not set)", "undefined", "null")
+from segkit.collect.values import MISSING_WORDS
 
 
 def _parameter(key: str) -> Callable[[Rows], Value | None]:
@@ -62,7 +61,7 @@ def _seconds(rows: Rows) -> Value | None:
 def _reshape(rows: Rows, kinds: Mapping[str, str]) -> Rows:
     rows = rows.with_columns({KIND: in_known_spelling(rows.text("event_name"), kinds)})
     id_said = rows.text("ecommerce.transaction_id", _parameter("transaction_id"))
-    order = f"CASE WHEN NOT {is_any(id_said, NO_ID)} THEN {id_said} END"
+    order = f"CASE WHEN NOT {is_any(id_said, MISSING_WORDS)} THEN {id_said} END"
     refunded = rows.text("ecommerce.refund_value", _parameter("value"))
     paid = rows.text("ecommerce.purchase_revenue", _parameter("value"))
     returns = [word for word, kind in kinds.items() if kind == "return"]
