@@ -120,6 +120,7 @@ def test_words_that_only_resemble_numbers_stay_words():
     ):  # fmt: skip
         assert read(words).to_list() == words
     assert read(["75 001", "13 002"], "geographic").to_list() == ["75 001", "13 002"]
+    assert read([*(f"75 0{i}" for i in range(10, 50)), *["unknown"] * 20], "geographic").dtype == "category"
 
 
 def test_different_units_in_one_column_are_refused():

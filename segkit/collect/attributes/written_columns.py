@@ -59,8 +59,13 @@ def as_written(
     if type_ != "number":
         raw = dataclasses.replace(raw, dates=_dates(name, raw, words, type_, date_format))
     if type_ in (None, "number"):
-        codes = basis == "geographic" and type_ is None and words.dropna().str.fullmatch(r"[\d\s-]*").all()
-        raw = raw if codes else dataclasses.replace(raw, numbers=_numbers(name, raw, words, decimal))
+        known = words.dropna()
+        codes = nearly_all(known, known.str.fullmatch(r"[\d\s-]*"))
+        raw = (
+            raw
+            if codes and basis == "geographic" and type_ is None
+            else dataclasses.replace(raw, numbers=_numbers(name, raw, words, decimal))
+        )
     return raw
 
 
