@@ -58,6 +58,7 @@ _HOMES = {
     "segkit.analyse.features.sql": ("feature_sql",),
     "segkit.analyse.features.trend": ("TREND",),
     "segkit.analyse.features.web": ("WEB",),
+    "segkit.analyse.preparation": ("preparation",),
     "segkit.analyse.prepare": (
         "Preparer",
         "make_preparer",

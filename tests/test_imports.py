@@ -32,7 +32,7 @@ PUBLIC = {
     "analyse": (
         "ADS BASKET CADENCE CONTEXT EMAIL FAMILIES FEEDBACK Feature PREFERENCE PUSH Preparer RFM SMS SOCIAL "
         "TREND WEB customer_features distance_feature family feature_catalogue feature_sql make_preparer "
-        "path_feature select_features snapshots with_settings"
+        "path_feature preparation select_features snapshots with_settings"
     ),
     "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands",
     "trust": (

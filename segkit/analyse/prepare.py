@@ -156,7 +156,11 @@ class Preparer(TransformerMixin, BaseEstimator):
         self.weight_ = np.ones(blocks[-1].stop)
         matrix = self._prepared(values, X)
         self.redundant_ = redundancy(matrix, blocks)
-        of_blocks = np.sqrt(self._wanted_weights(X, missing) / self.redundant_.sum(axis=0))
+        wanted = self._wanted_weights(X, missing)
+        sharing = np.maximum(
+            self.redundant_[:, wanted > 0].sum(axis=1), 1
+        )  # one of weight 0 is left out, and shares nothing
+        of_blocks = np.sqrt(wanted / sharing)
         self.weight_ = np.repeat(of_blocks, [block.stop - block.start for block in blocks])
         matrix *= self.weight_
         return matrix
