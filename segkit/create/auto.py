@@ -74,7 +74,7 @@ def choose_segments(
     ValueError
         If the customers do not differ, or no number of segments leaves `min_share` in the smallest one.
     """
-    check_method(method)
+    check_method(method, "auto")
     top = min(MOST, n_different(customers), max(len(customers) // FEW, 2))
     if top < 2:
         raise ValueError(no_difference(customers))

@@ -53,11 +53,22 @@ def segment(
     customers : DataFrame of shape (n_customers, n_features)
         One row a customer, such as from :func:`segkit.customer_features`.
     n_segments : int or "auto", optional
-        Number of segments; needed unless `model` is passed. "auto": the most segments that can be defended; where
-        customers are one continuum, the number from 3 to 8 whose segments come back best on resampled customers.
+        Number of segments; needed unless `model` is passed, or the method is "hdbscan". "auto": the most segments that
+        can be defended; where customers are one continuum, the number from 3 to 8 whose segments come back best on
+        resampled customers.
         ``provenance["choice"]`` holds the reason, the defensible range and the alternative.
-    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
+    method : str, default="kmeans"
         Clustering method, after the default preparer. Segment 0 is the largest.
+
+        * "kmeans", "mini_batch_kmeans" (quicker), "bisecting_kmeans" (steadier for many segments): round groups.
+        * "gaussian_mixture": stretched groups.
+        * "ward" and "average": nested groups, and those nearest on average.
+        * "robust_linkage" and "spectral": groups of any form (:class:`segkit.RobustLinkage`,
+          :class:`segkit.SpectralGraph`).
+        * "hdbscan": dense groups, as many as there are; all others are outside (−1).
+
+        Of more than 20,000 customers (robust linkage: 30,000) those of the last three lines look at a sample, and its five
+        nearest label each of the others: ``provenance["n_sampled"]``.
     model : scikit-learn clusterer or pipeline, optional
         Any clusterer instead, used as passed (a copy is fitted). Its labels are kept. Nothing is prepared before it:
         put :func:`segkit.make_preparer` first in a pipeline.

@@ -31,6 +31,9 @@ EARLIER = ("panel.parquet", "panel.skops")  # the same by an earlier segkit, who
 OURS = (
     "segkit.methods.value_bands.ValueBands",
     "segkit.methods.rfm.RFMSegmenter",
+    "segkit.methods.bisecting.RefinedBisectingKMeans",
+    "segkit.methods.hierarchy.SampledHDBSCAN",
+    "segkit.methods.hierarchy.SampledHierarchy",
     "segkit.methods.robust_linkage.RobustLinkage",
     "segkit.methods.spectral.SpectralGraph",
     "segkit.analyse.prepare.Preparer",

@@ -22,14 +22,29 @@ from segkit.methods.assignment import (
     prepared_matrix,
     preparer_and_clusterer,
 )
+from segkit.methods.bisecting import RefinedBisectingKMeans
+from segkit.methods.hierarchy import SampledHDBSCAN, SampledHierarchy
+from segkit.methods.robust_linkage import RobustLinkage
+from segkit.methods.spectral import SpectralGraph
 
-METHODS = ("kmeans", "gaussian_mixture", "ward")
+METHODS = (
+    "kmeans",
+    "mini_batch_kmeans",
+    "bisecting_kmeans",
+    "gaussian_mixture",
+    "ward",
+    "average",
+    "robust_linkage",
+    "spectral",
+    "hdbscan",
+)
+FIND_THE_NUMBER = ("hdbscan",)  # methods that find how many segments there are
 LARGEST = 1e100  # the square of a larger number, or their sum, may overflow
-MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes
+MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes, so a sample is looked at
 
 
-def check_method(method: str) -> None:
-    """Refuse a method that there is not.
+def check_method(method: str, n_segments: int | str | None) -> None:
+    """Refuse a method that there is not, and a number of segments that it would ignore.
 
     Raises
     ------
@@ -41,6 +56,11 @@ def check_method(method: str) -> None:
             f"method={method!r} is none of {', '.join(METHODS)}. Say one of these, or pass any scikit-learn "
             "clusterer as model=."
         )
+    if method in FIND_THE_NUMBER and n_segments is not None:
+        raise ValueError(
+            f"n_segments={n_segments!r}, and method={method!r} finds the number of segments itself. Leave n_segments "
+            "out, or choose another method."
+        )
 
 
 def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, random_state: int) -> Pipeline:
@@ -51,30 +71,40 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
     ValueError
         If there is no such method, or it or the number of segments is impossible for so many customers.
     """
-    check_method(method)
+    check_method(method, n_segments)
+    check_seed(random_state)
+    if method == "hdbscan":
+        return make_pipeline(make_preparer(), SampledHDBSCAN(random_state=random_state))
     n_customers = len(customers)
     if n_segments is None:
         raise ValueError(
             "The number of segments is missing. Say n_segments=5, for instance; scan_clusters helps to choose."
         )
     check_count("n_segments", n_segments, 2)
-    check_seed(random_state)
     if n_segments > n_customers:
         raise ValueError(
             f"n_segments={n_segments} is more than {counted(n_customers, 'customer')}. Choose fewer segments."
         )
-    preparer = make_preparer()
+    return make_pipeline(make_preparer(), _clusterer(method, n_segments, n_customers, random_state))
+
+
+def _clusterer(method: str, n_segments: int, n_customers: int, random_state: int) -> BaseEstimator:
+    """Return the clusterer of a method that takes prepared numbers and a number of segments."""
     if method == "kmeans":
-        return make_pipeline(preparer, KMeans(n_segments, n_init=10, random_state=random_state))
+        return KMeans(n_segments, n_init=10, random_state=random_state)
+    if method == "mini_batch_kmeans":
+        return MiniBatchKMeans(n_segments, n_init=10, random_state=random_state)
+    if method == "bisecting_kmeans":
+        return RefinedBisectingKMeans(n_segments, random_state=random_state)
     if method == "gaussian_mixture":
-        mixture = GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
-        return make_pipeline(preparer, mixture)
-    if n_customers > MOST_FOR_WARD:
-        raise ValueError(
-            f"method='ward' measures every pair of customers, and there are {n_customers:,}. It takes up to "
-            f"{MOST_FOR_WARD:,}; use 'kmeans', or a sample of the customers."
-        )
-    return make_pipeline(preparer, AgglomerativeClustering(n_segments, linkage="ward"))
+        return GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
+    if method == "robust_linkage":
+        return RobustLinkage(n_segments, random_state=random_state)
+    if method == "spectral":
+        return SpectralGraph(n_segments, random_state=random_state)
+    if n_customers <= MOST_FOR_WARD:
+        return AgglomerativeClustering(n_segments, linkage=method)
+    return SampledHierarchy(n_segments, method, MOST_FOR_WARD, random_state)
 
 
 def n_different(customers: pd.DataFrame) -> int:

@@ -12,6 +12,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 
 from segkit import __version__
+from segkit.methods.assignment import preparer_and_clusterer
 
 
 def describe_fit(
@@ -49,6 +50,7 @@ def describe_fit(
         "meanings": {c: meanings.get(c, "") for c in customers.columns},
         "features": list(customers.columns),
         "n_customers": len(customers),
+        "n_sampled": getattr(preparer_and_clusterer(model)[1], "n_sampled_", len(customers)),
         "method": method,
         "n_segments": None if n_segments is None else int(n_segments),
         "random_state": random_state if isinstance(random_state, (int, type(None))) else repr(random_state),

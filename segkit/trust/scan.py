@@ -52,8 +52,9 @@ def scan_clusters(
         As for :func:`segkit.segment`.
     k : int or iterable of int, default=range(2, 11)
         Numbers of segments.
-    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
-        Of more than 5,000 customers, the last two use a random sample of that size.
+    method : str, default="kmeans"
+        One of those of :func:`segkit.segment` that take a number of segments. Of more than 5,000 customers, all but
+        k-means use a random sample of that size.
     resamples : int, default=20
         Bootstrap samples of the customers to refit the segments on.
     outcome : Series of shape (n_customers,), optional

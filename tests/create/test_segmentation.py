@@ -497,10 +497,13 @@ def test_list_is_no_table():
         sg.segment([[1], [2]], n_segments=2)
 
 
-def test_ward_refuses_too_many(monkeypatch):
-    monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 59)
-    with pytest.raises(ValueError, match="takes up to 59"):
-        sg.segment(GROUPS, n_segments=3, method="ward")
+@pytest.mark.parametrize("method", ["ward", "average"])
+def test_hierarchies_of_many_look_at_a_sample(monkeypatch, method):
+    monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 40)
+    result = sg.segment(GROUPS, n_segments=3, method=method)
+    assert adjusted_rand_score(TRUE, result.labels) == 1
+    assert (result.provenance["n_customers"], result.provenance["n_sampled"]) == (60, 40)
+    assert result.assign(GROUPS).equals(result.labels)
 
 
 def test_later_edits_change_nothing():

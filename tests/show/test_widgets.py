@@ -13,6 +13,7 @@ from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
 from segkit.core.schema import BASES
+from segkit.methods.fitting import make_model
 from segkit.show.widgets.segment_explorer import _ramp
 from segkit.trust.scan import suggested_k
 
@@ -300,8 +301,14 @@ def test_customers_who_do_not_differ_cannot_be_divided(customers):
 
 @pytest.mark.parametrize("sample", [10, 1_000])
 def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups, sample):
-    """Ward measures every pair; that the scan would look at few enough does not help the segments."""
-    monkeypatch.setattr("segkit.methods.fitting.MOST_FOR_WARD", 50)
+    """That the scan would look at few enough does not help the segments."""
+
+    def refuse(method, n_segments, customers, random_state):
+        if method == "ward" and len(customers) > 50:
+            raise ValueError("method='ward' measures every pair of customers.")
+        return make_model(method, n_segments, customers, random_state)
+
+    monkeypatch.setattr("segkit.show.widgets.cluster_tuner.make_model", refuse)
     monkeypatch.setattr("segkit.trust.scan.MOST", sample)
     tuner = tuner_of(groups)
     tuner._choice.value = "ward"

@@ -29,7 +29,7 @@ from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.profile import profile, segment_sizes
-from segkit.methods.fitting import METHODS
+from segkit.methods.fitting import FIND_THE_NUMBER, METHODS
 from segkit.methods.partition import VALUE_BANDS, check_segments, checked_result
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
@@ -301,7 +301,7 @@ def _are_tiers(result: Segmentation) -> bool:
 def _scanned_as(result: Segmentation) -> str | None:
     """Return the method whose scan fits these segments; value bands and models of one's own have none."""
     method = result.provenance.get("method")
-    return method if method in METHODS else None
+    return method if method in METHODS and method not in FIND_THE_NUMBER else None
 
 
 def _marked(result: Segmentation, scan: pd.DataFrame | None) -> int | None:

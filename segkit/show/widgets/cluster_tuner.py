@@ -16,7 +16,7 @@ from segkit.core.messages import joined
 from segkit.core.order import by_id
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
-from segkit.methods.fitting import METHODS, make_model, n_different
+from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
 from segkit.show.plots.scan import plot_scan
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
@@ -24,8 +24,14 @@ from segkit.trust.structure import remembered_test
 LABELS = {
     "kmeans": "k-means: round groups",
     "gaussian_mixture": "Gaussian mixture: stretched groups",
+    "mini_batch_kmeans": "k-means on batches: quicker",
+    "bisecting_kmeans": "bisecting k-means: many round groups",
     "ward": "Ward: nested groups",
+    "average": "average linkage: compact groups of unequal size",
+    "robust_linkage": "robust linkage: groups of any form",
+    "spectral": "spectral: groups of any form, linked by near customers",
 }
+OFFERED = tuple(m for m in METHODS if m not in FIND_THE_NUMBER)
 
 
 class ClusterTuner(w.VBox):
@@ -39,8 +45,8 @@ class ClusterTuner(w.VBox):
         Numbers to choose from, without those that these customers cannot be divided into.
     n_segments : int, optional
         The number at first; by default the most that come back: see :func:`segkit.trust.scan.suggested_k`.
-    method : {"kmeans", "gaussian_mixture", "ward"}, default="kmeans"
-        The method at first.
+    method : str, default="kmeans"
+        The method at first, one of those of :func:`segkit.segment` that take a number of segments.
     random_state : int, default=0
 
     Attributes
@@ -54,7 +60,7 @@ class ClusterTuner(w.VBox):
     """
 
     n_segments = t.Int()
-    method = t.Enum(METHODS, "kmeans")
+    method = t.Enum(OFFERED, "kmeans")
     scan = t.Instance(pd.DataFrame)
     code = t.Unicode()
     error = t.Unicode()
@@ -79,7 +85,7 @@ class ClusterTuner(w.VBox):
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(
-            options=[(LABELS[m], m) for m in METHODS], value=method, description="Method"
+            options=[(LABELS[m], m) for m in OFFERED], value=method, description="Method"
         )
         self._chart = alt.JupyterChart(
             plot_scan(scan, chosen=self._slider.value),

@@ -1,0 +1,103 @@
+"""What every method of `segment` keeps: groups are found, in any order of rows and columns, in any batch, and saved."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from tables import three_groups
+
+import segkit as sg
+from segkit.methods.bisecting import RefinedBisectingKMeans
+from segkit.methods.fitting import FIND_THE_NUMBER, METHODS
+from segkit.methods.hierarchy import SampledHDBSCAN, SampledHierarchy
+
+TRUE = np.repeat([0, 1, 2], 30)
+KINDS = [RefinedBisectingKMeans(3), SampledHierarchy(3), SampledHierarchy(3, "average"), SampledHDBSCAN()]
+
+
+def not_kept(estimator):
+    """Return the checks that scikit-learn's own KMeans fails too: weights draw other starts than repeated rows."""
+    weights = (
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+    )
+    return dict.fromkeys(weights, "as KMeans") if isinstance(estimator, KMeans) else {}
+
+
+@parametrize_with_checks(KINDS, expected_failed_checks=not_kept)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def customers():
+    """Three groups with a word, and a number that is missing at times; some customers are equal."""
+    table = three_groups(30).round(0).assign(channel=np.where(TRUE == 1, "web", "shop"))
+    table.loc[table.index[::11], "spend"] = np.nan
+    return table
+
+
+def divided(table, method, **more):
+    number = {} if method in FIND_THE_NUMBER else {"n_segments": 3}
+    return sg.segment(table, method=method, **number, **more)
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def result(request):
+    return divided(customers(), request.param)
+
+
+def test_groups_are_found(result):
+    method = result.provenance["method"]
+    assert len(result.segments) >= 3 if method in FIND_THE_NUMBER else 3
+    inside = (result.labels >= 0).to_numpy() & customers()["spend"].notna().to_numpy()
+    assert adjusted_rand_score(TRUE[inside], result.labels[inside]) > 0.9
+    assert result.provenance["n_sampled"] == 90
+
+
+def test_order_of_rows_and_columns_changes_nothing(result):
+    method = result.provenance["method"]
+    table = customers().sample(frac=1, random_state=1)
+    assert_series_equal(divided(table, method).labels, result.labels.loc[table.index])
+    swapped = divided(customers()[["channel", "spend", "visits"]], method).labels
+    assert_series_equal(swapped, result.labels)
+
+
+def test_scores_are_frozen(result, tmp_path):
+    """Customers who were there keep their segments, new ones do not depend on the batch, and saving changes nothing."""
+    assert_series_equal(result.assign(customers()), result.labels)
+    new = customers().assign(visits=customers()["visits"] * 1.3).iloc[::7].rename("new {}".format)
+    placed = result.place(new)
+    assert placed["confidence"].between(0, 1).all()
+    one = new.iloc[[3]]
+    assert_frame_equal(result.place(one), placed.loc[one.index], check_exact=True)
+    again = sg.Segmentation.load(result.save(tmp_path / "segments"))
+    assert_frame_equal(again.place(new), placed)
+
+
+@pytest.mark.parametrize("method", FIND_THE_NUMBER)
+def test_a_number_that_is_ignored_is_refused(method):
+    for number in (3, "auto"):
+        with pytest.raises(
+            ValueError, match=f"n_segments={number!r}, and method='{method}' finds the number"
+        ):
+            sg.segment(customers(), n_segments=number, method=method)
+
+
+def test_density_leaves_strays_outside():
+    """One column beyond ten, so that principal components are taken: new strays are outside too."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(np.eye(2), 40, axis=0) @ rng.normal(size=(2, 12)) * 9 + rng.normal(size=(80, 12))
+    table = pd.DataFrame(values, columns=[f"f{i:02}" for i in range(12)])
+    far = table.mean() + table.std() * np.where(np.arange(12) % 2, 3, -3)
+    table.loc[80] = far
+    result = sg.segment(table, method="hdbscan")
+    assert result.labels[80] == -1 and adjusted_rand_score(np.repeat([0, 1], 40), result.labels[:80]) > 0.9
+    assert result.assign((table.loc[[80]] - table.mean()) * 0.9 + table.mean()).to_list() == [-1]
+
+
+def test_impossible_parameters_are_named():
+    with pytest.raises(ValueError, match=r"min_share=0\.7 is no share"):
+        SampledHDBSCAN(min_share=0.7).fit([[0.0], [1.0]])
