@@ -77,11 +77,9 @@ _HOMES = {
         "segment_outcomes",
     ),
     "segkit.trust.scan": ("scan_clusters",),
+    "segkit.trust.segment_structure": ("segment_structure",),
     "segkit.trust.stability": ("stability",),
-    "segkit.trust.structure": (
-        "segment_structure",
-        "structure_test",
-    ),
+    "segkit.trust.structure": ("structure_test",),
     "segkit.create.segment": (
         "segment",
         "value_bands",

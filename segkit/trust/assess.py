@@ -18,8 +18,9 @@ from segkit.core.html import html_table, render
 from segkit.core.messages import joined
 from segkit.methods.partition import Partition, checked_result
 from segkit.trust.outcome import OUTCOMES, checked_times, outcome_scoreboard, segment_outcomes
+from segkit.trust.segment_structure import test_partition
 from segkit.trust.stability import REPEATABLE, Stability, stability
-from segkit.trust.structure import REFERENCES, StructureTest, test_partition
+from segkit.trust.structure import REFERENCES, StructureTest
 
 PARTLY = 0.6  # mean Jaccard similarity (Hennig 2007)
 FDR = 0.05  # false discovery rate

@@ -9,8 +9,9 @@ import pandas as pd
 from segkit.core.messages import counted
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS, Partition
+from segkit.trust.segment_structure import segment_table
 from segkit.trust.stability import REPEATABLE, quick_stability
-from segkit.trust.structure import StructureTest, segment_table
+from segkit.trust.structure import StructureTest
 
 NATURAL, REPRODUCIBLE, CONSTRUCTIVE, UNCLEAR = "natural", "reproducible", "constructive", "unclear"
 MOSTLY = 0.5  # least share of segments that are distinct groups, for the whole to be called natural

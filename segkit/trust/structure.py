@@ -12,14 +12,15 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.analyse.prepare import Preparer, make_preparer
+from segkit.analyse.words import one_hot
 from segkit.core.checks import check_count, check_seed, checked_customers
 from segkit.core.messages import counted, joined
 from segkit.core.order import by_id
 from segkit.methods.assignment import preparer_and_clusterer
-from segkit.methods.partition import Partition, checked_result
 from segkit.methods.provenance import hash_of
-from segkit.trust.borders import border_sparseness
-from segkit.trust.density_valleys import deepest_valleys, separations
+from segkit.trust.density_valleys import deepest_valleys
+from segkit.trust.groups_in_words import REFERENCES as WORD_REFERENCES
+from segkit.trust.groups_in_words import groups_in_words
 from segkit.trust.null_model import CopulaNull
 from segkit.trust.unimodality import ENOUGH, features_in_groups
 
@@ -30,13 +31,11 @@ GROUPS = 10  # most groups tried
 # Level of the test. Not 5 %, since a copula only approximates features that follow from each other.
 ALPHA = 0.02
 HINT = 0.05  # p-values up to it are a hint of groups
-OF_SEGMENTS = 0.05  # level for each segment, once there are groups
-SPARSE = (
-    0.6  # least sparseness of the border of a distinct group; a border that cuts through one has about 0.5
-)
 REFERENCES = 99  # null data sets
 FEWEST_REFERENCES = 62  # with fewer, no p-value could reach four fifths of the level
-BY_ITSELF = 0.2  # share of the level for groups in single features; the rest is for all features together
+# Shares of the level for groups in single features, and in words alone; the rest is for all features together.
+BY_ITSELF, BY_WORDS = 0.2, 0.2
+FEWEST_WORDS = 3  # features with words, for groups in words alone
 SENTENCES = {
     "structure": (
         "Your customers form distinct groups: the gap between them is deeper than in {less} of {n} null data sets, "
@@ -54,6 +53,10 @@ SENTENCES = {
 BY_THEMSELVES = (
     "Your customers form distinct groups: {features} {falls} into low and high values, with few between "
     "(p = {p:.2g})."
+)
+IN_WORDS = (
+    "Your customers form distinct groups: by their words in {features}, they are told apart more surely than customers "
+    "of {n} null data sets, which have the same words but no groups (p = {p:.2g})."
 )
 FEW_CUSTOMERS = "Only {n}: at least {least} are needed to tell groups from chance."
 FEW_DIFFERENT = (
@@ -146,8 +149,11 @@ def structure_test(
     the parts of a continuum [1]_. Groups that one feature shows by itself are tested separately, at a fifth of the
     level [2]_.
 
-    It does not see groups of fewer than 30 of the customers tested, nor groups that only categories make. The level
-    is 2 %; false alarms and power are in ``benchmarks/README.md``.
+    Groups that words form (three or more categories or two-valued features) are tested separately too: are latent
+    classes surer than in one population with the same words and pairwise associations?
+
+    It does not see groups of fewer than 30 of the customers tested. The level is 2 %; false alarms and power are in
+    ``benchmarks/README.md``.
 
     References
     ----------
@@ -167,47 +173,9 @@ def structure_test(
     >>> sg.structure_test(groups, progress=False).verdict
     'structure'
     """
-    return _run_test(
+    return run_test(
         checked_customers(customers), make_preparer(), GROUPS, references, random_state, progress
     )[0]
-
-
-def segment_structure(
-    result: Partition, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
-) -> pd.DataFrame:
-    """Test each segment: is it a distinct group, or an arbitrary part of a continuum?
-
-    Parameters
-    ----------
-    result : Segmentation
-    references, random_state, progress
-        As in :func:`structure_test`.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by segment id: `name`; `nearest`, the id of the segment that it is least separated from;
-        `separation`, the depth of the valley between the two in standard errors; `p_value`, the share of null data
-        sets whose best separated of as many groups is separated as well; `border`, how sparse the places at its border
-        are, from 0 to 1 (a border that cuts through a group has about 0.5, that of a distinct group 0.6 or more); and
-        `verdict`: "real", "arbitrary", or "too little". All are arbitrary where the customers are one continuum.
-
-    Notes
-    -----
-    The best group of each null data set is the yardstick for every segment, at a level of 5 %. This is less powerful
-    than the test of the whole: of four groups, the least separated may be called arbitrary.
-    """
-    checked_result(result)
-    return test_partition(result, references=references, random_state=random_state, progress=progress)[1]
-
-
-def test_partition(
-    result: Partition, *, references: int = REFERENCES, random_state: int = 0, progress: bool = True
-) -> tuple[StructureTest, pd.DataFrame]:
-    """Return the test of the whole and of each segment, from the same null data sets."""
-    preparer, most = test_settings(result.model, len(result.segments))
-    test, points = _run_test(result.customers, preparer, most, references, random_state, progress)
-    return test, segment_table(result, test, points)
 
 
 def test_settings(model: BaseEstimator | None, n_segments: int) -> tuple[Preparer, int]:
@@ -234,7 +202,7 @@ def remembered_test(
     same = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
     key = f"{same} {most} {preparer.get_params()}"
     if key not in _remembered:
-        test, points = _run_test(customers, preparer, most, REFERENCES, 0, False)
+        test, points = run_test(customers, preparer, most, REFERENCES, 0, False)
         if test.facts.get("references", REFERENCES) < REFERENCES:
             raise KeyboardInterrupt  # an interrupted test is not remembered
         while len(_remembered) >= REMEMBERED:
@@ -253,7 +221,7 @@ def structure_summary(test: StructureTest) -> dict[str, Any]:
     }
 
 
-def _run_test(
+def run_test(
     customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
 ) -> tuple[StructureTest, pd.DataFrame]:
     """Return the test, and the prepared customers that it used."""
@@ -280,9 +248,30 @@ def _run_test(
         alone = alone if p_alone <= BY_ITSELF * ALPHA + 1e-12 else []
         numbers = [c for i, c in enumerate(looked.columns) if i not in fitted.levels_]
         facts["by_themselves"] = [numbers[i] for i in alone]
+        words = word_codes(looked, fitted)
+        tested = len(words) >= FEWEST_WORDS
+        p_words, classes = (
+            groups_in_words(np.column_stack(list(words.values())), rng) if tested else (1.0, None)
+        )
+        facts["words"], facts["p_words"] = list(words) if tested else [], p_words
+        if p_words <= BY_WORDS * ALPHA:
+            facts["classes"] = classes
         null = CopulaNull(looked, fitted, rng, alone)
         valleys = _compared(null, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
     return _verdict(*valleys, p_alone if alone else 1.0, facts), points
+
+
+def word_codes(customers: pd.DataFrame, preparer: Preparer) -> dict[str, np.ndarray]:
+    """Return the words of each category or two-valued feature as 0, 1, 2, …; missing ones are a word of their own."""
+    codes: dict[str, np.ndarray] = {}
+    for i, name in enumerate(customers.columns):
+        column = customers.iloc[:, i]
+        if i in preparer.levels_:
+            column = pd.Series(one_hot(column.array, preparer.levels_[i]).argmax(axis=1))
+        elif column.nunique() != 2:
+            continue
+        codes[name] = np.unique(pd.factorize(column, sort=True)[0], return_inverse=True)[1]
+    return {name: found for name, found in codes.items() if found.any()}
 
 
 def _known_numbers(customers: pd.DataFrame, preparer: Preparer, points: pd.DataFrame) -> list[np.ndarray]:
@@ -337,7 +326,10 @@ def _verdict(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dic
     ours, theirs = StructureTest(np.nan, np.nan, "", "", *valleys, facts).scores
     deeper = int((theirs >= ours - 1e-12).sum())
     p_together = (1 + deeper) / (len(theirs) + 1)
-    p = min(1.0, p_alone / BY_ITSELF, p_together / (1 - BY_ITSELF))  # Bonferroni, with weights
+    rest = 1 - BY_ITSELF - (BY_WORDS if facts["words"] else 0)
+    p_numbers = min(1.0, p_alone / BY_ITSELF, p_together / rest)  # Bonferroni, with weights
+    in_words = bool(facts["words"]) and facts["p_words"] / BY_WORDS < p_numbers
+    p = facts["p_words"] / BY_WORDS if in_words else p_numbers
     verdict = "structure" if p <= ALPHA + 1e-12 else "continuum"
     wording = "hint" if verdict == "continuum" and p <= HINT + 1e-12 else verdict
     effect = float((ours - theirs.mean()) / max(theirs.std(), 1e-9))
@@ -345,42 +337,14 @@ def _verdict(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dic
         less=len(theirs) - deeper if deeper else "any", deeper=deeper, n=len(theirs), p=p, alpha=ALPHA
     )
     features = facts["by_themselves"]
-    if features:
-        shown = features if len(features) <= 4 else [*features[:3], f"{len(features) - 3} other features"]
+    if in_words and verdict == "structure":
+        sentence = IN_WORDS.format(features=_few(facts["words"]), n=WORD_REFERENCES, p=p)
+    elif features:
         falls = "fall" if len(features) > 1 else "falls"
-        sentence = BY_THEMSELVES.format(features=joined(shown), falls=falls, p=p)
+        sentence = BY_THEMSELVES.format(features=_few(features), falls=falls, p=p)
     return StructureTest(p, effect, verdict, sentence, *valleys, facts)
 
 
-def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) -> pd.DataFrame:
-    """Return the separation of each segment, compared with the best separated groups of the null data sets."""
-    ids = result.segments
-    table = pd.DataFrame(
-        {"name": [result.name_of(s) for s in ids], "nearest": pd.array([pd.NA] * len(ids), "Int64")},
-        index=pd.Index(ids, name="segment"),
-    )
-    table["separation"], table["p_value"], table["border"], table["verdict"] = (
-        np.nan,
-        np.nan,
-        np.nan,
-        "too little",
-    )
-    labels = result.labels.loc[points.index]
-    sampled = [s for s in ids if (labels == s).any()]
-    if test.verdict == "too little" or len(sampled) < 2 or len(ids) not in test.observed.index:
-        return table
-    inside = labels.isin(sampled).to_numpy()
-    rows, own = points.to_numpy()[inside], np.searchsorted(sampled, labels[inside])
-    centers = np.array([rows[own == i].mean(axis=0) for i in range(len(sampled))])
-    with threadpool_limits(limits=1):
-        depth, nearest = separations(rows, own, centers)
-        border = border_sparseness(rows, own)
-    best = test.references[len(ids)].to_numpy()
-    for i, segment in enumerate(sampled):
-        p = (1 + int((best >= depth[i] - 1e-12).sum())) / (len(best) + 1)
-        table.loc[segment, ["separation", "p_value", "border"]] = depth[i], p, border[i]
-        table.loc[segment, "nearest"] = sampled[int(nearest[i])]
-        apart = p <= OF_SEGMENTS + 1e-12 and border[i] >= SPARSE
-        real = test.verdict == "structure" and apart
-        table.loc[segment, "verdict"] = "real" if real else "arbitrary"
-    return table
+def _few(features: list[str]) -> str:
+    shown = features if len(features) <= 4 else [*features[:3], f"{len(features) - 3} other features"]
+    return joined(shown)

@@ -320,7 +320,7 @@ def test_a_lost_parquet_file_is_named(after, parquet):
             "orders.csv",
             "orders.csv is compressed with gzip.*Name it orders.csv.gz",
         ),
-        (gzip.compress(b"{}"), "orders.jsonl", "orders.jsonl is compressed with gzip"),
+        (gzip.compress(b"{}", mtime=0), "orders.jsonl", "orders.jsonl is compressed with gzip"),
         (bz2.compress(GOOD.encode()), "orders.csv", "bzip2.*Unpack it first"),
         (b"PK\x03\x04" + bytes(100), "orders.csv", "a ZIP archive or a workbook.*xlsx"),
         (b"PAR1\x15\x04" + bytes(100), "orders.txt", "is Parquet, though its name ends in '.txt'"),

@@ -275,7 +275,7 @@ def test_threads_change_nothing():
 def test_hint_between_the_levels():
     observed = np.array([3.0, 0.0])
     drawn = np.column_stack([np.r_[4.0, 3.5, np.zeros(97)], np.zeros(99)])
-    facts = {"references": 99, "by_themselves": []}
+    facts = {"references": 99, "by_themselves": [], "words": []}
     test = _verdict(observed, drawn, 1.0, dict(facts))
     assert test.verdict == "continuum" and test.p_value == pytest.approx(0.03 / 0.8)
     assert test.sentence.startswith("One continuum, with a hint of groups: 2 of 99")

@@ -8,7 +8,8 @@ import pandas as pd
 
 from segkit.create.segmentation import Segmentation
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, computed, themed
-from segkit.trust.structure import StructureTest, test_partition
+from segkit.trust.segment_structure import test_partition
+from segkit.trust.structure import StructureTest
 
 BARS = 24
 
