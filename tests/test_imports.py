@@ -39,7 +39,7 @@ PUBLIC = {
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"
     ),
-    "create": "Segmentation segment value_bands",
+    "create": "Segmentation recommend_method segment value_bands",
     "explain": "compare cross_segments effect_sizes profile project segment_sizes",
     "over_time": "match_segments",
     "show": (
