@@ -80,10 +80,6 @@ _HOMES = {
     "segkit.trust.segment_structure": ("segment_structure",),
     "segkit.trust.stability": ("stability",),
     "segkit.trust.structure": ("structure_test",),
-    "segkit.trust.structure": (
-        "segment_structure",
-        "structure_test",
-    ),
     "segkit.create.recommend_method": ("recommend_method",),
     "segkit.create.segment": (
         "segment",

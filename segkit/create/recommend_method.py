@@ -21,7 +21,8 @@ from segkit.core.order import by_id
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, MOST_FOR_WARD, make_model, n_different
 from segkit.methods.robust_linkage import RobustLinkage
 from segkit.trust.borders import border_sparseness
-from segkit.trust.structure import SPARSE, StructureTest, remembered_test
+from segkit.trust.segment_structure import SPARSE
+from segkit.trust.structure import StructureTest, remembered_test
 
 RECOMMENDED, SUITS, POSSIBLE, POOR, IMPOSSIBLE = "recommended", "suits", "possible", "poor", "impossible"
 LOOKED = 5_000  # customers whose features are described; of more, as many at equal steps by id
