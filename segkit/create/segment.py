@@ -67,8 +67,8 @@ def segment(
           :class:`segkit.SpectralGraph`).
         * "hdbscan": dense groups, as many as there are; all others are outside (−1).
 
-        Of more than 20,000 customers (robust linkage: 30,000) those of the last three lines look at a sample, and its five
-        nearest label each of the others: ``provenance["n_sampled"]``.
+        Of more than 20,000 customers (robust linkage: 30,000) those of the last three lines look at a sample, and its
+        five nearest label each of the others: ``provenance["n_sampled"]``.
     model : scikit-learn clusterer or pipeline, optional
         Any clusterer instead, used as passed (a copy is fitted). Its labels are kept. Nothing is prepared before it:
         put :func:`segkit.make_preparer` first in a pipeline.
