@@ -28,6 +28,7 @@ _HOMES = {
     "segkit.analyse.features.cadence": ("CADENCE",),
     "segkit.analyse.features.catalogue": (
         "FAMILIES",
+        "available_features",
         "feature_catalogue",
         "select_features",
     ),

@@ -31,8 +31,8 @@ PUBLIC = {
     ),
     "analyse": (
         "ADS BASKET CADENCE CONTEXT EMAIL FAMILIES FEEDBACK Feature PREFERENCE PUSH Preparer RFM SMS SOCIAL "
-        "TREND WEB customer_features distance_feature family feature_catalogue feature_sql make_preparer "
-        "path_feature preparation select_features snapshots with_settings"
+        "TREND WEB available_features customer_features distance_feature family feature_catalogue feature_sql "
+        "make_preparer path_feature preparation select_features snapshots with_settings"
     ),
     "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands",
     "trust": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from segkit.analyse.features.basket import BASKET
@@ -11,7 +13,7 @@ from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.feedback import FEEDBACK
 from segkit.analyse.features.messages import ADS, EMAIL, PUSH, SMS
 from segkit.analyse.features.preference import PREFERENCE
-from segkit.analyse.features.query import unavailable
+from segkit.analyse.features.query import lacking, unavailable
 from segkit.analyse.features.rfm import RFM
 from segkit.analyse.features.social import SOCIAL
 from segkit.analyse.features.to_code import code_of
@@ -80,6 +82,44 @@ def feature_catalogue(
     if events is not None:
         table["needs"] = list(unavailable(checked_events(events), features).values())
     return table
+
+
+def available_features(events: Events, features: Iterable[Feature] | None = None) -> pd.DataFrame:
+    """List which features a log can support, and what is missing for the others.
+
+    Parameters
+    ----------
+    events : Events
+        The log.
+    features : iterable of Feature, optional
+        The features to list; all built-in ones by default.
+
+    Returns
+    -------
+    DataFrame of shape (n_features, 3)
+        Indexed by `feature`: its `family`; whether it is `available`; and what is `missing`, a column or kinds of
+        events ("" for nothing). ``customer_features(…, unavailable="skip")`` leaves out those that are not available.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> orders = pd.DataFrame({"customer_id": ["ada"], "timestamp": ["2024-01-01"], "amount": [30.0]})
+    >>> events = sg.read_events(orders, kind="purchase")
+    >>> sg.available_features(events, sg.select_features("monetary", "email_open_rate"))
+                    family  available          missing
+    feature
+    monetary           RFM       True
+    email_open_rate  EMAIL      False  email_sent events
+    """
+    chosen = FAMILIES if features is None else distinct_features(features)
+    missing = lacking(checked_events(events), chosen)
+    columns = {
+        "family": [f.family for f in chosen],
+        "available": [not missing[f.name] for f in chosen],
+        "missing": [missing[f.name] for f in chosen],
+    }
+    return pd.DataFrame(columns, index=pd.Index([f.name for f in chosen], name="feature"))
 
 
 def select_features(*names: str, offered: tuple[Feature, ...] = FAMILIES) -> tuple[Feature, ...]:

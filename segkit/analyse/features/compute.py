@@ -11,10 +11,11 @@ import pandas as pd
 
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.id_hashes import run_checked
-from segkit.analyse.features.query import absent_kinds, feature_query, snapshot_query
+from segkit.analyse.features.query import absent_kinds, feature_query, lacking, snapshot_query
 from segkit.collect.events import Events, checked_events
 from segkit.core.engine.connection import locked_engine
 from segkit.core.engine.dialects import dialect_of
+from segkit.core.messages import counted, joined, listed
 from segkit.core.moments import read_moment, read_moments, read_window
 
 FAR = pd.Timedelta(days=366)  # from the events; a moment this far is probably a slip
@@ -27,6 +28,7 @@ def customer_features(
     *,
     as_of: str | pd.Timestamp | None = None,
     window: str | timedelta | None = None,
+    unavailable: str = "error",
 ) -> pd.DataFrame:
     """Compute features of each customer as of one moment.
 
@@ -42,13 +44,18 @@ def customer_features(
         How far back to look, such as ``"365 days"``: events with as_of − window ≤ timestamp < as_of.
         `orders_change`, `spend_change` and `spend_slope` need a window of more than 182 days, `novelty` one of
         more than 90 days.
+    unavailable : {"error", "skip"}, default="error"
+        What to do about features that the events cannot give. "error": refuse those that need a column that is not
+        there; those whose events never occur are 0 or missing. "skip": leave both out and warn; see
+        :func:`segkit.available_features`.
 
     Returns
     -------
     DataFrame of shape (n_customers, n_features)
         Indexed by `customer_id` (text, sorted): each customer with any event in the window.
         Numbers are float64, words are categories; what is undefined is missing, never 0.
-        ``.attrs["segkit"]`` holds units, as-of and sources, and under `absent` the features whose events never occur.
+        ``.attrs["segkit"]`` holds units, as-of and sources, under `absent` the features whose events never occur, and
+        under `skipped` those that were left out.
 
     Raises
     ------
@@ -59,7 +66,7 @@ def customer_features(
     Warns
     -----
     UserWarning
-        If `as_of` lies more than a year after the last event.
+        If `as_of` lies more than a year after the last event, or features are skipped.
 
     Notes
     -----
@@ -80,14 +87,14 @@ def customer_features(
     ada              4.0        2.0      80.0    14.0
     """
     checked_events(events)
-    chosen = distinct_features(features)
+    chosen, skipped = _computable(events, features, unavailable)
     moment, span = read_moment(as_of), read_window(window)
     build_query = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
     frame = run_checked(build_query, dialect_of(events.table))
     if frame.empty:
         raise ValueError(_no_events(events, moment, span))
     _warn_of_distance(events, [moment])
-    return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span)
+    return _described(frame.set_index("customer_id"), chosen, events, moment.isoformat(), span, skipped)
 
 
 @locked_engine
@@ -97,6 +104,7 @@ def snapshots(
     *,
     dates: Iterable[str | pd.Timestamp] | None = None,
     window: str | timedelta | None = None,
+    unavailable: str = "error",
 ) -> pd.DataFrame:
     """Compute features of each customer as of several moments.
 
@@ -104,7 +112,7 @@ def snapshots(
 
     Parameters
     ----------
-    events, features, window
+    events, features, window, unavailable
         As in :func:`customer_features`.
     dates : iterable of str or Timestamp
         The moments; needed, such as ``pd.date_range("2024-01-01", periods=12, freq="MS")``; in UTC unless they
@@ -139,7 +147,7 @@ def snapshots(
     2024-01-15 ada              4.0      80.0
     """
     checked_events(events)
-    chosen = distinct_features(features)
+    chosen, skipped = _computable(events, features, unavailable)
     moments, span = read_moments(dates), read_window(window)
     build_query = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
     frame = run_checked(build_query, dialect_of(events.table))
@@ -148,7 +156,42 @@ def snapshots(
     _warn_of_distance(events, moments)
     frame["snapshot"] = pd.DatetimeIndex(moments)[frame["snapshot"].to_numpy()]
     frame = frame.rename(columns={"snapshot": "as_of"}).set_index(["as_of", "customer_id"])
-    return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span)
+    return _described(frame, chosen, events, [moment.isoformat() for moment in moments], span, skipped)
+
+
+def _computable(
+    events: Events, features: Iterable[Feature], unavailable: str
+) -> tuple[tuple[Feature, ...], dict[str, str]]:
+    """Return the features to compute, and what those lack that are skipped.
+
+    Raises
+    ------
+    ValueError
+        If `unavailable` is not known, or all features would be skipped.
+    """
+    chosen = distinct_features(features)
+    if unavailable not in ("error", "skip"):
+        raise ValueError(f"unavailable={unavailable!r} is neither 'error' nor 'skip'. Choose one of these.")
+    if unavailable == "error":
+        return chosen, {}
+    skipped = {name: what for name, what in lacking(events, chosen).items() if what}
+    kept = tuple(feature for feature in chosen if feature.name not in skipped)
+    if not kept:
+        raise ValueError(
+            f"None of these features can be computed: the log lacks {listed(dict.fromkeys(skipped.values()), 10)}. "
+            "Choose others: available_features(events)."
+        )
+    if skipped:
+        by_lack: dict[str, list[str]] = {}
+        for name, what in skipped.items():
+            by_lack.setdefault(what, []).append(name)
+        shown = [f"{joined(names)} (needs {what})" for what, names in by_lack.items()]
+        warnings.warn(
+            f"The log lacks what {counted(len(skipped), 'feature needs', 'features need')}, so they are skipped: "
+            f"{listed(shown, 10)}.",
+            stacklevel=4,
+        )
+    return kept, skipped
 
 
 def _described(
@@ -157,6 +200,7 @@ def _described(
     events: Events,
     as_of: str | list[str],
     window: pd.Timedelta | None,
+    skipped: dict[str, str],
 ) -> pd.DataFrame:
     """Return the frame sorted, with words as categories and with units and meanings in its ``attrs``."""
     frame = frame.sort_index()
@@ -178,6 +222,8 @@ def _described(
     absent = absent_kinds(events, chosen)
     if absent:
         frame.attrs["segkit"]["absent"] = absent
+    if skipped:
+        frame.attrs["segkit"]["skipped"] = skipped
     return frame
 
 

@@ -129,6 +129,17 @@ def unavailable(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     return {f.name: columns[f.name] or absent.get(f.name, "") for f in features}
 
 
+def lacking(events: Events, features: Iterable[Feature]) -> dict[str, str]:
+    """Return in words what each feature needs and the events lack: a column, and events of its kinds."""
+    features = tuple(features)
+    columns, absent = missing_columns(events, features), absent_kinds(events, features)
+    wanted = {f.name: [f"the column {columns[f.name]!r}"] if columns[f.name] else [] for f in features}
+    return {
+        f.name: " and ".join([*wanted[f.name], *([absent[f.name]] if f.name in absent else [])])
+        for f in features
+    }
+
+
 def absent_kinds(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Return the features of whose kinds the log has no event, and these events in words."""
     present = set(events.kinds().index)
@@ -184,15 +195,15 @@ def _assembled(
     tables = _tables_of(log, age, events, dialect)
     parts: dict[tuple, dict[str, ir.Scalar]] = {}
     of_log: dict[str, ir.Scalar] = {}
-    lacking: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for feature in features:
         part = of_log if feature.table in LOG else parts.setdefault((feature.table, feature.settings), {})
         try:
             part[feature.name] = _expression(feature, tables, events)
         except MissingColumn as error:
-            lacking.setdefault(error.column, []).append(feature.name)
-    if lacking:
-        raise ValueError(_lacking(lacking))
+            missing.setdefault(error.column, []).append(feature.name)
+    if missing:
+        raise ValueError(_lacking_columns(missing))
     names = [name for name in ("snapshot", "customer_id") if name in log.columns]
     query = log.group_by(*names).agg(**of_log) if of_log else log.select(*names).distinct()
     if coded:
@@ -208,7 +219,7 @@ def _assembled(
     return query.select(*names, **columns)
 
 
-def _lacking(lacking: dict[str, list[str]]) -> str:
+def _lacking_columns(lacking: dict[str, list[str]]) -> str:
     """Word which columns the events lack, and which features need them."""
     needs = [
         f"{'The feature' if len(names) == 1 else 'The features'} {joined([repr(n) for n in names])} "
