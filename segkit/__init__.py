@@ -66,6 +66,7 @@ _HOMES = {
     ),
     "segkit.methods.rfm": ("RFMSegmenter",),
     "segkit.methods.robust_linkage": ("RobustLinkage",),
+    "segkit.methods.rules": ("rules_segmenter",),
     "segkit.methods.spectral": ("SpectralGraph",),
     "segkit.methods.value_bands": ("ValueBands",),
     "segkit.trust.assess": (

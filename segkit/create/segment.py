@@ -18,7 +18,7 @@ from segkit.core.order import by_id
 from segkit.create.auto import check_auto, choose_segments
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
-from segkit.methods.assignment import OUTSIDE
+from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.fitting import (
     check_scales,
     checked_model,
@@ -70,7 +70,8 @@ def segment(
         Of more than 20,000 customers (robust linkage: 30,000) those of the last three lines look at a sample, and its
         five nearest label each of the others: ``provenance["n_sampled"]``.
     model : scikit-learn clusterer or pipeline, optional
-        Any clusterer instead, used as passed (a copy is fitted). Its labels are kept. Nothing is prepared before it:
+        Any clusterer instead, used as passed (a copy is fitted). Its labels are kept, and so are names that it gives
+        (:func:`segkit.rules_segmenter`, :class:`segkit.RFMSegmenter`). Nothing is prepared before it:
         put :func:`segkit.make_preparer` first in a pipeline.
     previous : Segmentation, optional
         An earlier segmentation to continue: a segment that survives keeps its id and name, a new one gets a new id.
@@ -232,7 +233,8 @@ def _fitted(
         customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance
     )
     provenance |= _kind_of(result, ordered)
-    return result
+    named = getattr(preparer_and_clusterer(estimator)[1], "names_", {})
+    return result.with_names({s: named[s] for s in result.segments if s in named})
 
 
 def _kind_of(result: Segmentation, ordered: pd.DataFrame) -> dict[str, Any]:

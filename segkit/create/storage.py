@@ -31,6 +31,8 @@ EARLIER = ("panel.parquet", "panel.skops")  # the same by an earlier segkit, who
 OURS = (
     "segkit.methods.value_bands.ValueBands",
     "segkit.methods.rfm.RFMSegmenter",
+    "segkit.methods.rules.FirstRule",
+    "segkit.methods.rules.RulePreparer",
     "segkit.methods.bisecting.RefinedBisectingKMeans",
     "segkit.methods.hierarchy.SampledHDBSCAN",
     "segkit.methods.hierarchy.SampledHierarchy",

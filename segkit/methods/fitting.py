@@ -168,9 +168,13 @@ def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
         with threadpool_limits(limits=1):
             model.fit(customers)
     except (ValueError, TypeError) as error:
+        hint = (
+            " For missing values or categories, put make_preparer() before it: "
+            "make_pipeline(make_preparer(), KMeans(5))."
+        )
+        alone = preparer_and_clusterer(model)[0] is None
         raise ValueError(
-            f"The model could not be fitted to these customers: {error} For missing values or categories, put "
-            "make_preparer() before it: make_pipeline(make_preparer(), KMeans(5))."
+            f"The model could not be fitted to these customers: {error}{hint * alone}"
         ) from error
 
 

@@ -1,0 +1,352 @@
+"""Segment customers by rules that are written by hand: the first that holds."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from segkit.analyse.prepare import make_preparer
+from segkit.core.checks import check_type
+from segkit.core.messages import did_you_mean, listed
+from segkit.methods.assignment import OUTSIDE
+
+COMPARE = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+NODES = (
+    *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub),
+    *(ast.Compare, *COMPARE, ast.In, ast.NotIn, ast.Is, ast.IsNot),
+    *(ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List, ast.Set),
+)
+"""All that a rule may consist of."""
+ALLOWED = (
+    "A rule compares features with numbers or words (<, <=, >, >=, ==, !=, in, not in, is None), joined by and, or, "
+    "not: "
+    '\'monetary > 1000 and channel in ("web", "app")\'.'
+)
+
+
+def rules_segmenter(rules: Mapping[str, str]) -> Pipeline:
+    """Make a model of segments that are described by rules, for ``segment(customers, model=…)``.
+
+    Parameters
+    ----------
+    rules : mapping of str to str
+        A rule for each segment, by its name. A customer is in the first segment whose rule holds, and outside (−1) if
+        none does. A rule compares features with numbers or words: ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``,
+        ``in``, ``not in``, ``is None`` (missing), joined by ``and``, ``or``, ``not`` and brackets.
+
+    Returns
+    -------
+    Pipeline
+        Not fitted yet. Segments are numbered and named in the order of the rules.
+
+    Raises
+    ------
+    ValueError
+        If a rule cannot be read, or holds anything else. It is parsed and never run as code.
+
+    Notes
+    -----
+    A comparison with a missing value is unknown, and so is its opposite: neither "monetary > 9" nor "not monetary > 9"
+    holds for a customer whose spend is unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame(
+    ...     {"recency": [3, 200, 9, 80], "monetary": [2000.0, 1500, 20, 90]}, index=["ada", "bob", "cy", "dan"]
+    ... )
+    >>> model = sg.rules_segmenter({"VIP": "monetary > 1000 and recency < 30", "Sleeping": "recency >= 90"})
+    >>> sg.segment(customers, model=model).named_labels.to_dict()
+    {'ada': 'VIP', 'bob': 'Sleeping', 'cy': 'Outside', 'dan': 'Outside'}
+    """
+    check_type("rules", rules, Mapping, 'It should be a rule for each name: {"VIP": "monetary > 1000"}.')
+    if not rules:
+        raise ValueError('There are no rules. Say {"VIP": "monetary > 1000"}, for instance.')
+    for name, rule in rules.items():
+        check_type("The name of a rule", name, str, "It should be text.")
+        check_type(f"The rule {name!r}", rule, str, ALLOWED)
+        _parsed(name, rule)
+    return make_pipeline(RulePreparer(dict(rules)), FirstRule(tuple(rules)))
+
+
+class RulePreparer(TransformerMixin, BaseEstimator):
+    """Say which rules hold for a customer, beside the prepared features that distances are measured in.
+
+    Parameters
+    ----------
+    rules : dict of str to str
+        As of :func:`segkit.rules_segmenter`.
+
+    Attributes
+    ----------
+    preparer_ : Preparer
+        Of the features.
+    """
+
+    def __init__(self, rules=None):
+        self.rules = rules
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Check that the features of the rules are there, and learn how to prepare all features.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_customers, n_features)
+        y : ignored
+
+        Returns
+        -------
+        RulePreparer
+
+        Warns
+        -----
+        UserWarning
+            If a rule holds for no customer.
+        """
+        self.preparer_ = make_preparer().fit(X)
+        self.n_features_in_ = self.preparer_.n_features_in_
+        if hasattr(self.preparer_, "feature_names_in_"):
+            self.feature_names_in_ = self.preparer_.feature_names_in_
+        never = ~self._holds(X).any(axis=0)
+        if never.any():
+            rules = [
+                f"{name!r} ({rule})" for (name, rule), no in zip(self._rules(), never, strict=True) if no
+            ]
+            warnings.warn(
+                f"No customer fulfils the rule {listed(rules, 3)}. Check its numbers, and the spelling of its words.",
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X):
+        """Return a column of 0 and 1 for each rule, and the prepared features.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_rules + n_prepared)
+        """
+        check_is_fitted(self)
+        prepared = self.preparer_.matrix(X)
+        return np.concatenate([self._holds(X).astype(float), prepared], axis=1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns: "rule VIP", then those of the preparer."""
+        check_is_fitted(self)
+        names = [f"rule {name}" for name, _ in self._rules()]
+        return np.array([*names, *self.preparer_.get_feature_names_out()], dtype=object)
+
+    def _rules(self):
+        return list((self.rules or {}).items())
+
+    def _holds(self, X):
+        if not isinstance(X, pd.DataFrame):
+            X = np.asarray(X)
+            X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]).infer_objects()
+        answers = [_Reader(name, X).answer(_parsed(name, rule)).true for name, rule in self._rules()]
+        return np.array(answers, dtype=bool).reshape(-1, len(X)).T
+
+
+class FirstRule(BaseEstimator):
+    """Put each row into the segment of its first column that is 1, of those that stand for rules.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the rules, whose columns are the first ones.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int, shape (n_rows,)
+    names_ : dict of int to str
+        Name of each segment.
+    n_features_in_ : int
+    """
+
+    def __init__(self, names=("first",)):
+        self.names = names
+
+    def fit(self, X, y=None):
+        """Label the rows; there is nothing to learn."""
+        X = validate_data(self, X, dtype=float)
+        self.names_ = dict(enumerate(self.names))
+        self.labels_ = self._labels(X)
+        return self
+
+    def predict(self, X):
+        """Return the position of the first rule that holds, −1 where none does."""
+        check_is_fitted(self)
+        return self._labels(validate_data(self, X, dtype=float, reset=False))
+
+    def _labels(self, X):
+        holds = X[:, : len(self.names)] > 0.5
+        return np.where(holds.any(axis=1), holds.argmax(axis=1), OUTSIDE).astype("int64")
+
+
+class _Answer(NamedTuple):
+    """For which customers something is true, and for which it is false; for others it is unknown."""
+
+    true: np.ndarray
+    false: np.ndarray
+
+
+class _Value(NamedTuple):
+    """A feature or a constant of a rule: its numbers or words, and where they are missing."""
+
+    shown: str
+    is_number: bool
+    values: np.ndarray
+    missing: np.ndarray
+
+
+def _parsed(name: str, rule: str) -> ast.expr:
+    """Parse a rule, and refuse all that is not on the list."""
+    try:
+        parsed = ast.parse(rule.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"The rule {name!r}, {rule[:80]!r}, cannot be read. {ALLOWED}") from error
+    for node in ast.walk(parsed):
+        if not isinstance(node, NODES):
+            raise _refused(name, node)
+    return parsed
+
+
+def _refused(name: str, node: ast.AST) -> ValueError:
+    shown = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
+    return ValueError(f"The rule {name!r} holds {shown[:60]!r}, which it may not. {ALLOWED}")
+
+
+class _Reader:
+    """Answers a parsed rule for a table of customers, from a list of things that it may hold."""
+
+    def __init__(self, name: str, customers: pd.DataFrame):
+        self._name, self._customers = name, customers
+
+    def answer(self, node: ast.expr) -> _Answer:
+        """Return for whom an expression is true."""
+        if isinstance(node, ast.BoolOp):
+            true, false = zip(*(self.answer(part) for part in node.values), strict=True)
+            every, some = np.logical_and.reduce, np.logical_or.reduce
+            if isinstance(node.op, ast.And):
+                return _Answer(every(true), some(false))
+            return _Answer(some(true), every(false))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inside = self.answer(node.operand)
+            return _Answer(inside.false, inside.true)
+        if isinstance(node, ast.Compare):
+            left, answers = node.left, []
+            for operator, right in zip(node.ops, node.comparators, strict=True):
+                answers.append(self._compared(left, operator, right))
+                left = right
+            return _Answer(
+                np.logical_and.reduce([a.true for a in answers]),
+                np.logical_or.reduce([a.false for a in answers]),
+            )
+        if isinstance(node, ast.Name):
+            return self._yes(self._value(node))
+        raise self._refusal(node)
+
+    def _yes(self, value: _Value) -> _Answer:
+        """Return for whom a feature of yes and no is yes."""
+        known = value.values[~value.missing]
+        if not value.is_number or not np.isin(known, (0.0, 1.0)).all():
+            raise ValueError(
+                f"The rule {self._name!r} takes {value.shown} for yes or no, and it holds other values. Compare it: "
+                f"{value.shown} > 0, for instance."
+            )
+        yes = value.values == 1
+        return _Answer(yes & ~value.missing, ~yes & ~value.missing)
+
+    def _compared(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> _Answer:
+        if isinstance(operator, (ast.Is, ast.IsNot)):
+            if not (isinstance(right, ast.Constant) and right.value is None):
+                raise self._refusal(right)
+            missing = self._value(left).missing
+            return _Answer(missing, ~missing) if isinstance(operator, ast.Is) else _Answer(~missing, missing)
+        one = self._value(left)
+        if isinstance(operator, (ast.In, ast.NotIn)):
+            if not isinstance(right, (ast.Tuple, ast.List, ast.Set)):
+                raise self._refusal(right)
+            others = [self._value(item) for item in right.elts]
+            equal = [self._by(np.equal, one, other) for other in others] or [np.zeros(len(one.values), bool)]
+            true = np.logical_or.reduce(equal)
+            known = ~np.logical_or.reduce([one.missing, *(other.missing for other in others)])
+            true = true if isinstance(operator, ast.In) else ~true
+            return _Answer(true & known, ~true & known)
+        other = self._value(right)
+        if type(operator) not in COMPARE:
+            raise self._refusal(right)
+        if not (one.is_number or isinstance(operator, (ast.Eq, ast.NotEq))):
+            raise ValueError(
+                f"The rule {self._name!r} compares the words of {one.shown} by size. Use == or in, or turn the words "
+                "into numbers."
+            )
+        true = self._by(COMPARE[type(operator)], one, other)
+        known = ~one.missing & ~other.missing
+        return _Answer(true & known, ~true & known)
+
+    def _by(self, compare: np.ufunc, one: _Value, other: _Value) -> np.ndarray:
+        if one.is_number != other.is_number:
+            number, word = (one, other) if one.is_number else (other, one)
+            raise ValueError(
+                f"The rule {self._name!r} compares {number.shown}, a number, with {word.shown}, a word. Compare "
+                "numbers with numbers, and words with words in quotes."
+            )
+        return compare(one.values, other.values).astype(bool)
+
+    def _value(self, node: ast.expr) -> _Value:
+        n = len(self._customers)
+        if isinstance(node, ast.Name):
+            return self._feature(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            value = self._value(node.operand)
+            if value.is_number and isinstance(node.operand, ast.Constant):
+                return value._replace(values=-value.values, shown=f"-{value.shown}")
+        if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str)):
+            word = isinstance(node.value, str)
+            values = np.full(n, node.value, dtype=object if word else float)
+            return _Value(repr(node.value), not word, values, np.zeros(n, dtype=bool))
+        raise self._refusal(node)
+
+    def _feature(self, name: str) -> _Value:
+        if name not in self._customers:
+            known = [str(c) for c in self._customers]
+            raise ValueError(
+                f"The rule {self._name!r} names {name!r}, which is no feature.{did_you_mean(name, known)} The features "
+                f"are {listed(known)}; words stand in quotes."
+            )
+        column = self._customers[name]
+        missing = column.isna().to_numpy(dtype=bool)
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            return _Value(name, True, column.to_numpy(dtype=float, na_value=np.nan), missing)
+        words = np.array(
+            ["" if gone else str(v) for v, gone in zip(column, missing, strict=True)], dtype=object
+        )
+        return _Value(name, False, words, missing)
+
+    def _refusal(self, node: ast.AST) -> ValueError:
+        return _refused(self._name, node)
