@@ -110,7 +110,9 @@ def customer_tables(draw):
     return pd.DataFrame(rows, columns=["a", "b", "c"], index=pd.Index(index, dtype="str"))
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
+@pytest.mark.filterwarnings("ignore:.* the same for all customers and left out")
+@pytest.mark.filterwarnings("ignore:Of 2 segments only 1 holds customers")
 @settings(max_examples=20)
 @given(customers=customer_tables(), seed=st.integers(0, 9))
 def test_segments_ignore_order_of_customers(method, customers, seed):
@@ -137,7 +139,7 @@ def test_same_data_same_answer(orders, tmp_path):
     """From the same events in several orders of rows, on one thread and on two."""
     table = make_events(300, kinds=["purchase", "return"])[0].table.to_pandas()
     chosen = sg.RFM + sg.CADENCE + sg.BASKET + sg.TREND
-    path, methods = tmp_path / "events.csv", ("kmeans", "gaussian_mixture", "ward")
+    path, methods = tmp_path / "events.csv", ("kmeans", "gaussian_mixture", "mixed_mixture", "ward")
     answers, threads = set(), engine().raw_sql("SELECT current_setting('threads')").fetchone()[0]
     try:
         for seed in range(orders):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,11 @@ def segment(
         resampled customers.
         ``provenance["choice"]`` holds the reason, the defensible range and the alternative.
     method : str, default="kmeans"
-        Clustering method, after the default preparer. Segment 0 is the largest.
+        Clustering method; segment 0 is the largest. All but "mixed_mixture" follow the default preparer.
 
         * "kmeans", "mini_batch_kmeans" (quicker), "bisecting_kmeans" (steadier for many segments): round groups.
-        * "gaussian_mixture": stretched groups.
+        * "gaussian_mixture": stretched groups; "mixed_mixture": groups in words and numbers, with missing values, that
+          overlap. Both give probabilities: :func:`segkit.membership`.
         * "ward" and "average": nested groups, and those nearest on average.
         * "robust_linkage" and "spectral": groups of any form (:class:`segkit.RobustLinkage`,
           :class:`segkit.SpectralGraph`).
@@ -99,7 +101,8 @@ def segment(
     -----
     UserWarning
         If features are the same for all customers, and left out (unless `model` is passed); if some look like ids or
-        e-mail addresses; or if features count events that the log does not have.
+        e-mail addresses; if features count events that the log does not have; or if a mixture has fewer segments than
+        asked for.
 
     Notes
     -----
@@ -162,6 +165,8 @@ def _segmented(
         estimator = make_model(method, n_segments, ordered, random_state)
         _check_distinct(ordered, n_segments)
     result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
+    if model is None:
+        _warn_of_fewer(result, n_segments)
     _check_sizes(result, min_share)
     return result if previous is None else continue_segments(previous, result)
 
@@ -253,6 +258,17 @@ def _check_sizes(result: Segmentation, min_share: float | None) -> None:
         raise ValueError(
             f"The smallest of {len(shares)} segments holds {shares.min():.1%} of the customers, and min_share asks for "
             f"{min_share:.1%}. Choose fewer segments, or n_segments='auto', which keeps to it."
+        )
+
+
+def _warn_of_fewer(result: Segmentation, n_segments: int | None) -> None:
+    """Warn where a mixture has components that are the most probable one of no customer."""
+    found = len(result.segments)
+    if n_segments is not None and found < n_segments:
+        warnings.warn(
+            f"Of {n_segments} segments only {counted(found, 'holds', 'hold')} customers, since the others overlap "
+            "them. Choose fewer segments, or another method.",
+            stacklevel=4,
         )
 
 

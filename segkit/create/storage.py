@@ -38,6 +38,8 @@ OURS = (
     "segkit.methods.hierarchy.SampledHierarchy",
     "segkit.methods.robust_linkage.RobustLinkage",
     "segkit.methods.spectral.SpectralGraph",
+    "segkit.methods.mixed_mixture.MixedMixture",
+    "segkit.methods.mixture_preparer.MixturePreparer",
     "segkit.analyse.prepare.Preparer",
 )
 

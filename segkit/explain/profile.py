@@ -10,6 +10,7 @@ from segkit.core.checks import check_frame, check_type
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
+from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.partition import check_segments, checked_result
 
 
@@ -151,12 +152,12 @@ def compare(
     """
     checked_result(result)
     inside = _membership(result, chosen)
-    natural, shares = natural_values(result)
+    prepared, natural, shares = comparable_values(result)
     units = result.provenance.get("units", {})
     ours, rest = natural[inside], natural[~inside]
     table = pd.DataFrame(
         {
-            "effect": _cohen_d(result.prepared, inside),
+            "effect": _cohen_d(prepared, inside),
             "inside": ours.median().where(~shares, ours.mean()),
             "others": rest.median().where(~shares, rest.mean()),
             "unit": ["share of customers" if share else units.get(f, "") for f, share in shares.items()],
@@ -166,16 +167,26 @@ def compare(
     return table.loc[order].rename_axis("feature")
 
 
-def natural_values(result: Segmentation) -> tuple[pd.DataFrame, pd.Series]:
-    """Return each prepared column before scaling, and which of them are 0/1, so that means are shares."""
+def comparable_values(result: Segmentation) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return prepared columns, the same before scaling, and which of them are 0/1, so that means are shares.
+
+    A mixture makes words of many numbers; they are compared as the numbers that they are.
+    """
     preparer, _ = preparer_and_clusterer(result.model)
-    if isinstance(preparer, Preparer):
-        values, shares = preparer.unscaled(result.customers)
-        return values, pd.Series(shares, values.columns)
+    plain = preparer.plain_ if isinstance(preparer, MixturePreparer) else preparer
     prepared, customers = result.prepared, result.customers
+    if isinstance(plain, Preparer):
+        values, shares = plain.unscaled(customers)
+        if plain is not preparer:
+            prepared = pd.DataFrame(plain.matrix(customers), customers.index, values.columns)
+        return prepared, values, pd.Series(shares, values.columns)
     numeric = set(customers.select_dtypes(["number", "bool"]).columns)
     columns = {c: customers[c].astype(float) if c in numeric else prepared[c] for c in prepared.columns}
-    return pd.DataFrame(columns), pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool)
+    return (
+        prepared,
+        pd.DataFrame(columns),
+        pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool),
+    )
 
 
 def _membership(

@@ -24,6 +24,8 @@ from segkit.methods.assignment import (
 )
 from segkit.methods.bisecting import RefinedBisectingKMeans
 from segkit.methods.hierarchy import SampledHDBSCAN, SampledHierarchy
+from segkit.methods.mixed_mixture import MixedMixture
+from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.robust_linkage import RobustLinkage
 from segkit.methods.spectral import SpectralGraph
 
@@ -32,6 +34,7 @@ METHODS = (
     "mini_batch_kmeans",
     "bisecting_kmeans",
     "gaussian_mixture",
+    "mixed_mixture",
     "ward",
     "average",
     "robust_linkage",
@@ -39,6 +42,8 @@ METHODS = (
     "hdbscan",
 )
 FIND_THE_NUMBER = ("hdbscan",)  # methods that find how many segments there are
+LEAST_VARIANCE = 1e-4  # added to the variances of a Gaussian mixture, of prepared features
+LEAST_OF_WORDS = 0.3  # the same with words, or yes and no, onto which a component would else collapse
 LARGEST = 1e100  # the square of a larger number, or their sum, may overflow
 MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes, so a sample is looked at
 
@@ -85,10 +90,14 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
         raise ValueError(
             f"n_segments={n_segments} is more than {counted(n_customers, 'customer')}. Choose fewer segments."
         )
-    return make_pipeline(make_preparer(), _clusterer(method, n_segments, n_customers, random_state))
+    if method == "mixed_mixture":
+        preparer = MixturePreparer().fit(customers)  # knows the layout
+        mixture = MixedMixture(n_segments, layout=preparer.layout_, random_state=random_state)
+        return make_pipeline(preparer, mixture)
+    return make_pipeline(make_preparer(), _clusterer(method, n_segments, customers, random_state))
 
 
-def _clusterer(method: str, n_segments: int, n_customers: int, random_state: int) -> BaseEstimator:
+def _clusterer(method: str, n_segments: int, customers: pd.DataFrame, random_state: int) -> BaseEstimator:
     """Return the clusterer of a method that takes prepared numbers and a number of segments."""
     if method == "kmeans":
         return KMeans(n_segments, n_init=10, random_state=random_state)
@@ -97,12 +106,13 @@ def _clusterer(method: str, n_segments: int, n_customers: int, random_state: int
     if method == "bisecting_kmeans":
         return RefinedBisectingKMeans(n_segments, random_state=random_state)
     if method == "gaussian_mixture":
-        return GaussianMixture(n_segments, n_init=3, reg_covar=1e-4, random_state=random_state)
+        least = LEAST_OF_WORDS if _has_words(customers) else LEAST_VARIANCE
+        return GaussianMixture(n_segments, n_init=3, reg_covar=least, random_state=random_state)
     if method == "robust_linkage":
         return RobustLinkage(n_segments, random_state=random_state)
     if method == "spectral":
         return SpectralGraph(n_segments, random_state=random_state)
-    if n_customers <= MOST_FOR_WARD:
+    if len(customers) <= MOST_FOR_WARD:
         return AgglomerativeClustering(n_segments, linkage=method)
     return SampledHierarchy(n_segments, method, MOST_FOR_WARD, random_state)
 
@@ -110,6 +120,14 @@ def _clusterer(method: str, n_segments: int, n_customers: int, random_state: int
 def n_different(customers: pd.DataFrame) -> int:
     """Return how many customers differ once they are prepared: more segments than that cannot be made."""
     return len(np.unique(make_preparer().fit_transform(customers), axis=0))
+
+
+def _has_words(customers: pd.DataFrame) -> bool:
+    """Return whether a feature is prepared as yes and no: words, two values, missing numbers."""
+    return any(
+        not pd.api.types.is_numeric_dtype(column.dtype) or column.isna().any() or column.nunique() == 2
+        for _, column in customers.items()
+    )
 
 
 def checked_model(model: object) -> BaseEstimator:
@@ -141,7 +159,7 @@ def check_scales(model: BaseEstimator, customers: pd.DataFrame) -> None:
     """
     preparer, _ = preparer_and_clusterer(model)
     first = preparer[0] if isinstance(preparer, Pipeline) else preparer
-    if isinstance(first, Preparer) and first.scale != "none":
+    if isinstance(first, MixturePreparer) or (isinstance(first, Preparer) and first.scale != "none"):
         return
     largest = customers.select_dtypes("number").astype(float).abs().max()
     extreme = largest[(largest > LARGEST) | ((largest < 1 / LARGEST) & (largest > 0))]

@@ -18,10 +18,12 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segkit.methods.assignment import nearest, rule_of
 from segkit.methods.fitting import labels_of
+from segkit.methods.mixed_mixture import MixedMixture
 
 MICRO = 3_000  # micro-clusters
 LEARN = 60_000  # customers that micro-clusters are learnt from; all are then assigned to the nearest
 PASSES = 3  # of Lloyd's algorithm, after which centres hardly move
+REFITS = 3  # starts of a refit
 BLOCK = 4_096  # rows measured at once; fixed, so that no answer depends on the number of threads
 
 
@@ -142,6 +144,12 @@ def fit_weighted(
         rows = np.repeat(points, weights, axis=0)
         refit.fit(rows)
         return rule_of(refit, rows, labels_of(refit, rows))(points)
+
+
+def with_few_starts(clusterer: BaseEstimator) -> BaseEstimator:
+    """Return the same clusterer, not fitted, with fewer starts for refits where it has many."""
+    few = isinstance(clusterer, (KMeans, MixedMixture))
+    return clone(clusterer).set_params(n_init=REFITS) if few else clone(clusterer)
 
 
 @functools.cache

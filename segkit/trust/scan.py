@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -24,13 +23,13 @@ from segkit.trust.micro_clusters import (
     fit_weighted,
     jaccards,
     pair_recall,
+    with_few_starts,
 )
 from segkit.trust.outcome import leave_one_out_errors, share_explained
 
 MOST = 5_000  # customers that methods without weights are fitted to
 SILHOUETTE_SAMPLE = 2_000  # customers whose silhouettes are measured
 AMONG = 50_000  # customers to whom their distances are measured
-REFITS = 3  # starts of k-means on a resample
 BLOCK = 500  # rows of distances at once, which bounds the memory
 
 
@@ -270,8 +269,7 @@ class _Resampling:
 
     def measures(self, labels: np.ndarray, clusterer: BaseEstimator) -> dict[str, float]:
         """Return stability, prediction strength and smallest share of segments with these labels."""
-        if isinstance(clusterer, KMeans):
-            clusterer = clusterer.set_params(n_init=REFITS)
+        clusterer = with_few_starts(clusterer)
         compressed, n = self._compressed, len(self._samples)
         tables = [
             contingency(labels, fit_weighted(clusterer, compressed.points, weights, seed), compressed.weights)

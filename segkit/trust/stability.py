@@ -15,6 +15,7 @@ from segkit.core.checks import check_count, check_seed
 from segkit.core.messages import counted
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
+from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.partition import Partition, checked_result
 from segkit.methods.value_bands import ValueBands, bands_of
 from segkit.trust.micro_clusters import (
@@ -26,6 +27,7 @@ from segkit.trust.micro_clusters import (
     jaccards,
     means_of,
     pair_recall,
+    with_few_starts,
 )
 
 MOST = 5_000  # customers that methods without weights are refitted to
@@ -234,7 +236,7 @@ class RefitBench:
         self._index = ordered.index
         self._customers = result.customers.loc[self._index]
         self._segments = result.segments
-        self.clusterer = clone(clusterer).set_params(n_init=3) if weighted else clone(clusterer)
+        self.clusterer = with_few_starts(clusterer)
         self.compressed = compress(ordered.to_numpy(), rng, most=micro if weighted else len(ordered))
         own = result.labels.loc[self._index].to_numpy()
         self.labels = _majority(own, self.compressed) if weighted else own
@@ -291,6 +293,8 @@ class RefitBench:
         else:
             preparer = clone(self._preparer).fit(fewer)
             prepared = dense(preparer.transform(fewer))
+            if isinstance(clusterer, MixedMixture):
+                clusterer = clone(clusterer).set_params(layout=preparer.layout_)
             if isinstance(clusterer, ValueBands):
                 by = str(self._preparer.get_feature_names_out()[clusterer.column])
                 if by == feature:

@@ -144,7 +144,7 @@ TWO = pd.DataFrame({"a": [10.0, 11, 12, 30, 31, 33], "b": [5.0, 4, 5, 9, 8, 7]},
 
 
 @pytest.mark.parametrize("unit", [1e-310, 1e-300, 1e-200, 1e-14, 1e300])
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_segments_do_not_depend_on_the_unit(unit, method):
     result = sg.segment(TWO * unit, n_segments=2, method=method)
     assert result.labels.to_list() == sg.segment(TWO, n_segments=2, method=method).labels.to_list()

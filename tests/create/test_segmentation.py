@@ -43,7 +43,7 @@ def with_strays():
 # --- making segments ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_three_groups_are_found(method):
     result = sg.segment(three_groups(), n_segments=3, method=method)
     assert adjusted_rand_score(TRUE, result.labels) == 1
@@ -92,7 +92,7 @@ def test_planted_segments_are_recovered(seed):
 def test_continuum_is_divided_too():
     events, _ = make_events(150, segments=one_population(), kinds=["purchase", "return"])
     customers = sg.customer_features(events, sg.RFM + sg.CADENCE + sg.BASKET + sg.TREND, as_of="2025-01-01")
-    for method in ("kmeans", "gaussian_mixture", "ward"):
+    for method in ("kmeans", "gaussian_mixture", "mixed_mixture", "ward"):
         result = sg.segment(customers, n_segments=4, method=method)
         assert len(result.segments) == 4
         assert len(sg.profile(result)) and len(sg.project(result)) == len(customers)

@@ -40,7 +40,7 @@ def assert_same(left, right):
     assert_series_equal(left.assign(right.customers * 1.5), right.assign(right.customers * 1.5))
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_round_trip_changes_nothing(method, tmp_path):
     result = sg.segment(three_groups(), n_segments=3, method=method).with_names({1: f"Ünï {EVIL}"})
     assert_same(round_trip(result, tmp_path), result)

@@ -68,6 +68,7 @@ def prepared_for(clusterer):
 METHODS = {
     "kmeans": {"n_segments": 3},
     "gaussian_mixture": {"n_segments": 3, "method": "gaussian_mixture"},
+    "mixed_mixture": {"n_segments": 3, "method": "mixed_mixture"},
     "ward": {"n_segments": 3, "method": "ward"},
     "MiniBatchKMeans": prepared_for(MiniBatchKMeans(3, n_init=1, random_state=0)),
     "tied mixture": prepared_for(GaussianMixture(3, covariance_type="tied", random_state=0)),
@@ -313,7 +314,7 @@ def test_outliers_are_placed_outside():
 # --- few customers, and odd ones ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 @pytest.mark.parametrize(
     ("customers", "k"),
     [

@@ -38,7 +38,7 @@ def scan(customers, **arguments):
     return scan_clusters(customers, **({"k": [2, 3, 4], "resamples": 4, "progress": False} | arguments))
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_three_groups_stand_out(method):
     table = scan(three_groups(), method=method)
     assert (list(table.columns), table.index.name, table.index.to_list()) == (COLUMNS, "k", [2, 3, 4])
@@ -176,7 +176,7 @@ def test_sampled_silhouette_has_an_error(monkeypatch):
     assert 0 < row["silhouette_error"] < 0.05 and row["silhouette"] == pytest.approx(0.9, abs=0.1)
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_continuum_is_scanned_too(method):
     events, _ = make_events(80, segments=one_population(), kinds=["purchase", "return"])
     customers = sg.customer_features(events, sg.RFM + sg.CADENCE, as_of="2025-01-01")
@@ -184,7 +184,7 @@ def test_continuum_is_scanned_too(method):
     assert table.notna().all(axis=None) and table["stability"].max() <= 1
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_four_customers_are_scanned_too(method):
     """Half of four customers are two, fewer than the segments."""
     table = scan(three_groups(2).iloc[:4], method=method)

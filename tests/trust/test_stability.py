@@ -21,7 +21,7 @@ def continuum(n=400, d=3, seed=0):
     return pd.DataFrame(values, columns=list("abc")[:d], index=pd.RangeIndex(n))
 
 
-@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward"])
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 def test_planted_segments_come_back(method):
     stable = measured(sg.segment(three_groups(), n_segments=3, method=method))
     table = stable.segments

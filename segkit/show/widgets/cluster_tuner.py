@@ -26,6 +26,7 @@ LABELS = {
     "gaussian_mixture": "Gaussian mixture: stretched groups",
     "mini_batch_kmeans": "k-means on batches: quicker",
     "bisecting_kmeans": "bisecting k-means: many round groups",
+    "mixed_mixture": "Mixed mixture: words, overlapping groups",
     "ward": "Ward: nested groups",
     "average": "average linkage: compact groups of unequal size",
     "robust_linkage": "robust linkage: groups of any form",

@@ -28,6 +28,7 @@ from segkit.analyse.numbers import learn_scales
 from segkit.analyse.prepare import Preparer
 from segkit.methods.assignment import OUTSIDE, is_mixture, neighbour_radius, preparer_and_clusterer
 from segkit.methods.fitting import labels_of
+from segkit.methods.mixed_mixture import MixedMixture
 from segkit.trust.confidence.calibration import calibrated
 from segkit.trust.confidence.voting import (
     NO_MATCH,
@@ -42,6 +43,7 @@ from segkit.trust.confidence.voting import (
 MODELS = 50
 MOST = 2_000  # customers that a model is refit on; their larger error is corrected
 REFERENCE = 5_000  # customers by whom the clusters of a refit are matched to the segments
+STARTS = 5  # of a mixed mixture
 COUNTED = 1_000  # customers whose votes the correction for chance is fitted to
 
 
@@ -170,6 +172,8 @@ def _fitted_again(clusterer: BaseEstimator, rows: np.ndarray, seed: int) -> Base
     again = clone(clusterer)
     known = again.get_params()
     changed: dict[str, Any] = {"random_state": seed} if "random_state" in known else {}
+    if isinstance(clusterer, MixedMixture):
+        changed["n_init"] = min(known["n_init"], STARTS)
     size = next((p for p in ("n_clusters", "n_components") if isinstance(known.get(p), int)), None)
     if size is not None:
         changed[size] = min(known[size], len(np.unique(rows, axis=0)))
