@@ -74,10 +74,9 @@ def preparation(customers: pd.DataFrame, preparer: BaseEstimator | None = None) 
     if not hasattr(preparer, "scale_"):
         preparer = Preparer(**preparer.get_params()).fit(customers)
     values = preparer.numbers(customers)  # refuses other features
-    names, flags = preparer.get_feature_names_out(), len(preparer.flagged_)
     owners, n = preparer.owners_, values.shape[1]
-    starts = [at for at, own in enumerate(owners) if at < n + flags or at == 0 or owners[at - 1] != own]
-    named = [names[at] if n <= at < n + flags else owners[at][0] for at in starts]
+    copies = same_as(preparer)
+    firsts = {own[0]: at for at, own in reversed(list(enumerate(owners))) if not _is_flag(preparer, at)}
     at_number = {owners[at][0]: at for at in range(n)}
     shares = customers.isna().mean()
     rows: dict[str, dict[str, Any]] = {}
@@ -86,20 +85,46 @@ def preparation(customers: pd.DataFrame, preparer: BaseEstimator | None = None) 
         words = preparer.ranks_.get(position) or preparer.levels_.get(position)
         numbers = np.empty(0) if at is None else values[~np.isnan(values[:, at]), at]
         is_ = _what(numbers if at is not None else None, position in preparer.ranks_, words)
-        blocks = [b for b, start in enumerate(starts) if feature in owners[start]]
-        own = [b for b in blocks if not n <= starts[b] < n + flags]
-        same = [named[c] for b in blocks for c in np.flatnonzero(preparer.redundant_[b]) if c not in blocks]
         rows[feature] = {
             "is": is_,
             "logarithm": at is not None and bool(preparer.logged_[at]),
             **_scale(preparer, at, is_, numbers),
             "missing": float(shares[feature]),
             "levels": _levels(words),
-            "same_as": listed(dict.fromkeys(same)),
-            "weight": float(round(preparer.weight_[starts[own[0]]] ** 2, 6)) if own else 0.0,
-            "change": _change(feature, is_, bool(same)),
+            "same_as": listed(copies[feature]),
+            "weight": float(round(preparer.weight_[firsts[feature]] ** 2, 6)) if feature in firsts else 0.0,
+            "change": _change(feature, is_, bool(copies[feature])),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("feature")
+
+
+def same_as(preparer: Preparer, *, flags: bool = True) -> dict[str, list[str]]:
+    """Return for each feature of a fitted preparer those that say the same.
+
+    Parameters
+    ----------
+    preparer : Preparer
+        Fitted.
+    flags : bool, default=True
+        Whether flags of missing values are compared too; they are named "age missing".
+    """
+    owners, names = preparer.owners_, preparer.get_feature_names_out()
+    starts = [
+        at for at, own in enumerate(owners) if at == 0 or _is_flag(preparer, at) or owners[at - 1] != own
+    ]
+    labels = [names[at] if _is_flag(preparer, at) else owners[at][0] for at in starts]
+    used = [b for b, at in enumerate(starts) if flags or not _is_flag(preparer, at)]
+    same: dict[str, list[str]] = {name: [] for name in preparer._names()}
+    for block in used:
+        for feature in owners[starts[block]]:
+            others = [c for c in used if preparer.redundant_[block, c] and feature not in owners[starts[c]]]
+            same[feature] += [labels[c] for c in others if labels[c] not in same[feature]]
+    return same
+
+
+def _is_flag(preparer: Preparer, column: int) -> bool:
+    n = len(preparer.logged_)
+    return n <= column < n + len(preparer.flagged_)
 
 
 def _what(numbers: np.ndarray | None, ranked: bool, words: list[str] | None) -> str:

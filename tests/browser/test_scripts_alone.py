@@ -118,6 +118,26 @@ def test_picker_sends_and_follows_ticks(alone):
     )
 
 
+def test_picker_says_which_features_say_the_same(new_page):
+    lines = [(f"c{i:02}", "2024-01-01", 1.0 + i) for i in range(20)]
+    twice = sg.Feature("twice", lambda orders: 2 * orders.amount.sum(), "currency", "Twice the orders.")
+    made = sg.FeaturePicker(
+        purchases(*lines), as_of="2024-02-01", offered=(*sg.RFM, twice), chosen=["recency", "monetary"]
+    )
+    state = {name: value for name, value in made.get_state().items() if name[0] != "_" and name != "layout"}
+    page = new_page()
+    page.evaluate(STAND_IN, [(FOLDER / "feature_picker.js").read_text(), state])
+    said = page.locator('[data-feature="twice"]')
+    expect(said).to_contain_text("Says the same as monetary, which you chose.")
+    expect(page.locator(".same")).to_be_hidden()
+    made.value = ["monetary", "twice"]
+    page.evaluate("(same) => alone.model.set('same', same)", made.same)
+    expect(page.locator(".same")).to_contain_text("monetary and twice say the same")
+    page.evaluate("alone.model.set('value', ['recency'])")
+    expect(said).not_to_contain_text("Says the same")
+    page.close()
+
+
 @pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
 def test_panel_sends_and_follows_names(alone):
     name = alone.get_by_label("Name of Segment 2")

@@ -210,6 +210,30 @@ def test_ordered_words_are_shown_in_their_order():
     assert options["income"]["range"] == "2 words, most often high"
 
 
+def test_the_picker_says_which_features_say_the_same():
+    lines = [
+        (f"c{i:02}", f"2024-01-{day:02}", 1.0 + i * day) for i in range(20) for day in range(1, 2 + i % 3)
+    ]
+    double = sg.Feature(
+        "double", lambda orders: 2 * orders.amount.sum(), "currency", "Twice the value of the orders."
+    )
+    picker = sg.FeaturePicker(
+        purchases(*lines), as_of=AS_OF, offered=(*sg.RFM, double), chosen=["recency", "monetary"]
+    )
+    like = {option["name"]: option["like"] for option in picker.options}
+    assert (like["monetary"], like["double"], like["frequency"]) == (["double"], ["monetary"], ["recency"])
+    assert picker.same == ""
+    picker.value = ["monetary", "double"]
+    said = (
+        "monetary and double say the same (correlation of 0.98 or more) and count as one: keep one of them."
+    )
+    assert picker.same == said
+    picker.value = ["monetary"]
+    assert picker.same == ""
+    view = (Path(sg.__file__).parent / "show" / "widgets" / "feature_picker.js").read_text(encoding="utf-8")
+    assert 'model.get("same")' in view and '"change:same"' in view and "option.like" in view
+
+
 # ClusterTuner
 
 
@@ -318,11 +342,30 @@ def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups, sample
     assert "kmeans" in tuner.code
     with pytest.raises(t.TraitError, match="method='ward' measures every pair"):
         tuner.method = "ward"
-    tuner._choice.value = "gaussian_mixture"
-    assert (tuner.method, tuner.error) == ("gaussian_mixture", "")
+    tuner._choice.value = "bisecting_kmeans"
+    assert (tuner.method, tuner.error) == ("bisecting_kmeans", "")
     assert "measures" not in tuner._note.value
     tuner.method = "kmeans"
     assert tuner._choice.value == "kmeans"
+
+
+@pytest.mark.structure
+def test_the_tuner_offers_methods_that_suit_and_says_why_not_the_others():
+    rng = np.random.default_rng(0)
+    index = [f"c{i:03}" for i in range(120)]
+    tuner = sg.ClusterTuner(pd.DataFrame(rng.normal(size=(120, 3)), index, list("abc")), k=[2, 3])
+    labels = {method: label for label, method in tuner._choice.options}
+    assert labels["kmeans"] == "k-means: round groups (recommended)" and next(iter(labels)) == "kmeans"
+    assert not {"spectral", "robust_linkage", "average", "hdbscan"} & set(labels)
+    said = tuner.children[1].value
+    assert "Recommended: k-means. 120 customers with 3 numbers. They form one continuum" in said
+    assert "<li>spectral: It looks for groups with gaps between them, and there are none.</li>" in said
+    tuner.method = "spectral"
+    assert (tuner.method, tuner._choice.value) == ("spectral", "spectral")
+    assert tuner._choice.label.endswith("linked by near customers (not suited)")
+    tuner._choice.value = "ward"
+    assert tuner.method == "ward" and "spectral" not in dict(map(reversed, tuner._choice.options))
+    assert sg.ClusterTuner(tuner._customers, k=[2, 3], method="average")._choice.value == "average"
 
 
 def test_an_unknown_method_is_refused(groups):

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from segkit.core.checks import checked_customers
 from segkit.core.messages import joined
 from segkit.core.order import by_id
+from segkit.create.recommend_method import Recommendation, recommended
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
@@ -32,11 +33,15 @@ LABELS = {
     "robust_linkage": "robust linkage: groups of any form",
     "spectral": "spectral: groups of any form, linked by near customers",
 }
+HIDDEN = ("poor", "impossible")  # how methods suit that are not in the list
 OFFERED = tuple(m for m in METHODS if m not in FIND_THE_NUMBER)
 
 
 class ClusterTuner(w.VBox):
     """Choose the number of segments and the method; read back ``n_segments``, ``method``, ``model`` or ``result``.
+
+    The list holds the methods that suit these customers, the recommended one first. Those that do not are named below
+    with the reason, and can still be set: ``tuner.method = "spectral"``.
 
     Parameters
     ----------
@@ -56,6 +61,8 @@ class ClusterTuner(w.VBox):
     method : str
     scan : DataFrame
         The result of :func:`segkit.scan_clusters`.
+    advice : Recommendation
+        The result of :func:`segkit.recommend_method`.
     code : str
         The same choice as Python.
     """
@@ -78,6 +85,7 @@ class ClusterTuner(w.VBox):
         alt.JupyterChart.enable_offline()  # Vega comes with Altair, not from a server
         self._customers, self._random_state = customers, random_state
         self._k = _possible(customers, k)
+        self.advice = recommended(checked_customers(customers))
         self._scans: dict[str, pd.DataFrame] = {}
         scan = self._scan_with(method)
         start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
@@ -86,19 +94,20 @@ class ClusterTuner(w.VBox):
             continuous_update=False, layout=w.Layout(width="420px"),
         )  # fmt: skip
         self._choice = w.Dropdown(
-            options=[(LABELS[m], m) for m in OFFERED], value=method, description="Method"
+            options=self._methods(method), value=method, description="Method", layout=w.Layout(width="460px")
         )
+        self._choice.observe(self._on_choice, "value")
         self._chart = alt.JupyterChart(
             plot_scan(scan, chosen=self._slider.value),
             embed_options={"renderer": "svg", "actions": False},
         )
         self._note, self._shown_code = w.HTML(), w.HTML()
         super().__init__(
-            [w.HBox([self._slider, self._choice]), self._note, self._chart, self._shown_code],
+            [w.HBox([self._slider, self._choice]), w.HTML(_in_html(self.advice)), self._note, self._chart,
+             self._shown_code],
             n_segments=self._slider.value, method=method, scan=scan,
         )  # fmt: skip
         w.link((self, "n_segments"), (self._slider, "value"))
-        self._choice.observe(self._on_choice, "value")
         self._draw()
 
     @t.validate("n_segments")
@@ -117,7 +126,10 @@ class ClusterTuner(w.VBox):
     def _on_method(self, change: t.Bunch) -> None:
         if hasattr(self, "_note"):
             self.scan, self.error = self._scan_with(change["new"]), ""
+            self._choice.unobserve(self._on_choice, "value")  # new options choose the first of them
+            self._choice.options = self._methods(change["new"])
             self._choice.value = change["new"]
+            self._choice.observe(self._on_choice, "value")
             self._draw()
 
     @t.observe("n_segments")
@@ -137,6 +149,13 @@ class ClusterTuner(w.VBox):
             self.error = str(error)
             self._choice.value = self.method
             self._draw()
+
+    def _methods(self, chosen: str) -> list[tuple[str, str]]:
+        """Return the methods of the list with what they are good for, the best first; the chosen one in any case."""
+        suits = self.advice.table["suits"]
+        shown = [m for m in suits.index if m in OFFERED and (suits[m] not in HIDDEN or m == chosen)]
+        marks = {"recommended": " (recommended)", "poor": " (not suited)"}
+        return [(LABELS[m] + marks.get(suits[m], ""), m) for m in shown]
 
     def _offered(self, n_segments: int) -> int:
         if n_segments not in self._k:
@@ -201,6 +220,17 @@ def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
             "Offer 2 or more, and no more than there are customers; choose features that vary."
         )
     return possible
+
+
+def _in_html(advice: Recommendation) -> str:
+    """Return the recommendation, and under a fold the methods that are not in the list and why."""
+    hidden = [f"{LABELS[m].partition(':')[0]}: {why}" for m, why in advice.ruled_out.items() if m in OFFERED]
+    shown = _grey(f"Recommended: {LABELS[advice.method].partition(':')[0]}. {advice.reason}")
+    if not hidden:
+        return shown
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in hidden)
+    title = _grey("Methods that do not suit these customers")
+    return f"{shown}<details><summary>{title}</summary><ul>{items}</ul></details>"
 
 
 def _grey(text: str) -> str:

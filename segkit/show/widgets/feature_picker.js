@@ -96,6 +96,8 @@ function row(option) {
     const much = option.missing >= 0.2 ? "em" : "span";
     doc.append(element(much, {}, ` Unknown for ${Math.round(option.missing * 100)}\u00a0%.`));
   }
+  const like = element("em");
+  doc.append(like);
   const place = element("label", { className: "feature" }, tick,
     element("span", { className: "name" }, option.name, element("span", { className: "unit" }, option.unit)),
     option.bars.length ? sparkline(option.bars, option.range) : element("span", { className: "blank" }), doc);
@@ -103,7 +105,7 @@ function row(option) {
   if (option.needs) place.setAttribute("aria-disabled", "true");
   const words = [option.name, option.unit, option.doc, option.family, option.basis].join(" ");
   const tells = !option.needs && !option.same && option.missing < 1;
-  return { name: option.name, tick, place, words: plain(words), offered: !option.needs, tells };
+  return { name: option.name, tick, place, like, alike: option.like || [], words: plain(words), offered: !option.needs, tells };
 }
 
 function render({ model, el }) {
@@ -115,6 +117,8 @@ function render({ model, el }) {
   found.setAttribute("aria-live", "polite");
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
+  const same = element("div", { className: "same" });
+  same.setAttribute("aria-live", "polite");
   const code = element("pre");
   const bases = new Map();
   const rows = new Map();
@@ -151,6 +155,8 @@ function render({ model, el }) {
         r.tick.checked = chosen.has(r.name);
         r.place.classList.toggle("chosen", r.tick.checked);
         r.place.hidden = !shown.includes(r);
+        const twins = r.alike.filter((name) => chosen.has(name));
+        r.like.textContent = twins.length ? ` Says the same as ${twins.join(", ")}, which you chose.` : "";
       }
       hits += shown.length;
       const acting = words.length ? shown.filter((r) => r.offered) : offered;
@@ -173,6 +179,8 @@ function render({ model, el }) {
     const all = [...rows.values()].filter((r) => r.offered).length;
     count.textContent = `${chosen.size} of ${all} features chosen`;
     found.textContent = !words.length ? "" : hits ? `${hits} found` : "none found";
+    same.textContent = model.get("same") || "";
+    same.hidden = !same.textContent;
     code.textContent = model.get("code");
   };
 
@@ -237,18 +245,21 @@ function render({ model, el }) {
   const note = model.get("note");
   root.append(element("div", { className: "bar" }, search, count, found));
   if (note) root.append(element("div", { className: "note" }, note));
+  root.append(same);
   const list = element("div", { className: "list" });
   for (const block of bases.values()) list.append(bases.size > 1 ? block.box : block.body);
   root.append(list, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
   model.on("change:value", draw);
   model.on("change:code", draw);
+  model.on("change:same", draw);
   draw();
   const letGo = keepKeys(root);
   return () => {
     letGo();
     model.off("change:value", draw);
     model.off("change:code", draw);
+    model.off("change:same", draw);
   };
 }
 

@@ -15,17 +15,22 @@ import pandas as pd
 import traitlets as t
 from tqdm.auto import tqdm
 
+from segkit.analyse.check_features import ENOUGH
 from segkit.analyse.features.catalogue import FAMILIES, code_for
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.analyse.features.query import unavailable
+from segkit.analyse.preparation import same_as
+from segkit.analyse.prepare import make_preparer
+from segkit.analyse.redundancy import SAME
 from segkit.collect.attributes.attributes import Attributes, check_clash
 from segkit.collect.attributes.join import with_attributes
 from segkit.collect.events import Events, checked_events
-from segkit.core.messages import counted, did_you_mean
+from segkit.core.messages import counted, did_you_mean, joined
 from segkit.core.schema import BASES
 
 BINS = 23
+LOOKED = 5_000  # customers by whom features are compared; of more, as many at equal steps by id
 GOOD_START = (
     "recency",
     "frequency",
@@ -69,6 +74,8 @@ class FeaturePicker(anywidget.AnyWidget):
         The same choice as Python; `events` and `attributes` are the arguments.
     note : str
         How many customers have attributes, where some have none.
+    same : str
+        Which of the ticked features say the same, in a sentence; "" if none do.
 
     Raises
     ------
@@ -82,6 +89,7 @@ class FeaturePicker(anywidget.AnyWidget):
     value = t.List(t.Unicode()).tag(sync=True)
     code = t.Unicode().tag(sync=True)
     note = t.Unicode().tag(sync=True)
+    same = t.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -107,6 +115,9 @@ class FeaturePicker(anywidget.AnyWidget):
             )
             self._all = with_attributes(self._of_events, attributes)
             options += [_attribute_option(name, attributes, self._all[name]) for name in attributes.columns]
+        self._like = _alike(self._all)
+        for option in options:
+            option["like"] = self._like.get(option["name"], [])
         options.sort(key=lambda option: BASES.index(option["basis"]))
         value = list(self._good_start() if chosen is None else chosen)
         super().__init__(options=options, value=value, note=_note(self._all))
@@ -140,6 +151,19 @@ class FeaturePicker(anywidget.AnyWidget):
             only = "" if self.features else f"[{known!r}]"
             lines.append(f"customers = sg.with_attributes(customers, attributes[{known!r}]){only}")
         self.code = "\n".join(lines)
+        self.same = self._in_words()
+
+    def _in_words(self) -> str:
+        """Say which ticked features say the same."""
+        groups: list[list[str]] = []
+        for name in self.value:
+            group = [name, *(other for other in self._like.get(name, []) if other in self.value)]
+            if len(group) > 1 and not any(name in earlier for earlier in groups):
+                groups.append(group)
+        if not groups:
+            return ""
+        named = "; ".join(f"{joined(group)} say the same" for group in groups)
+        return f"{named} (correlation of {SAME} or more) and count as one: keep one of them."
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -177,6 +201,14 @@ def _computed(events: Events, features: tuple[Feature, ...], looked: dict[str, A
     notes = {key: dict(ChainMap(*(part.attrs["segkit"][key] for part in parts))) for key in PER_COLUMN}
     table.attrs["segkit"] = parts[0].attrs["segkit"] | notes
     return table[[f.name for f in features]]
+
+
+def _alike(customers: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each feature those that say the same; none of few customers, where that may be chance."""
+    if len(customers) < ENOUGH:
+        return {}
+    looked = customers.iloc[:: max(len(customers) // LOOKED, 1)]
+    return same_as(make_preparer().fit(looked), flags=False)
 
 
 def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
