@@ -217,10 +217,13 @@ def _sparsest(clusterer: BaseEstimator, points: np.ndarray) -> float:
 def _choice(facts: _Facts) -> tuple[str, str]:
     """Return the recommended method and the reason."""
     soft = "A mixture of distributions gives each customer a probability of each segment"
+    divided = (
+        " They form one continuum, so no method finds groups." if facts.test.verdict == "continuum" else ""
+    )
     mixture = "mixed_mixture" if "mixed_mixture" in METHODS else "gaussian_mixture"
     if facts.words >= MANY_WORDS and mixture == "mixed_mixture":
         return mixture, (
-            f"{facts.counts}. Most features are words or have two values, where distances say little. {soft}."
+            f"{facts.counts}. Most features are words or have two values, where distances say little. {soft}.{divided}"
         )
     if facts.form == ANY_FORM and "robust_linkage" in METHODS:
         return "robust_linkage", (
@@ -231,7 +234,7 @@ def _choice(facts: _Facts) -> tuple[str, str]:
         return mixture, f"{facts.counts}. There are groups, and they overlap. {soft}."
     if facts.form == NO_GROUPS and facts.test.verdict == "continuum":
         return "kmeans", (
-            f"{facts.counts}. They form one continuum, so no method finds groups. k-means divides them into compact "
+            f"{facts.counts}.{divided} k-means divides them into compact "
             "segments, which are easy to describe."
         )
     if facts.form == NO_GROUPS:
