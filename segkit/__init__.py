@@ -68,6 +68,7 @@ _HOMES = {
     "segkit.methods.robust_linkage": ("RobustLinkage",),
     "segkit.methods.rules": ("rules_segmenter",),
     "segkit.methods.spectral": ("SpectralGraph",),
+    "segkit.methods.target_tree": ("target_tree",),
     "segkit.methods.value_bands": ("ValueBands",),
     "segkit.trust.assess": (
         "Trust",

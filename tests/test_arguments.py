@@ -29,7 +29,12 @@ WRONG = {
     "None": None,
 }
 TEXT = "the text 'RFM'"
-FINE = {("compare", "chosen", TEXT), ("report", "path", TEXT), ("family", "name", TEXT)}
+FINE = {
+    ("compare", "chosen", TEXT),
+    ("report", "path", TEXT),
+    ("family", "name", TEXT),
+    ("target_tree", "outcome", TEXT),
+}
 FINE |= {("plot_distributions", "features", TEXT), ("bases", "customers", "a DataFrame")}
 MORE = {
     "as_of": "2024-02-01",

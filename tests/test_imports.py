@@ -34,7 +34,7 @@ PUBLIC = {
         "TREND WEB available_features customer_features distance_feature family feature_catalogue feature_sql "
         "make_preparer path_feature preparation select_features snapshots with_settings"
     ),
-    "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands rules_segmenter",
+    "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands rules_segmenter target_tree",
     "trust": (
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"

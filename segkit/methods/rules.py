@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -32,6 +33,8 @@ NODES = (
     *(ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List, ast.Set),
 )
 """All that a rule may consist of."""
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`([^`]+)`""")
+"""Words in quotes, and names in backticks."""
 ALLOWED = (
     "A rule compares features with numbers or words (<, <=, >, >=, ==, !=, in, not in, is None), joined by and, or, "
     "not: "
@@ -47,7 +50,8 @@ def rules_segmenter(rules: Mapping[str, str]) -> Pipeline:
     rules : mapping of str to str
         A rule for each segment, by its name. A customer is in the first segment whose rule holds, and outside (−1) if
         none does. A rule compares features with numbers or words: ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``,
-        ``in``, ``not in``, ``is None`` (missing), joined by ``and``, ``or``, ``not`` and brackets.
+        ``in``, ``not in``, ``is None`` (missing), joined by ``and``, ``or``, ``not`` and brackets. The name of a
+        feature with blanks stands in backticks: "`top category` == 'GROCERY'".
 
     Returns
     -------
@@ -224,14 +228,26 @@ class _Value(NamedTuple):
 
 
 def _parsed(name: str, rule: str) -> ast.expr:
-    """Parse a rule, and refuse all that is not on the list."""
+    """Parse a rule, and refuse all that is not on the list.
+
+    A name in backticks is taken as it is, unless it stands within a word in quotes.
+    """
+    ticked: dict[str, str] = {}
+
+    def stand_in(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        return ticked.setdefault(found[1], f"ticked_{len(ticked)}_")
+
     try:
-        parsed = ast.parse(rule.strip(), mode="eval").body
+        parsed = ast.parse(QUOTED.sub(stand_in, rule.strip()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"The rule {name!r}, {rule[:80]!r}, cannot be read. {ALLOWED}") from error
     for node in ast.walk(parsed):
         if not isinstance(node, NODES):
             raise _refused(name, node)
+        if isinstance(node, ast.Name):
+            node.id = next((real for real, put in ticked.items() if put == node.id), node.id)
     return parsed
 
 

@@ -14,6 +14,7 @@ CUSTOMERS = pd.DataFrame(
         "recency": [3, 200, 9, 80, 5, 40],
         "monetary": [2000.0, 1500, 20, 90, np.nan, -5],
         "channel": ["web", "shop", "app", None, "web", "shop"],
+        "last order": [1, 2, 5, 7, 3, 9],
         "vip": [True, False, False, False, True, False],
         "churned": pd.array([0, 1, None, 0, 0, 1], dtype="Int64"),
     },
@@ -50,6 +51,7 @@ def test_scikit_learn_contract(estimator, check):
         ("not churned", "ada dan eve"),
         ("vip == True", "ada eve"),
         ("recency in ()", ""),
+        ("`last order` > 4 and channel != '`last order`'", "cy fay"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:No customer fulfils")
