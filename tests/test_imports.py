@@ -34,17 +34,19 @@ PUBLIC = {
         "TREND WEB available_features customer_features distance_feature family feature_catalogue feature_sql "
         "make_preparer path_feature preparation select_features snapshots with_settings"
     ),
-    "methods": "RFMSegmenter RobustLinkage SpectralGraph ValueBands rules_segmenter target_tree",
+    "methods": (
+        "MixedMixture MixturePreparer RFMSegmenter RobustLinkage SpectralGraph ValueBands rules_segmenter target_tree"
+    ),
     "trust": (
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"
     ),
     "create": "Segmentation recommend_method segment value_bands",
-    "explain": "compare cross_segments effect_sizes profile project segment_sizes",
+    "explain": "compare cross_segments effect_sizes membership profile project segment_sizes",
     "over_time": "match_segments",
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
-        "plot_distributions plot_map plot_multiverse plot_profile plot_scan plot_scoreboard plot_sizes "
+        "plot_distributions plot_map plot_membership plot_multiverse plot_profile plot_scan plot_scoreboard plot_sizes "
         "plot_stability plot_structure plot_trust report"
     ),
 }

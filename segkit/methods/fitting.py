@@ -41,6 +41,7 @@ METHODS = (
     "spectral",
     "hdbscan",
 )
+MIXTURES = ("mixed_mixture", "gaussian_mixture")  # methods that give probabilities
 FIND_THE_NUMBER = ("hdbscan",)  # methods that find how many segments there are
 LEAST_VARIANCE = 1e-4  # added to the variances of a Gaussian mixture, of prepared features
 LEAST_OF_WORDS = 0.3  # the same with words, or yes and no, onto which a component would else collapse
