@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,6 +52,7 @@ def choose_segments(
     previous: Segmentation | None,
     min_share: float | None,
     random_state: int,
+    later: pd.Series | None = None,
 ) -> Segmentation:
     """Make as many segments as can be defended; of a continuum, the number whose segments come back best.
 
@@ -63,6 +65,8 @@ def choose_segments(
         :func:`segkit.value_bands`.
     method, previous, min_share, random_state
         As in :func:`segkit.segment`.
+    later : Series of shape (n_customers,), optional
+        What customers spent later: of a continuum, the number whose segments explain most of it is taken.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def choose_segments(
         "random_state": random_state,
     }
     least = DEFAULT_SHARE if min_share is None else min_share
-    choose = _best_of_continuum if continuum else _most_defensible
+    choose = functools.partial(_best_of_continuum, later=later) if continuum else _most_defensible
     result, defensible, why = choose(customers, divide, test, top, least, options)
     if min_share is not None and _smallest(result) < min_share:
         raise ValueError(
@@ -122,7 +126,7 @@ def _most_defensible(
         customers, divide, [*sorted(defensible, reverse=True), *others], least, options
     ) or divide(customers, n_segments=defensible[-1], **options)
     defensible = sorted({*defensible, len(result.segments)})
-    why = _why(scan, len(result.segments), defensible, least, test)
+    why = _why(scan, result.provenance["n_segments"], defensible, least, test)
     return result, defensible, why + _stopped(scan, top)
 
 
@@ -133,29 +137,35 @@ def _best_of_continuum(
     top: int,
     least: float,
     options: dict[str, Any],
+    later: pd.Series | None,
 ) -> tuple[Segmentation, list[int], str]:
-    """Divide a continuum into the number of segments that come back best; return them with the reason."""
+    """Divide a continuum into the number of segments that come back best, or say most about what comes later."""
     fewest, most = min(OF_CONTINUUM[0], top), min(OF_CONTINUUM[1], top)
     seeds = {"method": options["method"], "random_state": options["random_state"]}
-    scan = scan_clusters(customers, k=range(2, most + 1), resamples=REFITS, **seeds)
-    ranked = scan["jaccard"].sort_values(ascending=False, kind="stable").index
+    scan = scan_clusters(customers, k=range(2, most + 1), resamples=REFITS, outcome=later, **seeds)
+    measure = "jaccard" if later is None or scan["outcome"].isna().all() else "outcome"
+    ranked = scan[measure].sort_values(ascending=False, kind="stable").index
     best = [k for k in ranked if k >= fewest]
     # Two segments say little, so they are made only where no other number leaves enough customers in each.
     result = _first_large(customers, divide, [*best, 2], least, options) or divide(
         customers, n_segments=int(scan["smallest"].idxmax()), **options
     )
-    chosen, value = len(result.segments), found_value(customers)
-    small = "" if chosen == best[0] else ", of those that leave enough customers in each"
+    asked, value = result.provenance["n_segments"], found_value(customers)
+    small = "" if asked == best[0] else ", of those that leave enough customers in each"
     other = (
         "Another number may serve as well."
         if value is None
         else f"The alternative is tiers of {value}: value_bands(customers, by={value!r})."
     )
-    why = (
-        f"{test.sentence} Of {fewest} to {most} segments, {chosen} come back best on resampled customers{small} (mean "
-        f"Jaccard similarity of {scan.loc[chosen, 'jaccard']:.2f}; 1 is the same). {other}{_stopped(scan, most)}"
-    )
-    return result, [], why
+    reached = scan.loc[asked, measure]
+    reasons = {
+        "jaccard": (
+            f"come back best on resampled customers{small} (mean Jaccard similarity of {reached:.2f}; 1 is the same)"
+        ),
+        "outcome": f"say most about what customers spend later{small} (they explain {reached:.1%} of its variance)",
+    }
+    said = f"Of {fewest} to {most} segments, {asked} {reasons[measure]}."
+    return result, [], f"{test.sentence} {said} {other}{_stopped(scan, most)}"
 
 
 def _first_large(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.check_features import absent_events, no_difference, warn_of_features, without_constants
 from segkit.analyse.prepare import make_preparer
+from segkit.collect.events import Events
 from segkit.core.checks import checked_customers
 from segkit.core.messages import counted
 from segkit.core.order import by_id
@@ -34,6 +36,7 @@ from segkit.methods.partition import VALUE_BANDS, checked_result
 from segkit.methods.provenance import describe_fit
 from segkit.methods.value_bands import bands_of, check_bands, value_feature
 from segkit.trust.kind import describe_kind
+from segkit.trust.outcome import later_spend
 from segkit.trust.structure import remembered_test, structure_summary
 
 
@@ -45,6 +48,8 @@ def segment(
     model: BaseEstimator | None = None,
     previous: Segmentation | None = None,
     min_share: float | None = None,
+    events: Events | None = None,
+    horizon: str | timedelta | None = None,
     random_state: int = 0,
 ) -> Segmentation:
     """Divide customers into segments and determine their kind.
@@ -82,6 +87,11 @@ def segment(
     min_share : float, optional
         Least share of the customers in a segment, in (0, 0.5]. By default "auto" uses 0.02, where any number of
         segments allows that.
+    events : Events, optional
+        The log, up to the horizon or later. Of a continuum, "auto" then takes the number of segments that say most
+        about what customers spend within the `horizon` after the moment of their features.
+    horizon : str or timedelta, optional
+        How far `events` are looked ahead, such as ``"90 days"``.
     random_state : int, default=0
         Seed of the built-in methods.
 
@@ -124,7 +134,15 @@ def segment(
     if model is None:
         customers = without_constants(customers)
     warn_of_features(customers)
-    return _segmented(customers, n_segments, method, model, previous, min_share, random_state)
+    later = None
+    if events is not None or horizon is not None:
+        if n_segments != "auto" or events is None or horizon is None:
+            raise ValueError(
+                "events= and horizon= choose the number of segments together: n_segments='auto', events=events, "
+                "horizon='90 days'. Give all three, or neither events nor horizon."
+            )
+        later = later_spend(events, customers, horizon)
+    return _segmented(customers, n_segments, method, model, previous, min_share, random_state, later)
 
 
 def _segmented(
@@ -135,6 +153,7 @@ def _segmented(
     previous: Segmentation | None = None,
     min_share: float | None = None,
     random_state: int = 0,
+    later: pd.Series | None = None,
 ) -> Segmentation:
     """Divide customers whose features were checked."""
     if previous is not None:
@@ -145,7 +164,9 @@ def _segmented(
         )
     if isinstance(n_segments, str):
         check_auto(n_segments, model)
-        return choose_segments(customers, _segmented, value_bands, method, previous, min_share, random_state)
+        return choose_segments(
+            customers, _segmented, value_bands, method, previous, min_share, random_state, later
+        )
     if previous is not None and previous.provenance.get("method") == VALUE_BANDS:
         raise ValueError(
             "The previous segmentation is of value bands, which are numbered by value, so segments cannot continue "

@@ -208,6 +208,36 @@ def checked_times(
     return moment, ahead
 
 
+def later_spend(events: Events, customers: pd.DataFrame, horizon: str | timedelta | None = None) -> pd.Series:
+    """Return what each customer spends within the horizon after the moment that the features were computed for.
+
+    Parameters
+    ----------
+    events, horizon
+        As in :func:`outcome_scoreboard`.
+    customers : DataFrame
+        From :func:`segkit.customer_features`.
+
+    Returns
+    -------
+    Series of shape (n_customers,)
+        log(1 + spend), as in the scoreboard.
+
+    Raises
+    ------
+    ValueError
+        If the customers do not say for which moment they were computed, or the events end before the horizon.
+    """
+    as_of = (customers.attrs.get("segkit") or {}).get("as_of")
+    if not isinstance(as_of, str):
+        raise ValueError(
+            "These customers do not say as of which moment they were computed, so what came later is not known. "
+            "Compute them by customer_features(events, …, as_of=…), or leave events= and horizon= out."
+        )
+    moment, ahead = checked_times(events, {}, as_of, horizon)
+    return _outcomes(events, moment, ahead, customers.index)["spend"]
+
+
 def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
     labels = result.labels if isinstance(result, Partition) else result
     if not isinstance(labels, pd.Series):

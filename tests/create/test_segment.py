@@ -6,7 +6,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tables import continuum, three_groups
+from tables import continuum, purchases, three_groups
 
 import segkit as sg
 from segkit.create import auto as module
@@ -59,6 +59,43 @@ def test_auto_divides_a_continuum_into_what_comes_back_best(monkeypatch):
     fewer = sg.segment(continuum(), n_segments="auto", min_share=least)
     assert len(fewer.segments) != 4
     assert "customers, of those that leave enough customers in each" in fewer.provenance["choice"]["why"]
+
+
+def test_auto_takes_of_a_continuum_what_says_most_about_what_comes_later(monkeypatch):
+    customers = continuum()
+    customers.attrs["segkit"] = {"as_of": "2024-10-01"}
+    spent = pd.Series(0.0, customers.index)
+    spent.iloc[:100] = np.arange(1.0, 101)
+    lines = [(c, "2024-11-01", amount) for c, amount in spent.items() if amount]
+    events = purchases(*lines, ("c0000", "2024-09-30", 7.0), ("c0000", "2025-01-01", 7.0))
+    seen, scan = [], module.scan_clusters
+
+    def known(*arguments, **options):
+        seen.append(options["outcome"])
+        explained = pd.Series({2: 0.9, 3: 0.1, 4: 0.2, 5: 0.3, 6: 0.25, 7: 0.2, 8: 0.1})
+        return scan(*arguments, **options).assign(outcome=explained)
+
+    monkeypatch.setattr(module, "scan_clusters", known)
+    result = sg.segment(customers, n_segments="auto", events=events, horizon="90 days")
+    assert len(result.segments) == 5
+    said = "5 say most about what customers spend later (they explain 30.0% of its variance)"
+    assert said in result.provenance["choice"]["why"]
+    np.testing.assert_allclose(np.expm1(seen[0]), spent)
+
+
+def test_what_comes_later_is_asked_for_completely():
+    events, _ = make_events(60, kinds="purchase")
+    customers = sg.customer_features(events, sg.RFM, as_of="2024-10-01")
+    for given in (
+        {"events": events, "n_segments": "auto"},
+        {"events": events, "horizon": "90 days", "n_segments": 3},
+    ):
+        with pytest.raises(ValueError, match="Give all three, or neither events nor horizon"):
+            sg.segment(customers, **given)
+    with pytest.raises(ValueError, match="do not say as of which moment they were computed"):
+        sg.segment(continuum(), n_segments="auto", events=events, horizon="90 days")
+    with pytest.raises(ValueError, match=r"The events end at .* before the horizon"):
+        sg.segment(customers, n_segments="auto", events=events, horizon="900 days")
 
 
 def test_auto_names_no_tiers_without_a_value():
