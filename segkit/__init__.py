@@ -92,6 +92,7 @@ _HOMES = {
     ),
     "segkit.create.segmentation": ("Segmentation",),
     "segkit.explain.cross": ("cross_segments",),
+    "segkit.explain.dendrogram": ("dendrogram",),
     "segkit.explain.map": ("project",),
     "segkit.explain.membership": ("membership",),
     "segkit.explain.profile": (
@@ -103,6 +104,7 @@ _HOMES = {
     "segkit.over_time.match": ("match_segments",),
     "segkit.show.plots.confidence": ("plot_confidence",),
     "segkit.show.plots.cross": ("plot_cross",),
+    "segkit.show.plots.dendrogram": ("plot_dendrogram",),
     "segkit.show.plots.distributions": ("plot_distributions",),
     "segkit.show.plots.map": ("plot_map",),
     "segkit.show.plots.membership": ("plot_membership",),

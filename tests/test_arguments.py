@@ -13,6 +13,8 @@ import segkit as sg
 
 TYPES = {"Attributes", "EventCheck", "Events", "Feature", "Region", "Scale", "Segmentation", "Trust"}
 ESTIMATORS = {
+    "MixedMixture",
+    "MixturePreparer",
     "Preparer",
     "RFMSegmenter",
     "RobustLinkage",

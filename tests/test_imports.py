@@ -42,12 +42,12 @@ PUBLIC = {
         "stability structure_test"
     ),
     "create": "Segmentation recommend_method segment value_bands",
-    "explain": "compare cross_segments effect_sizes membership profile project segment_sizes",
+    "explain": "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes",
     "over_time": "match_segments",
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
-        "plot_distributions plot_map plot_membership plot_multiverse plot_profile plot_scan plot_scoreboard plot_sizes "
-        "plot_stability plot_structure plot_trust report"
+        "plot_dendrogram plot_distributions plot_map plot_membership plot_multiverse plot_profile plot_scan "
+        "plot_scoreboard plot_sizes plot_stability plot_structure plot_trust report"
     ),
 }
 """The public names of each room."""

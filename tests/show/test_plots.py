@@ -162,6 +162,7 @@ def test_charts_take_a_segmentation():
     trust = result.trust
     pairs = {
         "sizes": (sg.plot_sizes(result), sg.plot_sizes(sg.segment_sizes(result))),
+        "dendrogram": (sg.plot_dendrogram(result), sg.plot_dendrogram(sg.dendrogram(result))),
         "profile": (sg.plot_profile(result), sg.plot_profile(sg.profile(result))),
         "map": (sg.plot_map(result), sg.plot_map(frame)),
         "distributions": (sg.plot_distributions(result, ["spend"]), sg.plot_distributions(frame, ["spend"])),
@@ -537,7 +538,12 @@ def test_a_part_of_whom_all_are_undecided_keeps_its_name():
 
 @pytest.mark.parametrize(
     ("draw", "made"),
-    [(sg.plot_sizes, "segment_sizes"), (sg.plot_profile, "profile"), (sg.plot_confidence, "result.place")],
+    [
+        (sg.plot_dendrogram, "dendrogram"),
+        (sg.plot_sizes, "segment_sizes"),
+        (sg.plot_profile, "profile"),
+        (sg.plot_confidence, "result.place"),
+    ],
 )
 def test_a_table_that_a_chart_is_not_of_is_refused(draw, made):
     result = sg.segment(three_groups(), n_segments=2)
@@ -553,6 +559,7 @@ def test_saved_charts_hold_no_foreign_script(tmp_path):
     result = mapped(customers).with_names({0: EVIL})
     charts = {
         "sizes": sg.plot_sizes(sg.segment_sizes(result)),
+        "dendrogram": sg.plot_dendrogram(result),
         "profile": sg.plot_profile(sg.profile(result)),
         "map": sg.plot_map(result.to_frame()),
         "distributions": sg.plot_distributions(result.to_frame(), [f"spend{EVIL}"]),
