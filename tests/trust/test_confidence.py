@@ -314,6 +314,7 @@ def test_outliers_are_placed_outside():
 # --- few customers, and odd ones ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Of .* segments only")  # one word, or k values, tell no classes apart
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "mixed_mixture", "ward"])
 @pytest.mark.parametrize(
     ("customers", "k"),
