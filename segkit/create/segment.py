@@ -188,6 +188,12 @@ def _segmented(
     result = _fitted(estimator, customers, method if model is None else "model", n_segments, random_state)
     if model is None:
         _warn_of_fewer(result, n_segments)
+    if model is None and not result.segments:
+        warnings.warn(
+            f"method={method!r} found no dense group: all {counted(len(customers), 'customer')} are outside (-1). Use "
+            "another method, such as 'kmeans', or fewer features.",
+            stacklevel=3,
+        )
     _check_sizes(result, min_share)
     return result if previous is None else continue_segments(previous, result)
 

@@ -122,7 +122,7 @@ def _row(segments: np.ndarray) -> dict[str, object]:
 
 
 def _places(left: list, right: list) -> np.ndarray:
-    """Return the place of each group: leaves side by side as the tree is walked, each join above the middle of its two."""
+    """Return the place of each group: leaves side by side as the tree is walked, each join in the middle of its two."""
     x = np.zeros(len(left))
     walk, order, placed = [len(left) - 1], [], 0
     while walk:

@@ -91,6 +91,25 @@ def test_a_number_that_is_ignored_is_refused(method):
             sg.segment(customers(), n_segments=number, method=method)
 
 
+def test_ties_do_not_turn_with_columns():
+    """Counts of which most are 0 lie equally far from many others."""
+    counts = np.random.default_rng(0).poisson(0.1, (60, 12))
+    table = pd.DataFrame(counts, columns=[f"p{i:02}" for i in range(12)])
+    for method in ("robust_linkage", "spectral"):
+        labels = [
+            sg.segment(t, n_segments=3, method=method).labels for t in (table, table[table.columns[::-1]])
+        ]
+        assert_series_equal(*labels)
+
+
+def test_no_dense_group_is_said():
+    table = pd.DataFrame({"a": [1.0, 2, 3, 9]}, index=list("abcd"))
+    with pytest.warns(
+        UserWarning, match="method='hdbscan' found no dense group: all 4 customers are outside"
+    ):
+        assert sg.segment(table, method="hdbscan").labels.eq(-1).all()
+
+
 def test_density_leaves_strays_outside():
     """One column beyond ten, so that principal components are taken: new strays are outside too."""
     rng = np.random.default_rng(0)

@@ -38,7 +38,7 @@ def plot_dendrogram(tree: pd.DataFrame | Segmentation) -> alt.LayerChart:
     facts = tree.attrs.get("segkit", {})
     names = facts.get("segments") or list(dict.fromkeys(tree["segment"]))
     height = alt.Y("height:Q", title="Distance at which groups join (prepared units)")
-    across = alt.X("x:Q", axis=None)
+    across = alt.X("x:Q", axis=None).scale(domain=[-1, int(tree["left"].isna().sum())], nice=False)
     forks = (
         alt.Chart(_forks(tree))
         .mark_line(color=GREY, strokeWidth=1.5)
