@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, fitted_labels, make_model
+from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, fit_and_label, make_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from labelled_sets import BENCHMARK, best_rand, labelled_sets
@@ -40,7 +40,7 @@ def divide(method):
             model = make_pipeline(StandardScaler(), KMeans(k, n_init=10, random_state=0))
         else:
             model = make_model(method, None if method in FIND_THE_NUMBER else k, table, 0)
-        return fitted_labels(model.fit(table), table)
+        return fit_and_label(model, table)[0]
 
     return labels
 

@@ -319,6 +319,26 @@ class Preparer(TransformerMixin, BaseEstimator):
         words = [[names[i]] for i, levels in self.levels_.items() for _ in levels]
         return [*([name] for name in numbers), *flags, *words]
 
+    def factors_without(self, feature):
+        """Return the factor of each prepared column when a feature is left out: 0 for its columns, 1 for most others.
+
+        Columns that say the same as it get its share of the weight.
+
+        Parameters
+        ----------
+        feature : str
+
+        Returns
+        -------
+        ndarray of shape (n_prepared,)
+        """
+        kept = np.array([owners != [feature] for owners in self.owners_])
+        blocks = self._blocks()
+        kept_blocks = kept[[block.start for block in blocks]]
+        same, left = self.redundant_.sum(axis=0), self.redundant_[kept_blocks].sum(axis=0)
+        factors = np.where(kept_blocks, np.sqrt(same / np.maximum(left, 1)), 0.0)
+        return np.repeat(factors, [block.stop - block.start for block in blocks])
+
     @property
     def _scales(self):
         return Scales(self.logged_, self.unit_, self.low_, self.high_, self.center_, self.scale_)

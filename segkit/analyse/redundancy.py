@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from segkit.analyse.numbers import LOOKED
+
 SAME = 0.98  # correlation from which two features say the same
 
 
@@ -27,7 +29,8 @@ def redundancy(matrix: np.ndarray, blocks: list[slice]) -> np.ndarray:
     .. [1] Robert & Escoufier (1976), A unifying tool for linear multivariate statistical methods: the RV-coefficient,
        Applied Statistics 25.
     """
-    centred = matrix - matrix.mean(axis=0)
+    centred = matrix[:: max(len(matrix) // LOOKED, 1)]
+    centred = centred - centred.mean(axis=0)
     products = (centred.T @ centred) ** 2
     starts = [block.start for block in blocks]
     shared = (

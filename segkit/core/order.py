@@ -20,10 +20,11 @@ def by_id(table: Table) -> Table:
     >>> by_id(pd.Series([0, 1, 2], index=[2, 10, 1])).index.to_list()
     [1, 10, 2]
     """
-    return table.iloc[_positions(table.index)]
+    return table.iloc[positions_by_id(table.index)]
 
 
-def _positions(index: pd.Index) -> np.ndarray:
+def positions_by_id(index: pd.Index) -> np.ndarray:
+    """Return the positions of the ids in their order as text."""
     if isinstance(index, pd.CategoricalIndex):
         index = index.astype(index.categories.dtype)
     text = index.astype("str")

@@ -79,7 +79,7 @@ def choose_segments(
         If the customers do not differ, or no number of segments leaves `min_share` in the smallest one.
     """
     check_method(method, "auto")
-    top = min(MOST, n_different(customers), max(len(customers) // FEW, 2))
+    top = min(n_different(customers, MOST), max(len(customers) // FEW, 2))
     if top < 2:
         raise ValueError(no_difference(customers))
     test, _ = remembered_test(by_id(customers))

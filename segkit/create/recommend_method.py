@@ -174,7 +174,7 @@ class _Facts(NamedTuple):
 
 def _facts_of(customers: pd.DataFrame) -> _Facts:
     ordered = by_id(customers)
-    if n_different(ordered.iloc[:: max(len(ordered) // LOOKED, 1)]) < 2:
+    if n_different(ordered.iloc[:: max(len(ordered) // LOOKED, 1)], 2) < 2:
         raise ValueError(no_difference(customers))
     looked = ordered.iloc[:: max(len(ordered) // LOOKED, 1)]
     features = preparation(looked)

@@ -17,7 +17,7 @@ from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events
 from segkit.core.checks import checked_customers
 from segkit.core.messages import counted
-from segkit.core.order import by_id
+from segkit.core.order import by_id, positions_by_id
 from segkit.create.auto import check_auto, choose_segments
 from segkit.create.matching import continue_segments
 from segkit.create.segmentation import Segmentation
@@ -25,8 +25,7 @@ from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.fitting import (
     check_scales,
     checked_model,
-    fit_single_threaded,
-    fitted_labels,
+    fit_and_label,
     make_model,
     n_different,
     relabel_by_size,
@@ -254,16 +253,19 @@ def _fitted(
     **more: Any,
 ) -> Segmentation:
     """Fit in the order of ids, number the segments by size, and determine their kind."""
-    ordered = by_id(customers)
-    fit_single_threaded(estimator, ordered)
-    raw = fitted_labels(estimator, ordered)
+    order = positions_by_id(customers.index)
+    ordered = customers.iloc[order]
+    raw, prepared = fit_and_label(estimator, ordered)
     own = method in ("model", VALUE_BANDS)  # whose labels have a meaning, and are kept
-    ids = {int(label): int(label) for label in np.unique(raw)} if own else relabel_by_size(raw)
-    labels = pd.Series([ids[int(label)] for label in raw], index=ordered.index, name="segment", dtype="int64")
+    different, at = np.unique(raw, return_inverse=True)
+    ids = {int(label): int(label) for label in different} if own else relabel_by_size(raw)
+    renamed = np.array([ids[int(label)] for label in different], dtype="int64")
+    labels = pd.Series(renamed[at], ordered.index, name="segment")
     provenance = describe_fit(ordered, labels, estimator, method, n_segments, random_state) | more
-    result = Segmentation(
-        customers.copy(), estimator, labels.loc[customers.index], ids, provenance=provenance
-    )
+    place = np.argsort(order)  # back to the order of the rows
+    given = pd.Series(labels.to_numpy()[place], customers.index, name="segment")
+    result = Segmentation(customers.copy(), estimator, given, ids, provenance=provenance)
+    result.keep(order, prepared[place])
     provenance |= _kind_of(result, ordered)
     named = getattr(preparer_and_clusterer(estimator)[1], "names_", {})
     return result.with_names({s: named[s] for s in result.segments if s in named})
@@ -300,10 +302,12 @@ def _warn_of_fewer(result: Segmentation, n_segments: int | None) -> None:
 
 
 def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
-    different = n_different(customers)
-    if n_segments is not None and different < 2:
+    if n_segments is None:
+        return
+    different = n_different(customers, max(n_segments, 2))
+    if different < 2:
         raise ValueError(no_difference(customers))
-    if n_segments is not None and different < n_segments:
+    if different < n_segments:
         raise ValueError(
             f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
             f"features. Choose at most {counted(different, 'segment')}, or features that vary."

@@ -16,7 +16,6 @@ from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_frame, check_type, check_visible, checked_path
 from segkit.core.html import html_table, render
 from segkit.core.messages import counted
-from segkit.core.order import by_id
 from segkit.create import storage
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import UNDECIDED, Partition, naming_customers
@@ -131,13 +130,12 @@ class Segmentation(Partition):
 
     @functools.cached_property
     def _ensemble(self) -> Ensemble:
-        ordered = by_id(self.customers)
         seed = self.provenance.get("random_state")
         return fit_ensemble(
             self.model,
-            ordered,
-            self.prepared.loc[ordered.index].to_numpy(),
-            self.labels.loc[ordered.index].to_numpy(),
+            self.customers.iloc[self.order],
+            self.prepared.to_numpy()[self.order],
+            self.labels.to_numpy()[self.order],
             random_state=seed if isinstance(seed, int) and seed >= 0 else 0,
         )
 

@@ -40,6 +40,7 @@ OURS = (
     "segkit.methods.spectral.SpectralGraph",
     "segkit.methods.mixed_mixture.MixedMixture",
     "segkit.methods.mixture_preparer.MixturePreparer",
+    "segkit.methods.kmeans_of_many.KMeansOfMany",
     "segkit.analyse.prepare.Preparer",
 )
 

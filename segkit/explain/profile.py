@@ -152,7 +152,12 @@ def compare(
     """
     checked_result(result)
     inside = _membership(result, chosen)
-    prepared, natural, shares = comparable_values(result)
+    return _compared(result, inside, *comparable_values(result))
+
+
+def _compared(
+    result: Segmentation, inside: np.ndarray, prepared: pd.DataFrame, natural: pd.DataFrame, shares: pd.Series
+) -> pd.DataFrame:
     units = result.provenance.get("units", {})
     ours, rest = natural[inside], natural[~inside]
     table = pd.DataFrame(
@@ -252,8 +257,11 @@ def profile(result: Segmentation) -> pd.DataFrame:
     """
     checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
+    values = comparable_values(result)
     parts = [
-        compare(result, result.labels == s).reset_index().assign(segment_id=s, segment=result.name_of(s))
+        _compared(result, _checked_group((result.labels == s).to_numpy()), *values)
+        .reset_index()
+        .assign(segment_id=s, segment=result.name_of(s))
         for s in result.segments
     ]
     table = pd.concat(parts, ignore_index=True)[

@@ -24,6 +24,7 @@ from segkit.methods.assignment import (
 )
 from segkit.methods.bisecting import RefinedBisectingKMeans
 from segkit.methods.hierarchy import SampledHDBSCAN, SampledHierarchy
+from segkit.methods.kmeans_of_many import KMeansOfMany
 from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.robust_linkage import RobustLinkage
@@ -46,6 +47,7 @@ FIND_THE_NUMBER = ("hdbscan",)  # methods that find how many segments there are
 LEAST_VARIANCE = 1e-4  # added to the variances of a Gaussian mixture, of prepared features
 LEAST_OF_WORDS = 0.3  # the same with words, or yes and no, onto which a component would else collapse
 LARGEST = 1e100  # the square of a larger number, or their sum, may overflow
+MANY = 50_000  # customers from which the starts of k-means are tried on a sample
 MOST_FOR_WARD = 20_000  # customers; the distances of more would take gigabytes, so a sample is looked at
 
 
@@ -100,6 +102,8 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
 
 def _clusterer(method: str, n_segments: int, customers: pd.DataFrame, random_state: int) -> BaseEstimator:
     """Return the clusterer of a method that takes prepared numbers and a number of segments."""
+    if method == "kmeans" and len(customers) > MANY:
+        return KMeansOfMany(n_segments, n_init=10, random_state=random_state)
     if method == "kmeans":
         return KMeans(n_segments, n_init=10, random_state=random_state)
     if method == "mini_batch_kmeans":
@@ -118,9 +122,13 @@ def _clusterer(method: str, n_segments: int, customers: pd.DataFrame, random_sta
     return SampledHierarchy(n_segments, method, MOST_FOR_WARD, random_state)
 
 
-def n_different(customers: pd.DataFrame) -> int:
-    """Return how many customers differ once they are prepared: more segments than that cannot be made."""
-    return len(np.unique(make_preparer().fit_transform(customers), axis=0))
+def n_different(customers: pd.DataFrame, enough: int) -> int:
+    """Return how many customers differ once they are prepared, counted up to `enough`: no more segments can be made."""
+    for part in (customers.iloc[: max(10 * enough, 1_000)], customers):
+        different = len(np.unique(make_preparer().fit_transform(part), axis=0))
+        if different >= enough or len(part) == len(customers):
+            return min(different, enough)
+    return enough
 
 
 def _has_words(customers: pd.DataFrame) -> bool:
@@ -175,44 +183,45 @@ def _size(number: float) -> str:
     return "large" if number > 1 else "small"
 
 
-def fit_single_threaded(model: BaseEstimator, customers: pd.DataFrame) -> None:
-    """Fit on one thread, since sums over several threads differ in their last digits.
+def fit_and_label(model: BaseEstimator, customers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a model, and return its label of each customer and the prepared matrix; customers are prepared once.
+
+    The fit runs on one thread, since sums over several threads differ in their last digits.
 
     Raises
     ------
     ValueError
         If the model refuses these customers, with its own message.
-    """
-    try:
-        with threadpool_limits(limits=1):
-            model.fit(customers)
-    except (ValueError, TypeError) as error:
-        hint = (
-            " For missing values or categories, put make_preparer() before it: "
-            "make_pipeline(make_preparer(), KMeans(5))."
-        )
-        alone = preparer_and_clusterer(model)[0] is None
-        raise ValueError(
-            f"The model could not be fitted to these customers: {error}{hint * alone}"
-        ) from error
-
-
-def fitted_labels(model: BaseEstimator, customers: pd.DataFrame) -> np.ndarray:
-    """Return the model's label of each customer that it was fitted to.
-
-    Raises
-    ------
     TypeError
         If the model does not label customers.
     """
-    preparer, clusterer = preparer_and_clusterer(model)
-    labels = labels_of(clusterer, prepared_matrix(preparer, customers))
+    ours = isinstance(model, Pipeline) and len(model) == 2 and isinstance(model[0], Preparer)
+    with threadpool_limits(limits=1):
+        try:
+            prepared = model[0].fit_transform(customers) if ours else None
+            if ours:
+                model[1].fit(prepared)
+            else:
+                model.fit(customers)
+        except (ValueError, TypeError) as error:
+            hint = (
+                " For missing values or categories, put make_preparer() before it: "
+                "make_pipeline(make_preparer(), KMeans(5))."
+            )
+            alone = preparer_and_clusterer(model)[0] is None
+            raise ValueError(
+                f"The model could not be fitted to these customers: {error}{hint * alone}"
+            ) from error
+        preparer, clusterer = preparer_and_clusterer(model)
+        if prepared is None:
+            prepared = prepared_matrix(preparer, customers)
+        labels = labels_of(clusterer, prepared)
     if len(labels) != len(customers):
         raise TypeError(
             f"{type(clusterer).__name__} gave {len(labels):,} labels for {len(customers):,} customers: it groups "
             "something else. The model should be a scikit-learn clusterer of rows."
         )
-    return labels
+    return labels, prepared
 
 
 def labels_of(clusterer: BaseEstimator, prepared: np.ndarray) -> np.ndarray:

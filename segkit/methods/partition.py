@@ -16,8 +16,8 @@ from sklearn.base import BaseEstimator
 
 from segkit.core.checks import check_frame, check_type, with_pandas_types
 from segkit.core.messages import counted, did_you_mean, listed
-from segkit.core.order import by_id
-from segkit.methods.assignment import OUTSIDE, Assigner, dense, preparer_and_clusterer
+from segkit.core.order import positions_by_id
+from segkit.methods.assignment import OUTSIDE, Assigner, prepared_matrix, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
 
 UNDECIDED = "Undecided"  # name of customers between segments; no segment can have it
@@ -61,19 +61,37 @@ class Partition:
     @functools.cached_property
     def _prepared(self) -> pd.DataFrame:
         preparer, _ = preparer_and_clusterer(self.model)
+        return self._with_names(prepared_matrix(preparer, self.customers))
+
+    def _with_names(self, matrix: np.ndarray) -> pd.DataFrame:
+        preparer, _ = preparer_and_clusterer(self.model)
         if preparer is None:
-            return self.customers.astype(float)
-        matrix = preparer.transform(self.customers)
-        try:
-            names = list(preparer.get_feature_names_out())
-        except (AttributeError, ValueError):  # a pipeline with transformers that do not name their columns
-            names = [f"prepared {i}" for i in range(matrix.shape[1])]
-        return pd.DataFrame(dense(matrix), index=self.customers.index, columns=names)
+            names = list(self.customers.columns)
+        else:
+            try:
+                names = list(preparer.get_feature_names_out())
+            except (
+                AttributeError,
+                ValueError,
+            ):  # a pipeline with transformers that do not name their columns
+                names = [f"prepared {i}" for i in range(matrix.shape[1])]
+        return pd.DataFrame(matrix, index=self.customers.index, columns=names)
+
+    def keep(self, order: np.ndarray, prepared: np.ndarray) -> None:
+        """Keep what the fit has computed already: the order of the customers, and their prepared matrix."""
+        vars(self).update(order=order, _prepared=self._with_names(prepared))
+
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """The positions of the customers in the order of their ids as text."""
+        return positions_by_id(self.customers.index)
 
     @property
     def hash(self) -> str:
         """A SHA-256 of customers and labels in the order of ids: equal segmentations have equal ones."""
-        return self.provenance.get("hash") or hash_of(by_id(self.customers), by_id(self.labels))
+        return self.provenance.get("hash") or hash_of(
+            self.customers.iloc[self.order], self.labels.iloc[self.order]
+        )
 
     @property
     def segments(self) -> list[int]:

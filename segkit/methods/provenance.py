@@ -98,6 +98,13 @@ def _bytes_of(column: pd.Series) -> tuple[str, list[bytes]]:
     if pd.api.types.is_float_dtype(column.dtype):
         values = column.to_numpy(dtype=float, na_value=np.nan) + 0.0  # −0.0 becomes 0.0
         return "float", [np.where(missing, 0.0, values).tobytes(), np.packbits(missing).tobytes()]
+    if isinstance(column.dtype, pd.StringDtype) and not missing.any():
+        words = column.to_list()
+        lengths = (
+            np.fromiter((len(w.encode("utf-8", "surrogatepass")) for w in words), np.int64, len(words)) + 1
+        )
+        joined = ("\0" + "\0".join(words)).encode("utf-8", "surrogatepass") if words else b""
+        return "text", [lengths.tobytes(), joined, np.packbits(missing).tobytes()]
     texts = [b"" if gone else _typed(value) for value, gone in zip(column, missing, strict=True)]
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     return "text", [lengths.tobytes(), b"".join(texts), np.packbits(missing).tobytes()]

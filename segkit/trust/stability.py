@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
+from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_count, check_seed
 from segkit.core.messages import counted
-from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
 from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.partition import Partition, checked_result
@@ -228,13 +228,13 @@ class RefitBench:
     """The customers of a segmentation as points, and refits of its clusterer on them."""
 
     def __init__(self, result: Partition, rng: np.random.Generator, *, micro: int = MICRO, most: int = MOST):
-        ordered = by_id(result.prepared)
+        ordered = result.prepared.iloc[result.order]
         self._preparer, clusterer = preparer_and_clusterer(result.model)
         weighted = isinstance(clusterer, KMeans)
         if not weighted and len(ordered) > most:
             ordered = ordered.iloc[np.sort(rng.choice(len(ordered), most, replace=False))]
         self._index = ordered.index
-        self._customers = result.customers.loc[self._index]
+        self._customers = result.customers
         self._segments = result.segments
         self.clusterer = with_few_starts(clusterer)
         self.compressed = compress(ordered.to_numpy(), rng, most=micro if weighted else len(ordered))
@@ -287,7 +287,11 @@ class RefitBench:
 
     def _without(self, feature: str) -> np.ndarray | None:
         """Return the labels of a refit without a feature; None where the model needs it."""
-        fewer, clusterer = self._customers.drop(columns=feature), self.clusterer
+        clusterer = self.clusterer
+        if isinstance(self._preparer, Preparer) and not isinstance(clusterer, ValueBands):
+            points = self.compressed.points * self._preparer.factors_without(feature)
+            return fit_weighted(clusterer, points, self.compressed.weights)
+        fewer = self._customers.loc[self._index].drop(columns=feature)
         if self._preparer is None:
             prepared = fewer.to_numpy(dtype=float)
         else:

@@ -199,10 +199,11 @@ def remembered_test(
         Number of groups to try; at least 10 are tried.
     """
     preparer, most = test_settings(model, n_segments)
-    same = hash_of(customers, pd.Series(np.zeros(len(customers)), customers.index))
-    key = f"{same} {most} {preparer.get_params()}"
+    looked = _sample(customers, np.random.default_rng(0))
+    same = hash_of(looked, pd.Series(np.zeros(len(looked)), looked.index))
+    key = f"{same} {len(customers)} {most} {preparer.get_params()}"
     if key not in _remembered:
-        test, points = run_test(customers, preparer, most, REFERENCES, 0, False)
+        test, points = run_test(customers, preparer, most, REFERENCES, 0, False, in_order=True)
         if test.facts.get("references", REFERENCES) < REFERENCES:
             raise KeyboardInterrupt  # an interrupted test is not remembered
         while len(_remembered) >= REMEMBERED:
@@ -222,15 +223,20 @@ def structure_summary(test: StructureTest) -> dict[str, Any]:
 
 
 def run_test(
-    customers: pd.DataFrame, preparer: Preparer, most: int, references: int, random_state: int, progress: bool
+    customers: pd.DataFrame,
+    preparer: Preparer,
+    most: int,
+    references: int,
+    random_state: int,
+    progress: bool,
+    *,
+    in_order: bool = False,
 ) -> tuple[StructureTest, pd.DataFrame]:
-    """Return the test, and the prepared customers that it used."""
+    """Return the test, and the prepared customers that it used; `in_order` are customers in the order of ids."""
     check_count("references", references, FEWEST_REFERENCES, ": with fewer no p-value can be below 2 %")
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
-    looked = by_id(customers)
-    if len(looked) > LOOKED:
-        looked = looked.iloc[np.sort(rng.choice(len(looked), LOOKED, replace=False))]
+    looked = _sample(customers if in_order else by_id(customers), rng)
     fitted = Preparer(**preparer.get_params()).fit(looked)
     points = pd.DataFrame(fitted.transform(looked), index=looked.index)
     facts: dict[str, Any] = {
@@ -259,6 +265,12 @@ def run_test(
         null = CopulaNull(looked, fitted, rng, alone)
         valleys = _compared(null, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
     return _verdict(*valleys, p_alone if alone else 1.0, facts), points
+
+
+def _sample(ordered: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    if len(ordered) <= LOOKED:
+        return ordered
+    return ordered.iloc[np.sort(rng.choice(len(ordered), LOOKED, replace=False))]
 
 
 def word_codes(customers: pd.DataFrame, preparer: Preparer) -> dict[str, np.ndarray]:

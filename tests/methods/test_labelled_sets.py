@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from segkit.methods.fitting import fitted_labels, make_model
+from segkit.methods.fitting import fit_and_label, make_model
 
 LEAST = {"robust_linkage": 0.82, "spectral": 0.74, "gaussian_mixture": 0.69, "hdbscan": 0.60}
 
@@ -20,9 +20,7 @@ def plain(table, k):
 
 def by_method(method):
     def labels(table, k):
-        return fitted_labels(
-            make_model(method, None if method == "hdbscan" else k, table, 0).fit(table), table
-        )
+        return fit_and_label(make_model(method, None if method == "hdbscan" else k, table, 0), table)[0]
 
     return labels
 

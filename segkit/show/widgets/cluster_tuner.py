@@ -212,7 +212,7 @@ class ClusterTuner(w.VBox):
 def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
     """Return the numbers of segments for which there are enough different customers."""
     wanted = sorted({int(n) for n in k})
-    different = n_different(checked_customers(customers))
+    different = n_different(checked_customers(customers), wanted[-1])
     possible = tuple(n for n in wanted if 2 <= n <= different)
     if not possible:
         raise ValueError(
