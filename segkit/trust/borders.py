@@ -20,7 +20,7 @@ def border_sparseness(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
     ----------
     points : ndarray of shape (n, d)
     labels : ndarray of int, shape (n,)
-        0 to k − 1.
+        0 to k − 1; −1 for customers outside all segments.
 
     Returns
     -------
@@ -36,7 +36,10 @@ def border_sparseness(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for segment in range(k):
         own = labels == segment
         use = max(1, min(most, int(own.sum()) // 2))
-        across = np.where(own[:, None], ~own[near[:, :use]], own[near[:, :use]]).mean(axis=1)
+        others = (labels >= 0)[:, None] & own[
+            near[:, :use]
+        ]  # those outside have no segment of their own to rank in
+        across = np.where(own[:, None], ~own[near[:, :use]], others).mean(axis=1)
         if across.any():
             rank = pd.Series(distances[:, use - 1]).groupby(labels).rank(pct=True).to_numpy()
             sparseness[segment] = np.average(rank, weights=across)

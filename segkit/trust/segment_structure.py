@@ -77,7 +77,8 @@ def segment_table(result: Partition, test: StructureTest, points: pd.DataFrame) 
     centers = np.array([rows[own == i].mean(axis=0) for i in range(len(sampled))])
     with threadpool_limits(limits=1):
         depth, nearest = separations(rows, own, centers)
-        border = border_sparseness(rows, own)
+        every = np.where(inside, np.searchsorted(sampled, labels), -1)
+        border = border_sparseness(points.to_numpy(), every)
     best = test.references[len(ids)].to_numpy()
     alike = (
         _similarity(own, test.facts["classes"][inside]) if "classes" in test.facts else np.zeros(len(sampled))

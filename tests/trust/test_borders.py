@@ -27,3 +27,10 @@ def test_small_and_equal_segments_get_an_answer():
     single = border_sparseness(np.arange(4.0)[:, None], np.array([0, 1, 1, 1]))
     assert single.shape == (2,) and ((single > 0) & (single <= 1)).all()
     assert (border_sparseness(np.zeros((3, 1)), np.zeros(3, dtype=int)) == 1).all()
+
+
+def test_a_cut_to_those_outside_is_a_border_too():
+    """The two ends of a continuum are far apart only since the middle is left out."""
+    points = np.random.default_rng(0).normal(size=(2_000, 2))
+    ends = np.digitize(points[:, 0], [-0.5, 0.5])
+    assert border_sparseness(points, np.array([0, -1, 1])[ends]).max() < 0.5

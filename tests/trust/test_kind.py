@@ -96,6 +96,15 @@ def test_segments_across_groups():
     )
 
 
+def test_ends_of_groups_are_not_natural():
+    """Rules that leave the middle out make segments far apart, and no groups."""
+    customers = three_groups(80)
+    high = customers["spend"].quantile(0.9)
+    low = customers["spend"].quantile(0.1)
+    rules = sg.rules_segmenter({"High": f"spend > {high}", "Low": f"spend < {low}"})
+    assert sg.segment(customers, model=rules).kind != "natural"
+
+
 def test_value_bands_are_constructive():
     bands = sg.value_bands(three_groups(40), by="spend", n_bands=3)
     assert bands.kind == "constructive" and bands.kind_sentence.startswith("Tiers of spend")
