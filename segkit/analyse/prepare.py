@@ -157,9 +157,8 @@ class Preparer(TransformerMixin, BaseEstimator):
         matrix = self._prepared(values, X)
         self.redundant_ = redundancy(matrix, blocks)
         wanted = self._wanted_weights(X, missing)
-        sharing = np.maximum(
-            self.redundant_[:, wanted > 0].sum(axis=1), 1
-        )  # one of weight 0 is left out, and shares nothing
+        # A block of weight 0 is left out, and shares nothing.
+        sharing = np.maximum(self.redundant_[:, wanted > 0].sum(axis=1), 1)
         of_blocks = np.sqrt(wanted / sharing)
         self.weight_ = np.repeat(of_blocks, [block.stop - block.start for block in blocks])
         matrix *= self.weight_
@@ -334,8 +333,10 @@ class Preparer(TransformerMixin, BaseEstimator):
         """
         kept = np.array([owners != [feature] for owners in self.owners_])
         blocks = self._blocks()
-        kept_blocks = kept[[block.start for block in blocks]]
-        same, left = self.redundant_.sum(axis=0), self.redundant_[kept_blocks].sum(axis=0)
+        starts = [block.start for block in blocks]
+        kept_blocks, counted = kept[starts], self.weight_[starts] > 0
+        same = self.redundant_[:, counted].sum(axis=1)
+        left = self.redundant_[:, counted & kept_blocks].sum(axis=1)
         factors = np.where(kept_blocks, np.sqrt(same / np.maximum(left, 1)), 0.0)
         return np.repeat(factors, [block.stop - block.start for block in blocks])
 

@@ -220,18 +220,17 @@ def _choice(facts: _Facts) -> tuple[str, str]:
     divided = (
         " They form one continuum, so no method finds groups." if facts.test.verdict == "continuum" else ""
     )
-    mixture = "mixed_mixture" if "mixed_mixture" in METHODS else "gaussian_mixture"
-    if facts.words >= MANY_WORDS and mixture == "mixed_mixture":
-        return mixture, (
+    if facts.words >= MANY_WORDS:
+        return "mixed_mixture", (
             f"{facts.counts}. Most features are words or have two values, where distances say little. {soft}.{divided}"
         )
-    if facts.form == ANY_FORM and "robust_linkage" in METHODS:
+    if facts.form == ANY_FORM:
         return "robust_linkage", (
             f"{facts.counts}. There are groups, but long, curved or nested ones: borders of k-means cut through them, "
             "and those of a robust linkage run between them."
         )
-    if facts.form == OVERLAP and not (facts.has_words and mixture == "gaussian_mixture"):
-        return mixture, f"{facts.counts}. There are groups, and they overlap. {soft}."
+    if facts.form == OVERLAP:
+        return "mixed_mixture", f"{facts.counts}. There are groups, and they overlap. {soft}."
     if facts.form == NO_GROUPS and facts.test.verdict == "continuum":
         return "kmeans", (
             f"{facts.counts}.{divided} k-means divides them into compact "

@@ -254,6 +254,16 @@ def test_prepared_values_go_back():
     assert again["money"].nunique() == 1 and again["city"].isna().all()
 
 
+def test_a_feature_left_out_gives_its_share_to_its_copies():
+    rng = np.random.default_rng(0)
+    customers = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"]).assign(copy=lambda t: 2 * t["a"])
+    for weights, factors in ((None, [np.sqrt(2), 1, 0]), ({"copy": 0}, [1, 1, 0])):
+        preparer = make_preparer(weights=weights).fit(customers)
+        without = preparer.weight_ * preparer.factors_without("copy")
+        assert preparer.factors_without("copy") == pytest.approx(factors)
+        assert without[:2] == pytest.approx(make_preparer().fit(customers[["a", "b"]]).weight_)
+
+
 def test_owners_of_columns():
     customers = pd.DataFrame({"a": [1.0, np.nan], "b": [2.0, np.nan], "w": ["x", "y"]})
     assert make_preparer().fit(customers).owners_ == [["a"], ["b"], ["w"], ["a", "b"]]
