@@ -1,6 +1,7 @@
 """The start notebook in JupyterLab: clicks, keys and lassos of a reader reach Python.
 
-The notebook is opened and run once. Each test first sets its widget from Python, so that they can run in any order.
+The notebook is opened and run once. Each test first sets its widget from Python, and waits until the page shows it, so
+that they can run in any order.
 """
 
 import re
@@ -59,13 +60,19 @@ def nb(open_notebook):
 @pytest.fixture
 def picker(nb):
     nb.python("setattr(picker, 'value', ['recency', 'frequency', 'monetary'])")
-    return nb.cell("sg.FeaturePicker(").locator(".segkit.picker")
+    place = nb.cell("sg.FeaturePicker(").locator(".segkit.picker")
+    expect(place.locator("[data-feature] input:checked")).to_have_count(3)
+    for name in ("recency", "frequency", "monetary"):
+        expect(tick(place, name)).to_be_checked()
+    return place
 
 
 @pytest.fixture
 def tuner(nb):
     nb.python("tuner.set_trait('method', 'kmeans'), tuner.set_trait('n_segments', 4)")
-    return nb.cell("sg.ClusterTuner(")
+    place = nb.cell("sg.ClusterTuner(")
+    expect(place.locator(".widget-readout")).to_have_text("4")
+    return place
 
 
 @pytest.fixture
@@ -78,6 +85,9 @@ def explorer(nb):
     place = nb.cell("sg.SegmentExplorer(")
     expect(place.locator("canvas").first).to_be_visible()
     expect(place.get_by_role("heading", name="What sets them apart")).to_be_visible()
+    expect(place.get_by_label("Colour by")).to_have_value("segment")
+    for i in range(nb.python("len(set(result.labels))")):
+        expect(place.get_by_label(f"Name of Segment {i}", exact=True)).to_have_value(f"Segment {i}")
     return place
 
 
@@ -234,6 +244,7 @@ def test_name_reaches_the_charts(nb, explorer):
 def test_taken_name_is_refused_in_place(nb, explorer):
     rename(explorer, "Segment 0", "Loyal")
     nb.wait_python("explorer.result.names == {0: 'Loyal'}")
+    expect(explorer.get_by_label("Name of Loyal", exact=True)).to_be_visible()
     rename(explorer, "Segment 1", "Loyal")
     expect(explorer.get_by_role("status")).to_have_text(
         "Two segments would be called 'Loyal'. Give each its own name."
@@ -244,6 +255,17 @@ def test_taken_name_is_refused_in_place(nb, explorer):
     rename(explorer, "Segment 2", "Thrifty")
     nb.wait_python("explorer.result.names == {0: 'Loyal', 2: 'Thrifty'}")
     expect(explorer.locator(".error")).to_be_empty()
+
+
+def test_name_being_written_outlives_an_answer(nb, explorer):
+    field = explorer.get_by_label("Name of Segment 1", exact=True)
+    field.fill("Half wri")
+    nb.python("setattr(explorer, 'result', result.with_names({0: 'Loyal'}))")
+    expect(explorer.get_by_label("Name of Loyal", exact=True)).to_be_visible()
+    expect(field).to_have_value("Half wri")
+    expect(field).to_be_focused()
+    field.press("Enter")
+    nb.wait_python("explorer.result.names == {0: 'Loyal', 1: 'Half wri'}")
 
 
 def test_hostile_name_stays_text(nb, explorer):

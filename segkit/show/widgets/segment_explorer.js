@@ -56,19 +56,28 @@ function render({ model, el }) {
     }
   };
 
+  let drawing = false;
   const drawSegments = () => {
+    drawing = true;
     const controls = () => [...segments.querySelectorAll("input, button")];
     const focused = controls().findIndex((control) => control.matches(":focus"));
+    const unsent = new Map([...segments.querySelectorAll("input")].map((field) => [field.dataset.id, field.dataset.unsent]));
     segments.replaceChildren(...model.get("segments").map((segment) => {
       const swatch = element("span", { className: "swatch" });
       swatch.style.background = segment.color;
       const name = element("input", { type: "text", value: segment.name, disabled: !segment.named, spellcheck: false });
+      name.dataset.id = segment.id;
+      const typed = unsent.get(name.dataset.id);
+      if (typed !== undefined) name.value = name.dataset.unsent = typed; // being written while Python answered
       name.setAttribute("aria-label", `Name of ${segment.name}`);
       const rename = () => {
+        if (drawing) return; // Chromium says "change" of a field that is taken away
+        delete name.dataset.unsent;
         if (name.value === segment.name) return;
         model.set("wanted_names", { [segment.id]: name.value });
         model.save_changes();
       };
+      name.addEventListener("input", () => { name.dataset.unsent = name.value; });
       name.addEventListener("change", rename);
       name.addEventListener("keydown", (event) => event.key === "Enter" && rename()); // no "change" in JupyterLab
       const show = element("button", { type: "button" }, "Show");
@@ -79,6 +88,7 @@ function render({ model, el }) {
       });
       return element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
     }));
+    drawing = false;
     controls()[focused]?.focus();
   };
 
