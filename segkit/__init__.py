@@ -102,6 +102,7 @@ _HOMES = {
         "segment_sizes",
     ),
     "segkit.over_time.match": ("match_segments",),
+    "segkit.tailor.segment_products": ("segment_products",),
     "segkit.show.plots.confidence": ("plot_confidence",),
     "segkit.show.plots.cross": ("plot_cross",),
     "segkit.show.plots.dendrogram": ("plot_dendrogram",),

@@ -44,6 +44,7 @@ PUBLIC = {
     "create": "Segmentation recommend_method segment value_bands",
     "explain": "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes",
     "over_time": "match_segments",
+    "tailor": "segment_products",
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
         "plot_dendrogram plot_distributions plot_map plot_membership plot_multiverse plot_profile plot_scan "

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from segkit.core.checks import check_frame, check_type, with_pandas_types
-from segkit.core.messages import counted, did_you_mean, listed
+from segkit.core.messages import counted, did_you_mean, in_words, listed
 from segkit.core.order import positions_by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, prepared_matrix, preparer_and_clusterer
 from segkit.methods.provenance import hash_of
@@ -247,3 +247,24 @@ def checked_result(result: object, name: str = "result") -> None:
     TypeError
     """
     check_type(name, result, Partition, "It should be a Segmentation, as from segment(customers, …).")
+
+
+def labels_by_customer(by: Any, name: str = "segments") -> pd.Series:
+    """Return the label of each customer, of a segmentation or of a Series of labels, with ids as text.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither, a label is missing, or a customer has two.
+    """
+    labels = by.labels if isinstance(by, Partition) else by
+    if not isinstance(labels, pd.Series):
+        raise TypeError(f"{name!r} is {in_words(by)}. Pass a Segmentation, or a Series of labels.")
+    if labels.isna().any():
+        raise ValueError(
+            f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each customer one."
+        )
+    if not labels.index.is_unique:
+        example = labels.index[labels.index.duplicated()][0]
+        raise ValueError(f"{name!r} has two labels for {example!r}. Give each customer one.")
+    return labels.set_axis(labels.index.astype("str")) if labels.index.dtype != "str" else labels

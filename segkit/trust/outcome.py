@@ -12,9 +12,8 @@ from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events, checked_events
 from segkit.core.engine.connection import run_with_progress
-from segkit.core.messages import in_words
 from segkit.core.moments import read_moment, read_span
-from segkit.methods.partition import Partition
+from segkit.methods.partition import Partition, labels_by_customer
 
 RANDOM = 200  # random groupings of the same sizes
 OUTCOMES = ("repeat purchase", "spend", "churn")
@@ -91,7 +90,9 @@ def outcome_scoreboard(
     named = results if isinstance(results, Mapping) else {"segments": results}
     _check_names(named)
     moment, ahead = checked_times(events, named, as_of, horizon)
-    groups = _compared_groups(events, {n: _labels(n, result) for n, result in named.items()}, moment)
+    groups = _compared_groups(
+        events, {n: labels_by_customer(result, n) for n, result in named.items()}, moment
+    )
     customers = groups[RFM_QUINTILES].index
     later = _outcomes(events, moment, ahead, customers)
     rng = np.random.default_rng(random_state)
@@ -163,7 +164,7 @@ def segment_outcomes(
         and their `difference` with its 95 % interval `low`, `high` (Welch). Spend is in currency.
     """
     moment, ahead = checked_times(events, {"segments": result}, as_of, horizon)
-    labels = _labels("segments", result)
+    labels = labels_by_customer(result)
     later = _outcomes(events, moment, ahead, labels.index)
     later["spend"] = np.expm1(later["spend"])
     rows = {}
@@ -236,20 +237,6 @@ def later_spend(events: Events, customers: pd.DataFrame, horizon: str | timedelt
         )
     moment, ahead = checked_times(events, {}, as_of, horizon)
     return _outcomes(events, moment, ahead, customers.index)["spend"]
-
-
-def _labels(name: str, result: Partition | pd.Series) -> pd.Series:
-    labels = result.labels if isinstance(result, Partition) else result
-    if not isinstance(labels, pd.Series):
-        raise TypeError(f"{name!r} is {in_words(result)}. Pass a Segmentation, or a Series of labels.")
-    if labels.isna().any():
-        raise ValueError(
-            f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each customer one."
-        )
-    if not labels.index.is_unique:
-        example = labels.index[labels.index.duplicated()][0]
-        raise ValueError(f"{name!r} has two labels for {example!r}. Give each customer one.")
-    return labels.set_axis(labels.index.astype("str")) if labels.index.dtype != "str" else labels
 
 
 def _benchmarks(events: Events, moment: pd.Timestamp) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Treat segments differently: products, offers, audiences, proof."""
