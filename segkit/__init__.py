@@ -91,12 +91,12 @@ _HOMES = {
         "value_bands",
     ),
     "segkit.create.segmentation": ("Segmentation",),
+    "segkit.explain.compare": ("compare",),
     "segkit.explain.cross": ("cross_segments",),
     "segkit.explain.dendrogram": ("dendrogram",),
     "segkit.explain.map": ("project",),
     "segkit.explain.membership": ("membership",),
     "segkit.explain.profile": (
-        "compare",
         "effect_sizes",
         "profile",
         "segment_sizes",

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
-from segkit.analyse.prepare import Preparer
-from segkit.core.checks import check_frame, check_type
-from segkit.core.messages import counted
+from segkit.analyse.prepare import Preparer, make_preparer
+from segkit.core.checks import check_frame, check_type, checked_customers, with_pandas_types
+from segkit.core.messages import counted, did_you_mean
 from segkit.create.segmentation import Segmentation
+from segkit.explain.differences import Groups, cohen_d, differences
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.partition import check_segments, checked_result
 
+COLUMNS = (
+    "segment_id", "segment", "feature", "effect", "inside", "others", "unit", "low", "high", "of_those",
+    "of_those_others", "of_those_unit", "index", "level", "column", "used",
+)  # fmt: skip
 
-def segment_sizes(result: Segmentation) -> pd.DataFrame:
-    """Count the customers of each segment.
+
+def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) -> pd.DataFrame:
+    """Count the customers of each segment, and add up their value.
 
     Parameters
     ----------
     result : Segmentation
+    value : str or Series, optional
+        What customers are worth: a numeric feature, such as "monetary", or a Series indexed by customer.
 
     Returns
     -------
-    DataFrame of shape (n_segments, 3)
-        Indexed by `segment_id`: `segment` (its name), number of `customers`, and their `share` of all.
-        Customers outside all segments (−1) come last, if there are any.
+    DataFrame of shape (n_segments, 3 or 5)
+        Indexed by `segment_id`: `segment` (its name), number of `customers`, and their `share` of all; with a value,
+        also its sum, `value`, and `value_share`, missing where all value together is not above 0.
+        Customers outside all segments (−1) come last, if there are any. A missing value adds nothing;
+        ``.attrs["segkit"]["without_value"]`` says for how many customers it is missing.
 
     Examples
     --------
     >>> import pandas as pd
     >>> import segkit as sg
-    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30]}, index=list("abcd"))
-    >>> sg.segment_sizes(sg.segment(customers, n_segments=2))
-                  segment  customers  share
+    >>> customers = pd.DataFrame({"monetary": [10, 20, 10, 360]}, index=list("abcd"))
+    >>> sg.segment_sizes(sg.segment(customers, n_segments=2), "monetary")
+                  segment  customers  share  value  value_share
     segment_id
-    0           Segment 0          3   0.75
-    1           Segment 1          1   0.25
+    0           Segment 0          3   0.75   40.0          0.1
+    1           Segment 1          1   0.25  360.0          0.9
     """
     checked_result(result)
     counts = result.labels.value_counts()
@@ -47,7 +59,70 @@ def segment_sizes(result: Segmentation) -> pd.DataFrame:
     )
     sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
     sizes.attrs["segkit"] = {"badge": result.badge}  # for the subtitles of charts
+    if value is not None:
+        worth = value_of(result, value, "value")
+        sums = worth.groupby(result.labels).sum()[order]
+        total = float(sums.sum())
+        sizes["value"] = sums.to_numpy()
+        sizes["value_share"] = sizes["value"] / (total if total > 0 else np.nan)
+        sizes.attrs["segkit"]["without_value"] = int(worth.isna().sum())
     return sizes
+
+
+def value_of(result: Segmentation, value: str | pd.Series, name: str) -> pd.Series:
+    """Return what each customer is worth, as float on the index of the customers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no numeric feature and no Series of these customers.
+    """
+    if isinstance(value, str):
+        numbers = list(result.customers.select_dtypes("number"))
+        if value not in numbers:
+            raise ValueError(
+                f"{name}={value!r} is no numeric feature of these customers.{did_you_mean(value, numbers)} Name one, "
+                "or pass a Series of values indexed by customer."
+            )
+        value = result.customers[value]
+    wanted = "It should be a numeric feature, such as 'monetary', or a Series of values indexed by customer."
+    check_type(name, value, pd.Series, wanted)
+    if not pd.api.types.is_numeric_dtype(value.dtype):
+        raise TypeError(f"{name} is a Series of {value.dtype}. {wanted}")
+    worth = of_customers(result, value.to_frame("value"), name)["value"]
+    if np.isinf(worth := worth.astype(float)).any():
+        raise ValueError(f"{name} holds infinity. Values should be finite or missing.")
+    return worth
+
+
+def of_customers(result: Segmentation, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of the customers of a result, in their order; missing where a customer has none.
+
+    Raises
+    ------
+    ValueError
+        If a customer has two rows, or none has any.
+    """
+    if not frame.index.is_unique:
+        example = frame.index[frame.index.duplicated()][0]
+        raise ValueError(
+            f"The customer {example!r} has more than one row in {name}. Each should have one row."
+        )
+    index = result.customers.index
+    if frame.index.equals(index):
+        return frame
+    if not frame.index.isin(index).any():
+        raise ValueError(
+            f"None of the {counted(len(index), 'customer')} is in {name}. Their ids look like {index[0]!r}, those of "
+            f"{name} like {frame.index[0] if len(frame) else None!r}. Index it by customer, with ids written alike."
+        )
+    return frame.reindex(index)
+
+
+def grouped(labels: pd.Series, segments: list[int], weights: np.ndarray | None = None) -> Groups:
+    """Return the segments as groups; customers outside are only among the others."""
+    codes = pd.Index(segments).get_indexer(labels)
+    return Groups(np.where(codes < 0, len(segments), codes), len(segments), weights)
 
 
 def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
@@ -67,8 +142,8 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     -------
     DataFrame of shape (n_segments, n_prepared)
         Cohen's d [1]_, in pooled standard deviations: at +1 the segment's mean lies one standard deviation above that
-        of the other customers. 0 where the feature is the same for all, infinite where neither group varies and they
-        differ.
+        of the other customers. 0 where the feature is the same for all, and never beyond ±10, which stands for all
+        larger ones, also where neither group varies and they differ.
 
     Raises
     ------
@@ -102,170 +177,158 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
             f"labels holds {len(segments)} segment(s) and no other customers; a comparison needs two groups. "
             "Make more segments."
         )
-    return pd.DataFrame({s: _cohen_d(prepared, (labels == s).to_numpy()) for s in segments}).T
+    groups = grouped(labels, segments)
+    effects = {name: cohen_d(prepared[name].to_numpy(dtype=float), groups) for name in prepared.columns}
+    return pd.DataFrame(effects, index=segments)
 
 
-def _cohen_d(values: pd.DataFrame, inside: np.ndarray) -> pd.Series:
-    ours, rest = values[inside], values[~inside]
-    apart = ours.mean() - rest.mean()
-    squares = len(ours) * ours.var(ddof=0) + len(rest) * rest.var(ddof=0)
-    pooled = np.sqrt(squares / max(len(values) - 2, 1))
-    effect = (apart / pooled.where(pooled > 1e-12)).where(apart.abs() > 1e-12, 0.0)
-    return effect.where(pooled > 1e-12, np.sign(apart) * np.where(apart.abs() > 1e-12, np.inf, 0.0)).fillna(
-        0.0
-    )
-
-
-def compare(
-    result: Segmentation, chosen: int | str | pd.Index | pd.Series | np.ndarray | list
-) -> pd.DataFrame:
-    """Compare a group of customers with all others.
-
-    Parameters
-    ----------
-    result : Segmentation
-        Its customers are compared.
-    chosen : int, str, Index, list of ids, boolean Series on the customers' index, or boolean array in their order
-        The group: a segment by its id or name, or any customers.
-
-    Returns
-    -------
-    DataFrame of shape (n_prepared, 4)
-        Indexed by `feature`, the strongest difference first: `effect` (Cohen's d; infinite where neither
-        group varies and they differ), `inside` and `others`: medians in the feature's own `unit`, or shares of the
-        customers for categories and missing values.
-
-    Raises
-    ------
-    ValueError
-        If the group is empty, holds all customers, or an unknown one, or there is no such segment.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import segkit as sg
-    >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
-    >>> sg.compare(sg.segment(customers, n_segments=2), ["d", "e"])[["inside", "others"]]
-               inside  others
-    feature
-    frequency    30.5     1.5
-    """
-    checked_result(result)
-    inside = _membership(result, chosen)
-    return _compared(result, inside, *comparable_values(result))
-
-
-def _compared(
-    result: Segmentation, inside: np.ndarray, prepared: pd.DataFrame, natural: pd.DataFrame, shares: pd.Series
-) -> pd.DataFrame:
-    units = result.provenance.get("units", {})
-    ours, rest = natural[inside], natural[~inside]
-    table = pd.DataFrame(
-        {
-            "effect": _cohen_d(prepared, inside),
-            "inside": ours.median().where(~shares, ours.mean()),
-            "others": rest.median().where(~shares, rest.mean()),
-            "unit": ["share of customers" if share else units.get(f, "") for f, share in shares.items()],
-        }
-    )
-    order = table["effect"].abs().fillna(np.inf).sort_values(ascending=False, kind="stable").index
-    return table.loc[order].rename_axis("feature")
-
-
-def comparable_values(result: Segmentation) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Return prepared columns, the same before scaling, and which of them are 0/1, so that means are shares.
+def plain_preparer(result: Segmentation) -> Preparer:
+    """Return the preparer that the features are measured with, fitted; a new one where the model has none of segkit's.
 
     A mixture makes words of many numbers; they are compared as the numbers that they are.
     """
     preparer, _ = preparer_and_clusterer(result.model)
     plain = preparer.plain_ if isinstance(preparer, MixturePreparer) else preparer
-    prepared, customers = result.prepared, result.customers
-    if isinstance(plain, Preparer):
-        values, shares = plain.unscaled(customers)
-        if plain is not preparer:
-            prepared = pd.DataFrame(plain.matrix(customers), customers.index, values.columns)
-        return prepared, values, pd.Series(shares, values.columns)
-    numeric = set(customers.select_dtypes(["number", "bool"]).columns)
-    columns = {c: customers[c].astype(float) if c in numeric else prepared[c] for c in prepared.columns}
-    return (
-        prepared,
-        pd.DataFrame(columns),
-        pd.Series({c: c not in numeric for c in prepared.columns}, dtype=bool),
-    )
+    return plain if isinstance(plain, Preparer) else make_preparer().fit(result.customers)
 
 
-def _membership(
-    result: Segmentation, chosen: int | str | pd.Index | pd.Series | np.ndarray | list
-) -> np.ndarray:
-    index = result.customers.index
-    if isinstance(chosen, (int, np.integer, str)):
-        return _checked_group(_in_segment(result, chosen))
-    wanted = "It should be a segment, by its id or name, or a list of customers."
-    check_type("chosen", chosen, (pd.Index, pd.Series, np.ndarray, list, tuple, set), wanted)
-    if isinstance(chosen, pd.Series) and chosen.dtype == bool:
-        inside = chosen.reindex(index, fill_value=False).to_numpy()
-    elif isinstance(chosen, np.ndarray) and chosen.dtype == bool and len(chosen) == len(index):
-        inside = chosen
-    else:
-        ids = pd.Index(list(chosen))
-        unknown = ids.difference(index)
-        if len(unknown):
-            raise ValueError(
-                f"{counted(len(unknown), 'customer is', 'customers are')} not in this segmentation, such as "
-                f"{pd.Series(unknown).tolist()[0]!r}."
-            )
-        inside = index.isin(ids)
-    return _checked_group(inside)
+def used_features(result: Segmentation) -> set[str]:
+    """Return the features that built the segments: those whose weight is not 0."""
+    preparer, _ = preparer_and_clusterer(result.model)
+    if not isinstance(preparer, Preparer):
+        return set(result.customers.columns)
+    weighted = zip(preparer.owners_, preparer.weight_, strict=True)
+    return {name for names, weight in weighted if weight > 0 for name in names}
 
 
-def _in_segment(result: Segmentation, segment: int | np.integer | str) -> np.ndarray:
-    try:
-        return (result.labels == result.segment_id(segment)).to_numpy()
-    except ValueError as error:
-        if segment in result.customers.index:
-            raise ValueError(f"{error} It is a customer: compare(result, [{segment!r}]).") from error
-        raise
-
-
-def _checked_group(inside: np.ndarray) -> np.ndarray:
-    """Return which customers are in the group, if some are and some are not."""
-    if not inside.any() or inside.all():
-        raise ValueError(
-            f"The group holds {int(inside.sum()):,} of {counted(len(inside), 'customer')}, so there is nothing to "
-            "compare. Choose some, but not all."
-        )
-    return inside
-
-
-def profile(result: Segmentation) -> pd.DataFrame:
-    """Compare each segment with all others.
+def profile(
+    result: Segmentation,
+    features: pd.DataFrame | Iterable[str] | str | None = None,
+    *,
+    weights: str | pd.Series | None = None,
+) -> pd.DataFrame:
+    """Compare each segment with all other customers.
 
     Parameters
     ----------
     result : Segmentation
+    features : DataFrame, str or iterable of str, optional
+        What to describe: some of the features that the segments were made from (all by default), or a table of any
+        other features and attributes, indexed by customer.
+    weights : str or Series, optional
+        How much each customer counts: a numeric feature, such as "monetary", or a Series indexed by customer. Shares
+        are then shares of that value, and medians those of a unit of value. By default all customers count alike.
 
     Returns
     -------
     DataFrame
-        One row a segment and feature: `segment_id`, `segment`, `feature`, `effect`, `inside`, `others`,
-        `unit`, as in :func:`compare`; the strongest effect of each segment first.
+        One row a segment and feature, the strongest effect of each segment first: `segment_id`, `segment`;
+
+        - `feature`: "recency", "top_category = GROCERY" for one of several words, "vip = yes" for one of two,
+          "gap_mean missing"; `column` it comes from, and `level`, the word
+        - `effect`: Cohen's d of the prepared values, at most ±10, see :func:`segkit.effect_sizes`; missing where
+          nothing is known of a segment
+        - `inside`, `others`: the medians, in the feature's `unit`, or shares where the unit says so: "share of
+          customers" of a word, of a yes, or of a missing value; and where at least half of all customers have the
+          same value, such as 0, "share of customers above 0"
+        - `low`, `high`: the quartiles inside
+        - `of_those`, `of_those_others`: for a "share of customers above 0", the medians of those customers, in
+          `of_those_unit`; `low` and `high` are then their quartiles
+        - `index`: the share inside over that of all customers, 100 = average
+        - `used`: whether the feature built the segments
 
     Raises
     ------
     ValueError
-        If there is no segment, or there are fewer than two groups of customers to compare.
+        If there is no segment, there are fewer than two groups of customers to compare, there is no such feature, or
+        no customer has a weight above 0.
+    TypeError
+        If features or weights are of another type.
+
+    Notes
+    -----
+    With weights, customers whose weight is missing or negative do not count;
+    ``.attrs["segkit"]["without_weight"]`` says how many these are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"visits": [1, 2, 3, 30, 31, 35]}, index=list("abcdef"))
+    >>> result = sg.segment(customers, n_segments=2)
+    >>> sg.profile(result)[["segment", "feature", "inside", "others", "low", "high"]]
+         segment feature  inside  others   low  high
+    0  Segment 0  visits    31.0     2.0  30.0  35.0
+    1  Segment 1  visits     2.0    31.0   1.0   3.0
+    >>> likes = pd.DataFrame({"likes": ["tea", "tea", "cocoa", "beer", "beer", "tea"]}, index=list("abcdef"))
+    >>> sg.profile(result, likes)[["segment", "feature", "inside", "others", "index"]].head(3).round(2)
+         segment        feature  inside  others   index
+    0  Segment 0   likes = beer    0.67    0.00  200.00
+    1  Segment 0  likes = cocoa    0.00    0.33    0.00
+    2  Segment 0    likes = tea    0.33    0.67   66.67
     """
     checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
-    values = comparable_values(result)
-    parts = [
-        _compared(result, _checked_group((result.labels == s).to_numpy()), *values)
-        .reset_index()
-        .assign(segment_id=s, segment=result.name_of(s))
-        for s in result.segments
-    ]
-    table = pd.concat(parts, ignore_index=True)[
-        ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
-    ]
-    table.attrs["segkit"] = {"badge": result.badge}
+    if len(set(result.labels)) < 2:
+        n = len(result.labels)
+        raise ValueError(
+            f"The only segment holds {n:,} of {counted(n, 'customer')}, so there is nothing to compare. Make more "
+            "segments."
+        )
+    facts: dict[str, object] = {"badge": result.badge}
+    counts = None
+    if weights is not None:
+        worth = value_of(result, weights, "weights").to_numpy()
+        facts["without_weight"] = int((~(worth >= 0)).sum())
+        counts = np.where(worth > 0, worth, 0.0)
+        if not counts.any():
+            raise ValueError(
+                "No customer has a weight above 0. Leave weights out, or weight by another value."
+            )
+    groups = grouped(result.labels, result.segments, counts)
+    table = _described(result, features, groups)
+    segments = np.array(result.segments)
+    names = np.array([result.name_of(s) for s in result.segments], dtype=object)
+    at = table["group"].to_numpy()
+    table = table.assign(segment_id=segments[at], segment=pd.array(names[at], dtype="str"))
+    strongest = np.lexsort((-table["effect"].abs().fillna(-1).to_numpy(), at))
+    table = table.iloc[strongest].reset_index(drop=True)[list(COLUMNS)]
+    table.attrs["segkit"] = facts
     return table
+
+
+def _described(
+    result: Segmentation, features: pd.DataFrame | Iterable[str] | str | None, groups: Groups
+) -> pd.DataFrame:
+    """Return the differences of the wanted features, and which of them built the segments."""
+    built = used_features(result)
+    units = result.provenance.get("units", {})
+    if features is None or not isinstance(features, pd.DataFrame):
+        customers = with_pandas_types(result.customers)
+        table = differences(customers, plain_preparer(result), groups, units)
+        if features is not None:
+            table = table[table["column"].isin(_known_features(result, features))]
+        return table.assign(used=table["column"].isin(built).to_numpy())
+    frame = checked_customers(of_customers(result, features, "features"))
+    units = units | (features.attrs.get("segkit") or {}).get("units", {})
+    same = {c for c in built & set(frame.columns) if frame[c].equals(result.customers[c])}
+    table = differences(frame, make_preparer().fit(frame), groups, units)
+    return table.assign(used=table["column"].isin(same).to_numpy())
+
+
+def _known_features(result: Segmentation, features: Iterable[str] | str) -> list[str]:
+    names = [features] if isinstance(features, str) else features
+    if not isinstance(names, Iterable):
+        check_frame("features", features, "It should be a table indexed by customer, or names of features.")
+    names = list(names)
+    known = list(result.customers.columns)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"features names {name!r}, which the segments were not made from."
+                f"{did_you_mean(str(name), known)} Describe others by a table indexed by customer: "
+                "profile(result, table)."
+            )
+    if not names:
+        raise ValueError("features is empty. Name features, or pass a table of them indexed by customer.")
+    return names

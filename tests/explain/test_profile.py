@@ -51,9 +51,9 @@ def test_noise_is_among_the_others():
     assert effects.index.to_list() == [0] and effects["a"][0] == pytest.approx(-10 / np.sqrt(2))
 
 
-def test_effect_may_be_infinite():
+def test_effect_is_never_infinite():
     effects = sg.effect_sizes(pd.DataFrame({"a": [0.0, 0.0, 1.0, 1.0]}), pd.Series([0, 0, 1, 1]))
-    assert effects["a"].to_list() == [-np.inf, np.inf]
+    assert effects["a"].to_list() == [-10, 10]
 
 
 def test_one_group_is_refused():
@@ -92,8 +92,8 @@ def test_strongest_difference_comes_first():
     profile = sg.profile(sg.segment(three_groups(noise=np.arange(60) % 7), n_segments=3))
     for _, rows in profile.groupby("segment_id"):
         assert rows["effect"].abs().is_monotonic_decreasing
-    assert list(profile) == ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
-    assert len(profile) == 9
+    assert list(profile)[:7] == ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
+    assert len(profile) == 9 and np.isfinite(profile["effect"]).all()
 
 
 def test_profile_leaves_out_outside():
@@ -181,3 +181,206 @@ def test_a_segment_is_compared_by_id_or_name():
     }.items():
         with pytest.raises((ValueError, TypeError), match=words):
             sg.compare(result, chosen)
+
+
+def halves(**columns):
+    """Ten customers in two segments of five by visits; the columns describe them."""
+    ids = list("abcdefghij")
+    result = sg.segment(
+        pd.DataFrame({"visits": [1, 2, 3, 4, 5, 91, 92, 93, 94, 95]}, index=ids), n_segments=2
+    )
+    result = result.with_names({result.labels["a"]: "first", result.labels["j"]: "second"})
+    return result, pd.DataFrame(columns, index=ids)
+
+
+def told(table, segment, feature):
+    """The described row of a segment, without what is missing."""
+    rows = table[(table["segment"] == ("first", "second")[segment]) & (table["feature"] == feature)]
+    assert len(rows) == 1
+    row = rows.iloc[0]
+    return {
+        f: row[f]
+        for f in ("inside", "others", "low", "high", "of_those", "of_those_others", "index")
+        if not pd.isna(row[f])
+    } | {"unit": row["unit"]}
+
+
+def test_medians_and_quartiles_are_in_natural_units():
+    result, more = halves(age=[20, 30, 40, 50, 60, np.nan, 31, 33, 35, 37])
+    more.attrs["segkit"] = {"units": {"age": "years"}}
+    table = sg.profile(result, more)
+    assert told(table, 0, "age") == {"inside": 40, "others": 34, "low": 30, "high": 50, "unit": "years"}
+    assert told(table, 1, "age missing") == {
+        "inside": 0.2,
+        "others": 0,
+        "index": 200,
+        "unit": "share of customers",
+    }
+    assert not table["used"].any() and sg.profile(result)["used"].all()
+
+
+def test_what_most_do_not_have_is_a_share():
+    """At least half of all have the same value: "0 against 0" would say nothing."""
+    result, more = halves(
+        spend_30d=[0, 0, 0, 0, 0, 0, 0, 10, 20, 40],
+        orders=[1, 1, 1, 2, 3, 1, 1, 1, 1, 1],
+        on_time=[1, 1, 1, 1, 1, 1, 1, 1, 0.5, 0.7],
+        change=[0, 0, 0, 0, 0, -1, 2, 0, 0, 5],
+    )
+    more.attrs["segkit"] = {"units": {"spend_30d": "currency"}}
+    table = sg.profile(result, more)
+    spend = told(table, 1, "spend_30d")
+    assert spend == {"inside": 0.6, "others": 0, "low": 10, "high": 40, "of_those": 20, "index": 200} | {
+        "unit": "share of customers above 0"
+    }
+    assert table.set_index("feature").loc["spend_30d", "of_those_unit"].to_list() == ["currency"] * 2
+    orders = told(table, 0, "orders")
+    assert (orders["inside"], orders["others"], orders["of_those"], orders["unit"]) == (
+        0.4, 0, 2.5, "share of customers above 1",
+    )  # fmt: skip
+    on_time = told(table, 1, "on_time")
+    assert (on_time["inside"], on_time["of_those"], on_time["unit"]) == (
+        0.4,
+        0.6,
+        "share of customers below 1",
+    )
+    assert told(table, 1, "change")["unit"] == "share of customers above 0"
+
+
+def test_two_values_are_one_row():
+    """No mirror row for Yes and No, nor for a word and its absence."""
+    yes = ["no"] * 4 + ["yes"] * 6
+    result, more = halves(
+        vip=yes, flag=[w == "yes" for w in yes], member=[np.nan] * 4 + ["gold"] * 6, size=[38] * 5 + [42] * 5
+    )
+    table = sg.profile(result, more)
+    assert set(table["feature"]) == {"vip = yes", "flag", "member = gold", "size"}
+    for feature, level in {"vip = yes": "yes", "flag": "", "member = gold": "gold"}.items():
+        expected = {
+            "inside": 1,
+            "others": 0.2,
+            "index": pytest.approx(1000 / 6),
+            "unit": "share of customers",
+        }
+        assert told(table, 1, feature) == expected
+        assert set(table.loc[table["feature"] == feature, "level"]) == {level}
+    assert told(table, 1, "size")["unit"] == "share of customers with 42"
+    assert table.loc[table["feature"] == "size", "effect"].abs().to_list() == [10, 10]
+
+
+def test_categories_have_an_index():
+    """Four of ten like tea, of five all but one are in the first segment."""
+    order = pd.Categorical(
+        ["low"] * 5 + ["mid", "mid", "high", "high", "high"], ["low", "mid", "high"], ordered=True
+    )
+    result, more = halves(
+        likes=["tea"] * 3 + ["beer", "cola", "tea", "cola", "cola", "beer", "beer"], rank=order
+    )
+    table = sg.profile(result, more)
+    assert told(table, 0, "likes = tea") == {
+        "inside": 0.6,
+        "others": 0.2,
+        "index": 150,
+        "unit": "share of customers",
+    }
+    assert set(table.loc[table["column"] == "likes", "level"]) == {"tea", "beer", "cola"}
+    assert told(table, 1, "rank") == {
+        "inside": 2,
+        "others": 0,
+        "low": 1,
+        "high": 2,
+        "unit": "rank, 0 (low) to 2 (high)",
+    }
+
+
+def test_weights_count_by_value():
+    result, more = halves(
+        app=["no", "yes", "no", "no", "no", *["no"] * 4, "yes"], age=[20, 30, 40, 50, 60, *range(5)]
+    )
+    value = pd.Series([1, 6, 1, 1, 1, 0, -3, np.nan, 0, 5], index=more.index)
+    table = sg.profile(result, more, weights=value)
+    assert told(table, 0, "app = yes") == {
+        "inside": 0.6, "others": 1, "index": pytest.approx(60 / 11 * 15), "unit": "share of value",
+    }  # fmt: skip
+    assert told(table, 0, "age") == {"inside": 30, "others": 4, "low": 30, "high": 40, "unit": ""}
+    assert table.attrs["segkit"]["without_weight"] == 2
+    pd.testing.assert_frame_equal(
+        sg.profile(result, more, weights=pd.Series(2.0, index=more.index)).replace(
+            "share of value", "share of customers"
+        ),
+        sg.profile(result, more),
+    )
+    by_name = sg.profile(result, "visits", weights="visits")
+    assert told(by_name, 0, "visits") == {"inside": 4, "others": 93, "low": 3, "high": 5, "unit": ""}
+
+
+def test_sizes_add_up_the_value():
+    result, more = halves(value=[1, 1, 1, 1, np.nan, 4, 4, 4, 4, 4])
+    sizes = sg.segment_sizes(result, more["value"]).sort_values("segment")
+    assert sizes["value"].to_list() == [4, 20] and sizes["value_share"].to_list() == pytest.approx(
+        [1 / 6, 5 / 6]
+    )
+    assert sizes.attrs["segkit"]["without_value"] == 1
+    assert set(sg.segment_sizes(result, "visits")["value"]) == {15, 465}
+    assert sg.segment_sizes(result, more["value"] * 0)["value_share"].isna().all()
+
+
+def test_medians_agree_with_those_of_numpy():
+    """Over groups of any size, with ties, gaps and weights of 1."""
+    rng = np.random.default_rng(0)
+    customers = pd.DataFrame({"visits": rng.normal(size=203), "spend": rng.integers(1, 9, 203)})
+    customers["gap"] = customers["spend"].where(rng.random(203) < 0.7)
+    result = sg.segment(customers[["visits"]], n_segments=5)
+    plain, weighted = (
+        sg.profile(result, customers, weights=w) for w in (None, pd.Series(1.0, index=customers.index))
+    )
+    for row, other in zip(plain.itertuples(), weighted.itertuples(), strict=True):
+        if row.column == row.feature:
+            inside = result.labels == row.segment_id
+            ours, rest = (customers.loc[which, row.column].dropna() for which in (inside, ~inside))
+            expected = [*np.quantile(ours, [0.25, 0.5, 0.75], method="averaged_inverted_cdf"), rest.median()]
+            assert [row.low, row.inside, row.high, row.others] == pytest.approx(expected)
+            assert [other.low, other.inside, other.high, other.others] == pytest.approx(expected)
+            assert row.effect == pytest.approx(other.effect)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"features": "visit"}, r"'visit', which the segments were not made from\. Did you mean 'visits'"),
+        ({"features": []}, "features is empty"),
+        (
+            {"features": pd.DataFrame({"a": [1]}, index=["z"])},
+            "None of the 10 customers is in features.*'a'.*'z'",
+        ),
+        (
+            {"features": pd.DataFrame({"a": [1, 2]}, index=["a", "a"])},
+            "customer 'a' has more than one row in features",
+        ),
+        ({"weights": "visit"}, "weights='visit' is no numeric feature"),
+        ({"weights": pd.Series(["x"] * 10, index=list("abcdefghij"))}, "weights is a Series of str"),
+        ({"weights": pd.Series(-1.0, index=list("abcdefghij"))}, "No customer has a weight above 0"),
+        ({"weights": 3}, "weights is 3. It should be a numeric feature"),
+    ],
+)
+def test_wrong_arguments_of_a_profile_are_explained(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        sg.profile(halves()[0], **arguments)
+
+
+def test_odd_attributes_are_described():
+    """Constant, all missing and oddly named columns, a segment of one, and customers without attributes."""
+    result = sg.segment(pd.DataFrame({"visits": [1, 2, 3, 4, 900]}, index=list("abcde")), n_segments=2)
+    more = pd.DataFrame(
+        {
+            "constructor": [5.0] * 4, "toString": [None] * 4, "年齢": ["子"] * 4, "nothing": [np.nan] * 4,
+        }, index=list("abcd"),
+    )  # fmt: skip
+    table = sg.profile(result, more)
+    assert set(table["column"]) == set(more) and not np.isinf(table["effect"]).any()
+    alone = table[table["segment_id"] == 1].set_index("column")
+    assert alone["inside"].drop("年齢").drop_duplicates().shape and np.isnan(alone.loc["nothing", "effect"])
+    profile = sg.profile(
+        sg.segment(pd.DataFrame({"x1": np.arange(60.0) ** 2}), model=KMeans(60, n_init=1, random_state=0))
+    )
+    assert len(profile) == 60 and np.isfinite(profile["effect"]).all()

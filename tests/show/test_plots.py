@@ -242,6 +242,17 @@ def test_a_profile_shows_natural_units_on_hover():
     cell = rows[("Segment 0", "visits")]
     assert cell["here"].endswith(" visits a year") and cell["elsewhere"].endswith(" visits a year")
     assert rows[("Segment 0", "word = y")]["here"].endswith("% of customers")
+    mostly_zero = pd.DataFrame({"late": [0] * 40 + [0, 1, 3, 4] * 5}, index=result.customers.index)
+    rows = {row["segment"]: row for row in marks(sg.plot_profile(sg.profile(result, mostly_zero)))}
+    assert rows[result.name_of(result.labels.iloc[-1])]["here"] == "75% of customers above 0"
+
+
+def test_a_profile_of_unknown_and_far_values_is_drawn():
+    """An attribute that is missing for all, and one that two groups without variation differ in."""
+    result = mapped(three_groups())
+    more = pd.DataFrame({"nothing": np.nan, "apart": np.arange(60) // 20}, index=result.customers.index)
+    svg = drawn(sg.plot_profile(sg.profile(result, more)))
+    assert "NaN" not in svg and "Infinity" not in svg
 
 
 def test_a_profile_leaves_out_the_weakest_and_says_so():
@@ -250,6 +261,15 @@ def test_a_profile_leaves_out_the_weakest_and_says_so():
     assert {row["feature"] for row in marks(chart)} == {"visits", "spend"}
     assert "The 1 weakest features are left out" in said(chart)
     assert "left out" not in said(sg.plot_profile(sg.profile(result)))
+
+
+def test_distributions_show_what_differs_the_most():
+    result = mapped(three_groups(noise=np.arange(60) % 7, word=["x", "y"] * 30))
+    by_name = sg.plot_distributions(
+        result, [f for f in dict.fromkeys(sg.profile(result)["feature"]) if f != "word = y"]
+    )
+    assert sg.plot_distributions(result).to_dict() == by_name.to_dict()
+    assert len(sg.plot_distributions(result.to_frame()).vconcat) == 3
 
 
 # --- map ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pandas as pd
 
 from segkit.core.checks import check_type
 from segkit.create.segmentation import Segmentation
+from segkit.explain.profile import profile
 from segkit.show.plots.theme import (
     INK,
     SHORT,
@@ -24,17 +25,21 @@ from segkit.show.plots.theme import (
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
 WIDE = 10.0  # at which a long tail gets a logarithmic axis
 FEWEST_TICKS = 3
+MOST = 4  # features, where none are named
 
 
-def plot_distributions(frame: pd.DataFrame | Segmentation, features: Sequence[str]) -> alt.VConcatChart:
+def plot_distributions(
+    frame: pd.DataFrame | Segmentation, features: Sequence[str] | None = None
+) -> alt.VConcatChart:
     """Draw the distribution of each feature by segment, in natural units.
 
     Parameters
     ----------
     frame : DataFrame or Segmentation
         From ``result.to_frame()``: `segment`, and numeric features.
-    features : sequence of str
-        Which features to draw.
+    features : sequence of str, optional
+        Which features to draw; by default those four of a Segmentation that set its segments apart the most, of
+        another table its first four numbers.
 
     Returns
     -------
@@ -47,6 +52,8 @@ def plot_distributions(frame: pd.DataFrame | Segmentation, features: Sequence[st
     ValueError
         If a feature is not there, or is not a number.
     """
+    if features is None:
+        features = _strongest(frame)
     frame = computed(frame, Segmentation.to_frame, pd.DataFrame, "result.to_frame()")
     check_table(frame, ("segment",), "result.to_frame()")
     features = [features] if isinstance(features, str) else features
@@ -73,6 +80,21 @@ def plot_distributions(frame: pd.DataFrame | Segmentation, features: Sequence[st
         ),
     }
     return themed(alt.vconcat(*rows, spacing=18).properties(title=title))
+
+
+def _strongest(frame: pd.DataFrame | Segmentation) -> list[str]:
+    """Return the numeric features that differ the most between segments."""
+    customers = frame.customers if isinstance(frame, Segmentation) else frame
+    if not isinstance(customers, pd.DataFrame):
+        return []
+    numbers = [c for c in customers.select_dtypes("number") if c not in ("x", "y", "segment_id")]
+    if isinstance(frame, Segmentation) and frame.labels.nunique() > 1 and frame.segments:
+        table = profile(frame)
+        table = table.assign(effect=table["effect"].abs()).sort_values(
+            "effect", ascending=False, kind="stable"
+        )
+        numbers = [c for c in dict.fromkeys(table["feature"]) if c in numbers]
+    return numbers[:MOST]
 
 
 def _row(frame: pd.DataFrame, feature: str, title: str) -> alt.LayerChart:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from segkit.core.checks import check_count
 from segkit.create.segmentation import Segmentation
+from segkit.explain.differences import in_unit
 from segkit.explain.profile import profile as profiled
 from segkit.show.plots.theme import INK, check_table, computed, themed, vega_safe, with_badge
 
@@ -39,11 +40,10 @@ def plot_profile(profile: pd.DataFrame | Segmentation, *, most: int = 20) -> alt
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()
     features = list(strength.sort_values(ascending=False, kind="stable").index[:most])
     cells = profile[profile["feature"].isin(features)].copy()
-    cells["effect"] = cells["effect"].clip(
-        -99, 99
-    )  # where neither group varies it is infinite, which JSON is not
-    cells["here"] = [_figure(v, u) for v, u in zip(cells["inside"], cells["unit"], strict=True)]
-    cells["elsewhere"] = [_figure(v, u) for v, u in zip(cells["others"], cells["unit"], strict=True)]
+    cells["here"], cells["elsewhere"] = (
+        [in_unit(value, unit) for value, unit in zip(cells[side], cells["unit"], strict=True)]
+        for side in ("inside", "others")
+    )
     names = list(dict.fromkeys(cells.sort_values("segment_id")["segment"]))
     left_out = strength.size - len(features)
     subtitle = "Orange: above all other customers. Blue: below. Grey: like them. Hover for the numbers."
@@ -75,15 +75,6 @@ def plot_profile(profile: pd.DataFrame | Segmentation, *, most: int = 20) -> alt
             height=24 * len(features),
         )
     )
-
-
-def _figure(value: float, unit: str) -> str:
-    if pd.isna(value):
-        return "unknown"
-    if unit == "share of customers":
-        return f"{value:.0%} of customers"
-    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{digits} {unit}".strip()
 
 
 def _wrapped(names: list[str]) -> alt.Axis:

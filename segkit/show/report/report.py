@@ -27,6 +27,7 @@ from segkit.core.html import html_table, render
 from segkit.core.messages import counted, refusals
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
+from segkit.explain.differences import SHARE_OF_CUSTOMERS, is_share
 from segkit.explain.map import project
 from segkit.explain.profile import profile, segment_sizes
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS
@@ -271,7 +272,7 @@ def _cards(result: Segmentation, table: pd.DataFrame) -> list[dict[str, Any]]:
                 "differences": [
                     {"words": _difference(row), "meaning": meanings.get(row.feature, "")}
                     for row in strongest.itertuples()
-                    if not abs(row.effect) < SMALL
+                    if abs(row.effect) >= SMALL
                 ],
             }
         )
@@ -279,8 +280,9 @@ def _cards(result: Segmentation, table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _difference(row: Any) -> str:
-    if row.unit == "share of customers":
-        return f"{row.feature}: {row.inside:.0%} of them, {row.others:.0%} of others"
+    if is_share(row.unit):
+        which = row.unit.removeprefix(SHARE_OF_CUSTOMERS)  # such as " above 0"
+        return f"{row.feature}{which}: {row.inside:.0%} of them, {row.others:.0%} of others"
     way = "higher" if row.inside > row.others or (row.inside == row.others and row.effect > 0) else "lower"
     ours, theirs = (_figure(value, row.unit) for value in (row.inside, row.others))
     unit = "" if row.unit in NO_UNIT else f" {row.unit}"

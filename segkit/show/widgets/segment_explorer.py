@@ -14,8 +14,10 @@ import traitlets as t
 
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
+from segkit.explain.compare import compare
+from segkit.explain.differences import is_share
 from segkit.explain.map import project
-from segkit.explain.profile import compare, segment_sizes
+from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
 from segkit.show.plots.theme import GREY, segment_colors
 
@@ -317,6 +319,6 @@ def _bounded(effect: float) -> float:
 def _figure(value: Any, unit: str) -> str:
     if pd.isna(value):
         return "unknown"
-    if unit == "share of customers":
+    if is_share(unit):
         return f"{value:.0%}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
