@@ -65,6 +65,7 @@ _HOMES = {
         "make_preparer",
     ),
     "segkit.methods.rfm": ("RFMSegmenter",),
+    "segkit.methods.behaviour_parts": ("BehaviourParts", "SharesPreparer"),
     "segkit.methods.mixed_mixture": ("MixedMixture",),
     "segkit.methods.mixture_preparer": ("MixturePreparer",),
     "segkit.methods.robust_linkage": ("RobustLinkage",),

@@ -13,11 +13,13 @@ import segkit as sg
 
 TYPES = {"Attributes", "EventCheck", "Events", "Feature", "Region", "Scale", "Segmentation", "Trust"}
 ESTIMATORS = {
+    "BehaviourParts",
     "MixedMixture",
     "MixturePreparer",
     "Preparer",
     "RFMSegmenter",
     "RobustLinkage",
+    "SharesPreparer",
     "SpectralGraph",
     "ValueBands",
 }  # which take any array, as those of scikit-learn do

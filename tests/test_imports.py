@@ -35,7 +35,8 @@ PUBLIC = {
         "make_preparer path_feature preparation select_features snapshots with_settings"
     ),
     "methods": (
-        "MixedMixture MixturePreparer RFMSegmenter RobustLinkage SpectralGraph ValueBands rules_segmenter target_tree"
+        "BehaviourParts MixedMixture MixturePreparer RFMSegmenter RobustLinkage SharesPreparer SpectralGraph "
+        "ValueBands rules_segmenter target_tree"
     ),
     "trust": (
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "

@@ -79,7 +79,8 @@ def choose_segments(
         If the customers do not differ, or no number of segments leaves `min_share` in the smallest one.
     """
     check_method(method, "auto")
-    top = min(n_different(customers, MOST), max(len(customers) // FEW, 2))
+    most = min(MOST, max(customers.shape[1], 2)) if method == "parts" else MOST  # no more parts than features
+    top = min(n_different(customers, most), max(len(customers) // FEW, 2))
     if top < 2:
         raise ValueError(no_difference(customers))
     test, _ = remembered_test(by_id(customers))

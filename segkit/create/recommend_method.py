@@ -42,6 +42,9 @@ OF_PAIRS = (
 GROUPS = 6  # most groups that are tried to see their form
 CLEARLY = 0.15  # by how much sparser the borders of a linkage are where k-means only cuts groups into parts
 SMALLEST = 0.05  # least share of the customers in each of them
+OF_AMOUNTS = 0.8  # share of features with zeros from which a table is taken to hold counts and amounts
+SOME_ZEROS = 0.1  # share of customers with 0 in each of these
+FEW_PARTS = 10  # features, below which there are hardly parts that customers are mixes of
 MANY_COLUMNS = 20  # prepared columns in which no place is much denser than another
 
 
@@ -148,6 +151,7 @@ class _Facts(NamedTuple):
     columns: int  # prepared, a word of a column each
     words: float  # share of the features that are words or have two values
     tied: float  # share of the numbers of which half the customers share a value
+    zeros: float  # share of features in which some customers have 0
     test: StructureTest
     form: str  # of the groups
 
@@ -188,6 +192,7 @@ def _facts_of(customers: pd.DataFrame) -> _Facts:
         points.shape[1],
         float(words.mean()),
         float(np.mean(shared)) if len(shared) else 0.0,
+        float((looked.eq(0).mean() >= SOME_ZEROS).mean()),
         test,
         _form(test, points.to_numpy()),
     )
@@ -301,6 +306,18 @@ def _mixed(facts: _Facts) -> tuple[str, str]:
     return POSSIBLE, "Probabilities of each segment; made for words, gaps and groups that overlap."
 
 
+def _parts(facts: _Facts) -> tuple[str, str]:
+    if facts.zeros < OF_AMOUNTS or facts.words >= MANY_WORDS or len(facts.features) < FEW_PARTS:
+        return (
+            POOR,
+            "It needs many counts or amounts of one kind, such as visits to each page or spend by category.",
+        )
+    return (
+        SUITS,
+        "What a customer does, whatever the volume, as a mix of a few parts, with the share of each.",
+    )
+
+
 def _ward(_facts: _Facts) -> tuple[str, str]:
     return SUITS, "Compact segments that nest, with a dendrogram."
 
@@ -346,6 +363,7 @@ _RULES: dict[str, Callable[[_Facts], tuple[str, str]]] = {
     "bisecting_kmeans": _bisecting,
     "gaussian_mixture": _gaussian,
     "mixed_mixture": _mixed,
+    "parts": _parts,
     "ward": _ward,
     "average": _average,
     "hdbscan": _hdbscan,

@@ -63,11 +63,14 @@ def segment(
         resampled customers.
         ``provenance["choice"]`` holds the reason, the defensible range and the alternative.
     method : str, default="kmeans"
-        Clustering method; segment 0 is the largest. All but "mixed_mixture" follow the default preparer.
+        Clustering method; segment 0 is the largest. All but "mixed_mixture" and "parts" follow the default preparer.
 
         * "kmeans", "mini_batch_kmeans" (quicker), "bisecting_kmeans" (steadier for many segments): round groups.
         * "gaussian_mixture": stretched groups; "mixed_mixture": groups in words and numbers, with missing values, that
           overlap. Both give probabilities: :func:`segkit.membership`.
+        * "parts": what most of a customer's behaviour is, whatever its volume, for many counts or amounts of one kind
+          (:class:`segkit.BehaviourParts`). Customers with 0 in all are outside (−1). :func:`segkit.membership` gives
+          the share of each part.
         * "ward" and "average": nested groups, and those nearest on average.
         * "robust_linkage" and "spectral": groups of any form (:class:`segkit.RobustLinkage`,
           :class:`segkit.SpectralGraph`).

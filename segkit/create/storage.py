@@ -38,6 +38,8 @@ OURS = (
     "segkit.methods.hierarchy.SampledHierarchy",
     "segkit.methods.robust_linkage.RobustLinkage",
     "segkit.methods.spectral.SpectralGraph",
+    "segkit.methods.behaviour_parts.BehaviourParts",
+    "segkit.methods.behaviour_parts.SharesPreparer",
     "segkit.methods.mixed_mixture.MixedMixture",
     "segkit.methods.mixture_preparer.MixturePreparer",
     "segkit.methods.kmeans_of_many.KMeansOfMany",

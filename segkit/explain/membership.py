@@ -1,4 +1,4 @@
-"""Say how probably each customer belongs to each segment, where the method is a mixture."""
+"""Say how probably, or with which share, each customer belongs to each segment, where the method says so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import preparer_and_clusterer
+from segkit.methods.behaviour_parts import BehaviourParts
 from segkit.methods.fitting import MIXTURES
 from segkit.methods.partition import checked_result
 
@@ -21,13 +22,15 @@ def membership(result: Segmentation) -> pd.DataFrame:
     Parameters
     ----------
     result : Segmentation
-        Of a mixture: ``method="mixed_mixture"`` or "gaussian_mixture", or a mixture of scikit-learn as `model`.
+        Of a mixture: ``method="mixed_mixture"`` or "gaussian_mixture", or a mixture of scikit-learn as `model`. Or
+        of ``method="parts"``: then they are no probabilities but the share of each part in what a customer does.
 
     Returns
     -------
     DataFrame of shape (n_customers, n_segments + 1)
         On the index of the customers: a column for each segment, by name, in the order of ids, with probabilities that
-        sum to 1; and `entropy`, from 0 (surely in one segment) to 1 (in all with equal probability).
+        sum to 1; and `entropy`, from 0 (surely in one segment) to 1 (in all with equal probability). Missing for
+        customers outside all parts.
         ``.attrs["segkit"]["relative_entropy"]`` is 1 minus its mean: 1 where nobody lies between segments [1]_.
 
     Raises
@@ -56,10 +59,12 @@ def membership(result: Segmentation) -> pd.DataFrame:
     """
     checked_result(result)
     _, clusterer = preparer_and_clusterer(result.model)
-    if not (hasattr(clusterer, "predict_proba") and hasattr(clusterer, "weights_")):
+    soft = isinstance(clusterer, BehaviourParts) or hasattr(clusterer, "weights_")
+    if not (soft and hasattr(clusterer, "predict_proba")):
         raise ValueError(
             f"{type(clusterer).__name__} gives no probabilities, since it is no mixture. Make the segments with "
-            f"{' or '.join(f'method={m!r}' for m in MIXTURES)}, or see how sure each is by result.confidence."
+            f"{' or '.join(f'method={m!r}' for m in MIXTURES)}, with 'parts' for counts, or see how sure "
+            "each is by result.confidence."
         )
     names = {s: result.name_of(s) for s in result.segments}
     if ENTROPY in names.values():
@@ -77,5 +82,5 @@ def membership(result: Segmentation) -> pd.DataFrame:
     table = of_segments[list(names.values())]
     unsure = entr(table.to_numpy()).sum(axis=1) / np.log(max(len(names), 2))
     table = table.assign(**{ENTROPY: np.clip(unsure, 0.0, 1.0)})
-    table.attrs["segkit"] = {"badge": result.badge, "relative_entropy": float(1 - unsure.mean())}
+    table.attrs["segkit"] = {"badge": result.badge, "relative_entropy": float(1 - np.nanmean(unsure))}
     return table

@@ -215,7 +215,7 @@ def _finite(rows: np.ndarray) -> np.ndarray:
 
 def _fitted_only(own: Rule, prepared: np.ndarray, labels: np.ndarray) -> Rule:
     """Follow a model's rule, or the nearest neighbour where it gives a label without fitted customers."""
-    fitted = np.unique(labels)
+    fitted = np.unique([*np.unique(labels), OUTSIDE])  # a model may say that a new customer is outside
     known = frozenset(fitted.tolist())
     by_neighbour = functools.cache(lambda: _neighbour_rule(prepared, labels))
 

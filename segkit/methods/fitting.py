@@ -22,6 +22,7 @@ from segkit.methods.assignment import (
     prepared_matrix,
     preparer_and_clusterer,
 )
+from segkit.methods.behaviour_parts import BehaviourParts, SharesPreparer, check_amounts
 from segkit.methods.bisecting import RefinedBisectingKMeans
 from segkit.methods.hierarchy import SampledHDBSCAN, SampledHierarchy
 from segkit.methods.kmeans_of_many import KMeansOfMany
@@ -36,6 +37,7 @@ METHODS = (
     "bisecting_kmeans",
     "gaussian_mixture",
     "mixed_mixture",
+    "parts",
     "ward",
     "average",
     "robust_linkage",
@@ -97,6 +99,14 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
         preparer = MixturePreparer().fit(customers)  # knows the layout
         mixture = MixedMixture(n_segments, layout=preparer.layout_, random_state=random_state)
         return make_pipeline(preparer, mixture)
+    if method == "parts":
+        check_amounts(customers)
+        if n_segments > customers.shape[1]:
+            raise ValueError(
+                f"n_segments={n_segments} is more than {counted(customers.shape[1], 'feature')}, and parts are mixes "
+                "of features. Choose fewer segments, or another method."
+            )
+        return make_pipeline(SharesPreparer(), BehaviourParts(n_segments, random_state=random_state))
     return make_pipeline(make_preparer(), _clusterer(method, n_segments, customers, random_state))
 
 

@@ -46,7 +46,7 @@ def test_a_continuum_is_divided_by_kmeans(of_continuum):
     assert of_continuum.preparation == "Logarithms of monetary, b, c, d, which are skewed."
     assert sorted(of_continuum.table.index) == sorted(METHODS)
     assert of_continuum.table["suits"].eq("recommended").sum() == 1
-    assert set(of_continuum.ruled_out) == {"average", "hdbscan", "robust_linkage", "spectral"}
+    assert set(of_continuum.ruled_out) == {"average", "hdbscan", "parts", "robust_linkage", "spectral"}
 
 
 def test_it_is_shown_in_words_and_as_html(of_continuum):
@@ -111,6 +111,20 @@ def test_sizes_ties_and_columns_speak_against_some_methods(monkeypatch):
     )
     monkeypatch.setattr(module, "MOST_FOR_WARD", 99)
     assert "a sample of these 100 customers" in sg.recommend_method(many).table.loc["ward", "why"]
+
+
+def test_parts_suit_many_counts_only():
+    counts = table(np.random.default_rng(0).poisson(0.8, (120, 10)))
+    row = sg.recommend_method(counts).table.loc["parts"]
+    assert row["suits"] == "suits" and "as a mix of a few parts" in row["why"]
+    for other, why in (
+        (counts[["f0", "f1", "f2"]], "many counts or amounts of one kind"),
+        (counts + 1, "many counts or amounts of one kind"),
+    ):
+        row = sg.recommend_method(other).table.loc["parts"]
+        assert row["suits"] == "poor" and why in row["why"]
+    row = sg.recommend_method(counts - 1).table.loc["parts"]
+    assert row["suits"] == "impossible" and "negative numbers in f0, f1" in row["why"]
 
 
 def test_customers_that_cannot_be_segmented_are_refused():

@@ -53,7 +53,7 @@ def test_a_mixture_of_ones_own():
     assert sg.membership(result).shape == (300, 3)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in (*MIXTURES, "hdbscan")])
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in (*MIXTURES, "parts", "hdbscan")])
 def test_methods_without_probabilities_say_which_have_them(method):
     result = sg.segment(three_groups(), n_segments=3, method=method)
     with pytest.raises(ValueError, match=r"no mixture.*method='mixed_mixture' or method='gaussian_mixture'"):

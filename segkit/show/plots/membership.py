@@ -39,6 +39,7 @@ def plot_membership(table: pd.DataFrame | Segmentation) -> alt.LayerChart:
     """
     table = computed(table, membership, pd.DataFrame, "membership(result)")
     check_table(table, (ENTROPY,), "membership(result)")
+    table = table[table[ENTROPY].notna()]  # the others are outside
     names = [name for name in table.columns if name != ENTROPY]
     if not len(table) or not names:
         raise ValueError("The table holds no customer or no segment, so there is nothing to draw.")

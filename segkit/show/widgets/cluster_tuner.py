@@ -28,6 +28,7 @@ LABELS = {
     "mini_batch_kmeans": "k-means on batches: quicker",
     "bisecting_kmeans": "bisecting k-means: many round groups",
     "mixed_mixture": "Mixed mixture: words, overlapping groups",
+    "parts": "parts of behaviour: what counts and amounts are a mix of",
     "ward": "Ward: nested groups",
     "average": "average linkage: compact groups of unequal size",
     "robust_linkage": "robust linkage: groups of any form",

@@ -198,7 +198,7 @@ def _what_places(kind: str, fitted: BaseEstimator, rows: np.ndarray) -> Arrays:
     labels = labels_of(fitted, rows)
     if kind == "own":
         named = getattr(fitted, "names_", {})  # also those that no customer of the sample is in
-        return {"labels": np.unique([*labels, *named])}
+        return {"labels": np.unique([*labels, *named, OUTSIDE])}
     known = np.isfinite(rows).all(axis=1)
     points, first = np.unique(rows[known], axis=0, return_index=True)
     reach = neighbour_radius(rows[known], labels[known])
