@@ -307,11 +307,13 @@ def _mixed(facts: _Facts) -> tuple[str, str]:
 
 
 def _parts(facts: _Facts) -> tuple[str, str]:
-    if facts.zeros < OF_AMOUNTS or facts.words >= MANY_WORDS or len(facts.features) < FEW_PARTS:
+    if facts.zeros < OF_AMOUNTS or len(facts.features) < FEW_PARTS:
         return (
             POOR,
             "It needs many counts or amounts of one kind, such as visits to each page or spend by category.",
         )
+    if facts.words >= MANY_WORDS:
+        return POSSIBLE, "What a customer does as a mix of a few parts; most features are only yes or no."
     return (
         SUITS,
         "What a customer does, whatever the volume, as a mix of a few parts, with the share of each.",

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, ClusterMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.decomposition import NMF
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from segkit.core.checks import check_count, check_seed
 from segkit.core.messages import listed
@@ -166,7 +166,7 @@ class BehaviourParts(ClusterMixin, BaseEstimator):
         tags.input_tags.positive_only = True
         return tags
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Find the parts.
 
         Parameters
@@ -174,6 +174,8 @@ class BehaviourParts(ClusterMixin, BaseEstimator):
         X : array of shape (n_customers, n_features)
             Of 0 or more, as from :class:`SharesPreparer`.
         y : ignored
+        sample_weight : array of shape (n_customers,), optional
+            How many customers each stands for.
 
         Returns
         -------
@@ -193,12 +195,13 @@ class BehaviourParts(ClusterMixin, BaseEstimator):
                 f"n_components={self.n_components} is more than n_samples={len(X)} or n_features={X.shape[1]}. "
                 "Choose fewer parts."
             )
-        rows = X
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        rows = X * np.sqrt(weight)[:, None]  # the weighted sum of squared errors
         if len(X) > self.max_rows:
             draw = np.random.default_rng(self.random_state)
-            rows = X[np.sort(draw.choice(len(X), self.max_rows, replace=False))]
+            rows = rows[np.sort(draw.choice(len(X), self.max_rows, replace=False))]
         order = np.lexsort(X[:FIRST][::-1])  # in one order, so that the order of columns changes no digit
-        model = NMF(self.n_components, init="nndsvda", max_iter=STEPS, random_state=self.random_state)
+        model = NMF(self.n_components, init="nndsvd", max_iter=STEPS, random_state=self.random_state)
         parts = model.fit(rows[:, order]).components_
         length = np.linalg.norm(parts, axis=1, keepdims=True)
         self.order_ = order

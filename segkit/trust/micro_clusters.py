@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segkit.methods.assignment import nearest, rule_of
+from segkit.methods.behaviour_parts import BehaviourParts
 from segkit.methods.fitting import labels_of
 from segkit.methods.mixed_mixture import MixedMixture
 
@@ -127,8 +128,8 @@ def fit_weighted(
 ) -> np.ndarray:
     """Fit a clusterer to weighted points and return the label of every point, also of those without weight.
 
-    k-means takes weights; any other clusterer sees each point as often as it weighs. Give each refit another seed: from
-    the same one, k-means starts at about the same customers.
+    k-means and parts take weights; any other clusterer sees each point as often as it weighs. Give each refit
+    another seed: from the same one, k-means starts at about the same customers.
     """
     refit, drawn = clone(clusterer), np.flatnonzero(weights)
     if seed is not None and "random_state" in refit.get_params():
@@ -141,6 +142,8 @@ def fit_weighted(
         if isinstance(refit, KMeans):
             refit.fit(points[drawn], sample_weight=weights[drawn])
             return nearest(points, refit.cluster_centers_)
+        if isinstance(refit, BehaviourParts):
+            return refit.fit(points[drawn], sample_weight=weights[drawn]).predict(points)
         rows = np.repeat(points, weights, axis=0)
         refit.fit(rows)
         return rule_of(refit, rows, labels_of(refit, rows))(points)

@@ -123,6 +123,7 @@ def test_parts_suit_many_counts_only():
     ):
         row = sg.recommend_method(other).table.loc["parts"]
         assert row["suits"] == "poor" and why in row["why"]
+    assert sg.recommend_method(counts.clip(upper=1)).table.loc["parts", "suits"] == "possible"
     row = sg.recommend_method(counts - 1).table.loc["parts"]
     assert row["suits"] == "impossible" and "negative numbers in f0, f1" in row["why"]
 

@@ -44,7 +44,7 @@ def table_of(method):
     if method != "parts":
         return customers()
     draw = np.random.default_rng(0)
-    shares = np.array([[6, 3, 1, 1, 3], [1, 6, 3, 1, 3], [1, 1, 6, 3, 3]])[TRUE] / 14
+    shares = np.array([[8, 2, 1, 1, 3], [1, 8, 2, 1, 3], [1, 1, 8, 2, 3]])[TRUE] / 15
     counts = draw.poisson(shares * draw.lognormal(5, 1, (90, 1)))
     return pd.DataFrame(counts, customers().index, ["visits", "spend", "returns", "calls", "all"])
 

@@ -123,6 +123,14 @@ def test_what_does_not_fit_the_customers(rule, message):
     assert "KMeans" not in str(caught.value)
 
 
+def test_no_rule_leaves_new_customers_outside_though_all_were_inside():
+    result = sg.segment(
+        CUSTOMERS, model=sg.rules_segmenter({"Soon": "recency < 50", "Late": "recency >= 50"})
+    )
+    unknown = CUSTOMERS.assign(recency=np.nan).iloc[:2]
+    assert result.labels.ge(0).all() and result.assign(unknown).to_list() == [-1, -1]
+
+
 def test_rules_are_checked_as_a_whole():
     with pytest.raises(ValueError, match="There are no rules"):
         sg.rules_segmenter({})
