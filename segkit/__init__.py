@@ -97,6 +97,7 @@ _HOMES = {
     "segkit.explain.dendrogram": ("dendrogram",),
     "segkit.explain.map": ("project",),
     "segkit.explain.membership": ("membership",),
+    "segkit.explain.names": ("suggest_names",),
     "segkit.explain.profile": (
         "effect_sizes",
         "profile",

@@ -246,17 +246,17 @@ class Segmentation(Partition):
     def _with(self, **changed: Any) -> Segmentation:
         """Return a copy with changes that the ensemble does not depend on."""
         other = dataclasses.replace(self, **changed)
-        vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence")})
+        vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence", "_prepared", "order")})
         return other
 
-    def with_names(self, names: Mapping[Any, str] | Sequence[str]) -> Segmentation:
+    def with_names(self, names: Mapping[Any, str] | Sequence[str] | pd.Series) -> Segmentation:
         """Return the same segments under new names.
 
         Parameters
         ----------
-        names : mapping of int or str to str, or sequence of str
-            New names by segment id or present name; the others keep theirs. A list names all segments, in the order of
-            their ids. An empty name removes the name.
+        names : mapping of int or str to str, Series, or sequence of str
+            New names by segment id or present name, as those of :func:`segkit.suggest_names`; the others keep theirs.
+            A list names all segments, in the order of their ids. An empty name removes the name.
 
         Returns
         -------
@@ -283,8 +283,10 @@ class Segmentation(Partition):
             raise ValueError(f"Two segments would be called {twice[0]!r}. Give each its own name.")
         return self._with(names=merged)
 
-    def _by_id(self, names: Mapping[Any, str] | Sequence[str]) -> dict[int, str]:
+    def _by_id(self, names: Mapping[Any, str] | Sequence[str] | pd.Series) -> dict[int, str]:
         """Return new names by the ids of their segments."""
+        if isinstance(names, pd.Series):
+            names = names.to_dict()
         wanted = "It should be a name for each segment, {0: 'Regulars'}, or a list of all names."
         check_type("names", names, (Mapping, list, tuple), wanted)
         if not isinstance(names, Mapping):
