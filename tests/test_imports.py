@@ -43,7 +43,7 @@ PUBLIC = {
         "stability structure_test"
     ),
     "create": "Segmentation recommend_method segment value_bands",
-    "explain": "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes",
+    "explain": "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes suggest_names",
     "over_time": "match_segments",
     "tailor": "segment_products",
     "show": (

@@ -26,6 +26,10 @@ from segkit.trust.kind import BADGES, UNCLEAR
 
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame; no feature may have these names
 
+_KEPT = ("order", "_prepared", "_ensemble", "_confidence")  # cached, and the same under any names
+
+_KEPT = ("order", "_prepared", "_ensemble", "_confidence")  # cached, and the same under any names
+
 _SHOWN = """
 <p><b>Segmentation</b> of {{ size }}. <b>{{ badge }}.</b> {{ sentence }}</p>
 {%- if why %}<p>{{ why }}</p>{% endif %}{{ table }}
@@ -246,8 +250,14 @@ class Segmentation(Partition):
     def _with(self, **changed: Any) -> Segmentation:
         """Return a copy with changes that the ensemble does not depend on."""
         other = dataclasses.replace(self, **changed)
-        vars(other).update({k: v for k, v in vars(self).items() if k in ("_ensemble", "_confidence", "_prepared", "order")})
+        other.keep_of(self)
         return other
+
+    def keep_of(self, other: Segmentation) -> None:
+        """Keep what was computed for the same segments under other names."""
+        vars(self).update({k: v for k, v in vars(other).items() if k in _KEPT})
+        if self.assessment is None and other.assessment is not None:
+            object.__setattr__(self, "assessment", other.assessment)
 
     def with_names(self, names: Mapping[Any, str] | Sequence[str] | pd.Series) -> Segmentation:
         """Return the same segments under new names.

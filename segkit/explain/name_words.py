@@ -53,8 +53,33 @@ class Words:
 
 
 THEMES = (
-    *("email", "push", "sms", "ad", "discount", "returns", "social", "opinion", "value", "frequency", "variety"),
-    *("basket", "price", "cart", "web", "browsing", "support", "loyalty", "rhythm", "income", "age", "channel", "device"),
+    *(
+        "email",
+        "push",
+        "sms",
+        "ad",
+        "discount",
+        "returns",
+        "social",
+        "opinion",
+        "value",
+        "frequency",
+        "variety",
+    ),
+    *(
+        "basket",
+        "price",
+        "cart",
+        "web",
+        "browsing",
+        "support",
+        "loyalty",
+        "rhythm",
+        "income",
+        "age",
+        "channel",
+        "device",
+    ),
     *("place", "daytime", "weekend", "tenure", "trend", "activity"),
 )
 """Of two themes the first gives the noun of a name, the other the adjective: "Weekend bargain hunters"."""
@@ -74,6 +99,10 @@ VARIED = End("wide-ranging", "wide-ranging buyers")
 NARROW = End("narrow-range", "narrow-range buyers")
 ONLINE = End("online", "online visitors")
 HAPPY, UNHAPPY = End("happy", "happy customers"), End("unhappy", "unhappy customers")
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
 def _within(end: End, **bounds: float) -> tuple[End, ...]:
@@ -110,7 +139,9 @@ WORDS: dict[str, Words] = {
         (End("irregular", "irregular buyers", at_least=0.7),),
         0.9,
     ),
-    "gap_max": Words("rhythm", "once left {} between orders", (), (End("on-and-off", "on-and-off buyers"),), 0.7),
+    "gap_max": Words(
+        "rhythm", "once left {} between orders", (), (End("on-and-off", "on-and-off buyers"),), 0.7
+    ),
     "overdue": Words(
         "activity",
         "are at {} times their usual gap since the last order",
@@ -118,7 +149,11 @@ WORDS: dict[str, Words] = {
         (End("overdue", "overdue customers", at_least=1.5),),
     ),
     "next_order_due": Words(
-        "activity", "are due to order in {}", (End("overdue", "overdue customers", at_most=-1),), (), 0.9,
+        "activity",
+        "are due to order in {}",
+        (End("overdue", "overdue customers", at_most=-1),),
+        (),
+        0.9,
         "were due to order {} ago",
     ),
     "regularity": Words(
@@ -143,73 +178,125 @@ WORDS: dict[str, Words] = {
         (End("big-basket", "big-basket shoppers"),),
     ),
     "order_value_max": Words(
-        "basket", "spent {} on their largest order", (End("small-basket", "small-basket shoppers"),),
-        (End("big-ticket", "big-ticket buyers"),), 0.7,
+        "basket",
+        "spent {} on their largest order",
+        (End("small-basket", "small-basket shoppers"),),
+        (End("big-ticket", "big-ticket buyers"),),
+        0.7,
     ),
     "order_value_min": Words(
         "basket", "spent {} on their smallest order", (), (End("big-basket", "big-basket shoppers"),), 0.6
     ),
     "order_value_spread": Words(
-        "rhythm", "vary their orders by a factor of {}", (End("steady-basket", "steady-basket shoppers"),),
-        (End("mixed-basket", "mixed-basket shoppers"),), 0.7,
+        "rhythm",
+        "vary their orders by a factor of {}",
+        (End("steady-basket", "steady-basket shoppers"),),
+        (End("mixed-basket", "mixed-basket shoppers"),),
+        0.7,
     ),
     "items_per_order": Words(
-        "basket", "put {} in an order", (End("small-basket", "small-basket shoppers"),),
-        (End("stocking-up", "stock-up shoppers"),), 0.9,
+        "basket",
+        "put {} in an order",
+        (End("small-basket", "small-basket shoppers"),),
+        (End("stocking-up", "stock-up shoppers"),),
+        0.9,
     ),
     "lines_per_order": Words(
-        "basket", "put {} in an order", (End("small-basket", "small-basket shoppers"),),
-        (End("full-basket", "full-basket shoppers"),), 0.9,
+        "basket",
+        "put {} in an order",
+        (End("small-basket", "small-basket shoppers"),),
+        (End("full-basket", "full-basket shoppers"),),
+        0.9,
     ),
     "single_item_order_share": Words(
-        "basket", "order a single item in {} of their orders", (),
-        (End("single-item", "single-item buyers", at_least=0.5),), 0.9,
+        "basket",
+        "order a single item in {} of their orders",
+        (),
+        (End("single-item", "single-item buyers", at_least=0.5),),
+        0.9,
     ),
     "variety": Words("variety", "have bought {}", (NARROW,), (VARIED,), 0.8),
     "category_count": Words("variety", "have bought from {}", (NARROW,), (VARIED,), 0.8),
     "category_entropy": Words("variety", "have a variety of categories of {}", (NARROW,), (VARIED,), 0.8),
     "top_category_share": Words(
-        "variety", "make {} of their purchases in their main category", (VARIED,),
-        (End("one-category", "one-category buyers", at_least=0.5),), 0.8,
+        "variety",
+        "make {} of their purchases in their main category",
+        (VARIED,),
+        (End("one-category", "one-category buyers", at_least=0.5),),
+        0.8,
     ),
     "discount_share": Words(
-        "discount", "get {} off the full price", _within(FULL_PRICE, at_most=0.05), _within(BARGAIN, at_least=0.1), 1.2
+        "discount",
+        "get {} off the full price",
+        _within(FULL_PRICE, at_most=0.05),
+        _within(BARGAIN, at_least=0.1),
+        1.2,
     ),
     "discounted_order_share": Words(
-        "discount", "use a discount in {} of their orders", _within(FULL_PRICE, at_most=0.2),
-        _within(BARGAIN, at_least=0.4), 1.2,
+        "discount",
+        "use a discount in {} of their orders",
+        _within(FULL_PRICE, at_most=0.2),
+        _within(BARGAIN, at_least=0.4),
+        1.2,
     ),
     "return_rate": Words(
-        "returns", "send back {} of what they buy", (),
-        (End("often-returning", "frequent returners", at_least=0.08),), 1.1,
+        "returns",
+        "send back {} of what they buy",
+        (),
+        (End("often-returning", "frequent returners", at_least=0.08),),
+        1.1,
     ),
     # TREND
-    "orders_30d": Words("activity", "placed {} in the last {days} days", (End("quiet", "quiet customers"),), (ACTIVE,), 0.9),
-    "spend_30d": Words("activity", "spent {} in the last {days} days", (End("quiet", "quiet customers"),), (ACTIVE,), 0.8),
-    "orders_change": Words("trend", "have an order trend of {} on a scale from −1 to 1", (FADING,), (GROWING,), 1.1),
-    "spend_change": Words("trend", "have a spend trend of {} on a scale from −1 to 1", (FADING,), (GROWING,), 1.1),
+    "orders_30d": Words(
+        "activity", "placed {} in the last {days} days", (End("quiet", "quiet customers"),), (ACTIVE,), 0.9
+    ),
+    "spend_30d": Words(
+        "activity", "spent {} in the last {days} days", (End("quiet", "quiet customers"),), (ACTIVE,), 0.8
+    ),
+    "orders_change": Words(
+        "trend", "have an order trend of {} on a scale from −1 to 1", (FADING,), (GROWING,), 1.1
+    ),
+    "spend_change": Words(
+        "trend", "have a spend trend of {} on a scale from −1 to 1", (FADING,), (GROWING,), 1.1
+    ),
     "spend_slope": Words(
-        "trend", "raised their weekly spend by {} each week", _within(FADING, at_most=-1e-9),
-        _within(GROWING, at_least=1e-9), 1.0, "lowered their weekly spend by {} each week",
+        "trend",
+        "raised their weekly spend by {} each week",
+        _within(FADING, at_most=-1e-9),
+        _within(GROWING, at_least=1e-9),
+        1.0,
+        "lowered their weekly spend by {} each week",
     ),
     "order_trend": Words(
         "trend", "have a pace trend of {}", _within(FADING, at_most=-1), _within(GROWING, at_least=1)
     ),
     # PREFERENCE
     "top_product_share": Words(
-        "loyalty", "make {} of their purchases in one product", (),
-        (End("one-product", "one-product buyers", at_least=0.5),), 0.8,
+        "loyalty",
+        "make {} of their purchases in one product",
+        (),
+        (End("one-product", "one-product buyers", at_least=0.5),),
+        0.8,
     ),
     "product_entropy": Words("variety", "have a variety of products of {}", (NARROW,), (VARIED,), 0.8),
     "repeat_product_share": Words(
-        "loyalty", "buy {} of their products again", (), (End("habitual", "habitual buyers", at_least=0.3),), 0.9
+        "loyalty",
+        "buy {} of their products again",
+        (),
+        (End("habitual", "habitual buyers", at_least=0.3),),
+        0.9,
     ),
     "novelty": Words(
-        "loyalty", "had never bought {} of their recent products before", (End("habitual", "habitual buyers", at_most=0.5),),
-        (End("curious", "novelty seekers", at_least=0.5),), 0.9,
+        "loyalty",
+        "had never bought {} of their recent products before",
+        (End("habitual", "habitual buyers", at_most=0.5),),
+        (End("curious", "novelty seekers", at_least=0.5),),
+        0.9,
     ),
     "top_brand_share": Words(
-        "loyalty", "make {} of their purchases in one brand", (End("brand-switching", "brand switchers", at_most=0.4),),
+        "loyalty",
+        "make {} of their purchases in one brand",
+        (End("brand-switching", "brand switchers", at_most=0.4),),
         (End("brand-loyal", "brand loyalists", at_least=0.6),),
     ),
     "price_level": Words(
@@ -217,64 +304,120 @@ WORDS: dict[str, Words] = {
     ),
     "price_spread": Words("price", "pay prices that vary by a factor of {}", weight=0.5),
     # WEB
-    "visits": Words("web", "have made {}", (End("rarely visiting", "rare visitors"),), (End("browsing", "frequent visitors"),)),
+    "visits": Words(
+        "web",
+        "have made {}",
+        (End("rarely visiting", "rare visitors"),),
+        (End("browsing", "frequent visitors"),),
+    ),
     "visits_30d": Words(
-        "web", "made {} in the last {days} days", (End("rarely visiting", "rare visitors"),),
-        (End("browsing", "frequent visitors"),), 0.9,
+        "web",
+        "made {} in the last {days} days",
+        (End("rarely visiting", "rare visitors"),),
+        (End("browsing", "frequent visitors"),),
+        0.9,
     ),
     "visit_recency": Words(
         "activity", "last visited {} ago", _within(ACTIVE, at_most=90), _within(LAPSED, at_least=30), 0.9
     ),
     "pages_per_visit": Words(
-        "browsing", "view {} in a visit", (End("quick-visit", "quick visitors"),), (End("in-depth", "in-depth browsers"),), 0.9
+        "browsing",
+        "view {} in a visit",
+        (End("quick-visit", "quick visitors"),),
+        (End("in-depth", "in-depth browsers"),),
+        0.9,
     ),
     "visit_depth": Words(
-        "browsing", "view {} in a visit", (End("quick-visit", "quick visitors"),), (End("in-depth", "in-depth browsers"),), 0.8
+        "browsing",
+        "view {} in a visit",
+        (End("quick-visit", "quick visitors"),),
+        (End("in-depth", "in-depth browsers"),),
+        0.8,
     ),
-    "deepest_visit": Words("browsing", "viewed {} in their longest visit", (), (End("in-depth", "in-depth browsers"),), 0.7),
+    "deepest_visit": Words(
+        "browsing", "viewed {} in their longest visit", (), (End("in-depth", "in-depth browsers"),), 0.7
+    ),
     "time_on_site": Words(
-        "browsing", "stay {} on the site", (End("quick-visit", "quick visitors"),), (End("in-depth", "in-depth browsers"),), 0.9
+        "browsing",
+        "stay {} on the site",
+        (End("quick-visit", "quick visitors"),),
+        (End("in-depth", "in-depth browsers"),),
+        0.9,
     ),
     "time_on_page": Words(
-        "browsing", "stay {} on a page", (End("quick-visit", "quick visitors"),), (End("in-depth", "careful readers"),), 0.8
+        "browsing",
+        "stay {} on a page",
+        (End("quick-visit", "quick visitors"),),
+        (End("in-depth", "careful readers"),),
+        0.8,
     ),
     "bounce_rate": Words(
-        "browsing", "leave after one page in {} of their visits", (), (End("quick-visit", "quick visitors", at_least=0.4),), 0.8
+        "browsing",
+        "leave after one page in {} of their visits",
+        (),
+        (End("quick-visit", "quick visitors", at_least=0.4),),
+        0.8,
     ),
     "searches": Words("browsing", "have made {}", (), (End("searching", "keen searchers"),), 0.9),
-    "cart_adds": Words("cart", "have put something in the cart {}", (), (End("cart-filling", "cart fillers"),), 0.8),
+    "cart_adds": Words(
+        "cart", "have put something in the cart {}", (), (End("cart-filling", "cart fillers"),), 0.8
+    ),
     "cart_abandonment": Words(
-        "cart", "leave a filled cart in {} of their visits with one", (),
-        (End("cart-abandoning", "cart abandoners", at_least=0.5),), 1.1,
+        "cart",
+        "leave a filled cart in {} of their visits with one",
+        (),
+        (End("cart-abandoning", "cart abandoners", at_least=0.5),),
+        1.1,
     ),
     "conversion_rate": Words(
-        "web", "order in {} of their visits", (End("browsing", "window shoppers", at_most=0.25),),
+        "web",
+        "order in {} of their visits",
+        (End("browsing", "window shoppers", at_most=0.25),),
         (End("decisive", "decisive shoppers"),),
     ),
     "view_to_order": Words(
-        "browsing", "take {} from first view to order", (End("fast-deciding", "quick deciders"),),
-        (End("slow-deciding", "slow deciders"),), 0.9,
+        "browsing",
+        "take {} from first view to order",
+        (End("fast-deciding", "quick deciders"),),
+        (End("slow-deciding", "slow deciders"),),
+        0.9,
     ),
     # FEEDBACK
     "survey_count": Words("support", "were sent {}", weight=0.6),
     "survey_response_rate": Words(
-        "opinion", "answer {} of their surveys", (), (End("survey-answering", "survey fans", at_least=0.3),), 0.8
+        "opinion",
+        "answer {} of their surveys",
+        (),
+        (End("survey-answering", "survey fans", at_least=0.3),),
+        0.8,
     ),
     "survey_rating_mean": Words("opinion", "rate {} in surveys", (UNHAPPY,), (HAPPY,)),
     "survey_rating_last": Words("opinion", "last rated {} in a survey", (UNHAPPY,), (HAPPY,), 0.9),
-    "review_count": Words("opinion", "have written {}", (), (End("reviewing", "keen reviewers", at_least=1),), 0.9),
+    "review_count": Words(
+        "opinion", "have written {}", (), (End("reviewing", "keen reviewers", at_least=1),), 0.9
+    ),
     "review_rating_mean": Words(
         "opinion", "give {} in reviews", _within(UNHAPPY, at_most=3.4), _within(HAPPY, at_least=3.6)
     ),
     "review_rating_last": Words(
-        "opinion", "last gave {} in a review", _within(UNHAPPY, at_most=3.4), _within(HAPPY, at_least=3.6), 0.9
+        "opinion",
+        "last gave {} in a review",
+        _within(UNHAPPY, at_most=3.4),
+        _within(HAPPY, at_least=3.6),
+        0.9,
     ),
-    "chat_count": Words("support", "have had {}", (), (End("support-seeking", "support seekers", at_least=1),), 0.9),
+    "chat_count": Words(
+        "support", "have had {}", (), (End("support-seeking", "support seekers", at_least=1),), 0.9
+    ),
     "feedback_sentiment_mean": Words(
         "opinion", "write in a tone of {}", _within(UNHAPPY, at_most=-0.05), _within(HAPPY, at_least=0.05)
     ),
     "feedback_sentiment_last": Words(
-        "opinion", "last wrote in a tone of {}", _within(UNHAPPY, at_most=-0.05), _within(HAPPY, at_least=0.05), 0.9
+        "opinion",
+        "last wrote in a tone of {}",
+        _within(UNHAPPY, at_most=-0.05),
+        _within(HAPPY, at_least=0.05),
+        0.9,
     ),
     "negative_share": Words(
         "opinion", "complain in {} of their feedback", (), _within(UNHAPPY, at_least=0.4)
@@ -294,40 +437,79 @@ WORDS: dict[str, Words] = {
     },
     "social_recency": Words("social", "last reacted on social media {} ago", weight=0.6),
     "social_sentiment_mean": Words(
-        "opinion", "comment in a tone of {}", _within(UNHAPPY, at_most=-0.05), _within(HAPPY, at_least=0.05), 0.8
+        "opinion",
+        "comment in a tone of {}",
+        _within(UNHAPPY, at_most=-0.05),
+        _within(HAPPY, at_least=0.05),
+        0.8,
     ),
     # CONTEXT
-    "night_share": Words("daytime", "act at night in {} of cases", (), (End("late-night", "night owls", at_least=0.25),), 0.9),
+    "night_share": Words(
+        "daytime", "act at night in {} of cases", (), (End("late-night", "night owls", at_least=0.25),), 0.9
+    ),
     "morning_share": Words(
-        "daytime", "act in the morning in {} of cases", (), (End("morning", "morning shoppers", at_least=0.4),), 0.9
+        "daytime",
+        "act in the morning in {} of cases",
+        (),
+        (End("morning", "morning shoppers", at_least=0.4),),
+        0.9,
     ),
     "afternoon_share": Words(
-        "daytime", "act in the afternoon in {} of cases", (), (End("afternoon", "afternoon shoppers", at_least=0.5),), 0.9
+        "daytime",
+        "act in the afternoon in {} of cases",
+        (),
+        (End("afternoon", "afternoon shoppers", at_least=0.5),),
+        0.9,
     ),
     "evening_share": Words(
-        "daytime", "act in the evening in {} of cases", (), (End("evening", "evening shoppers", at_least=0.4),), 0.9
+        "daytime",
+        "act in the evening in {} of cases",
+        (),
+        (End("evening", "evening shoppers", at_least=0.4),),
+        0.9,
     ),
     "weekend_share": Words(
-        "weekend", "act at weekends in {} of cases", (End("weekday", "weekday shoppers", at_most=0.15),),
+        "weekend",
+        "act at weekends in {} of cases",
+        (End("weekday", "weekday shoppers", at_most=0.15),),
         (End("weekend", "weekend shoppers", at_least=0.4),),
     ),
-    "device_count": Words("device", "use {}", (), (End("many-device", "many-device users", at_least=2),), 0.7),
+    "device_count": Words(
+        "device", "use {}", (), (End("many-device", "many-device users", at_least=2),), 0.7
+    ),
     "mobile_share": Words(
-        "device", "are on a phone in {} of cases", (End("desktop", "desktop shoppers", at_most=0.3),),
+        "device",
+        "are on a phone in {} of cases",
+        (End("desktop", "desktop shoppers", at_most=0.3),),
         (End("mobile", "mobile shoppers", at_least=0.6),),
     ),
-    "channel_count": Words("channel", "use {}", (), (End("multichannel", "multichannel shoppers", at_least=2),), 0.9),
+    "channel_count": Words(
+        "channel", "use {}", (), (End("multichannel", "multichannel shoppers", at_least=2),), 0.9
+    ),
     "online_share": Words(
-        "channel", "place {} of their orders online", (End("in-store", "in-store shoppers", at_most=0.4),),
+        "channel",
+        "place {} of their orders online",
+        (End("in-store", "in-store shoppers", at_most=0.4),),
         (End("online", "online shoppers", at_least=0.6),),
     ),
-    "place_count": Words("place", "were seen in {}", (), (End("travelling", "customers on the move", at_least=2),), 0.7),
+    "place_count": Words(
+        "place", "were seen in {}", (), (End("travelling", "customers on the move", at_least=2),), 0.7
+    ),
     "top_place_share": Words("place", "act at their main place in {} of cases", weight=0.6),
     # Attributes that most shops know
-    "income": Words("income", "have an income of {}", (End("lower-income", "lower-income customers"),), (End("high-income", "high-income customers"),)),
-    "birth_year": Words("age", "were born in {}", (End("older", "older customers"),), (End("younger", "younger customers"),)),
-    "age": Words("age", "are aged {}", (End("younger", "younger customers"),), (End("older", "older customers"),)),
-}  # fmt: skip
+    "income": Words(
+        "income",
+        "have an income of {}",
+        (End("lower-income", "lower-income customers"),),
+        (End("high-income", "high-income customers"),),
+    ),
+    "birth_year": Words(
+        "age", "were born in {}", (End("older", "older customers"),), (End("younger", "younger customers"),)
+    ),
+    "age": Words(
+        "age", "are aged {}", (End("younger", "younger customers"),), (End("older", "older customers"),)
+    ),
+}
 
 _MEDIA = {
     "email": ("e-mail", "e-mails", "open", "opened"),
@@ -347,9 +529,7 @@ for _medium, (_one, _many, _open, _opened) in _MEDIA.items():
         f"{_medium}_click_to_open_rate": Words(
             _medium, f"click {{}} of the {_many} that they {_open}", (_cold,), (_fan,), 0.9
         ),
-        f"{_medium}_open_recency": Words(
-            _medium, f"last {_opened} {_many} {{}} ago", (_fan,), (_cold,), 0.7
-        ),
+        f"{_medium}_open_recency": Words(_medium, f"last {_opened} {_many} {{}} ago", (_fan,), (_cold,), 0.7),
         f"{_medium}_click_recency": Words(_medium, f"last clicked {_many} {{}} ago", (_fan,), (_cold,), 0.7),
         f"{_medium}_unsubscribed": Words(
             _medium,
@@ -414,19 +594,21 @@ PAIRS = {
 }
 """Names of two traits, by their adjectives, where adjective and noun would read worse."""
 
-MEASURES = frozenset(
+MEASURES = _set(
     "age amount average balance budget count distance duration expenditure fee frequency gap height hours income index "
-    "interest length level limit load margin number percentage points price profit rank rate rating ratio recency salary "
-    "satisfaction score share size speed spend spending tenure time trend usage use value volume wealth weight width "
-    "years".split()
+    "interest length level limit load margin number percentage points price profit rank rate rating ratio recency "
+    "salary satisfaction score share size speed spend spending tenure time trend usage use value volume wealth weight "
+    "width years"
 )
 """Last words of a feature that are "high" or "low": "High credit score". Of other things there is more or less."""
 
-ABBREVIATED = frozenset("mnt amt amount avg mean sum total tot pct perc qty".split())
-COUNTED = frozenset("num nr nbr number n cnt count".split())
+ABBREVIATED = _set("mnt amt amount avg mean sum total tot pct perc qty")
+COUNTED = _set("num nr nbr number n cnt count")
 """Words of a feature's name that are left out when it is read aloud; of what is counted there are many or few."""
 
-UNSAID = frozenset(["", "currency", "ratio", "factor", "hour", "bits", "sentiment", "standard deviations", "0 or 1"])
+UNSAID = frozenset(
+    ["", "currency", "ratio", "factor", "hour", "bits", "sentiment", "standard deviations", "0 or 1"]
+)
 """Units that are not said after a number."""
 
 YES, NO = frozenset(["yes", "true", "y", "1"]), frozenset(["no", "false", "n", "0"])
@@ -434,7 +616,7 @@ YES, NO = frozenset(["yes", "true", "y", "1"]), frozenset(["no", "false", "n", "
 TYPICAL = ("Typical customers", "Middle of the road", "Average customers")
 """Names of segments that nothing sets clearly apart."""
 
-SUPERLATIVES = frozenset("best biggest greatest highest largest longest lowest smallest top worst".split())
+SUPERLATIVES = _set("best biggest greatest highest largest longest lowest smallest top worst")
 """Words that a writer may not use: the summary tells how a segment differs from the others, not that it leads."""
 
 NUMBER_WORDS = {

@@ -123,7 +123,9 @@ def _checked(answer: Any, summary: Mapping[str, Any], others: set[str]) -> tuple
     """
     if isinstance(answer, Mapping):
         answer = (answer.get("name"), answer.get("sentence"))
-    if not (isinstance(answer, (tuple, list)) and len(answer) == 2 and all(isinstance(t, str) for t in answer)):
+    if not (
+        isinstance(answer, (tuple, list)) and len(answer) == 2 and all(isinstance(t, str) for t in answer)
+    ):
         raise Refused("it is not a name and a sentence")
     name, sentence = (text.strip() for text in answer)
     for what, text, most in (("name", name, NAME), ("sentence", sentence, SENTENCE)):
@@ -154,9 +156,13 @@ def _numbers(text: str) -> list[str]:
 def _is_told(number: str, summary: Mapping[str, Any]) -> bool:
     """Return whether a number is one of the summary's, rounded as it is written."""
     figures = [summary["customers"], summary["share"]]
-    figures += [row[key] for row in summary["features"] for key in ("here", "others", "times") if row[key] is not None]
+    figures += [
+        row[key] for row in summary["features"] for key in ("here", "others", "times") if row[key] is not None
+    ]
     shares = {f for row in summary["features"] if is_share(row["unit"]) for f in (row["here"], row["others"])}
-    shares |= {f for row in summary["features"] if row["unit"] == "share" for f in (row["here"], row["others"])}
+    shares |= {
+        f for row in summary["features"] if row["unit"] == "share" for f in (row["here"], row["others"])
+    }
     shares.add(summary["share"])
     if number in NUMBER_WORDS:
         value, step = NUMBER_WORDS[number], 0.1 * NUMBER_WORDS[number]

@@ -13,7 +13,7 @@ import pandas as pd
 from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.name_words import PAIRS, THEMES, TYPICAL
-from segkit.explain.name_writer import Writer, written_names
+from segkit.explain.name_writer import Told, Writer, written_names
 from segkit.explain.profile import profile
 from segkit.explain.traits import Speaker, Trait
 from segkit.methods.partition import checked_result
@@ -79,10 +79,11 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
         table = pd.DataFrame(columns=columns, index=pd.Index([], name="segment_id", dtype="int64"))
         table.attrs["segkit"] = {"badge": result.badge, "refused": {}}
         return table
-    if result.labels.nunique() == 1:
-        told = {result.segments[0]: ("All customers", "They are all customers, with no others to compare.", [])}
-        rows = None
-    else:
+    rows = None
+    told: dict[int, Told] = {
+        s: ("All customers", "There are no others to compare them with.", []) for s in result.segments
+    }
+    if result.labels.nunique() > 1:
         rows = profile(result)
         told = _told(result, rows)
     refused: dict[int, str] = {}
@@ -110,7 +111,7 @@ def with_shown_names(result: Segmentation) -> Segmentation:
     return result.with_names(shown_names(result))
 
 
-def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, tuple[str, str, list[str]]]:
+def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, Told]:
     """Return the name, the sentence and the features of each segment."""
     counts = {int(s): int(n) for s, n in result.labels.value_counts().items()}
     speaker = Speaker(result)
@@ -157,7 +158,9 @@ def _set_apart(
         n, m = counts[segment], sum(counts[s] for s in rest)
         true = {trait.column for trait in said[segment] if trait.says}  # also against all other customers
         traits = [
-            speaker.trait(row, apart[row.feature], elsewhere[row.feature], _strength(apart[row.feature], n, m))
+            speaker.trait(
+                row, apart[row.feature], elsewhere[row.feature], _strength(apart[row.feature], n, m)
+            )
             for row in among[among["segment_id"] == segment].itertuples(index=False)
             if row.feature in true and row.effect * apart[row.feature] > 0
         ]
@@ -285,5 +288,3 @@ def _sentence(chosen: Sequence[Trait], traits: Sequence[Trait]) -> str:
     lead = "they " if _of_they(clauses[0]) else ""
     text = lead + (", ".join(clauses[:-1]) + " and " if len(clauses) > 1 else "") + clauses[-1]
     return f"{_capital(text)}." if chosen else f"Nothing sets them clearly apart: {text}."
-
-

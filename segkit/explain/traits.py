@@ -123,12 +123,22 @@ class Speaker:
             return None
         if row.column in SINGLE_ORDER:
             says = of_them(row.inside, others, "have ordered only once")
-            return Trait(row.feature, row.column, "frequency", strength, ONE_TIME.adjective, ONE_TIME.noun, says=says)
+            return Trait(
+                row.feature, row.column, "frequency", strength, ONE_TIME.adjective, ONE_TIME.noun, says=says
+            )
         if key_of(row.column) in WORDS:
             return None  # how features of ours come to be missing is hard to say in plain words
         plain = readable(row.column)
         says = of_them(row.inside, others, f"have no known {plain}")
-        return Trait(row.feature, row.column, row.column, strength * OTHER_WORDS**2, lead="unknown", what=plain, says=says)
+        return Trait(
+            row.feature,
+            row.column,
+            row.column,
+            strength * OTHER_WORDS**2,
+            lead="unknown",
+            what=plain,
+            says=says,
+        )
 
     def _word(self, row: Any, others: float, strength: float) -> Trait | None:
         inside, word, words = row.inside, str(row.level), [str(w) for w in self._words.get(row.column, ())]
@@ -142,7 +152,11 @@ class Speaker:
             shown = f"{plain} {shown}"
         answer = word.strip().casefold()
         if len(words) == 2 and {w.strip().casefold() for w in words} <= YES | NO:
-            lead, shown, said = ("yes to" if answer in YES else "no to"), plain, f"have {word.strip()} for {plain}"
+            lead, shown, said = (
+                ("yes to" if answer in YES else "no to"),
+                plain,
+                f"have {word.strip()} for {plain}",
+            )
         else:
             lead, said = "mostly", f"have {plain} {of_data(word)}"
         if row.column in CATEGORIES:
@@ -182,7 +196,9 @@ def says_number(row: Any, words: Words | None, others: float) -> str:
     unit = _UNITS.get(key_of(row.column), "") if is_share(row.unit) or not row.unit else row.unit
     plain = readable(row.column)
     if row.unit == SHARE_OF_CUSTOMERS:  # 0 or 1
-        return of_them(row.inside, others, words.says if words and "{}" not in words.says else f"say yes to {plain}")
+        return of_them(
+            row.inside, others, words.says if words and "{}" not in words.says else f"say yes to {plain}"
+        )
     if is_share(row.unit):
         beyond = row.unit.removeprefix(SHARE_OF_CUSTOMERS).strip()
         if beyond == "above 0" and words:
@@ -243,7 +259,7 @@ def plain_end(row: Any, high: bool) -> str:
         ends = ("few", "many")
     else:
         ends = ("low", "high") if plain.split()[-1] in MEASURES else ("light on", "big on")
-    return ends[high]
+    return ends[int(high)]
 
 
 def key_of(feature: str) -> str:

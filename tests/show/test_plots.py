@@ -157,8 +157,8 @@ def test_names_that_every_object_has_are_drawn():
 
 def test_charts_take_a_segmentation():
     """What a chart needs is computed from it, and drawn as if it had been passed."""
-    result = sg.segment(three_groups(), n_segments=3)
-    frame = mapped(three_groups()).to_frame()
+    result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+    frame = mapped(three_groups()).with_names(["A", "B", "C"]).to_frame()
     trust = result.trust
     pairs = {
         "sizes": (sg.plot_sizes(result), sg.plot_sizes(sg.segment_sizes(result))),
@@ -174,6 +174,18 @@ def test_charts_take_a_segmentation():
     }
     for name, (short, long) in pairs.items():
         assert short.to_dict() == long.to_dict(), name
+
+
+def test_charts_show_suggested_names():
+    """Segments without a name get one that says so, and what was computed on the way is kept."""
+    result = sg.segment(three_groups(), n_segments=3).with_names({1: "Regulars"})
+    drawn_names = {
+        row["segment"] for rows in sg.plot_sizes(result).to_dict()["datasets"].values() for row in rows
+    }
+    suggested = sg.suggest_names(result)["name"]
+    assert drawn_names == {f"{suggested[0]} (suggested)", "Regulars", f"{suggested[2]} (suggested)"}
+    sg.plot_trust(result)
+    assert result.assessment is not None and result.names == {1: "Regulars"}
 
 
 def test_odd_names_are_only_text_in_every_chart():

@@ -12,6 +12,7 @@ import pandas as pd
 
 from segkit.core.checks import check_type
 from segkit.create.segmentation import Segmentation
+from segkit.explain.names import with_shown_names
 
 # Okabe & Ito (2008), Color Universal Design, in an order that keeps neighbours apart; black, which
 # a dark page swallows, is left out, and grey is kept for customers outside all segments.
@@ -123,13 +124,18 @@ def computed(
 ) -> Drawn:
     """Return what a chart draws: itself, or what is computed from a Segmentation.
 
+    Segments without a name are shown by a suggested one, which says so.
+
     Raises
     ------
     TypeError
         If it is neither.
     """
     if isinstance(value, Segmentation):
-        return compute(value)
+        named = with_shown_names(value)
+        drawn = compute(named)
+        value.keep_of(named)
+        return drawn
     what = "The table" if kind is pd.DataFrame else "What to draw"
     check_type(what, value, kind, f"Pass the segmentation, or {source}.")
     return value
