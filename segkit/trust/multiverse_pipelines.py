@@ -9,16 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import AgglomerativeClustering, BisectingKMeans, KMeans
+from sklearn.cluster import BisectingKMeans, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from segkit.analyse.numbers import NORMAL_MAD
 from segkit.analyse.prepare import Preparer
 from segkit.methods.assignment import rule_of
-from segkit.methods.fitting import labels_of
+from segkit.methods.fitting import labels_of, make_model
 from segkit.trust.micro_clusters import Compressed, fit_weighted, means_of
 
 SKEWED, HEAVY = "log where skewed", "log where heavy"
@@ -146,6 +145,7 @@ class PreparedVariants:
         self.compressed = compressed
         n = len(customers)
         self._rows = np.sort(rng.choice(n, min(n, SAMPLE), replace=False))
+        self._looked = customers.iloc[self._rows]
         self._uncompressed = len(compressed.points) == n
         self._prepared: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, list[set[str]]]] = {}
         for (transform, logged), scaling in itertools.product(transforms.items(), SCALINGS):
@@ -169,16 +169,15 @@ class PreparedVariants:
     def _fit(self, pipeline: Pipeline, seed: int, points: np.ndarray, rows: np.ndarray) -> np.ndarray:
         weighted = pipeline.method in ("kmeans", "bisecting_kmeans")
         k = min(pipeline.k, len(np.unique(points if weighted else rows, axis=0)))
+        if k < 2:
+            return np.zeros(len(points), dtype=np.int64)
         if pipeline.method == "kmeans":
             return fit_weighted(KMeans(k, n_init=3, random_state=seed), points, self.compressed.weights)
         if pipeline.method == "bisecting_kmeans":
             bisecting = BisectingKMeans(k, n_init=3, random_state=seed)
             return bisecting.fit(points, sample_weight=self.compressed.weights.astype(float)).labels_
-        if pipeline.method == "gaussian_mixture":
-            clusterer = GaussianMixture(k, reg_covar=1e-4, random_state=seed)
-        else:
-            clusterer = AgglomerativeClustering(k, linkage="ward")
-        clusterer.fit(rows)
+        left = self._looked.drop(columns=list(pipeline.left_out))
+        clusterer = make_model(pipeline.method, k, left, seed)[-1].fit(rows)
         labels = labels_of(clusterer, rows)
         if self._uncompressed and len(rows) == len(points):
             return labels

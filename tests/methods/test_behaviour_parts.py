@@ -97,6 +97,11 @@ def test_weights_count_as_often(found):
     assert sg.stability(found[0], resamples=5, progress=False).segments["jaccard"].min() > 0.7
 
 
+def test_as_many_parts_as_features_are_found_without_a_warning(found):
+    rows = sg.SharesPreparer().fit_transform(found[1])
+    assert len(set(sg.BehaviourParts(10).fit(rows).labels_)) == 10
+
+
 def test_of_many_customers_a_sample_is_looked_at(found):
     _, table, mix = found
     rows = sg.SharesPreparer().fit_transform(table)

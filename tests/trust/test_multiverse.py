@@ -119,6 +119,21 @@ def test_pipelines_match_segment():
         assert adjusted_rand_score(ours, sg.segment(customers, n_segments=3, method=method).labels) > 0.97
 
 
+def test_a_mixture_does_not_collapse_onto_words():
+    """It is the one that segment() fits: with words the least variance is wider."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth = rng.choice(3, 900, p=[0.5, 0.3, 0.2])
+        customers = pd.DataFrame(rng.normal(size=(900, 3)), [f"c{i:03}" for i in range(900)], list("abc"))
+        for i in range(4):
+            drawn = np.where(rng.random(900) < 0.8, truth, rng.integers(4, size=900))
+            customers[f"word {i}"] = np.array(list("wxyz"))[drawn]
+        compressed = compress(Preparer().fit_transform(customers), rng)
+        variants = PreparedVariants(customers, compressed, log_variants(customers), rng)
+        found = variants.labels(Pipeline(SKEWED, "auto", (), "gaussian_mixture", 3), seed)
+        assert adjusted_rand_score(truth, found) > 0.9
+
+
 # --- groups, by hand ---------------------------------------------------------------------------------
 
 
