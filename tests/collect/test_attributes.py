@@ -498,7 +498,10 @@ def test_columns_under_their_basis():
     [
         ({}, "No column of the DataFrame was named. It has customer_id, age"),
         ({"demographic": "agee"}, "has no column 'agee'. Did you mean 'age'?"),
-        ({"demographic": "age", "customer_id": "id"}, 'Name the column of the ids: customer_id="…"'),
+        (
+            {"demographic": "age", "customer_id": "id"},
+            'Name the column of the ids: customer_id="…". If it has none, customer_id=None numbers the rows from 1.',
+        ),
         ({"demographic": "age", "geographic": "age"}, "The attribute 'age' was named under two bases"),
         ({"demographic": {"age": "age", "AGE": "age"}}, "would be called 'age' and 'AGE'"),
         ({"demographic": [3]}, "should name columns"),
@@ -519,6 +522,18 @@ def test_columns_under_their_basis():
 def test_wrong_names(arguments, message):
     with pytest.raises((ValueError, TypeError), match=re.escape(message)):
         sg.read_attributes(people(age=[1]), **arguments)
+
+
+def test_a_table_without_ids_is_numbered(tmp_path):
+    """Equal answers of two people are two customers."""
+    survey = pd.DataFrame({"age": [30, 40, 40], "kids": ["0", "3+", "3+"]})
+    survey.to_csv(tmp_path / "survey.csv", index=False)
+    for source in (survey, tmp_path / "survey.csv"):
+        attributes = sg.read_attributes(source, customer_id=None, demographic=["age", "kids"])
+        assert attributes.table["age"].to_dict() == {"1": 30.0, "2": 40.0, "3": 40.0}
+        assert attributes.table["kids"].to_list() == ["0", "3+", "3+"] and not len(attributes.refused)
+    with pytest.raises(ValueError, match="Name those that describe the customer"):
+        sg.read_attributes(survey, customer_id=None)
 
 
 def test_tables_that_cannot_be_read():

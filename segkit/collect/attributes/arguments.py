@@ -26,8 +26,8 @@ class Selection:
 
     Attributes
     ----------
-    customer_id : str
-        The source's column of ids.
+    customer_id : str, optional
+        The source's column of ids. None: each row is a customer, numbered from 1.
     columns : dict of str to (basis, column)
         By the attribute's name.
     regions : dict of str to Region
@@ -36,7 +36,7 @@ class Selection:
         Whether ids with an "@" are converted to lower case.
     """
 
-    customer_id: str
+    customer_id: str | None
     columns: dict[str, tuple[str, str]]
     regions: dict[str, Region]
     scales: dict[str, Scale]
@@ -57,7 +57,7 @@ class Selection:
 
 def select_columns(
     source: Source,
-    customer_id: str,
+    customer_id: str | None,
     by_basis: Mapping[str, Named],
     regions: Mapping[str, Any] | None,
     scales: Mapping[str, Any] | None,
@@ -97,7 +97,8 @@ def select_columns(
         )
     for i, name in enumerate(selection.names):
         check_clash(selection.names[:i], [name], "Two attributes would be called")
-    _check_exists(source, "customer_id", customer_id)
+    if customer_id is not None:
+        _check_exists(source, "customer_id", customer_id)
     _check_no_id(selection)
     for column in selection.needed:
         _check_exists(source, "", column)
@@ -105,8 +106,11 @@ def select_columns(
 
 
 def _check_arguments(customer_id: Any, regions: Any, scales: Any, preset: Any) -> None:
-    if not isinstance(customer_id, str):
-        raise TypeError(f"customer_id={customer_id!r} should be the name of the column that holds the ids.")
+    if not isinstance(customer_id, str | None):
+        raise TypeError(
+            f"customer_id={customer_id!r} should be the name of the column that holds the ids, or None for a table "
+            "without ids."
+        )
     if preset is not None:
         check_is_name(preset)
     check_mapping("regions", regions, "{'region': Region('country', {'FR': 'Europe', 'JP': 'Asia'})}")
@@ -152,14 +156,20 @@ def _check_exists(source: Source, argument: str, column: str) -> None:
     source.check_once(column)
     columns = source.table.columns
     if column not in columns:
-        hint = f'Name the column of the ids: {argument}="…".' if argument else "Name one of these."
+        hint = (
+            f'Name the column of the ids: {argument}="…". If it has none, {argument}=None numbers the rows from 1.'
+            if argument
+            else "Name one of these."
+        )
         raise ValueError(
             f"{source.name} has no column {column!r}.{did_you_mean(str(column), columns)} Its columns are "
             f"{listed(columns, 30)}. {hint}"
         )
 
 
-def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[str, tuple[str, str]]]:
+def _of_preset(
+    source: Source, name: str, customer_id: str | None
+) -> tuple[str | None, dict[str, tuple[str, str]]]:
     """Return the column of ids, and the attributes of a preset that the source has."""
     check_is_name(name)
     if name not in ATTRIBUTE_PRESETS:
@@ -175,7 +185,7 @@ def _of_preset(source: Source, name: str, customer_id: str) -> tuple[str, dict[s
             source.check_once(name)
         return next((lower[n.lower()] for n in names if n.lower() in lower), None)
 
-    if customer_id not in source.table.columns:
+    if customer_id is not None and customer_id not in source.table.columns:
         customer_id = first(preset.customer_id) or customer_id
     columns = {
         attribute: (basis, column)

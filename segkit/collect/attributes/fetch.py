@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 def fetch(source: Source, selection: Selection) -> tuple[pd.Series, pd.Series, dict[str, Raw]]:
     """Return the ids, the reasons why some cannot be used, and the columns as words, numbers and dates."""
-    arrow = source.table.select(
-        ids=source.table[selection.customer_id],
-        **{f"c{i}": source.table[c] for i, c in enumerate(selection.needed)},
-    ).to_pyarrow()
+    wanted = {f"c{i}": source.table[c] for i, c in enumerate(selection.needed)}
+    if selection.customer_id is not None:
+        wanted["ids"] = source.table[selection.customer_id]
+    arrow = source.table.select(**wanted).to_pyarrow()
+    if selection.customer_id is None:
+        arrow = arrow.append_column("ids", pa.array(range(1, len(arrow) + 1), pa.int64()))
     memory = table_of(arrow)
     ids = read_id(memory.ids)
     why = [(when.fill_null(False), f"customer_id {reason}") for when, reason in no_id(memory.ids, ids)]

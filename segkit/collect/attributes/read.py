@@ -32,7 +32,7 @@ from segkit.core.schema import BASES
 def read_attributes(
     source: Any,
     *,
-    customer_id: str = "customer_id",
+    customer_id: str | None = "customer_id",
     demographic: Named = (),
     geographic: Named = (),
     psychographic: Named = (),
@@ -56,8 +56,9 @@ def read_attributes(
     ----------
     source : str, Path, list of those, DataFrame, Table or relation
         Any source of :func:`read_events`, with one row per customer.
-    customer_id : str, default="customer_id"
-        The column of ids. As in events, 17850, 17850.0 and "17850" are one customer.
+    customer_id : str or None, default="customer_id"
+        The column of ids. As in events, 17850, 17850.0 and "17850" are one customer. None, for a survey without ids:
+        each row is a customer, numbered from 1 in the order of the source.
     demographic, geographic, psychographic, behavioural : str, list of str, or dict of str to str
         The columns of each basis: ``["age", "income"]``, or ``{"income": "Annual Income (k$)"}`` to give
         them other names. Other columns are left out, and listed in ``.untagged``.
