@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, in_words
-from segkit.core.written import looks_like_dates, looks_like_numbers, nearly_all
+from segkit.core.written import are_bands, looks_like_dates, looks_like_numbers, nearly_all
 
 SCALARS = (str, int, float, np.number, type(None))
+BYTE_ORDER_MARK = "\ufeff"  # which some readers leave before the first name of a file
 JOINERS = "\u200c\u200d"  # zero-width, but part of words in some scripts and of emoji
 
 
@@ -199,10 +200,14 @@ def _check_words(name: str, column: pd.Series) -> None:
     words = column.dropna().astype("str").str.strip()
     for what, looks_like, how in (
         ("numbers", looks_like_numbers, "decimal='.'"),
-        ("dates", looks_like_dates, "types={…: 'days'}, date_format='%d.%m.%Y', as_of=…"),
+        (
+            "dates",
+            looks_like_dates,
+            "as_of='2024-07-31', and date_format='%d.%m.%Y' unless they are ISO dates",
+        ),
     ):
         alike = looks_like(words)
-        if nearly_all(words, alike):
+        if nearly_all(words, alike) and not (what == "numbers" and are_bands(words)):
             raise ValueError(
                 f"The feature {name!r} holds {what} as text, such as {min(words[alike])!r}. Convert it before: with "
                 f"pandas, or with read_attributes(…, {how}). To keep it as a category: "
@@ -234,7 +239,9 @@ def check_visible(name: str) -> None:
         what = unicodedata.name(
             character, "a half character" if "\ud800" <= character <= "\udfff" else "a control"
         )
+        of_file = " Of a file, it is a byte-order mark: read it with encoding='utf-8-sig'."
         raise ValueError(
             f"The name {name.encode('ascii', 'backslashreplace').decode()!r} holds an invisible character, "
             f"{what.lower()} (U+{ord(character):04X}). Write the name without it."
+            f"{of_file if name[0] == BYTE_ORDER_MARK else ''}"
         )

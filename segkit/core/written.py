@@ -125,6 +125,20 @@ def nearly_all(words: pd.Series, alike: pd.Series) -> bool:
     return bool(alike.mean() >= MOST or (of_them > MANY and of_them >= MOST * different))
 
 
+def are_bands(words: pd.Series) -> bool:
+    """Return whether words are bands: few different whole numbers, and words that are no numbers among them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> are_bands(pd.Series(["0"] * 30 + ["1", "2", "3+"]))
+    True
+    """
+    whole = words.str.fullmatch("[0-9]+")
+    others = words[~whole]
+    return bool(len(others) and words[whole].nunique() <= MANY and not looks_like_numbers(others).any())
+
+
 def currencies(words: pd.Series) -> list[str]:
     """Return the different signs of currency among words, sorted."""
     found = words.dropna().drop_duplicates().str.extract(f"({_CURRENCY})")[0]

@@ -43,6 +43,18 @@ def test_numbers_and_dates_as_text_are_refused(values, what):
     assert checked_customers(customers.astype({"odd": "category"})) is not None  # said to be words
 
 
+def test_bands_are_words():
+    """As in read_attributes: few whole numbers with words among them are answers to choose from."""
+    mostly = ["0"] * 29 + ["1"] * 29 + ["2", "9+"]
+    read = sg.read_attributes(pd.DataFrame({"kids": mostly}), customer_id=None, demographic="kids").table[
+        "kids"
+    ]
+    assert read.dtype == "category"
+    assert sg.preparation(three_groups(kids=mostly)).loc["kids", "is"] == "words"
+    with pytest.raises(ValueError, match="numbers as text"):
+        checked_customers(three_groups(kids=["0"] * 59 + ["9"]))
+
+
 @pytest.mark.parametrize(
     ("dates", "hint"),
     [

@@ -1251,6 +1251,18 @@ def test_repeated_names_of_an_export(tmp_path):
         )
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    """Other readers may leave it before the first name, and write it again."""
+    marked = pd.DataFrame({"\ufeffcustomer_id": ["a"], "timestamp": ["2024-01-01"], "amount": [3.0]})
+    marked.to_csv(tmp_path / "twice.csv", index=False, encoding="utf-8-sig")
+    marked.to_parquet(tmp_path / "one.parquet")
+    marked.to_json(tmp_path / "one.jsonl", orient="records", lines=True, force_ascii=False)
+    for source in (marked, pa.Table.from_pandas(marked), *sorted(tmp_path.iterdir())):
+        assert sg.read_events(source, kind="purchase").table.customer_id.to_pandas().to_list() == ["a"]
+    with pytest.raises(ValueError, match="byte-order mark: read it with encoding='utf-8-sig'"):
+        sg.segment(pd.DataFrame({"\ufeffage": [1.0, 2, 3]}), n_segments=2)
+
+
 def test_names_are_numbered_past_others():
     assert numbered("a", ["x", "x (1)", "X"]) == (["x (2)", "x (1)", "X (3)"], {"x"})
 

@@ -47,8 +47,9 @@ def _told_apart(name: str, paths: list[str]) -> tuple[str, frozenset[str]]:
         unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
         # Equal values are stored once, and a time in each row takes 8 bytes in memory.
         check_expansion(Path(path).name, Path(path).stat().st_size, max(unpacked, 8 * footer.num_rows))
-        names, repeated = numbered(name, footer.schema.to_arrow_schema().names)
-        if repeated:
+        written = footer.schema.to_arrow_schema().names
+        names, repeated = numbered(name, written)
+        if names != written:
             engines = [column for column, *_ in run(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})")]
             renamed |= {old: new for old, new in zip(engines, names, strict=True) if old != new}
             shared |= repeated

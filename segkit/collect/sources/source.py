@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segkit.core.checks import BYTE_ORDER_MARK
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -113,7 +115,7 @@ def check_width(where: str, width: int) -> None:
 
 
 def numbered(where: str, names: Sequence[str]) -> tuple[list[str], frozenset[str]]:
-    """Number the columns that share a name; SQL does not tell capitals from small letters.
+    """Number the columns that share a name, without the byte-order mark of a file; SQL ignores capitals.
 
     Returns
     -------
@@ -126,6 +128,7 @@ def numbered(where: str, names: Sequence[str]) -> tuple[list[str], frozenset[str
         If there are too many columns.
     """
     check_width(where, len(names))
+    names = [name.lstrip(BYTE_ORDER_MARK) or name for name in names]
     counts = Counter(name.lower() for name in names)
     repeated = frozenset(name for name, count in counts.items() if count > 1)
     taken, result = set(counts), []
