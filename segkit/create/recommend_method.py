@@ -39,6 +39,7 @@ OF_PAIRS = (
     "spectral",
     "hdbscan",
 )  # of many customers they take a sample
+START = ("recency", "frequency", "monetary")  # which say most about what customers do next
 GROUPS = 6  # most groups that are tried to see their form
 CLEARLY = 0.15  # by how much sparser the borders of a linkage are where k-means only cuts groups into parts
 SMALLEST = 0.05  # least share of the customers in each of them
@@ -60,6 +61,8 @@ class Recommendation:
         Why, in words.
     preparation : str
         What the default preparation does with these features; :func:`segkit.preparation` has the details.
+    features : str
+        Which features to start with, where they were computed from events and there are more; else "".
     table : DataFrame
         Indexed by `method`: `suits` ("recommended", "suits", "possible", "poor" or "impossible") and `why`.
     """
@@ -67,6 +70,7 @@ class Recommendation:
     method: str
     reason: str
     preparation: str
+    features: str
     table: pd.DataFrame = field(repr=False)
 
     @property
@@ -76,12 +80,16 @@ class Recommendation:
 
     def __repr__(self) -> str:
         out = [f"Not {method}: {why}" for method, why in self.ruled_out.items()]
-        return "\n".join([f"{self.method}: {self.reason}", f"Preparation: {self.preparation}", *out])
+        features = [f"Features: {self.features}"] if self.features else []
+        return "\n".join(
+            [f"{self.method}: {self.reason}", f"Preparation: {self.preparation}", *features, *out]
+        )
 
     def _repr_html_(self) -> str:
         rows = self.table.reset_index().to_numpy().tolist()
         return render(
-            "<p><b>{{ r.method }}</b>: {{ r.reason }}</p><p>Preparation: {{ r.preparation }}</p>{{ table }}",
+            "<p><b>{{ r.method }}</b>: {{ r.reason }}</p><p>Preparation: {{ r.preparation }}</p>"
+            "{% if r.features %}<p>Features: {{ r.features }}</p>{% endif %}{{ table }}",
             r=self,
             table=html_table(["Method", "Suits", "Why"], rows, text=(0, 1, 2)),
         )
@@ -98,7 +106,7 @@ def recommend_method(customers: pd.DataFrame) -> Recommendation:
     Returns
     -------
     Recommendation
-        With `method`, `reason`, `preparation` and `table`.
+        With `method`, `reason`, `preparation`, `features` and `table`.
 
     Raises
     ------
@@ -115,7 +123,8 @@ def recommend_method(customers: pd.DataFrame) -> Recommendation:
     It looks at the number of customers, what the features are, how many customers share a value, copies, gaps, and
     :func:`segkit.structure_test`. Where there are groups, k-means and a robust linkage divide the customers of the test
     into 2 to 6 groups. Groups are of any form (long, curved, nested) if only the borders of the linkage run through
-    sparse places, or through clearly sparser ones; compact if those of k-means do; and else they overlap.
+    sparse places, or through clearly sparser ones; compact if those of k-means do; and else they overlap. Columns of
+    two values are left out of this: between two values there is always a gap.
 
     Examples
     --------
@@ -140,7 +149,8 @@ def recommended(customers: pd.DataFrame) -> Recommendation:
     order = [RECOMMENDED, SUITS, POSSIBLE, POOR, IMPOSSIBLE]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["suits", "why"]).rename_axis("method")
     table = table.sort_values("suits", key=lambda column: column.map(order.index), kind="stable")
-    return Recommendation(method, reason, _preparation_in_words(facts.features, method), table)
+    preparation_ = _preparation_in_words(facts.features, method)
+    return Recommendation(method, reason, preparation_, _features_in_words(customers), table)
 
 
 class _Facts(NamedTuple):
@@ -154,6 +164,7 @@ class _Facts(NamedTuple):
     zeros: float  # share of features in which some customers have 0
     test: StructureTest
     form: str  # of the groups
+    groups: int  # that are most clearly apart
 
     @property
     def has_words(self) -> bool:
@@ -194,28 +205,35 @@ def _facts_of(customers: pd.DataFrame) -> _Facts:
         float(np.mean(shared)) if len(shared) else 0.0,
         float((looked.eq(0).mean() >= SOME_ZEROS).mean()),
         test,
-        _form(test, points.to_numpy()),
+        *_form(test, points),
     )
 
 
-def _form(test: StructureTest, points: np.ndarray) -> str:
-    """Return the form of the groups: whose borders run through sparse places, those of k-means or of a linkage?"""
+def _form(test: StructureTest, points: pd.DataFrame) -> tuple[str, int]:
+    """Return the form of the groups, and how many are most clearly apart; 0 where there are none.
+
+    Whose borders run through sparse places, those of k-means or of a linkage? Between two values there is always a gap,
+    which says nothing about groups.
+    """
     if test.verdict != "structure":
-        return NO_GROUPS
+        return NO_GROUPS, 0
+    measured = points.loc[:, points.nunique() > 2]
+    values = (points if measured.empty else measured).to_numpy()
     with threadpool_limits(limits=1):
-        compact, linked = (_sparsest(c, points) for c in (KMeans(n_init=3, random_state=0), RobustLinkage()))
+        clusterers = KMeans(n_init=3, random_state=0), RobustLinkage()
+        (compact, k), (linked, k_linked) = (_sparsest(clusterer, values) for clusterer in clusterers)
     if linked >= SPARSE and (compact < SPARSE or linked > compact + CLEARLY):
-        return ANY_FORM
-    return COMPACT if compact >= SPARSE else OVERLAP
+        return ANY_FORM, k_linked
+    return (COMPACT, k) if compact >= SPARSE else (OVERLAP, 0)
 
 
-def _sparsest(clusterer: BaseEstimator, points: np.ndarray) -> float:
-    """Return the sparseness of the least sparse border, for the number of groups where it is highest."""
-    best = 0.0
+def _sparsest(clusterer: BaseEstimator, points: np.ndarray) -> tuple[float, int]:
+    """Return the sparseness of the least sparse border, for the number of groups where it is highest, and that."""
+    best = 0.0, 0
     for k in range(2, min(GROUPS, len(points) // 2) + 1):
         labels = clusterer.set_params(n_clusters=k).fit(points).labels_
         if np.bincount(labels).min() >= SMALLEST * len(points):
-            best = max(best, float(border_sparseness(points, labels).min()))
+            best = max(best, (float(border_sparseness(points, labels).min()), k))
     return best
 
 
@@ -232,7 +250,7 @@ def _choice(facts: _Facts) -> tuple[str, str]:
     if facts.form == ANY_FORM:
         return "robust_linkage", (
             f"{facts.counts}. There are groups, but long, curved or nested ones: borders of k-means cut through them, "
-            "and those of a robust linkage run between them."
+            f"and those of a robust linkage run between them, most clearly between {facts.groups}."
         )
     if facts.form == OVERLAP:
         return "mixed_mixture", f"{facts.counts}. There are groups, and they overlap. {soft}."
@@ -246,7 +264,10 @@ def _choice(facts: _Facts) -> tuple[str, str]:
             f"{facts.counts}: too little data to tell whether there are groups. k-means divides them into compact "
             "segments, which are easy to describe."
         )
-    return "kmeans", f"{facts.counts}. There are groups, and borders of k-means run between them."
+    return "kmeans", (
+        f"{facts.counts}. There are groups, and borders of k-means run between them, most clearly between "
+        f"{facts.groups}."
+    )
 
 
 def _suits(method: str, customers: pd.DataFrame, facts: _Facts) -> tuple[str, str]:
@@ -284,7 +305,9 @@ def _gaussian(facts: _Facts) -> tuple[str, str]:
     needed = 5 * facts.columns * (facts.columns + 1)  # ten customers for each entry of a covariance
     if facts.has_words:
         return POOR, "It treats columns of words as numbers; mixed_mixture has a distribution for words."
-    if facts.tied >= MANY_TIES or facts.words >= MANY_TIES:
+    if facts.words >= MANY_TIES:
+        return POOR, "Features of two values do not spread around a mean, and it may collapse onto one value."
+    if facts.tied >= MANY_TIES:
         return (
             POOR,
             "Half of the customers share one value of several features, and it may collapse onto that value.",
@@ -320,7 +343,9 @@ def _parts(facts: _Facts) -> tuple[str, str]:
     )
 
 
-def _ward(_facts: _Facts) -> tuple[str, str]:
+def _ward(facts: _Facts) -> tuple[str, str]:
+    if facts.words >= MANY_WORDS:
+        return POSSIBLE, "Compact segments that nest; groups that only words make may be missed."
     return SUITS, "Compact segments that nest, with a dendrogram."
 
 
@@ -377,10 +402,14 @@ _RULES: dict[str, Callable[[_Facts], tuple[str, str]]] = {
 def _preparation_in_words(features: pd.DataFrame, method: str) -> str:
     """Return what the default preparation does with these features."""
     if method == "mixed_mixture":
-        return (
-            "The method's own: skewed numbers by their logarithm, numbers of which many customers share a value as "
-            "words, words and missing values as they are." + _copies(features, "Leave one of each out.")
-        )
+        numbers = features["is"].isin(["number", "count"])
+        parts = [
+            "skewed numbers by their logarithm" if features["logarithm"].any() else "",
+            "numbers of which many customers share a value as words" if numbers.any() else "",
+            "words and missing values as they are",
+        ]
+        said = ", ".join(filter(None, parts))
+        return f"The method's own: {said}.{_copies(features, 'Leave one of each out.')}"
     logged = list(features.index[features["logarithm"]])
     fenced = list(features.index[features["low"].notna() | features["high"].notna()])
     gaps = list(features.index[features["missing"] > 0])
@@ -391,6 +420,19 @@ def _preparation_in_words(features: pd.DataFrame, method: str) -> str:
         _copies(features, "Each counts once.").strip(),
     ]
     return " ".join(filter(None, parts)) or "The default one; no feature needs more than a common scale."
+
+
+def _features_in_words(customers: pd.DataFrame) -> str:
+    """Return which features to start with, of those that were computed from events; "" where there are no others."""
+    computed = (customers.attrs.get("segkit") or {}).get("units") or {}
+    core = [c for c in START if c in customers and c in computed]
+    others = [c for c in customers.columns if c in computed and c not in START]
+    if len(core) < 2 or not others:
+        return ""
+    return (
+        f"Start with {joined(core)} alone. Segments with {listed(others, 5)} as well describe more, but seldom say "
+        "more about what customers do next: keep those for which outcome_scoreboard finds more."
+    )
 
 
 def _copies(features: pd.DataFrame, advice: str) -> str:

@@ -67,8 +67,29 @@ def test_the_form_of_groups_decides(name, method):
     assert (advice.table.loc["spectral", "suits"] == "suits") == (method == "robust_linkage")
 
 
+def test_a_gap_between_two_values_makes_no_groups():
+    """Five blobs, and a coin thrown for each customer: a linkage would divide them by the coin."""
+    coin = np.random.default_rng(0).integers(2, size=400)
+    blobs = make_blobs(400, centers=[[0, 0], [5, 0], [0, 5], [5, 5], [2.5, 2.5]], random_state=0)[0]
+    advice = sg.recommend_method(table(blobs, coin=coin))
+    assert advice.method == "kmeans" and advice.reason.endswith("run between them, most clearly between 5.")
+    assert advice.ruled_out["gaussian_mixture"].startswith("Features of two values")
+
+
+def test_features_from_events_start_with_three():
+    customers = continuum().set_axis(["monetary", "recency", "frequency", "tenure"], axis=1)
+    assert module._features_in_words(customers) == ""  # nobody knows what they measure
+    customers.attrs["segkit"] = {"units": dict.fromkeys(customers, "")}
+    advice = sg.recommend_method(customers)
+    assert advice.features.startswith(
+        "Start with recency, frequency and monetary alone. Segments with tenure as well"
+    )
+    assert "Features: Start" in repr(advice) and "Features: Start" in advice._repr_html_()
+    assert module._features_in_words(customers[["recency", "frequency", "monetary"]]) == ""
+
+
 def test_groups_that_overlap_get_a_mixture(monkeypatch):
-    monkeypatch.setattr(module, "_sparsest", lambda clusterer, points: 0.5)
+    monkeypatch.setattr(module, "_sparsest", lambda clusterer, points: (0.5, 2))
     advice = sg.recommend_method(three_groups(60))
     assert advice.method in ("mixed_mixture", "gaussian_mixture") and "they overlap" in advice.reason
 
