@@ -103,6 +103,7 @@ _HOMES = {
         "profile",
         "segment_sizes",
     ),
+    "segkit.explain.sql": ("to_sql",),
     "segkit.over_time.match": ("match_segments",),
     "segkit.tailor.segment_products": ("segment_products",),
     "segkit.show.plots.confidence": ("plot_confidence",),

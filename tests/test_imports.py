@@ -43,7 +43,9 @@ PUBLIC = {
         "stability structure_test"
     ),
     "create": "Segmentation recommend_method segment value_bands",
-    "explain": "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes suggest_names",
+    "explain": (
+        "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes suggest_names to_sql"
+    ),
     "over_time": "match_segments",
     "tailor": "segment_products",
     "show": (

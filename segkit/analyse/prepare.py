@@ -341,6 +341,11 @@ class Preparer(TransformerMixin, BaseEstimator):
         return np.repeat(factors, [block.stop - block.start for block in blocks])
 
     @property
+    def flag_values_(self):
+        """The value of each flag where its feature is known, and where it is missing, before the weight."""
+        return (np.array([[0.0], [1.0]]) - self._flag_center) / self._flag_scale
+
+    @property
     def _scales(self):
         return Scales(self.logged_, self.unit_, self.low_, self.high_, self.center_, self.scale_)
 

@@ -199,6 +199,8 @@ def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) 
         return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
     if is_mixture(clusterer):
         return _fitted_only(mixture_rule(clusterer), prepared, labels)
+    if hasattr(clusterer, "names_"):  # its labels have a meaning, also those of no fitted customer
+        return lambda rows: predicted(clusterer, rows)
     if hasattr(clusterer, "predict"):
         return _fitted_only(lambda rows: predicted(clusterer, rows), prepared, labels)
     return _neighbour_rule(prepared, labels)

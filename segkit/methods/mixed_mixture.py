@@ -366,7 +366,7 @@ def log_joint(rows: Rows, classes: Classes, shared: bool) -> tuple[np.ndarray, n
         fixed = 0.5 * (np.log(2 * np.pi * classes.covariance) + classes.means**2 * precision)
         joint -= (rows.known @ fixed.T)[rows.pattern]
         return joint, np.zeros(len(joint)), None
-    inverses, log_det = _inverses(classes.covariance, rows.known)
+    inverses, log_det = inverses_of(classes.covariance, rows.known)
     moved = _by_pattern(rows.numbers, inverses, rows.ends)
     joint += moved @ classes.means.T
     of_means = ((classes.means @ inverses) * classes.means).sum(axis=2)
@@ -376,7 +376,7 @@ def log_joint(rows: Rows, classes: Classes, shared: bool) -> tuple[np.ndarray, n
     return joint, base, inverses
 
 
-def _inverses(covariance: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def inverses_of(covariance: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the inverse of the covariance of the known numbers of each pattern, and its log determinant."""
     both = known[:, :, None] & known[:, None, :]
     unit = np.eye(len(covariance)) * ~known[:, None, :]

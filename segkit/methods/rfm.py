@@ -123,7 +123,7 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
         _check_names(self.bins, self._columns())
         wanted = [_wanted(self.bins, name) for name in self._columns()]
         self.cuts_ = [self._cuts(column, cuts) for column, cuts in zip(values.T, wanted, strict=True)]
-        self._boxes = _checked_limits(self.limits, [len(cuts) + 1 for cuts in self.cuts_])
+        self._boxes = checked_limits(self.limits, [len(cuts) + 1 for cuts in self.cuts_])
         self.names_ = dict(enumerate([*self._boxes, OTHERS])) if self._boxes is not None else self._sums()
         self.labels_ = self._labels(self._scores(values))
         return self
@@ -168,7 +168,8 @@ class RFMSegmenter(TransformerMixin, BaseEstimator):
 
     def _values(self, X, *, reset):
         if isinstance(X, pd.DataFrame):
-            X = _rfm_columns(X)
+            columns = rfm_columns(X)
+            X = X[list(columns.values())].set_axis(list(columns), axis=1)
         return validate_data(self, X, reset=reset, dtype=float, ensure_all_finite="allow-nan")
 
     def _columns(self) -> list[str]:
@@ -212,8 +213,8 @@ def _standard_name(name: Any) -> Any:
     return plain if plain in RFM_COLUMNS else name
 
 
-def _rfm_columns(customers: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns recency, frequency and monetary under these names; all columns if none has such a name.
+def rfm_columns(customers: pd.DataFrame) -> dict[Any, Any]:
+    """Return the columns that are recency, frequency and monetary, by these names; all columns if none has such a name.
 
     Raises
     ------
@@ -222,7 +223,7 @@ def _rfm_columns(customers: pd.DataFrame) -> pd.DataFrame:
     """
     there = {name: [c for c in customers.columns if _standard_name(c) == name] for name in RFM_COLUMNS}
     if not any(there.values()):
-        return customers
+        return {name: name for name in customers.columns}
     chosen = {name: name if name in columns else columns[0] for name, columns in there.items() if columns}
     lacking = [name for name in RFM_COLUMNS if name not in chosen]
     if "recency" in lacking or (lacking and len(chosen) < customers.shape[1]):
@@ -237,7 +238,7 @@ def _rfm_columns(customers: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(
                 f"The columns {joined([repr(c) for c in columns])} could each be {name}. Drop all but one."
             )
-    return customers[list(chosen.values())].set_axis(list(chosen), axis=1)
+    return chosen
 
 
 def _check_names(bins: Any, columns: list[str]) -> None:
@@ -268,7 +269,7 @@ def _wanted(bins: Any, name: str) -> int | list[float]:
     return cuts
 
 
-def _checked_limits(limits: Any, n_bins: list[int]) -> dict[str, tuple[tuple[int, int], ...]] | None:
+def checked_limits(limits: Any, n_bins: list[int]) -> dict[str, tuple[tuple[int, int], ...]] | None:
     """Return the scores that each segment spans, or None if segments are sums."""
     if limits is None:
         return None

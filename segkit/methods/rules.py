@@ -85,7 +85,7 @@ def rules_segmenter(rules: Mapping[str, str]) -> Pipeline:
     for name, rule in rules.items():
         check_type("The name of a rule", name, str, "It should be text.")
         check_type(f"The rule {name!r}", rule, str, ALLOWED)
-        _parsed(name, rule)
+        parsed_rule(name, rule)
     return make_pipeline(RulePreparer(dict(rules)), FirstRule(tuple(rules)))
 
 
@@ -171,7 +171,7 @@ class RulePreparer(TransformerMixin, BaseEstimator):
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
             X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]).infer_objects()
-        answers = [_Reader(name, X).answer(_parsed(name, rule)).true for name, rule in self._rules()]
+        answers = [_Reader(name, X).answer(parsed_rule(name, rule)).true for name, rule in self._rules()]
         return np.array(answers, dtype=bool).reshape(-1, len(X)).T
 
 
@@ -227,7 +227,7 @@ class _Value(NamedTuple):
     missing: np.ndarray
 
 
-def _parsed(name: str, rule: str) -> ast.expr:
+def parsed_rule(name: str, rule: str) -> ast.expr:
     """Parse a rule, and refuse all that is not on the list.
 
     A name in backticks is taken as it is, unless it stands within a word in quotes.

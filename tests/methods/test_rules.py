@@ -140,6 +140,20 @@ def test_rules_are_checked_as_a_whole():
         sg.segment(CUSTOMERS, model=sg.rules_segmenter({"VIP": "vip", "Web": "channel == 'Web'"}))
 
 
+def test_a_rule_that_held_for_no_fitted_customer_holds_for_new_ones():
+    """And a new customer for whom none holds is outside, though no fitted one was; so are unknown scores."""
+    rules = {"VIP": "monetary > 1000", "Odd": "monetary == 77", "Rest": "monetary <= 1000"}
+    fitted = pd.DataFrame({"recency": [3.0, 9], "frequency": [2.0, 1], "monetary": [2000.0, 20]})
+    with pytest.warns(UserWarning, match="No customer fulfils the rule 'Odd'"):
+        by_rules = sg.segment(fitted, model=sg.rules_segmenter(rules))
+    by_scores = sg.segment(fitted, model=sg.RFMSegmenter())
+    new = pd.DataFrame({"recency": [5.0, 5, 5], "frequency": 1.0, "monetary": [77, np.nan, 5]})
+    assert by_rules.assign(new).to_list() == [1, -1, 2]
+    assert (
+        by_scores.assign(new).to_list() == [*by_scores.model.predict(new)] and by_scores.assign(new)[1] == -1
+    )
+
+
 def test_rfm_segments_have_their_names():
     n = np.arange(50)
     customers = pd.DataFrame({"recency": n // 2, "frequency": 50 - n, "monetary": 99.0 - n})

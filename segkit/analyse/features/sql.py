@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import ibis
 import pandas as pd
@@ -21,6 +22,9 @@ from segkit.core.messages import choose_from, in_words
 from segkit.core.moments import read_moment, read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -35,7 +39,9 @@ class Dialect:
     note : str
         A note for the person who runs the query.
     longest : int or None
-        Bytes after which it silently cuts names.
+        Bytes after which it silently cuts names, or refuses them.
+    barred : str
+        Signs that no name of a column may have.
     """
 
     ibis: str
@@ -44,6 +50,7 @@ class Dialect:
     time: str
     note: str = ""
     longest: int | None = None
+    barred: str = ""
 
 
 # Spark and Databricks share one SQL, and Ibis writes that of Databricks without PySpark.
@@ -60,13 +67,17 @@ DIALECTS = {
         "TIMESTAMP_NTZ",
         'Names are quoted, so "amount" is not AMOUNT: if needed, select customer_id AS "customer_id" … in a view.',
     ),
-    "bigquery": Dialect("bigquery", "STRING", "FLOAT64", "DATETIME"),
+    "bigquery": Dialect(
+        "bigquery", "STRING", "FLOAT64", "DATETIME", longest=300, barred='!"$()*,./;?@[\\]^`{}~\n'
+    ),
     "databricks": _SPARK,
     "spark": _SPARK,
 }
 """The dialects, by the names that users give."""
 
 NAME = r"[A-Za-z_][A-Za-z0-9_$-]*"
+PART = rf"""(?:{NAME}|"(?:[^"\n\r]|"")+")"""
+"""A name, or one in double quotes, which may hold anything else."""
 
 
 @locked_engine
@@ -92,7 +103,8 @@ def feature_sql(
     dialect : {"duckdb", "postgres", "snowflake", "bigquery", "databricks", "spark"}, default="duckdb"
         The SQL dialect.
     table : str, default="events"
-        The name of the table there, with its schema if needed: ``"shop.events"``.
+        The name of the table there, with its schema if needed: ``"shop.events"``. A name with blanks or other signs
+        stands in double quotes: ``'shop."raw events"'``.
 
     Returns
     -------
@@ -126,32 +138,87 @@ def feature_sql(
     """
     chosen = distinct_features(features)
     moment, span = read_moment(as_of), read_window(window)
-    if dialect not in DIALECTS:
-        raise ValueError(f"dialect={dialect!r} is not a dialect of segkit.{choose_from(dialect, DIALECTS)}")
-    sql_of, columns = DIALECTS[dialect], _columns(events)
-    _check_names(chosen, sql_of, dialect)
-    no_rows = pd.DataFrame({"reason": [], "count": [], "example": []})
-    zone = events.timezone if isinstance(events, Events) else "UTC"
-    log = Events(_unbound(table, columns), no_rows, timezone=zone)
-    query = feature_query(log, chosen, as_of=moment, window=span, dialect=sql_of.ibis)
-    sql = ibis.to_sql(portable(query, sql_of.ibis), dialect=sql_of.ibis)
-    back = "" if span is None else f", over the {span} before it"
+    sql_of = dialect_named(dialect)
+    query = features_of_table(events, chosen, moment, span, dialect, table)
+    sql = ibis.to_sql(query, dialect=sql_of.ibis)
     header = [
-        f"Features of customers as of {moment} UTC{back}, written by segkit {__version__} for {dialect}.",
-        f"The table {table} should have these columns, and one row for each event:",
-        *(f"  {name} {_type_of(name, sql_of)}" for name in columns),
+        f"Features of customers as of {moment} UTC{window_in_words(span)}, "
+        f"written by segkit {__version__} for {dialect}.",
+        *columns_in_words(events, dialect, table),
         *[sql_of.note] * bool(sql_of.note),
     ]
     return "".join(f"-- {line}\n" for line in header) + str(sql)
 
 
-def _check_names(features: Iterable[Feature], sql_of: Dialect, dialect: str) -> None:
-    for feature in features:
-        length = len(feature.name.encode())
-        if sql_of.longest is not None and length > sql_of.longest:
+def dialect_named(dialect: str) -> Dialect:
+    """Return the dialect of a name that a user gives.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not isinstance(dialect, str) or dialect not in DIALECTS:
+        raise ValueError(
+            f"dialect={dialect!r} is not a dialect of segkit.{choose_from(str(dialect), DIALECTS)}"
+        )
+    return DIALECTS[dialect]
+
+
+def features_of_table(
+    events: Events | Iterable[str],
+    features: tuple[Feature, ...],
+    as_of: pd.Timestamp,
+    window: pd.Timedelta | None,
+    dialect: str,
+    table: str,
+) -> ir.Table:
+    """Return the query of :func:`feature_sql` as an Ibis expression for that dialect."""
+    sql_of, columns = dialect_named(dialect), _columns(events)
+    check_names([feature.name for feature in features], dialect)
+    no_rows = pd.DataFrame({"reason": [], "count": [], "example": []})
+    zone = events.timezone if isinstance(events, Events) else "UTC"
+    unbound = unbound_table(table, {c: TYPE_OF[STANDARD[c]] for c in columns})
+    log = Events(unbound, no_rows, timezone=zone)
+    return portable(
+        feature_query(log, features, as_of=as_of, window=window, dialect=sql_of.ibis), sql_of.ibis
+    )
+
+
+def columns_in_words(events: Events | Iterable[str], dialect: str, table: str) -> list[str]:
+    """Return the lines of a comment that list the columns which a table of events should have."""
+    columns = _columns(events)
+    return [
+        f"The table {table} should have these columns, and one row for each event:",
+        *(f"  {name} {_type_of(name, dialect_named(dialect))}" for name in columns),
+    ]
+
+
+def window_in_words(window: pd.Timedelta | None) -> str:
+    """Return how far back features look, to follow a moment in a sentence."""
+    return "" if window is None else f", over the {window} before it"
+
+
+def check_names(features: Iterable[str], dialect: str) -> None:
+    """Refuse names of features that a dialect would cut, or does not allow.
+
+    Raises
+    ------
+    ValueError
+    """
+    longest, barred = dialect_named(dialect).longest, dialect_named(dialect).barred
+    for name in features:
+        wrong = sorted(set(name) & set(barred))
+        if wrong:
             raise ValueError(
-                f"The name of the feature {feature.name!r} is {length} bytes long, but {dialect} cuts names after "
-                f"{sql_of.longest}. Choose a shorter one: path_feature(…, name='carts'), or Feature(name='…')."
+                f"The name of the feature {name!r} holds {wrong[0]!r}, which {dialect} does not allow in names of "
+                "columns. Choose another name."
+            )
+        length = len(name.encode())
+        if longest is not None and length > longest:
+            raise ValueError(
+                f"The name of the feature {name!r} is {length} bytes long, but {dialect} cuts names after "
+                f"{longest}. Choose a shorter one: path_feature(…, name='carts'), or Feature(name='…')."
             )
 
 
@@ -160,15 +227,30 @@ def _type_of(column: str, sql_of: Dialect) -> str:
     return f"{sql_of.time} (in UTC)" if what == "time" else sql_of.text if what == "text" else sql_of.number
 
 
-def _unbound(table: str, columns: list[str]) -> ibis.Table:
-    """Return an Ibis table of that name without a connection."""
-    if not re.fullmatch(rf"{NAME}(\.{NAME}){{0,2}}", table):
+def unbound_table(table: str, columns: Mapping[str, str]) -> ir.Table:
+    """Return an Ibis table of that name without a connection.
+
+    Parameters
+    ----------
+    table : str
+        With its schema if needed. A part with blanks or other signs stands in double quotes: ``'shop."raw events"'``.
+    columns : mapping of str to str
+        Names and types.
+
+    Raises
+    ------
+    ValueError
+        If it is not the name of a table.
+    """
+    if not isinstance(table, str) or not re.fullmatch(rf"{PART}(\.{PART}){{0,2}}", table):
         raise ValueError(
-            f"table={table!r} is not the name of a table. Write it as 'events', 'shop.events' or 'company.shop.events'."
+            f"table={table!r} is not the name of a table. Write it as 'events', 'shop.events' or "
+            "'company.shop.events', and a name with blanks in double quotes: 'shop.\"raw events\"'."
         )
-    name, *homes = reversed(table.split("."))
+    parts = [p[1:-1].replace('""', '"') if p[0] == '"' else p for p in re.findall(PART, table)]
+    name, *homes = reversed(parts)
     schema, catalog = (*homes, None, None)[:2]
-    return ibis.table({c: TYPE_OF[STANDARD[c]] for c in columns}, name=name, database=schema, catalog=catalog)
+    return ibis.table(dict(columns), name=name, database=schema, catalog=catalog)
 
 
 def _columns(events: Events | Iterable[str]) -> list[str]:
