@@ -42,9 +42,8 @@ def main() -> int:
     connection.execute("CREATE TABLE customers AS SELECT * FROM given").fetchall()
     started, used = time.perf_counter(), cpu()
     connection.execute(f"CREATE TABLE segments AS {text}").fetchall()
-    print(
-        f"{CUSTOMERS:,} customers, 8 features, 6 segments: {cpu() - used:.2f} CPU s, {time.perf_counter() - started:.2f} s"
-    )
+    took = f"{cpu() - used:.2f} CPU s, {time.perf_counter() - started:.2f} s"
+    print(f"{CUSTOMERS:,} customers, 8 features, 6 segments: {took}")
     found = (
         connection.sql("SELECT segment_id FROM segments ORDER BY customer_id").df()["segment_id"].to_numpy()
     )
