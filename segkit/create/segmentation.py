@@ -26,9 +26,9 @@ from segkit.trust.kind import BADGES, UNCLEAR
 
 ADDED = {"segment_id", "segment", "trust", "x", "y"}  # columns of to_frame; no feature may have these names
 
-_KEPT = ("order", "_prepared", "_ensemble", "_confidence")  # cached, and the same under any names
+# Cached, and the same under any names.
+_KEPT = ("order", "_prepared", "_ensemble", "_confidence", "_profile", "_told", "_figures")
 
-_KEPT = ("order", "_prepared", "_ensemble", "_confidence")  # cached, and the same under any names
 
 _SHOWN = """
 <p><b>Segmentation</b> of {{ size }}. <b>{{ badge }}.</b> {{ sentence }}</p>

@@ -16,6 +16,7 @@ from segkit.core.messages import counted, listed
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import is_share
 from segkit.explain.name_words import NUMBER_WORDS, SUPERLATIVES
+from segkit.explain.profile import profiled
 from segkit.explain.traits import spoken
 
 Told = tuple[str, str, list[str]]
@@ -28,7 +29,7 @@ _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d[\d,]*(?:\.\d+)?\s?%?")
 
 
 def written_names(
-    result: Segmentation, rows: pd.DataFrame | None, told: Mapping[int, Told], writer: Writer
+    result: Segmentation, told: Mapping[int, Told], writer: Writer
 ) -> tuple[dict[int, Told], dict[int, str]]:
     """Return the names and sentences of a writer where they are right, the built-in ones elsewhere, and why.
 
@@ -41,6 +42,7 @@ def written_names(
         raise TypeError(
             f"writer={writer!r} cannot be called. It should be a function from a summary to a name and a sentence."
         )
+    rows = profiled(result) if result.labels.nunique() > 1 else None
     known = result.customers.notna().groupby(result.labels).sum()
     accepted, refused = dict(told), {}
     for segment in result.segments:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.name_words import PAIRS, THEMES, TYPICAL
 from segkit.explain.name_writer import Told, Writer, written_names
-from segkit.explain.profile import profile
+from segkit.explain.profile import profiled
 from segkit.explain.traits import Speaker, Trait
 from segkit.methods.partition import checked_result
 
@@ -26,7 +25,6 @@ SUGGESTED = " (suggested)"
 WORDS_OF_NAME = 5
 AGAINST = {"big on": "more", "light on": "less"}  # where two features are named
 ROUNDS = 3  # of setting apart segments that share a name
-_shown: weakref.WeakKeyDictionary[Segmentation, dict[int, str]] = weakref.WeakKeyDictionary()
 
 
 def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.DataFrame:
@@ -63,7 +61,8 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame(
-    ...     {"recency": [200, 210, 190, 5, 6, 4], "monetary": [900, 950, 870, 90, 95, 87]}, index=list("abcdef")
+    ...     {"recency": [200, 210, 190, 200, 5, 6, 4], "monetary": [900, 950, 870, 900, 90, 95, 87]},
+    ...     index=list("abcdefg"),
     ... )
     >>> result = sg.segment(customers, n_segments=2)
     >>> names = sg.suggest_names(result)
@@ -79,16 +78,12 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
         table = pd.DataFrame(columns=columns, index=pd.Index([], name="segment_id", dtype="int64"))
         table.attrs["segkit"] = {"badge": result.badge, "refused": {}}
         return table
-    rows = None
-    told: dict[int, Told] = {
-        s: ("All customers", "There are no others to compare them with.", []) for s in result.segments
-    }
-    if result.labels.nunique() > 1:
-        rows = profile(result)
-        told = _told(result, rows)
+    told = _suggestions(result)
+    names = _unique({s: name for s, (name, _, _) in told.items()}, result)
+    told = {s: (names[s], sentence, features) for s, (_, sentence, features) in told.items()}
     refused: dict[int, str] = {}
     if writer is not None:
-        told, refused = written_names(result, rows, told, writer)
+        told, refused = written_names(result, told, writer)
     table = pd.DataFrame(
         [(result.name_of(s), *told[s]) for s in result.segments],
         columns=columns,
@@ -100,15 +95,29 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
 
 def shown_names(result: Segmentation) -> dict[int, str]:
     """Return the name by which each segment is shown: the given one, or the suggested one marked "(suggested)"."""
-    if any(s not in result.names for s in result.segments) and result not in _shown:
-        suggested = suggest_names(result)["name"]
-        _shown[result] = {s: name + SUGGESTED for s, name in suggested.items()}
-    return {s: result.names.get(s) or _shown[result][s] for s in result.segments}
+    if "_shown" not in vars(result):
+        segments = result.segments
+        suggested = (
+            {} if all(s in result.names for s in segments) else suggest_names(result)["name"].to_dict()
+        )
+        vars(result)["_shown"] = {s: result.names.get(s) or suggested[s] + SUGGESTED for s in segments}
+    return dict(vars(result)["_shown"])
 
 
 def with_shown_names(result: Segmentation) -> Segmentation:
     """Return the segments under the names by which they are shown."""
     return result.with_names(shown_names(result))
+
+
+def _suggestions(result: Segmentation) -> dict[int, Told]:
+    """Return the name, the sentence and the features of each segment, computed once, whatever names are given."""
+    if result.labels.nunique() < 2:
+        return {
+            s: ("All customers", "There are no others to compare them with.", []) for s in result.segments
+        }
+    if "_told" not in vars(result):
+        vars(result)["_told"] = _told(result, profiled(result))
+    return vars(result)["_told"]
 
 
 def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, Told]:
@@ -127,8 +136,7 @@ def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, Told]:
     for _ in range(ROUNDS):
         for alike in _alike({s: _name(picked) for s, picked in chosen.items()}):
             chosen |= _set_apart(alike, chosen, traits, rows, counts, speaker)
-    names = _unique({s: _name(picked) for s, picked in chosen.items()}, result, counts)
-    return {s: (names[s], _sentence(chosen[s], traits[s]), _features(chosen[s])) for s in traits}
+    return {s: (_name(chosen[s]), _sentence(chosen[s], traits[s]), _features(chosen[s])) for s in traits}
 
 
 def _strength(effect: float, n: int, m: int) -> float:
@@ -192,8 +200,9 @@ def _alike(names: dict[int, str]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _unique(names: dict[int, str], result: Segmentation, counts: dict[int, int]) -> dict[int, str]:
+def _unique(names: dict[int, str], result: Segmentation) -> dict[int, str]:
     """Number the names that are still shared, or that another segment was given; the largest segment has none."""
+    counts = result.labels.value_counts()
     unique: dict[int, str] = {}
     for segment in sorted(names, key=lambda s: (-counts[s], s)):
         taken = {*unique.values(), *(name for s, name in result.names.items() if s != segment)}

@@ -297,6 +297,13 @@ def profile(
     return table
 
 
+def profiled(result: Segmentation) -> pd.DataFrame:
+    """Return the profile of the features of a result, computed once; `segment` may hold names that it had before."""
+    if "_profile" not in vars(result):
+        vars(result)["_profile"] = profile(result)
+    return vars(result)["_profile"]
+
+
 def _described(
     result: Segmentation, features: pd.DataFrame | Iterable[str] | str | None, groups: Groups
 ) -> pd.DataFrame:

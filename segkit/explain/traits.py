@@ -262,6 +262,11 @@ def plain_end(row: Any, high: bool) -> str:
     return ends[int(high)]
 
 
+def unit_of(feature: str, unit: str) -> str:
+    """Return the unit of a feature: the given one, or that of segkit's own feature."""
+    return unit or _UNITS.get(key_of(feature), "")
+
+
 def key_of(feature: str) -> str:
     """Return the name under which the words of a feature are kept: "spend_60d" is spoken of as "spend_30d"."""
     key = re.sub(r"_\d+d$", "_30d", "_".join(_split(feature)).casefold())

@@ -389,6 +389,18 @@ def lasso(explorer, positions):
     explorer._scatter.widget.selection = np.array(positions, dtype="uint32")
 
 
+def test_the_explorer_offers_names(result):
+    """A suggested name is there until a name is given, and accepted like a written one."""
+    explorer = sg.SegmentExplorer(result.with_names({1: "Regulars"}))
+    suggested = sg.suggest_names(explorer.result)
+    offered = {s["id"]: s["suggested"] for s in explorer.panel.segments}
+    assert offered == {0: suggested["name"][0], 1: "", 2: suggested["name"][2]}
+    assert explorer.panel.segments[0]["why"] == suggested["sentence"][0]
+    explorer.panel.wanted_names = {"0": offered[0]}
+    assert explorer.result.names == {0: offered[0], 1: "Regulars"}
+    assert [s["suggested"] for s in explorer.panel.segments] == ["", "", offered[2]]
+
+
 def test_the_explorer_begins_with_all_segments_and_nobody(result):
     explorer = sg.SegmentExplorer(result)
     assert [(s["id"], s["name"], s["size"]) for s in explorer.panel.segments] == [

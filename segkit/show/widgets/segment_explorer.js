@@ -86,7 +86,17 @@ function render({ model, el }) {
         model.set("focus", segment.id);
         model.save_changes();
       });
-      return element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
+      const row = element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
+      if (segment.suggested) {
+        const accept = element("button", { type: "button", className: "suggested", title: segment.why }, `Use “${segment.suggested}”`);
+        accept.addEventListener("click", () => {
+          delete name.dataset.unsent;
+          model.set("wanted_names", { [segment.id]: segment.suggested });
+          model.save_changes();
+        });
+        row.append(accept);
+      }
+      return row;
     }));
     drawing = false;
     controls()[focused]?.focus();

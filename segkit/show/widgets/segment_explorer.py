@@ -17,6 +17,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
 from segkit.explain.differences import is_share
 from segkit.explain.map import project
+from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
 from segkit.show.plots.theme import GREY, segment_colors
@@ -49,7 +50,7 @@ class SegmentExplorer(w.HBox):
     """Explore segments on a map of all customers; read back ``result`` with its names, and ``selected`` customers.
 
     Draw a lasso on the map, or press a segment's button, to choose customers; the panel shows what sets them apart
-    from all others. Write names into the list of segments.
+    from all others. Write names into the list of segments, or accept suggested ones.
 
     Parameters
     ----------
@@ -197,6 +198,7 @@ class SegmentExplorer(w.HBox):
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result)
         colors = segment_colors(list(sizes["segment"]))
+        suggested = suggest_names(self.result)
         self.panel.segments = [
             {
                 "id": int(s),
@@ -204,6 +206,8 @@ class SegmentExplorer(w.HBox):
                 "color": color,
                 "size": f"{row.customers:,} ({row.share:.0%})",
                 "named": int(s) >= 0,
+                "suggested": "" if s < 0 or s in self.result.names else suggested.loc[s, "name"],
+                "why": "" if s < 0 else suggested.loc[s, "sentence"],
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
