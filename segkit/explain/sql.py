@@ -89,7 +89,8 @@ def to_sql(
     Warns
     -----
     UserWarning
-        If the events come from other sources than those of the segmentation.
+        If the events come from other sources than those of the segmentation, or the statement is longer than the
+        warehouse takes (Gaussian mixtures of many features).
 
     Notes
     -----
@@ -149,7 +150,9 @@ def to_sql(
     of_what = f"the segmentation {result.hash}" if result is not None else counted(len(rules), "rule")
     title = f"Segments by {of_what}, written by segkit {__version__} for {dialect}."
     header = [title, *of_source, *[sql_of.note] * bool(sql_of.note), *statement.notes]
-    return "".join(f"-- {_one_line(line)}\n" for line in header) + text
+    text = "".join(f"-- {_one_line(line)}\n" for line in header) + text
+    _warn_of_length(text, dialect)
+    return text
 
 
 def _rules(given: object) -> dict[int, tuple[str, str]]:
@@ -310,6 +313,16 @@ def _names_of_model(result: Partition) -> dict[int, str]:
     named = getattr(preparer_and_clusterer(result.model)[1], "names_", {})
     taken = set(result.segments)
     return {s: name for label, name in named.items() if (s := result.ids.get(label, label)) not in taken}
+
+
+def _warn_of_length(text: str, dialect: str) -> None:
+    size, most = len(text.encode()), dialect_named(dialect).most
+    if most is not None and size > most:
+        warnings.warn(
+            f"The statement has {size:,} bytes, and {dialect} takes {most:,}. Use fewer features or segments, k-means "
+            "in place of a Gaussian mixture, or rules: to_sql(sg.rules(result), …).",
+            stacklevel=4,
+        )
 
 
 def _one_line(text: str) -> str:

@@ -170,6 +170,16 @@ def _():
     )
 
 
+@kind("continued")
+def _():
+    """Ids of an earlier segmentation."""
+    every = everyone()
+    before = sg.segment(FITTED, n_segments=4)
+    result = sg.segment(every.iloc[100:], n_segments=5, previous=before)
+    assert any(label != segment for label, segment in result.ids.items())
+    return result, every
+
+
 for _by in ("monetary", "recency", "visits"):
     kind(f"bands of {_by}")(lambda by=_by: (sg.value_bands(FITTED, by=by, n_bands=6), everyone()))
 
@@ -276,6 +286,7 @@ RULES = {
     "Either": "visits in (0, recency) or -1 < balance <= -0.25",
     "Words": "plan != 'silver' and size is not None",
     "Nobody": "visits == -7",
+    "Same": "channel == plan or 'p' == channel or plan in ()",
     "Unknown": "recency is None",
 }
 
@@ -289,7 +300,7 @@ def test_rules_hold_for_the_same_customers(run):
         warnings.simplefilter("ignore")
         result = sg.segment(every, model=sg.rules_segmenter(RULES))
     table = as_arrow(every)
-    assert set(result.labels) == {-1, 0, 1, 2, 3, 4, 6}
+    assert set(result.labels) == {-1, 0, 1, 2, 3, 4, 6, 7}
     assert (
         len(unlike(result, every, run(sg.to_sql(result, dialect=dialect, table="people"), people=table))) == 0
     )
@@ -429,6 +440,13 @@ def test_a_pattern_that_was_never_fitted_has_no_segment():
     new = FITTED.assign(monetary=np.nan)
     found = on_duckdb(sg.to_sql(result), customers=as_arrow(new))
     assert found["segment_id"].isna().all() and found["segment"].isna().all()
+
+
+def test_a_statement_that_is_too_long_is_told():
+    rules = {"x" * 1_000_000: "monetary > 1"}
+    assert len(sg.to_sql(rules, dialect="postgres")) > 1_000_000
+    with pytest.warns(UserWarning, match=r"The statement has 1,000,\d+ bytes, and snowflake takes 1,000,000"):
+        sg.to_sql(rules, dialect="snowflake")
 
 
 def test_other_sources_are_told():

@@ -42,6 +42,8 @@ class Dialect:
         Bytes after which it silently cuts names, or refuses them.
     barred : str
         Signs that no name of a column may have.
+    most : int or None
+        Bytes that a statement may have.
     """
 
     ibis: str
@@ -51,6 +53,7 @@ class Dialect:
     note: str = ""
     longest: int | None = None
     barred: str = ""
+    most: int | None = None
 
 
 # Spark and Databricks share one SQL, and Ibis writes that of Databricks without PySpark.
@@ -66,6 +69,7 @@ DIALECTS = {
         "DOUBLE",
         "TIMESTAMP_NTZ",
         'Names are quoted, so "amount" is not AMOUNT: if needed, select customer_id AS "customer_id" … in a view.',
+        most=1_000_000,
     ),
     "bigquery": Dialect(
         "bigquery", "STRING", "FLOAT64", "DATETIME", longest=300, barred='!"$()*,./;?@[\\]^`{}~\n'
