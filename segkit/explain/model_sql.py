@@ -11,18 +11,17 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
 
 from segkit.analyse.prepare import Preparer
-from segkit.core.messages import counted
+from segkit.explain.mixture_sql import costs_of_classes, costs_of_gaussians
 from segkit.explain.prepared_sql import numbers_of, prepared_columns, reached
 from segkit.explain.rule_sql import condition_of
 from segkit.explain.sql_parts import CUSTOMER, Statement, all_of, any_of, limit, number, total
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.mixed_mixture import MixedMixture, inverses_of
+from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.partition import Partition
 from segkit.methods.rfm import RFMSegmenter, checked_limits, rfm_columns
 from segkit.methods.rules import FirstRule, RulePreparer
 from segkit.methods.value_bands import ValueBands
 
-MOST_PATTERNS = 100  # of missing numbers, each with its own formulas in a mixture of one covariance
 FORMULAS = (KMeans, MiniBatchKMeans, GaussianMixture, MixedMixture, ValueBands)
 EXACT = (
     "k-means, bisecting and mini-batch k-means, Gaussian and mixed mixtures, value_bands, RFMSegmenter, "
@@ -70,28 +69,7 @@ def ids_by_model(result: Partition, customers: ir.Table, statement: Statement) -
         return _picked(
             customers, _ids_by_bands(clusterer, preparer, customers, features, result.ids), unusable
         )
-    names = [f"p{i}" for i in range(len(prepared.columns))]
-    matrix = statement.step(
-        "prepared",
-        customers.select(
-            CUSTOMER,
-            **dict(zip(names, prepared.columns, strict=True)),
-            unusable=any_of(unusable) if unusable else ibis.literal(False),
-        ),
-    )
-    if isinstance(clusterer, GaussianMixture):
-        matrix, expressions = _costs_of_gaussians(clusterer, matrix, names, statement)
-    else:
-        expressions = _costs(clusterer, [matrix[name] for name in names], result)
-    costs = {f"c{i}": cost for i, cost in enumerate(expressions)}
-    measured = statement.step(
-        "costs", matrix.select(CUSTOMER, **costs, unusable=matrix.unusable), formulas=True
-    )
-    every = [measured[name] for name in costs]
-    least = ibis.least(*every) if len(every) > 1 else every[0]
-    compared = statement.step("least", measured.mutate(least=least))
-    segment = _least_cost(compared, list(costs), result, statement)
-    return _picked(compared, segment, [compared.unusable])
+    return _of_least_cost(result, customers, prepared.columns, unusable, statement)
 
 
 def ids_by_rules(rules: dict[int, tuple[str, str]], customers: ir.Table) -> ir.IntegerValue:
@@ -204,115 +182,39 @@ def _passed(x: ir.Value, cuts: list[float], results: list[ir.Value]) -> ir.Value
 # --- centres and mixtures ----------------------------------------------------------------------------
 
 
-def _costs(clusterer: Any, columns: list[ir.Value], result: Partition) -> list[ir.Value]:
-    """Return what each label costs a customer, of which the least is taken."""
-    if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
-        return [_distance(columns, center) for center in clusterer.cluster_centers_.tolist()]
-    return _costs_of_mixed(clusterer, columns, result)
+def _of_least_cost(
+    result: Partition,
+    customers: ir.Table,
+    prepared: list[ir.Value],
+    unusable: list[ir.BooleanValue],
+    statement: Statement,
+) -> ir.Table:
+    """Add the steps of prepared columns and of what each label costs a customer; return those of the least cost."""
+    clusterer = preparer_and_clusterer(result.model)[1]
+    names = [f"p{i}" for i in range(len(prepared))]
+    columns = dict(zip(names, prepared, strict=True))
+    unknown = any_of(unusable) if unusable else ibis.literal(False)
+    matrix = statement.step("prepared", customers.select(CUSTOMER, **columns, unusable=unknown))
+    if isinstance(clusterer, GaussianMixture):
+        matrix, costs = costs_of_gaussians(clusterer, matrix, names, statement)
+    elif isinstance(clusterer, MixedMixture):
+        costs = costs_of_classes(clusterer, [matrix[name] for name in names], result, statement)
+    else:
+        costs = [_distance([matrix[name] for name in names], c) for c in clusterer.cluster_centers_.tolist()]
+    named = {f"c{i}": cost for i, cost in enumerate(costs)}
+    query = matrix.select(CUSTOMER, **named, unusable=matrix.unusable)
+    measured = statement.step("costs", query, formulas=True)
+    every = [measured[name] for name in named]
+    least = ibis.least(*every) if len(every) > 1 else every[0]
+    compared = statement.step("least", measured.mutate(least=least))
+    segment = _least_cost(compared, list(named), result, statement)
+    return _picked(compared, segment, [compared.unusable])
 
 
 def _distance(columns: list[ir.Value], center: list[float]) -> ir.Value:
     """Return the squared distance to a centre, as a sum of squared differences."""
     apart = [x - number(c) for x, c in zip(columns, center, strict=True)]
     return total([a * a for a in apart])
-
-
-def _costs_of_gaussians(
-    clusterer: GaussianMixture, matrix: ir.Table, names: list[str], statement: Statement
-) -> tuple[ir.Table, list[ir.Value]]:
-    """Add a step of differences from the means; return it, and the negative logs of the weighted densities."""
-    n, cholesky = len(names), clusterer.precisions_cholesky_
-    factor_of = {
-        "full": lambda k: cholesky[k],
-        "tied": lambda k: cholesky,
-        "diag": lambda k: np.diag(cholesky[k]),
-        "spherical": lambda k: np.eye(n) * cholesky[k],
-    }[clusterer.covariance_type]
-    apart = {
-        f"a{k}_{i}": matrix[name] - number(m)
-        for k, mean in enumerate(clusterer.means_.tolist())
-        for i, (name, m) in enumerate(zip(names, mean, strict=True))
-    }
-    centred = statement.step(
-        "apart", matrix.select(CUSTOMER, **apart, unusable=matrix.unusable), formulas=True
-    )
-    costs = []
-    for k, weight in enumerate(clusterer.weights_):
-        factor = factor_of(k)
-        moved = [_weighted([centred[f"a{k}_{i}"] for i in range(n)], column) for column in factor.T]
-        fixed = -np.log(weight) - np.log(np.diagonal(factor)).sum()
-        costs.append(number(0.5) * total([m * m for m in moved]) + number(fixed))
-    return centred, costs
-
-
-def _weighted(columns: list[ir.Value], factors: np.ndarray) -> ir.Value:
-    """Return the sum of columns times factors; those of factor 0 are left out."""
-    terms = [x * number(f) for x, f in zip(columns, factors.tolist(), strict=True) if f != 0]
-    return total(terms) if terms else number(0)
-
-
-def _costs_of_mixed(clusterer: MixedMixture, columns: list[ir.Value], result: Partition) -> list[ir.Value]:
-    """Return the negative log joint probabilities, without the numbers that are missing."""
-    d = clusterer.means_.shape[1]
-    numbers, hot = columns[:d], columns[len(columns) - clusterer.shares_.shape[1] :]
-    missing = [] if clusterer.layout is None else [flag > limit(0.5) for flag in columns[d : 2 * d]]
-    of_words = [
-        _weighted([*hot, number(1)], -np.log([*shares, weight]))
-        for shares, weight in zip(clusterer.shares_, clusterer.weights_, strict=True)
-    ]
-    if clusterer.covariance == "diagonal":
-        of_numbers = [
-            _diagonal(numbers, missing, mean, variance)
-            for mean, variance in zip(clusterer.means_, clusterer.covariance_, strict=True)
-        ]
-    else:
-        of_numbers = _shared(clusterer, numbers, missing, result)
-    return [words + number_part for words, number_part in zip(of_words, of_numbers, strict=True)]
-
-
-def _diagonal(
-    numbers: list[ir.Value], missing: list[ir.BooleanValue], mean: np.ndarray, variance: np.ndarray
-) -> ir.Value:
-    terms = []
-    for at, x in enumerate(numbers):
-        apart = x - number(mean[at])
-        cost = number(0.5) * (apart * apart / number(variance[at]) + number(np.log(2 * np.pi * variance[at])))
-        terms.append(missing[at].ifelse(number(0), cost) if missing else cost)
-    return total(terms) if terms else number(0)
-
-
-def _shared(
-    clusterer: MixedMixture, numbers: list[ir.Value], missing: list[ir.BooleanValue], result: Partition
-) -> list[ir.Value]:
-    """Return linear functions of the known numbers, other ones for each pattern of missing numbers of the fit."""
-    patterns = np.ones((1, len(numbers)), dtype=bool)
-    if missing:
-        flags = result.prepared.to_numpy()[:, len(numbers) : 2 * len(numbers)] > 0.5
-        patterns = ~np.unique(flags, axis=0)
-    if len(patterns) > MOST_PATTERNS:
-        raise ValueError(
-            f"The customers have {counted(len(patterns), 'pattern')} of missing numbers, and a mixture of one "
-            "covariance has formulas of its own for each, too many for a statement. Describe the segments by rules, "
-            "and write those: to_sql(sg.rules(result), …)."
-        )
-    inverses = inverses_of(clusterer.covariance_, patterns)[0]
-    varied = [at for at in range(len(numbers)) if not patterns[:, at].all()]
-    costs = []
-    for mean in clusterer.means_:
-        branches = []
-        for inverse in inverses:
-            factors = inverse @ mean
-            branches.append(_weighted([*numbers, number(1)], np.append(-factors, 0.5 * (factors @ mean))))
-        if not missing or not numbers:
-            costs.append(branches[0])
-            continue
-        never = [missing[at] for at in range(len(numbers)) if at not in varied]
-        holds = [
-            all_of([missing[at] if not pattern[at] else ~missing[at] for at in varied] + [~m for m in never])
-            for pattern in patterns
-        ]
-        costs.append(ibis.cases(*zip(holds, branches, strict=True), else_=ibis.null("float64")))
-    return costs
 
 
 def _least_cost(

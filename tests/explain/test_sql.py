@@ -438,8 +438,10 @@ def test_customers_that_python_refuses_have_no_segment():
 def test_a_pattern_that_was_never_fitted_has_no_segment():
     result, _ = KINDS["mixed mixture"]()
     new = FITTED.assign(monetary=np.nan)
-    found = on_duckdb(sg.to_sql(result), customers=as_arrow(new))
+    text = sg.to_sql(result)
+    found = on_duckdb(text, customers=as_arrow(new))
     assert found["segment_id"].isna().all() and found["segment"].isna().all()
+    assert "-- The segment is NULL where numbers are missing that no customer of the fit lacked so." in text
 
 
 def test_a_statement_that_is_too_long_is_told():
