@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from segkit.analyse.numbers import Scales, as_logged, learn_scales, natural, scaled
 from segkit.analyse.redundancy import redundancy
 from segkit.analyse.words import MISSING, WEIGHT, is_ordered, levels_of, one_hot, ranks, words_of
+from segkit.core.checks import check_count, check_type
 from segkit.core.messages import did_you_mean
 
 NUMBERS = {"b", "i", "u", "f"}  # kinds of NumPy
@@ -137,12 +138,16 @@ class Preparer(TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         X = self._checked(X, reset=True)
-        words = _word_positions(X)
-        self.ranks_ = {i: words_of(X.iloc[:, i]) for i in words if is_ordered(X.iloc[:, i])}
+        # By name, so that the order of the columns of X decides nothing: not even a tie, or the last digit of a sum.
+        by_name = sorted(range(X.shape[1]), key=lambda i: X.columns[i])
+        words = set(_word_positions(X))
+        self.ranks_ = {i: words_of(X.iloc[:, i]) for i in by_name if i in words and is_ordered(X.iloc[:, i])}
         self.levels_ = {
-            i: levels_of(X.iloc[:, i], self.max_categories) for i in words if i not in self.ranks_
+            i: levels_of(X.iloc[:, i], self.max_categories)
+            for i in by_name
+            if i in words and i not in self.ranks_
         }
-        self._numbers = [i for i in range(X.shape[1]) if i not in self.levels_]
+        self._numbers = [i for i in by_name if i not in self.levels_]
         self._at_numbers = np.array(self._numbers, dtype=int)
         self._at_words = np.array(list(self.levels_), dtype=int)
         values = self._matrix(X)
@@ -174,7 +179,8 @@ class Preparer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_customers, n_prepared)
-            Scaled numbers, then flags of missing ones, then a column for each word.
+            Scaled numbers, then flags of missing ones, then a column for each word; each in the order of the names of
+            the features.
         """
         return self.matrix(X)
 
@@ -308,6 +314,11 @@ class Preparer(TransformerMixin, BaseEstimator):
         return np.array([*numbers, *made], dtype=object)
 
     @property
+    def positions_(self):
+        """The positions of the features that are numbers, or words in an order, as their prepared columns stand."""
+        return list(self._numbers)
+
+    @property
     def owners_(self):
         """The features that each prepared column comes from; a flag may stand for several that miss together."""
         names = self._names()
@@ -417,17 +428,27 @@ class Preparer(TransformerMixin, BaseEstimator):
             if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < np.inf:
                 raise ValueError(f"The weight of {name!r} is {weight!r}. It should be a number, 0 or more.")
         weights = self.weights or {}
-        return {c: float(weights.get(c, weights.get(bases.get(c), 1.0))) for c in X.columns}
+        of_feature = {c: float(weights.get(c, weights.get(bases.get(c), 1.0))) for c in X.columns}
+        if not any(of_feature.values()):
+            raise ValueError(
+                "The weights of all features are 0, so that customers do not differ. Leave one above 0."
+            )
+        return of_feature
 
     def _check_parameters(self):
         if self.scale not in ("auto", "standard", "none"):
             raise ValueError(
                 f"scale={self.scale!r} is none of 'auto', 'standard', 'none'. Choose one of these."
             )
-        if not self.fences > 0:
+        if not isinstance(self.fences, (int, float, np.number)) or not self.fences > 0:
             raise ValueError(f"fences={self.fences!r} should be a positive number of deviations, such as 5.")
-        if not self.max_categories >= 1:
-            raise ValueError(f"max_categories={self.max_categories!r} should be 1 or more.")
+        check_count("max_categories", self.max_categories, 1)
+        if self.weights is not None:
+            check_type(
+                "weights", self.weights, Mapping, "It should be a number for each feature: {'age': 2}."
+            )
+        wanted = "It should be 'auto', 'none', or a list of features: ['monetary']."
+        check_type("log", self.log, (str, list, tuple, set, frozenset, np.ndarray, pd.Index), wanted)
 
     def _checked(self, X, *, reset):
         if isinstance(X, pd.DataFrame):
@@ -442,12 +463,14 @@ class Preparer(TransformerMixin, BaseEstimator):
     def _matrix(self, X):
         """Return the numbers as floats, words in an order as 0, 1, 2, …"""
         plain = [i for i in self._numbers if i not in self.ranks_]
-        numbers = X.take(plain, axis=1) if len(plain) < X.shape[1] else X
+        every = len(plain) == X.shape[1]
+        numbers = X if every else X.take(plain, axis=1)
         if not NUMBERS.issuperset([kind.kind for kind in numbers.dtypes]):
             _check_numbers(numbers)
-        values = np.array(numbers.to_numpy(dtype=float, na_value=np.nan))
+        values = numbers.to_numpy(dtype=float, na_value=np.nan)
+        values = values[:, plain] if every else np.array(values)
         if np.isinf(values).any():
-            column = numbers.columns[int(np.isinf(values).any(axis=0).argmax())]
+            column = X.columns[plain[int(np.isinf(values).any(axis=0).argmax())]]
             raise ValueError(
                 f"{column!r} holds infinity. Features must be finite or missing; replace it by NaN."
             )

@@ -46,6 +46,7 @@ SMALLEST = 0.05  # least share of the customers in each of them
 OF_AMOUNTS = 0.8  # share of features with zeros from which a table is taken to hold counts and amounts
 SOME_ZEROS = 0.1  # share of customers with 0 in each of these
 FEW_PARTS = 10  # features, below which there are hardly parts that customers are mixes of
+UNKNOWN = "too little data to tell whether there are any"
 MANY_COLUMNS = 20  # prepared columns in which no place is much denser than another
 
 
@@ -167,6 +168,10 @@ class _Facts(NamedTuple):
     groups: int  # that are most clearly apart
 
     @property
+    def too_little(self) -> bool:
+        return self.test.verdict == "too little"
+
+    @property
     def has_words(self) -> bool:
         return bool(self.features["is"].isin(["words", "words in order"]).any())
 
@@ -241,7 +246,9 @@ def _choice(facts: _Facts) -> tuple[str, str]:
     """Return the recommended method and the reason."""
     soft = "A mixture of distributions gives each customer a probability of each segment"
     divided = (
-        " They form one continuum, so no method finds groups." if facts.test.verdict == "continuum" else ""
+        " They form one continuum, so no method finds groups."
+        if facts.test.verdict == "continuum"
+        else " There is too little data to tell whether there are groups." * facts.too_little
     )
     if facts.words >= MANY_WORDS:
         return "mixed_mixture", (
@@ -350,6 +357,8 @@ def _ward(facts: _Facts) -> tuple[str, str]:
 
 
 def _average(facts: _Facts) -> tuple[str, str]:
+    if facts.too_little:
+        return POSSIBLE, f"Groups of unequal spread that nest; {UNKNOWN}."
     if facts.form == NO_GROUPS:
         return (
             POOR,
@@ -359,6 +368,8 @@ def _average(facts: _Facts) -> tuple[str, str]:
 
 
 def _hdbscan(facts: _Facts) -> tuple[str, str]:
+    if facts.too_little:
+        return POSSIBLE, f"Dense groups of any form; {UNKNOWN}."
     if facts.form == NO_GROUPS:
         return POOR, "Without dense groups it leaves most customers outside all segments."
     if facts.columns > MANY_COLUMNS:
@@ -377,6 +388,8 @@ def _hdbscan(facts: _Facts) -> tuple[str, str]:
 def _any_form(facts: _Facts) -> tuple[str, str]:
     if facts.words >= MANY_WORDS:
         return POOR, "It follows gaps between customers, and words leave no gaps to follow."
+    if facts.too_little:
+        return POSSIBLE, f"Long, curved or nested groups; {UNKNOWN}."
     if facts.form == NO_GROUPS:
         return POOR, "It looks for groups with gaps between them, and there are none."
     if facts.form == ANY_FORM:

@@ -310,12 +310,10 @@ def _warn_of_fewer(result: Segmentation, n_segments: int | None) -> None:
 
 
 def _check_distinct(customers: pd.DataFrame, n_segments: int | None) -> None:
-    if n_segments is None:
-        return
-    different = n_different(customers, max(n_segments, 2))
+    different = n_different(customers, max(n_segments or 0, 2))
     if different < 2:
         raise ValueError(no_difference(customers))
-    if different < n_segments:
+    if n_segments is not None and different < n_segments:
         raise ValueError(
             f"n_segments={n_segments}, and of {counted(len(customers), 'customer')} only {different:,} differ in these "
             f"features. Choose at most {counted(different, 'segment')}, or features that vary."

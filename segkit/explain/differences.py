@@ -107,7 +107,7 @@ def differences(
     """
     names = list(preparer.get_feature_names_out())
     numbers, logged = preparer.numbers(frame), preparer.logged_numbers(frame)
-    positions = [i for i in range(frame.shape[1]) if i not in preparer.levels_]
+    positions = preparer.positions_
     rows: list[dict[str, Any]] = []
     for at, position in enumerate(positions):
         column, words = str(frame.columns[position]), preparer.ranks_.get(position, ())

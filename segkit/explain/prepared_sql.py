@@ -58,13 +58,14 @@ def prepared_columns(preparer: Any, customers: ir.Table, features: Sequence[str]
 def numbers_of(preparer: Preparer, customers: ir.Table, features: Sequence[str]) -> list[ir.Value]:
     """Return the numeric features in the order of the prepared columns; words in an order are 0, 1, 2, …"""
     numbers: list[ir.Value] = []
-    for i, name in enumerate(features):
+    for i in preparer.positions_:
+        name = features[i]
         if i in preparer.ranks_:
             words = preparer.ranks_[i]
             none = ibis.null("float64")
             ranks = [(word, number(rank)) for rank, word in enumerate(words)]
             numbers.append(customers[name].cases(*ranks, else_=none) if words else none)
-        elif i not in preparer.levels_:
+        else:
             numbers.append(customers[name])
     return numbers
 

@@ -29,6 +29,7 @@ from segkit.methods.kmeans_of_many import KMeansOfMany
 from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.robust_linkage import RobustLinkage
+from segkit.methods.rules import RulePreparer
 from segkit.methods.spectral import SpectralGraph
 
 METHODS = (
@@ -178,7 +179,9 @@ def check_scales(model: BaseEstimator, customers: pd.DataFrame) -> None:
     """
     preparer, _ = preparer_and_clusterer(model)
     first = preparer[0] if isinstance(preparer, Pipeline) else preparer
-    if isinstance(first, MixturePreparer) or (isinstance(first, Preparer) and first.scale != "none"):
+    if isinstance(first, (MixturePreparer, RulePreparer)) or (
+        isinstance(first, Preparer) and first.scale != "none"
+    ):
         return
     largest = customers.select_dtypes("number").astype(float).abs().max()
     extreme = largest[(largest > LARGEST) | ((largest < 1 / LARGEST) & (largest > 0))]

@@ -83,9 +83,8 @@ class MixturePreparer(TransformerMixin, BaseEstimator):
         X = self._checked(X, reset=True)
         self.plain_ = Preparer(max_categories=self.max_categories).fit(X)
         values = self.plain_.logged_numbers(X)
-        position = [i for i in range(X.shape[1]) if i not in self.plain_.levels_]
         first = ~np.triu(self.plain_.redundant_, 1).any(axis=0)  # says nothing that an earlier one says
-        kept = np.flatnonzero(first[: len(position)])
+        kept = np.flatnonzero(first[: values.shape[1]])
         cuts = {int(at): _cuts(values[:, at]) for at in kept}
         self.cuts_ = {at: found for at, found in cuts.items() if found is not None}
         self.numbers_ = np.array([at for at in kept if at not in self.cuts_], dtype=int)
@@ -137,7 +136,7 @@ class MixturePreparer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         features = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)]))
-        of_number = [name for i, name in enumerate(features) if i not in self.plain_.levels_]
+        of_number = [features[i] for i in self.plain_.positions_]
         numbers = [of_number[at] for at in self.numbers_]
         bins = [
             f"{of_number[at]}: {i + 1} of {len(cuts) + 1}"

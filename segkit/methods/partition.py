@@ -178,6 +178,9 @@ class Partition:
                         f"made from {', '.join(features)}; compute the same features for them."
                     )
             customers = customers[features]
+        if customers.shape[1] != len(self._features):
+            twice = customers.columns[customers.columns.duplicated()][0]
+            raise ValueError(f"These customers have two columns {twice!r}. Drop or rename one of them.")
         customers = with_pandas_types(customers)
         self._warn_of_unseen(customers)
         return customers

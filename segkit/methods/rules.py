@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -33,8 +35,8 @@ NODES = (
     *(ast.Name, ast.Load, ast.Constant, ast.Tuple, ast.List, ast.Set),
 )
 """All that a rule may consist of."""
-QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`([^`]+)`""")
-"""Words in quotes, and names in backticks."""
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`]|``)+)`""")
+"""Words in quotes, and names in backticks; a backtick within a name is doubled."""
 ALLOWED = (
     "A rule compares features with numbers or words (<, <=, >, >=, ==, !=, in, not in, is None), joined by and, or, "
     "not: "
@@ -51,7 +53,7 @@ def rules_segmenter(rules: Mapping[str, str]) -> Pipeline:
         A rule for each segment, by its name. A customer is in the first segment whose rule holds, and outside (−1) if
         none does. A rule compares features with numbers or words: ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``,
         ``in``, ``not in``, ``is None`` (missing), joined by ``and``, ``or``, ``not`` and brackets. The name of a
-        feature with blanks stands in backticks: "`top category` == 'GROCERY'".
+        feature with blanks, or a word of Python such as class, stands in backticks: "`top category` == 'GROCERY'".
 
     Returns
     -------
@@ -227,6 +229,19 @@ class _Value(NamedTuple):
     missing: np.ndarray
 
 
+def quoted_name(feature: str) -> str:
+    """Return a feature as a rule names it: in backticks, unless it reads as itself.
+
+    Examples
+    --------
+    >>> [quoted_name(name) for name in ("age", "top category", "class")]
+    ['age', '`top category`', '`class`']
+    """
+    as_read = unicodedata.normalize("NFKC", feature)  # by Python, of names without backticks
+    plain = feature == as_read and feature.isidentifier() and not keyword.iskeyword(feature)
+    return feature if plain else "`" + feature.replace("`", "``") + "`"
+
+
 def parsed_rule(name: str, rule: str) -> ast.expr:
     """Parse a rule, and refuse all that is not on the list.
 
@@ -237,7 +252,7 @@ def parsed_rule(name: str, rule: str) -> ast.expr:
     def stand_in(found: re.Match[str]) -> str:
         if found[1] is None:
             return found[0]
-        return ticked.setdefault(found[1], f"ticked_{len(ticked)}_")
+        return ticked.setdefault(found[1].replace("``", "`"), f"ticked_{len(ticked)}_")
 
     try:
         parsed = ast.parse(QUOTED.sub(stand_in, rule.strip()), mode="eval").body
@@ -344,7 +359,10 @@ class _Reader:
                 return value._replace(values=-value.values, shown=f"-{value.shown}")
         if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str)):
             word = isinstance(node.value, str)
-            values = np.full(n, node.value, dtype=object if word else float)
+            constant: str | float = node.value
+            if isinstance(constant, int):  # of so many digits it is infinite, as 1e999 is
+                constant = float(f"{constant:d}")
+            values = np.full(n, constant, dtype=object if word else float)
             return _Value(repr(node.value), not word, values, np.zeros(n, dtype=bool))
         raise self._refusal(node)
 

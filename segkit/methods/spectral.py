@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
@@ -16,6 +16,8 @@ SEVENTH = 7  # the neighbour whose distance is the scale of a customer [2]
 
 SMALL = 200  # rows, up to which all eigenvectors are computed
 LEAST_BASIS = 40  # vectors that Lanczos' method keeps at least
+NEGLIGIBLE = 1e-8  # share of the weight of its ends, up to which a link is none
+RESTARTS = 100  # of Lanczos' method; it needs far fewer, but for long chains
 
 
 class SpectralGraph(SampledClusterer):
@@ -108,6 +110,7 @@ def eigenvectors(graph: scipy.sparse.csr_array, n_vectors: int, random_state: in
     ndarray of shape (n, n_vectors)
         The first ones are 0 outside one part each, the largest part first.
     """
+    graph = _without_negligible(graph)
     n_parts, part = connected_components(graph, directed=False)
     wanted = max(n_vectors - n_parts, 0) + 1  # of each part
     found: list[tuple[float, int, np.ndarray, np.ndarray]] = []
@@ -122,6 +125,15 @@ def eigenvectors(graph: scipy.sparse.csr_array, n_vectors: int, random_state: in
     for column, (_, _, inside, vector) in zip(columns.T, found, strict=False):
         column[inside] = vector
     return columns
+
+
+def _without_negligible(graph: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return a graph without links so weak that both ends hardly leave their part: numerically they are unconnected."""
+    links = graph.tocoo()
+    weight = graph.sum(axis=1)
+    kept = links.data > NEGLIGIBLE * np.sqrt(weight[links.row] * weight[links.col])
+    at = links.row[kept], links.col[kept]
+    return scipy.sparse.csr_array((links.data[kept], at), shape=graph.shape)
 
 
 def _of_connected(
@@ -139,7 +151,13 @@ def _of_connected(
         values, vectors = values[-n_vectors:], vectors[:, -n_vectors:]
     else:
         start = np.random.default_rng(random_state).normal(size=n)
-        values, vectors = eigsh(walk, n_vectors, which="LA", v0=start, ncv=max(4 * n_vectors, LEAST_BASIS))
+        basis = max(4 * n_vectors, LEAST_BASIS)
+        try:
+            values, vectors = eigsh(walk, n_vectors, which="LA", v0=start, ncv=basis, maxiter=RESTARTS)
+        except ArpackNoConvergence:  # a long chain of customers, of which a sparse factorisation is quick
+            values, vectors = eigsh(walk.tocsc(), n_vectors, sigma=1 + 1e-6, which="LM", v0=start)
+            order = np.argsort(values)
+            values, vectors = values[order], vectors[:, order]
     vectors = root @ vectors[:, ::-1]
     largest = np.abs(vectors).argmax(axis=0)
     vectors *= np.where(vectors[largest, np.arange(n_vectors)] < 0, -1.0, 1.0)

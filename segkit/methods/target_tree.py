@@ -13,9 +13,11 @@ from sklearn.tree._tree import Tree
 from segkit.core.checks import check_count, check_seed, check_type, checked_customers
 from segkit.core.messages import counted, did_you_mean
 from segkit.core.order import by_id
-from segkit.methods.rules import rules_segmenter
+from segkit.methods.rules import quoted_name, rules_segmenter
 
 DIGITS = range(2, 18)  # that a cut is rounded to
+NUMBERS = {"integer", "floating", "mixed-integer-float", "boolean", "decimal"}  # of pandas' infer_dtype
+WORDS = {"string", "categorical"}
 
 
 def target_tree(
@@ -84,16 +86,16 @@ def target_tree(
             f"The outcome of {counted(len(goal), 'customer')} with one does not vary, so that no segments differ in "
             "it. Choose another outcome."
         )
-    numeric = pd.api.types.is_numeric_dtype(goal.dtype)
-    kind = DecisionTreeRegressor if numeric else DecisionTreeClassifier
+    target = _target(goal)
+    kind = DecisionTreeRegressor if target.dtype == float else DecisionTreeClassifier
     columns = _columns(features)
     tree = kind(
         max_leaf_nodes=n_segments,
         min_samples_leaf=math.ceil(min_share * len(goal)),
         random_state=random_state,
     ).fit(
-        np.column_stack([values for *_, values in columns]),
-        goal.to_numpy(dtype=float) if numeric else goal.astype(str).to_numpy(dtype=object),
+        np.column_stack([_ranked(values) for *_, values in columns]),
+        target,
     )
     if tree.tree_.node_count < 2:
         raise ValueError(
@@ -117,7 +119,38 @@ def _outcome_of(customers: pd.DataFrame, outcome: str | pd.Series) -> pd.Series:
     if len(lacking) or not outcome.index.is_unique:
         example = f": {lacking[0]!r} is not in it" if len(lacking) else ", once for each customer"
         raise ValueError(f"The outcome is not on the index of customers{example}. {wanted}")
-    return outcome
+    return checked_customers(outcome.to_frame("outcome"))["outcome"]
+
+
+def _target(goal: pd.Series) -> np.ndarray:
+    """Return a known outcome as the tree takes it: numbers of a size whose squares do not overflow, or words.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    kind = pd.api.types.infer_dtype(goal)
+    if kind in NUMBERS:
+        numbers = goal.astype(float).to_numpy()
+        return np.ldexp(numbers, -int(np.frexp(np.abs(numbers).max())[1]))
+    if kind not in WORDS:
+        raise ValueError(
+            f"The outcome holds {kind} values ({goal.iloc[0]!r}). It should be numbers, yes and no, or words."
+        )
+    words = goal.astype(str).to_numpy(dtype=object)
+    if len(set(words)) > len(words) / 2:
+        raise ValueError(
+            f"The outcome holds {len(set(words)):,} words for {counted(len(words), 'customer')}, such as {words[0]!r}. "
+            "It should be numbers, yes and no, or a few words."
+        )
+    return words
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Return 0, 1, 2, … in place of numbers, in their order: the tree rounds numbers, but not these."""
+    different = np.unique(values[~np.isnan(values)])
+    return np.where(np.isnan(values), np.nan, np.searchsorted(different, values))
 
 
 Column = tuple[str, "str | None", bool, np.ndarray]
@@ -128,7 +161,7 @@ def _columns(features: pd.DataFrame) -> list[Column]:
     """Return the columns that the tree splits: each number, and a 0/1 column for each word."""
     columns: list[Column] = []
     for feature, column in features.items():
-        name = str(feature) if str(feature).isidentifier() else f"`{feature}`"
+        name = quoted_name(str(feature))
         missing = bool(column.isna().any())
         if pd.api.types.is_numeric_dtype(column.dtype):
             columns.append((name, None, missing, column.to_numpy(dtype=float, na_value=np.nan)))
@@ -162,7 +195,7 @@ def _rules(tree: Tree, columns: list[Column]) -> list[str]:
 
 
 def _condition(column: Column, cut: float, left: bool, or_missing: bool) -> str:
-    """Return one condition, with the cut rounded as far as the customers stay on their sides."""
+    """Return one condition, with the cut of ranks as a number, rounded as far as the customers stay on their sides."""
     name, word, _, values = column
     if word is not None:
         condition = f"{name} {'!=' if left else '=='} {word!r}"
@@ -170,6 +203,9 @@ def _condition(column: Column, cut: float, left: bool, or_missing: bool) -> str:
     if np.isinf(cut):  # the missing ones on one side, all others on the other
         return f"{name} is {'' if or_missing else 'not '}None"
     known = values[~np.isnan(values)]
+    below, above = np.unique(known)[int(cut) : int(cut) + 2]
+    cut = below / 2 + above / 2
+    cut = float(cut if below <= cut < above else below)
     rounded = (float(f"{cut:.{digits}g}") for digits in DIGITS)
     cut = next((r for r in rounded if ((known <= r) == (known <= cut)).all()), cut)
     shown = f"{cut:g}" if float(f"{cut:g}") == cut else repr(cut)

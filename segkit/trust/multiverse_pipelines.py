@@ -194,7 +194,7 @@ def log_variants(customers: pd.DataFrame) -> dict[str, list[str]]:
     """
     preparer = Preparer().fit(customers)
     numbers = preparer.numbers(customers)
-    names = [c for i, c in enumerate(customers.columns) if i not in preparer.levels_]
+    names = [customers.columns[i] for i in preparer.positions_]
     skewed = [i for i, logged in enumerate(preparer.logged_) if logged]
     heavy = [i for i in skewed if _outliers(numbers[:, i]) > BEYOND]
     variants = {SKEWED: skewed} if skewed == heavy else {SKEWED: skewed, HEAVY: heavy}

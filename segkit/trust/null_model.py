@@ -222,7 +222,7 @@ def _margins(
     margins: list[Marginal] = []
     features: dict[int, int] = {}
     columns: list[tuple[int, list[int]]] = []
-    numbers = [i for i in range(customers.shape[1]) if i not in preparer.levels_]
+    numbers = preparer.positions_
     values = preparer.numbers(customers).T
     flag_of: dict[bytes, int] = {}
     for at, position in enumerate(preparer.flagged_):

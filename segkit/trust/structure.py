@@ -237,6 +237,7 @@ def run_test(
     check_seed(random_state)
     rng = np.random.default_rng(random_state)
     looked = _sample(customers if in_order else by_id(customers), rng)
+    looked = looked[sorted(looked.columns)]  # so that their order does not change what is drawn
     fitted = Preparer(**preparer.get_params()).fit(looked)
     points = pd.DataFrame(fitted.transform(looked), index=looked.index)
     facts: dict[str, Any] = {
@@ -252,8 +253,7 @@ def run_test(
     with threadpool_limits(limits=1):
         p_alone, alone = features_in_groups(_known_numbers(looked, fitted, points), rng)
         alone = alone if p_alone <= BY_ITSELF * ALPHA + 1e-12 else []
-        numbers = [c for i, c in enumerate(looked.columns) if i not in fitted.levels_]
-        facts["by_themselves"] = [numbers[i] for i in alone]
+        facts["by_themselves"] = [looked.columns[fitted.positions_[i]] for i in alone]
         words = word_codes(looked, fitted)
         tested = len(words) >= FEWEST_WORDS
         p_words, classes = (
@@ -278,6 +278,8 @@ def word_codes(customers: pd.DataFrame, preparer: Preparer) -> dict[str, np.ndar
     codes: dict[str, np.ndarray] = {}
     for i, name in enumerate(customers.columns):
         column = customers.iloc[:, i]
+        if i in preparer.levels_ and not preparer.levels_[i]:
+            continue  # all are missing
         if i in preparer.levels_:
             column = pd.Series(one_hot(column.array, preparer.levels_[i]).argmax(axis=1))
         elif column.nunique() != 2:

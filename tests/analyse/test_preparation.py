@@ -74,7 +74,7 @@ def test_weights_are_shown_and_a_copy_of_weight_0_shares_nothing(customers):
     beside = sg.make_preparer(log="none", weights={"copy": 0}).fit_transform(
         customers[["spend", "visits", "copy"]]
     )
-    np.testing.assert_allclose(beside, np.column_stack([alone, np.zeros(N)]))
+    np.testing.assert_allclose(beside, np.column_stack([np.zeros(N), alone]))  # by name: copy, spend, visits
 
 
 def test_the_preparer_of_a_result_is_shown_as_it_is(customers):

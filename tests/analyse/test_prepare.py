@@ -99,8 +99,9 @@ def test_only_skewed_features_are_logged():
     normal = rng.normal(size=400)
     customers = pd.DataFrame({"money": np.exp(normal), "even": normal + 9, "debt": np.exp(normal) - 3})
     preparer = make_preparer().fit(customers)
-    assert preparer.logged_.tolist() == [True, False, False]
-    assert preparer.unit_[0] == pytest.approx(np.quantile(customers["money"], 0.05))
+    assert preparer.positions_ == [2, 1, 0]  # debt, even, money
+    assert preparer.logged_.tolist() == [False, False, True]
+    assert preparer.unit_[2] == pytest.approx(np.quantile(customers["money"], 0.05))
     assert make_preparer(log="none").fit(customers).logged_.tolist() == [False] * 3
     assert make_preparer(log=["even"]).fit(customers).logged_.tolist() == [False, True, False]
 
@@ -169,7 +170,7 @@ def test_missing_together_share_a_flag():
     customers = pd.DataFrame(
         {"gap": [1, 2, nan], "late": [4, 5, nan], "rating": [nan, 1, 2], "empty": [nan] * 3}
     )
-    assert list(prepared(customers)) == ["gap", "late", "rating", "empty", "gap missing", "rating missing"]
+    assert list(prepared(customers)) == ["empty", "gap", "late", "rating", "gap missing", "rating missing"]
 
 
 def test_rare_words_share_a_column():
@@ -221,7 +222,7 @@ def test_weights_of_features_and_bases():
         "bases": {"age": "demographic", "city": "geographic", "visits": "behavioural"}
     }
     wanted = make_preparer(weights={"demographic": 0.5, "city": 0, "gap": 4}).fit(customers)
-    assert wanted.weight_ == pytest.approx(np.sqrt([0.5, 1, 4, 4, 0, 0, 0]))
+    assert wanted.weight_ == pytest.approx(np.sqrt([0.5, 4, 1, 4, 0, 0, 0]))
     with pytest.raises(ValueError, match="weights names 'agee', which is no feature"):
         make_preparer(weights={"agee": 1}).fit(customers)
     with pytest.raises(ValueError, match="The weight of 'age' is -1"):
@@ -312,13 +313,18 @@ def test_tables_are_not_changed():
         ({"scale": "minmax"}, "scale='minmax' is none of"),
         ({"fences": 0}, "fences=0 should be a positive number"),
         ({"fences": np.nan}, "fences=nan should be a positive number"),
-        ({"max_categories": 0}, "max_categories=0 should be 1 or more"),
+        ({"fences": "x"}, "fences='x' should be a positive number"),
+        ({"max_categories": 0}, "max_categories=0 should be a whole number, 1 or more"),
+        ({"max_categories": 1.5}, "max_categories=1.5 should be a whole number"),
+        ({"log": 3}, "log is 3. It should be 'auto', 'none', or a list"),
+        ({"weights": [2]}, "weights is a list. It should be a number for each feature"),
+        ({"weights": {"a": 0}}, "The weights of all features are 0"),
         ({"log": "yes"}, "log='yes' is neither"),
         ({"log": ["b"]}, r"log names \['b'\], which are not numeric features"),
     ],
 )
 def test_wrong_parameters_are_explained(said, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make_preparer(**said).fit(pd.DataFrame({"a": [1.0, 2.0]}))
 
 

@@ -154,5 +154,8 @@ def test_customers_that_cannot_be_segmented_are_refused():
         sg.recommend_method(pd.DataFrame({"a": [1.0] * 60, "b": [2.0] * 60}))
     few = sg.recommend_method(pd.DataFrame({"a": [1.0, 2, 3], "b": [2.0, 1, 5]}))
     assert few.method == "kmeans" and "too little data to tell" in few.reason
+    of_any_form = few.table.loc[["average", "hdbscan", "spectral", "robust_linkage"]]
+    assert (of_any_form["suits"] == "possible").all()
+    assert of_any_form["why"].str.contains("too little data to tell whether there are any").all()
     with pytest.warns(UserWarning, match="1 feature is the same for all customers"):
         sg.recommend_method(continuum().assign(same=1.0))

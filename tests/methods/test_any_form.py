@@ -52,6 +52,20 @@ def linkage_by_hand(rows, k, gini):
     return part
 
 
+def test_parts_that_hardly_link_are_unconnected():
+    """A dense line and six customers far away: the links between weigh e^-100 and less, so 1 is an eigenvalue twice."""
+    line = np.column_stack([np.arange(250) / 1000, np.zeros(250)])
+    far = np.array([[0, 50], [0, 51], [50, 0], [51, 0], [50, 50], [51, 50]])
+    vectors = eigenvectors(neighbour_graph(np.vstack([line, far]), 10), 2, 0)
+    assert [np.flatnonzero(v).tolist() for v in vectors.T] == [list(range(250)), list(range(250, 256))]
+
+
+def test_a_long_chain_is_cut_in_order():
+    """Its first eigenvalues nearly coincide, so that Lanczos' method does not converge."""
+    labels = sg.SpectralGraph(4).fit_predict(np.arange(1500.0)[:, None])
+    assert (np.diff(labels) != 0).sum() == 3
+
+
 @pytest.mark.parametrize("gini", [0, 0.3, 0.6, 1])
 def test_linkage_follows_the_paper(gini):
     rows = np.random.default_rng(7).lognormal(size=(70, 2))

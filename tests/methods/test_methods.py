@@ -74,8 +74,6 @@ def test_order_of_rows_and_columns_changes_nothing(result):
     method = result.provenance["method"]
     table = table_of(method).sample(frac=1, random_state=1)
     assert_series_equal(divided(table, method).labels, result.labels.loc[table.index])
-    if method == "mixed_mixture":  # the same for larger tables only: here two divisions are equally likely
-        return
     swapped = divided(table[table.columns[::-1]], method).labels
     assert_series_equal(swapped, result.labels.loc[table.index])
 
@@ -93,6 +91,13 @@ def test_scores_are_frozen(result, tmp_path):
     assert_frame_equal(again.place(new), placed)
 
 
+def test_two_columns_of_a_name_are_refused(result):
+    table = result.customers
+    twice = pd.concat([table, table.iloc[:, :1]], axis=1)
+    with pytest.raises(ValueError, match=r"These customers have two columns '.*'\. Drop or rename"):
+        result.assign(twice)
+
+
 @pytest.mark.parametrize("method", FIND_THE_NUMBER)
 def test_a_number_that_is_ignored_is_refused(method):
     for number in (3, "auto"):
@@ -102,15 +107,25 @@ def test_a_number_that_is_ignored_is_refused(method):
             sg.segment(customers(), n_segments=number, method=method)
 
 
-def test_ties_do_not_turn_with_columns():
-    """Counts of which most are 0 lie equally far from many others."""
-    counts = np.random.default_rng(0).poisson(0.1, (60, 12))
-    table = pd.DataFrame(counts, columns=[f"p{i:02}" for i in range(12)])
-    for method in ("robust_linkage", "spectral"):
-        labels = [
-            sg.segment(t, n_segments=3, method=method).labels for t in (table, table[table.columns[::-1]])
-        ]
-        assert_series_equal(*labels)
+@pytest.mark.filterwarnings("ignore:(Of 3 segments|method='hdbscan' found no)")
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "parts"])  # which are of counts alone
+def test_ties_do_not_turn_with_columns(method):
+    """Counts of which most are 0, words, and yes and no lie equally far from many others."""
+    rng = np.random.default_rng(0)
+    counts = pd.DataFrame(rng.poisson(0.1, (60, 12))).rename(columns="p{:02}".format)
+    words = pd.DataFrame(rng.choice(list("abcd"), (60, 3))).rename(columns="w{}".format)
+    bits = pd.DataFrame(rng.integers(0, 2, (60, 4))).rename(columns="b{}".format)
+    for table in (counts, words, bits):
+        assert_series_equal(divided(table, method).labels, divided(table[table.columns[::-1]], method).labels)
+
+
+def test_customers_that_do_not_differ_are_refused():
+    for table, message in (
+        ({"a": [1.0] * 9}, "9 customers do not differ"),
+        ({"a": [1.0]}, "There is 1 customer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sg.segment(pd.DataFrame(table), method="hdbscan")
 
 
 def test_no_dense_group_is_said():

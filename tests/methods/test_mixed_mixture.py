@@ -214,7 +214,7 @@ def test_which_numbers_become_words():
         }
     )
     preparer = MixturePreparer().fit(customers)
-    assert preparer.layout_ == {"numbers": 1, "words": [2, 5, 5, 3]}
+    assert preparer.layout_ == {"numbers": 1, "words": [5, 3, 5, 2]}  # counts, level, ratings, two
     matrix = pd.DataFrame(preparer.transform(customers), columns=preparer.get_feature_names_out())
     assert matrix["many missing"].sum() == 0
     assert matrix[[f"counts: {i} of 5" for i in range(1, 6)]].sum().to_list() == [40, 40, 40, 40, 40]

@@ -131,6 +131,14 @@ def test_no_rule_leaves_new_customers_outside_though_all_were_inside():
     assert result.labels.ge(0).all() and result.assign(unknown).to_list() == [-1, -1]
 
 
+def test_a_backtick_in_a_name_is_doubled_and_a_long_number_is_infinite():
+    table = CUSTOMERS.rename(columns={"monetary": "spend `net`"})
+    rules = {"it": "`spend ``net``` > 1000", "all": f"recency < {'9' * 400}"}
+    result = sg.segment(table, model=sg.rules_segmenter(rules))
+    assert_series_equal(result.labels == 0, CUSTOMERS["monetary"] > 1000, check_names=False)
+    assert (result.labels[CUSTOMERS["recency"].notna() & (result.labels != 0)] == 1).all()
+
+
 def test_rules_are_checked_as_a_whole():
     with pytest.raises(ValueError, match="There are no rules"):
         sg.rules_segmenter({})

@@ -75,6 +75,11 @@ def test_rows_and_words_as_outcome():
         ({"outcome": customers()[1] * 0}, "200 customers with one does not vary"),
         ({"min_share": 0.9}, "min_share=0.9 is not the share"),
         ({"n_segments": 1}, "n_segments=1 should be"),
+        ({"outcome": customers()[1].replace(0, np.inf)}, "'outcome' holds infinity"),
+        ({"outcome": customers()[1] * 1j}, "The outcome holds complex values"),
+        ({"outcome": customers()[1].astype(object).replace(0, "none")}, "The outcome holds mixed"),
+        ({"outcome": pd.Series(customers()[0].index, customers()[0].index)}, "200 words for 200 customers"),
+        ({"outcome": pd.to_datetime(customers()[1])}, "'outcome' holds dates"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
@@ -89,3 +94,15 @@ def test_features_that_say_nothing_are_named():
     table = pd.DataFrame({"same": [1.0] * 20}, index=range(20))
     with pytest.raises(ValueError, match="No feature tells the outcome apart"):
         sg.target_tree(table, pd.Series(range(20)))
+
+
+@pytest.mark.parametrize("name", ["class", "None", "it's `q`", "``", "ﬁt", "größe", "top age"])
+def test_any_name_and_size_can_be_cut(name):
+    """Names that Python reads otherwise; numbers that overflow or that single precision takes for equal."""
+    ranks = np.repeat([3, 0, 4, 1, 5, 2], 5)
+    high = ranks > 2
+    outcome = pd.Series(np.where(high, 1e300, -1e300))
+    for numbers in (ranks * 1e300, ranks * 1e-300, 1.7e9 + ranks):
+        table = pd.DataFrame({name: numbers, "other": np.arange(30) % 3})
+        result = sg.segment(table, model=sg.target_tree(table, outcome, n_segments=2))
+        assert (result.labels == np.where(high, 0, 1)).all()

@@ -161,3 +161,8 @@ def test_the_feature_of_earlier_bands_can_be_kept():
     assert kept.provenance["by"] == "a" and kept.names[0] == "Band 1: highest a"
     with pytest.raises(ValueError, match=r"again: value_bands\(customers, by='a'\)"):
         sg.segment(table, n_segments=2, previous=earlier)
+
+
+def test_words_that_are_all_missing_are_no_obstacle():
+    table = pd.DataFrame({"monetary": np.arange(60.0) ** 2, "plan": [None] * 60, "age": np.arange(60) % 7})
+    assert sg.value_bands(table, n_bands=3).labels.value_counts().to_list() == [20, 20, 20]

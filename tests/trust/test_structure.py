@@ -124,7 +124,7 @@ def test_sentence_gives_the_verdict():
     )
     assert "of 62 null data sets" in ungrouped.sentence
     groups = run(three_groups(40))
-    assert groups.verdict == "structure" and groups.facts["by_themselves"] == ["visits", "spend"]
+    assert groups.verdict == "structure" and groups.facts["by_themselves"] == ["spend", "visits"]
     assert groups.sentence.startswith("Your customers form distinct groups: visits and spend fall into")
     assert groups.effect > 3 and groups.references.shape == (62, 9)
     assert list(groups.observed.index) == list(range(2, 11))
