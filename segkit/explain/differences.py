@@ -120,7 +120,7 @@ def differences(
         column = str(frame.columns[positions[at]])
         row = _share(np.isnan(numbers[:, at]), None, groups)
         rows.append(row | {"feature": names[len(rows)], "column": column, "level": MISSING})
-    made = len(rows)
+    made = flags_end = len(rows)
     for position, levels in preparer.levels_.items():
         hot = one_hot(frame.iloc[:, position].array, levels)
         for at, level in enumerate(levels):
@@ -131,6 +131,10 @@ def differences(
                     row | {"feature": names[made], "column": str(frame.columns[position]), "level": level}
                 )
             made += 1
+    # Numbers, flags and words each in the order of the table, in which they are told where they differ alike.
+    place = {str(name): at for at, name in enumerate(frame.columns)}
+    parts = rows[: len(positions)], rows[len(positions) : flags_end], rows[flags_end:]
+    rows = [row for part in parts for row in sorted(part, key=lambda row: place[row["column"]])]
     described = {row["column"] for row in rows}
     unknown = dict.fromkeys(("effect", "inside", "others"), np.full(groups.k, np.nan))
     rows += [
