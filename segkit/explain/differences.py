@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segkit.analyse.numbers import as_logged
 from segkit.analyse.prepare import Preparer
-from segkit.analyse.words import MISSING, one_hot
+from segkit.analyse.words import MISSING, one_hot, ranks
 
 LARGEST = 10.0  # Cohen's d; stands for all larger ones, also where neither group varies and they differ
 FIELDS = (
@@ -106,20 +107,18 @@ def differences(
         One row a group and described column, with the columns of :func:`segkit.profile` and `group`.
     """
     names = list(preparer.get_feature_names_out())
-    numbers, logged = preparer.numbers(frame), preparer.logged_numbers(frame)
     positions = preparer.positions_
     rows: list[dict[str, Any]] = []
+    flags: list[dict[str, Any]] = []
     for at, position in enumerate(positions):
         column, words = str(frame.columns[position]), preparer.ranks_.get(position, ())
-        scaled = (
-            np.clip(logged[:, at], preparer.low_[at], preparer.high_[at]) - preparer.center_[at]
-        ) / preparer.scale_[at]
-        row = _number(numbers[:, at], scaled, groups, units.get(column, ""), words)
+        values = number_column(frame, position, words)
+        row = _number(values, prepared_number(values, preparer, at), groups, units.get(column, ""), words)
         rows.append(row | {"feature": names[at], "column": column})
-    for at in preparer.flagged_:
-        column = str(frame.columns[positions[at]])
-        row = _share(np.isnan(numbers[:, at]), None, groups)
-        rows.append(row | {"feature": names[len(rows)], "column": column, "level": MISSING})
+        if at in preparer.flagged_:
+            flags.append(_share(np.isnan(values), None, groups) | {"column": column, "level": MISSING})
+    flags_named = zip(flags, names[len(rows) :], strict=False)
+    rows += [flag | {"feature": name} for flag, name in flags_named]
     made = flags_end = len(rows)
     for position, levels in preparer.levels_.items():
         hot = one_hot(frame.iloc[:, position].array, levels)
@@ -143,6 +142,19 @@ def differences(
         if c not in described
     ]
     return _table(rows, groups.k)
+
+
+def number_column(frame: pd.DataFrame, position: int, words: Sequence[str] = ()) -> np.ndarray:
+    """Return a column as floats, missing as NaN; words in an order as 0, 1, 2, …"""
+    if words:
+        return ranks(frame.iloc[:, position].array, list(words))
+    return np.array(frame.iloc[:, position].to_numpy(dtype=float, na_value=np.nan))
+
+
+def prepared_number(values: np.ndarray, preparer: Preparer, at: int) -> np.ndarray:
+    """Return a number after its logarithm and fences, in standard deviations; NaN where it is missing."""
+    logged = as_logged(values[:, None], preparer.logged_[[at]], preparer.unit_[[at]])[:, 0]
+    return (np.clip(logged, preparer.low_[at], preparer.high_[at]) - preparer.center_[at]) / preparer.scale_[at]
 
 
 def _table(rows: list[dict[str, Any]], k: int) -> pd.DataFrame:
