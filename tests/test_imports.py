@@ -44,15 +44,15 @@ PUBLIC = {
     ),
     "create": "Segmentation recommend_method segment value_bands",
     "explain": (
-        "compare cross_segments dendrogram effect_sizes membership profile project segment_sizes suggest_names to_sql "
-        "typical why"
+        "compare cross_segments dendrogram effect_sizes evidence membership profile project segment_sizes "
+        "suggest_names to_sql typical why"
     ),
     "over_time": "match_segments",
     "tailor": "segment_products",
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
-        "plot_dendrogram plot_distributions plot_map plot_membership plot_multiverse plot_profile plot_scan "
-        "plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_why report"
+        "plot_dendrogram plot_distributions plot_evidence plot_map plot_membership plot_multiverse plot_profile "
+        "plot_scan plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_why report"
     ),
 }
 """The public names of each room."""

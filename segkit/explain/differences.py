@@ -154,7 +154,9 @@ def number_column(frame: pd.DataFrame, position: int, words: Sequence[str] = ())
 def prepared_number(values: np.ndarray, preparer: Preparer, at: int) -> np.ndarray:
     """Return a number after its logarithm and fences, in standard deviations; NaN where it is missing."""
     logged = as_logged(values[:, None], preparer.logged_[[at]], preparer.unit_[[at]])[:, 0]
-    return (np.clip(logged, preparer.low_[at], preparer.high_[at]) - preparer.center_[at]) / preparer.scale_[at]
+    return (np.clip(logged, preparer.low_[at], preparer.high_[at]) - preparer.center_[at]) / preparer.scale_[
+        at
+    ]
 
 
 def _table(rows: list[dict[str, Any]], k: int) -> pd.DataFrame:
