@@ -87,7 +87,8 @@ THEMES = (
 BIG = End("big-spending", "big spenders", very="very big spenders")
 SMALL = End("low-spending", "small spenders", very="very small spenders")
 FREQUENT = End("frequent", "frequent buyers", very="very frequent buyers")
-ONE_TIME = End("one-time", "one-time buyers", at_most=1)
+NOT_YET = End("not-yet-buying", "customers without orders", at_most=0)
+ONE_TIME = End("one-time", "one-time buyers", at_least=1, at_most=1)
 RARE = End("occasional", "occasional buyers", very="rare buyers")
 ACTIVE = End("active", "recently active customers")
 LAPSED = End("lapsed", "lapsed customers", very="long-lapsed customers")
@@ -114,8 +115,10 @@ WORDS: dict[str, Words] = {
     "recency": Words(
         "activity", "last bought {} ago", _within(ACTIVE, at_most=90), _within(LAPSED, at_least=30), 1.2
     ),
-    "frequency": Words("frequency", "have placed {}", (ONE_TIME, RARE), _within(FREQUENT, at_least=2), 1.2),
-    "monetary": Words("value", "have spent {}", (SMALL,), (BIG,), 1.2),
+    "frequency": Words(
+        "frequency", "have placed {}", (NOT_YET, ONE_TIME, RARE), _within(FREQUENT, at_least=2), 1.2
+    ),
+    "monetary": Words("value", "have spent {}", (NOT_YET, SMALL), (BIG,), 1.2),
     "tenure": Words(
         "tenure",
         "first bought {} ago",
@@ -557,7 +560,7 @@ CATEGORIES = {
 
 ALSO_CALLED = {
     "recency": "days_since_last_order days_since_last_purchase recency_days last_purchase_days",
-    "frequency": "orders order_count n_orders num_orders number_of_orders purchases n_purchases purchase_count "
+    "frequency": "orders order_count n_orders num_orders number_of_orders n_purchases purchase_count "
     "transactions n_transactions",
     "monetary": "spend total_spend spending revenue total_revenue total_spent amount_spent monetary_value turnover",
     "average_order_value": "aov avg_order_value basket_value",

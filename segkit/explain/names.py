@@ -261,7 +261,8 @@ def _of_leads(traits: Sequence[Trait]) -> str:
     for trait in traits:
         leads.setdefault(AGAINST.get(trait.lead, trait.lead), []).append(trait.what)
     first = [lead for lead in AGAINST.values() if lead in leads]
-    return ", ".join(f"{lead} {_joined(leads[lead])}" for lead in dict.fromkeys([*first, *leads]))
+    text = ", ".join(f"{lead} {_joined(leads[lead])}" for lead in dict.fromkeys([*first, *leads]))
+    return f"customers {text}" if text.startswith("with") else text
 
 
 def _joined(things: Sequence[str]) -> str:

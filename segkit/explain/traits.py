@@ -148,9 +148,9 @@ class Speaker:
         if inside <= others:
             return None
         plain, shown = readable(row.column), of_data(word)
-        if not any(c.isalpha() for c in shown):
-            shown = f"{plain} {shown}"
         answer = word.strip().casefold()
+        if answer in YES | NO or not any(c.isalpha() for c in shown):
+            shown = f"{plain} {shown}"
         if len(words) == 2 and {w.strip().casefold() for w in words} <= YES | NO:
             lead, shown, said = (
                 ("yes to" if answer in YES else "no to"),
@@ -250,7 +250,7 @@ def anything(unit: str) -> str:
 
 def plain_end(row: Any, high: bool) -> str:
     """Return what stands before a feature without words of its own: "high" credit score, "big on" wines."""
-    plain = readable(row.column)
+    last = (_split(row.column) or [""])[-1].casefold()
     if row.unit == SHARE_OF_CUSTOMERS:  # 0 or 1
         ends = ("no to", "yes to")
     elif row.unit.endswith(" above 0") and (row.inside >= MOST if high else row.inside <= FEW):
@@ -258,7 +258,7 @@ def plain_end(row: Any, high: bool) -> str:
     elif parts_of(row.column) & COUNTED:
         ends = ("few", "many")
     else:
-        ends = ("low", "high") if plain.split()[-1] in MEASURES else ("light on", "big on")
+        ends = ("low", "high") if last in MEASURES else ("light on", "big on")
     return ends[int(high)]
 
 
@@ -281,7 +281,10 @@ def parts_of(feature: str) -> set[str]:
 def _split(feature: str) -> list[str]:
     """Return the words of a feature's name: of NumDealsPurchases, num_deals, "Num deals"."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", feature[:200])
-    return [word for word in re.split(r"[\W_]+", spaced) if word]
+    plain = re.sub(r"\([^()]*\)|\[[^][]*\]", " ", spaced)  # Annual income (k$), Score [1-100]
+    return [word for word in re.split(r"[\W_]+", plain) if word] or [
+        w for w in re.split(r"[\W_]+", spaced) if w
+    ]
 
 
 def readable(feature: str) -> str:
@@ -292,7 +295,9 @@ def readable(feature: str) -> str:
     >>> readable("MntWines"), readable("NumDealsPurchases"), readable("credit_score"), readable("NPS")
     ('wines', 'deals purchases', 'credit score', 'NPS')
     """
-    words = [w if w.isupper() and len(w) <= 4 else w.casefold() for w in _split(feature)]
+    parts = _split(feature)
+    shouted = feature.isupper() and len(parts) > 1  # CASH_ADVANCE, unlike NPS
+    words = [w if w.isupper() and len(w) <= 4 and not shouted else w.casefold() for w in parts]
     told = [w for w in words if w not in ABBREVIATED | COUNTED] or words
     return of_data(" ".join(told) or feature)
 
@@ -304,7 +309,11 @@ def of_data(word: str) -> str:
     text = " ".join(kept.split())
     if text.isupper() and len(text) > 4:
         text = text[:1] + text[1:].lower()
-    return text if len(text) <= LETTERS else text[: LETTERS - 1].rstrip() + "…"
+    if len(text) <= LETTERS:
+        return text
+    return (
+        text[:LETTERS].rpartition(" ")[0] or text[: LETTERS - 1]
+    ) + "…"  # between words where there are some
 
 
 def in_units(value: float, unit: str) -> str:

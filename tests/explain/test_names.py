@@ -135,6 +135,17 @@ def test_words_claim_no_more_than_the_value():
     assert not names.str.contains("aps|eekend ").any()
 
 
+def test_no_order_is_no_order():
+    """Nobody who never bought is a one-time buyer; one order is."""
+    for few, name in (
+        (0.0, "Customers without orders"),
+        (1.0, "One-time buyers"),
+        (3.0, "Occasional buyers"),
+    ):
+        customers = pd.DataFrame({"frequency": [few] * 20 + [20.0, 30, 40, 50, 60] * 4}, index=ids(40))
+        assert name in set(sg.suggest_names(sg.segment(customers, n_segments=2))["name"])
+
+
 def test_shared_names_are_set_apart():
     """Two groups of lapsed customers beside the active ones: by how long."""
     spread = np.exp(np.random.default_rng(0).normal(0, 0.05, 200))
@@ -214,6 +225,8 @@ def test_two_values(values, word, said):
 
 def test_readable_features():
     assert readable("MntMeatProducts") == "meat products" and readable("give.back") == "give back"
+    assert readable("Spending Score (1-100)") == "spending score" and key_of("Annual Income (k$)") == "income"
+    assert readable("ONEOFF_PURCHASES_FREQUENCY_OF_ALL") == "oneoff purchases…"
     assert key_of("spend_60d") == "spend_30d" and key_of("Total Spend") == "monetary"
 
 
