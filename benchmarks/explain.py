@@ -50,6 +50,7 @@ def main() -> None:
         "profile by value": lambda: sg.profile(result, weights="number 0"),
         "evidence": lambda: sg.evidence(result, kept_out),
         "compare": lambda: sg.compare(result, 0, 1),
+        "rules": lambda: sg.rules(result),
     }
     for name, step in steps.items():
         start = time.process_time()

@@ -44,7 +44,7 @@ PUBLIC = {
     ),
     "create": "Segmentation recommend_method segment value_bands",
     "explain": (
-        "compare cross_segments dendrogram effect_sizes evidence membership profile project segment_sizes "
+        "compare cross_segments dendrogram effect_sizes evidence membership profile project rules segment_sizes "
         "suggest_names to_sql typical why"
     ),
     "over_time": "match_segments",
@@ -52,7 +52,7 @@ PUBLIC = {
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
         "plot_dendrogram plot_distributions plot_evidence plot_map plot_membership plot_multiverse plot_profile "
-        "plot_scan plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_why report"
+        "plot_rules plot_scan plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_why report"
     ),
 }
 """The public names of each room."""

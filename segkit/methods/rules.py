@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import re
 import unicodedata
@@ -54,6 +55,7 @@ def rules_segmenter(rules: Mapping[str, str]) -> Pipeline:
         none does. A rule compares features with numbers or words: ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``,
         ``in``, ``not in``, ``is None`` (missing), joined by ``and``, ``or``, ``not`` and brackets. The name of a
         feature with blanks, or a word of Python such as class, stands in backticks: "`top category` == 'GROCERY'".
+        ``True`` holds for everyone, which makes a last rule of it, and ``False`` for no one.
 
     Returns
     -------
@@ -134,11 +136,10 @@ class RulePreparer(TransformerMixin, BaseEstimator):
         self.n_features_in_ = self.preparer_.n_features_in_
         if hasattr(self.preparer_, "feature_names_in_"):
             self.feature_names_in_ = self.preparer_.feature_names_in_
-        never = ~self._holds(X).any(axis=0)
-        if never.any():
-            rules = [
-                f"{name!r} ({rule})" for (name, rule), no in zip(self._rules(), never, strict=True) if no
-            ]
+        held = self._holds(X).any(axis=0)
+        pairs = zip(self._rules(), held, strict=True)
+        rules = [f"{name!r} ({rule})" for (name, rule), ever in pairs if not ever and rule.strip() != "False"]
+        if rules:
             warnings.warn(
                 f"No customer fulfils the rule {listed(rules, 3)}. Check its numbers, and the spelling of its words.",
                 stacklevel=2,
@@ -173,8 +174,7 @@ class RulePreparer(TransformerMixin, BaseEstimator):
         if not isinstance(X, pd.DataFrame):
             X = np.asarray(X)
             X = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]).infer_objects()
-        answers = [_Reader(name, X).answer(parsed_rule(name, rule)).true for name, rule in self._rules()]
-        return np.array(answers, dtype=bool).reshape(-1, len(X)).T
+        return rules_that_hold(self.rules or {}, X)
 
 
 class FirstRule(BaseEstimator):
@@ -213,6 +213,12 @@ class FirstRule(BaseEstimator):
         return np.where(holds.any(axis=1), holds.argmax(axis=1), OUTSIDE).astype("int64")
 
 
+def rules_that_hold(rules: Mapping[str, str], customers: pd.DataFrame) -> np.ndarray:
+    """Return which rules hold for which customers, one column a rule."""
+    answers = [_Reader(name, customers).answer(parsed_rule(name, rule)).true for name, rule in rules.items()]
+    return np.array(answers, dtype=bool).reshape(-1, len(customers)).T
+
+
 class _Answer(NamedTuple):
     """For which customers something is true, and for which it is false; for others it is unknown."""
 
@@ -239,6 +245,7 @@ def quoted_name(feature: str) -> str:
     """
     as_read = unicodedata.normalize("NFKC", feature)  # by Python, of names without backticks
     plain = feature == as_read and feature.isidentifier() and not keyword.iskeyword(feature)
+    plain = plain and not feature.startswith("ticked_")  # which stand for names in backticks
     return feature if plain else "`" + feature.replace("`", "``") + "`"
 
 
@@ -299,6 +306,9 @@ class _Reader:
             )
         if isinstance(node, ast.Name):
             return self._yes(self._value(node))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            everyone = np.full(len(self._customers), node.value)
+            return _Answer(everyone, ~everyone)
         raise self._refusal(node)
 
     def _yes(self, value: _Value) -> _Answer:
@@ -375,12 +385,28 @@ class _Reader:
             )
         column = self._customers[name]
         missing = column.isna().to_numpy(dtype=bool)
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            return _Value(name, True, column.to_numpy(dtype=float, na_value=np.nan), missing)
-        words = np.array(
-            ["" if gone else str(v) for v, gone in zip(column, missing, strict=True)], dtype=object
-        )
-        return _Value(name, False, words, missing)
+        numbers = numbers_of(column)
+        if numbers is not None:
+            return _Value(name, True, numbers, missing)
+        codes, words = pd.factorize(column)
+        return _Value(name, False, np.array([*map(str, words), ""], dtype=object)[codes], missing)
 
     def _refusal(self, node: ast.AST) -> ValueError:
         return _refused(self._name, node)
+
+
+def numbers_of(column: pd.Series) -> np.ndarray | None:
+    """Return the numbers of a feature, NaN where missing; None if it holds words."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    return None
+
+
+def written_word(word: str) -> str:
+    """Write a word in quotes, as rules take it."""
+    return json.dumps(word, ensure_ascii=False) if word.isprintable() else repr(word)
+
+
+def written_number(number: float) -> str:
+    """Write a number as people do, 1000000 rather than 1e+06, where no digit is lost."""
+    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))

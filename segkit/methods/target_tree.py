@@ -13,7 +13,7 @@ from sklearn.tree._tree import Tree
 from segkit.core.checks import check_count, check_seed, check_type, checked_customers
 from segkit.core.messages import counted, did_you_mean
 from segkit.core.order import by_id
-from segkit.methods.rules import quoted_name, rules_segmenter
+from segkit.methods.rules import quoted_name, rules_segmenter, written_number
 
 DIGITS = range(2, 18)  # that a cut is rounded to
 NUMBERS = {"integer", "floating", "mixed-integer-float", "boolean", "decimal"}  # of pandas' infer_dtype
@@ -208,6 +208,5 @@ def _condition(column: Column, cut: float, left: bool, or_missing: bool) -> str:
     cut = float(cut if below <= cut < above else below)
     rounded = (float(f"{cut:.{digits}g}") for digits in DIGITS)
     cut = next((r for r in rounded if ((known <= r) == (known <= cut)).all()), cut)
-    shown = f"{cut:g}" if float(f"{cut:g}") == cut else repr(cut)
-    condition = f"{name} {'<=' if left else '>'} {shown}"
+    condition = f"{name} {'<=' if left else '>'} {written_number(cut)}"
     return f"({condition} or {name} is None)" if or_missing else condition
