@@ -20,7 +20,7 @@ DIGITS = range(1, 18)  # of a number
 REST = "\0"  # stands for all words that are not listed
 
 
-class Test(NamedTuple):
+class Question(NamedTuple):
     """A question to one feature: is a number above a cut, or up to it; is a word one of some?"""
 
     name: str
@@ -32,7 +32,7 @@ class Test(NamedTuple):
     others: bool = False  # whether all other words pass
     flag: bool = False  # whether the feature is True or False
 
-    def implies(self, other: Test) -> bool:
+    def implies(self, other: Question) -> bool:
         """Return whether all who pass this pass the other."""
         if self.name != other.name or (self.missing and not other.missing):
             return False
@@ -88,7 +88,7 @@ def _among(name: str, words: list[str], one: str, several: str) -> str:
 class Rule:
     """Tests and rules of which all should hold (or one, if `some`); empty for all customers."""
 
-    parts: tuple[Test | Rule, ...] = ()
+    parts: tuple[Question | Rule, ...] = ()
     some: bool = False
 
     @property
@@ -99,7 +99,7 @@ class Rule:
     @property
     def conditions(self) -> int:
         """The number of comparisons in its text."""
-        return sum(len(p.conditions) if isinstance(p, Test) else p.conditions for p in self.parts)
+        return sum(len(p.conditions) if isinstance(p, Question) else p.conditions for p in self.parts)
 
     def holds(self, table: Table, rows: np.ndarray) -> np.ndarray:
         """Return for which rows of a table it holds."""
@@ -120,7 +120,7 @@ class Rule:
 
     def with_cut(self, name: str, cut: float, number: float) -> Rule:
         """Return the rule with another number in place of a cut."""
-        parts: list[Test | Rule] = []
+        parts: list[Question | Rule] = []
         for part in self.parts:
             if isinstance(part, Rule):
                 parts.append(part.with_cut(name, cut, number))
@@ -142,16 +142,16 @@ class Rule:
         return (" or " if self.some else " and ").join(texts)
 
 
-def both(test: Test, rule: Rule) -> Rule:
+def both(test: Question, rule: Rule) -> Rule:
     """Return the rule for those who pass a test and fulfil a rule."""
-    kept: list[Test | Rule] = []
+    kept: list[Question | Rule] = []
     for part in (rule,) if rule.some else rule.parts:
-        if isinstance(part, Test) and part.name == test.name and part.words is not None:
+        if isinstance(part, Question) and part.name == test.name and part.words is not None:
             words = part.words & (test.words or frozenset())
             missing, others = part.missing and test.missing, part.others and test.others
             part = part._replace(words=words, others=others, missing=missing)
         kept.append(part)
-    if any(isinstance(part, Test) and part.implies(test) for part in kept):
+    if any(isinstance(part, Question) and part.implies(test) for part in kept):
         return Rule(tuple(kept))
     return Rule((test, *kept))
 
@@ -214,7 +214,7 @@ class Node:
 
     rows: np.ndarray  # positions of the customers
     inside: int  # how many of them are in the segment
-    tests: tuple[Test, ...] = ()  # who goes to the left, who to the right
+    tests: tuple[Question, ...] = ()  # who goes to the left, who to the right
     children: tuple[Node, ...] = ()
     parent: Node | None = None
     is_open: bool = False  # whether it is divided
@@ -319,7 +319,7 @@ def _order(codes: np.ndarray, inside: np.ndarray, n_levels: int) -> np.ndarray:
     return np.argsort((found + inside.mean()) / (customers + 1), kind="stable")
 
 
-def _word_tests(name: str, order: list[str | None], cut: float) -> tuple[Test, Test]:
+def _word_tests(name: str, order: list[str | None], cut: float) -> tuple[Question, Question]:
     """Return who goes to the left and to the right; words not seen so far go where more words go."""
     at = math.floor(cut) + 1
     sides = [set(order[:at]), set(order[at:])]
@@ -329,20 +329,20 @@ def _word_tests(name: str, order: list[str | None], cut: float) -> tuple[Test, T
     if REST in order:
         rest = 0 if REST in sides[0] else 1
     left, right = (
-        Test(name, None in sides[i], words=words[i], listed=listed, others=rest == i) for i in (0, 1)
+        Question(name, None in sides[i], words=words[i], listed=listed, others=rest == i) for i in (0, 1)
     )
     return left, right
 
 
 def _number_tests(
     name: str, numbers: np.ndarray, ranks: np.ndarray, left: np.ndarray, missing: tuple[bool, bool]
-) -> tuple[Test, Test]:
+) -> tuple[Question, Question]:
     known = ~np.isnan(ranks)
     lower, upper = ranks[left & known], ranks[~left & known]
     if not len(lower) or not len(upper):  # known and missing ones
-        return Test(name, missing[0]), Test(name, missing[1])
+        return Question(name, missing[0]), Question(name, missing[1])
     cut = _simplest(float(numbers[int(lower.max())]), float(numbers[int(upper.min())]))
-    return Test(name, missing[0], False, cut), Test(name, missing[1], True, cut)
+    return Question(name, missing[0], False, cut), Question(name, missing[1], True, cut)
 
 
 def _simplest(low: float, high: float) -> float:

@@ -1,7 +1,9 @@
 """Short rules for segments: planted ones are found, the texts say what the rules do, and fidelity holds for others."""
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import vl_convert
 from hypothesis import given
@@ -12,10 +14,9 @@ from sklearn.pipeline import make_pipeline
 from tables import EVIL, ODD_NAMES, continuum, oddly_named, three_groups
 
 import segkit as sg
-from segkit.explain.rule_tree import Rule, Table, Test, both, either, rounded
+from segkit.explain.rule_tree import Question, Rule, Table, both, either, rounded
 from segkit.methods.rules import rules_that_hold, quoted_name, written_number, written_word
 
-Test.__test__ = False  # not a test of pytest
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=6)
 
 
@@ -213,12 +214,14 @@ def test_odd_names_are_read_back(name):
 
 def test_rules_are_joined_as_people_would():
     """A tighter test replaces a wider one, sets of words are cut, and brackets stand where they are needed."""
-    above = [Test("x", False, True, cut) for cut in (5.0, 9.0)]
-    words = [Test("w", True, words=frozenset(w), listed=frozenset("abc"), others=False) for w in ("ab", "bc")]
+    above = [Question("x", False, True, cut) for cut in (5.0, 9.0)]
+    words = [
+        Question("w", True, words=frozenset(w), listed=frozenset("abc"), others=False) for w in ("ab", "bc")
+    ]
     tighter = both(above[0], Rule((above[1],)))
     one_of = both(words[0], Rule((words[1],)))
     assert (tighter.text, one_of.text) == ("x > 9", 'w == "b" or w is None') and one_of.conditions == 2
-    nested = both(above[0], either(one_of, both(Test("y", False, False, 2.5), tighter)))
+    nested = both(above[0], either(one_of, both(Question("y", False, False, 2.5), tighter)))
     assert nested.text == 'x > 5 and (w == "b" or w is None or y <= 2.5 and x > 9)' and nested.conditions == 5
     customers = pd.DataFrame({"x": [6, 10, 10, 4], "w": ["b", "a", None, "b"], "y": [9.0, 1, 9, 1]})
     table = Table.of(customers)
@@ -252,3 +255,12 @@ def test_the_chart_shows_what_the_table_says():
         vl_convert.vegalite_to_svg(sg.plot_rules(sg.rules(few)).to_json())
     with pytest.raises(ValueError, match=r"no column 'precision'. Pass the table from rules"):
         sg.plot_rules(table.drop(columns="precision"))
+
+
+def test_sql_gives_the_same_segments():
+    customers = mixed(300)
+    result = sg.segment(customers, n_segments=4)
+    table = sg.rules(result)
+    people = pa.Table.from_pandas(customers.reset_index().astype({"member": float}))  # noqa: F841, read by DuckDB
+    found = duckdb.sql(sg.to_sql(table, table="people")).df().set_index("customer_id")["segment"]
+    assert (found.loc[customers.index] == replayed(table, customers)).all()

@@ -45,10 +45,9 @@ def plot_rules(table: pd.DataFrame | Segmentation) -> alt.VConcatChart:
         panels.insert(0, _curve(facts))
         most = f"Rules of at most {counted(facts['max_conditions'], 'condition')}"
         if facts["measured"]:
-            reached = f"put {facts['fidelity']:.0%} of {counted(facts['measured'], 'customer')}"
             subtitle[:0] = [
-                f"{most} {reached} into their segment (95 % interval: {facts['low']:.0%} to {facts['high']:.0%}).",
-                "Measured on customers from whom the rules were not learnt.",
+                f"{most} put {facts['fidelity']:.0%} of {counted(facts['measured'], 'customer')} into their segment",
+                f"(95 % interval: {facts['low']:.0%} to {facts['high']:.0%}); the rules were not learnt from them.",
             ]
         else:
             subtitle.insert(0, f"{most}; there are too few customers to measure them on.")
