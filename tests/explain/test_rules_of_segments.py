@@ -15,7 +15,7 @@ from tables import EVIL, ODD_NAMES, continuum, oddly_named, three_groups
 
 import segkit as sg
 from segkit.explain.rule_tree import Question, Rule, Table, both, either, rounded
-from segkit.methods.rules import rules_that_hold, quoted_name, written_number, written_word
+from segkit.methods.rules import quoted_name, rules_that_hold, written_number, written_word
 
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=6)
 
