@@ -67,9 +67,9 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
     >>> result = sg.segment(customers, n_segments=2)
     >>> names = sg.suggest_names(result)
     >>> names["name"].to_list()
-    ['Active small spenders', 'Lapsing big spenders']
+    ['Lapsing big spenders', 'Active small spenders']
     >>> names["sentence"][0]
-    'They last bought 5 days ago (the others: 200 days) and have spent 90 (the others: 900).'
+    'They last bought 200 days ago (the others: 5 days) and have spent 900 (the others: 90).'
     >>> result = result.with_names(names["name"])
     """
     checked_result(result)
