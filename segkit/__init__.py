@@ -109,6 +109,10 @@ _HOMES = {
     "segkit.explain.typical": ("typical",),
     "segkit.explain.why": ("why",),
     "segkit.over_time.match": ("match_segments",),
+    "segkit.tailor.audience": (
+        "Audience",
+        "audience",
+    ),
     "segkit.tailor.segment_products": ("segment_products",),
     "segkit.show.plots.confidence": ("plot_confidence",),
     "segkit.show.plots.cross": ("plot_cross",),

@@ -11,7 +11,17 @@ from tables import purchases, three_groups
 
 import segkit as sg
 
-TYPES = {"Attributes", "EventCheck", "Events", "Feature", "Region", "Scale", "Segmentation", "Trust"}
+TYPES = {
+    "Attributes",
+    "Audience",
+    "EventCheck",
+    "Events",
+    "Feature",
+    "Region",
+    "Scale",
+    "Segmentation",
+    "Trust",
+}
 ESTIMATORS = {
     "BehaviourParts",
     "MixedMixture",
