@@ -102,7 +102,8 @@ def test_wrong_objects_are_named(name, argument):
     for words, value in WRONG.items():
         if (name, argument, words) in FINE:
             continue
-        table = r"|The table has no column|A feature is called|same index|no feature|None of the 2 customers"
+        table = r"|The table (?:of rules )?has no column|A feature is called|same index|no feature"
+        table += r"|None of the 2 customers"
         with pytest.raises(
             (TypeError, ValueError), match=f"is {words}{table * (words == 'a DataFrame')}"
         ) as caught:

@@ -169,7 +169,7 @@ def _test(choices: argparse.Namespace, checkout: Path | None) -> int:
 
 
 def _report(choices: argparse.Namespace, checkout: Path | None) -> int:
-    from segkit.show.report.report import report_orders
+    from segkit.show.report.from_orders import report_orders
 
     given = {name: getattr(choices, name) for name in COLUMNS}
     try:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.analyse.prepare import Preparer
+from segkit.core.checks import check_type
 from segkit.core.messages import did_you_mean, joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import is_share
@@ -19,7 +20,7 @@ from segkit.explain.names import shown_names
 from segkit.explain.profile import plain_preparer, profiled
 from segkit.explain.traits import in_units, key_of, of_data, readable, unit_of
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.partition import check_segments, checked_result
+from segkit.methods.partition import Partition, check_segments, checked_result
 
 STEPS = 33  # values tried at once along a feature
 SAID = 2  # features in the sentence
@@ -134,6 +135,8 @@ def position_of(result: Segmentation, customer_id: Hashable) -> int:
         If there is none.
     """
     index = result.customers.index
+    if getattr(customer_id, "shape", ()) or isinstance(customer_id, Partition):  # an id is one value
+        check_type("customer_id", customer_id, (str, int), "It should be the id of one customer.")
     try:
         return int(index.get_loc(customer_id))
     except (KeyError, TypeError, pd.errors.InvalidIndexError) as error:

@@ -59,14 +59,14 @@ def segment_products(
     Notes
     -----
     The logarithm of the ratio has Katz' standard error [1]_, with half a buyer added everywhere. Few buyers give wild
-    ratios, so all are shrunken towards 1 by how far true ratios spread (method of moments over all products and
+    ratios, so all are shrunken towards 1 by how far true ratios spread (variance components over all products and
     segments [2]_).
 
     References
     ----------
     .. [1] Katz, Baptista, Azen & Pike (1978), Obtaining confidence intervals for the risk ratio in cohort studies,
        Biometrics 34.
-    .. [2] DerSimonian & Laird (1986), Meta-analysis in clinical trials, Controlled Clinical Trials 7.
+    .. [2] Hedges & Olkin (1985), Statistical Methods for Meta-Analysis, ch. 9.
 
     Examples
     --------
@@ -83,6 +83,7 @@ def segment_products(
     1   South        rum      38   0.95       0.05
     """
     checked_events(events)
+    labels = labels_by_customer(by, "by")
     moment = read_moment(as_of)
     check_count("n", n, 1)
     if of not in OF:
@@ -91,14 +92,13 @@ def segment_products(
         raise ValueError(
             f"The events do not know what was bought: there is no {of}. Read them with {of}=, the name of its column."
         )
-    labels = labels_by_customer(by, "by")
     bought, buyers = _buyers(events, labels, moment, of)
     if not len(bought):
         raise ValueError(f"No customer of these segments bought anything before {moment}. Say a later as_of.")
     table = _ratios(bought, buyers, of)
     table = table[(table["segment_id"] != -1) & (table["low"] > 1)]
-    table = table.sort_values(["segment_id", "low", of], ascending=[True, False, True], kind="stable")
-    table = table.groupby("segment_id", sort=False).head(n).reset_index(drop=True)
+    table = table.sort_values(["segment_id", "sure", of], ascending=[True, False, True], kind="stable")
+    table = table.groupby("segment_id", sort=False).head(n).drop(columns="sure").reset_index(drop=True)
     names = {s: by.name_of(s) if isinstance(by, Partition) else str(s) for s in table["segment_id"].unique()}
     table.insert(1, "segment", table["segment_id"].map(names).astype("str"))
     table.attrs["segkit"] = {"as_of": moment.isoformat(), "of": of, "level": LEVEL}
@@ -145,10 +145,10 @@ def _ratios(bought: pd.DataFrame, totals: pd.Series, of: str) -> pd.DataFrame:
         ratio=np.exp(middle),
         low=np.exp(middle - wide),
         high=np.exp(middle + wide),
+        sure=middle / error,
     )
 
 
 def _spread(values: np.ndarray, variance: np.ndarray) -> float:
-    """Return by how much true values spread around 0, as a variance (DerSimonian & Laird, the mean known)."""
-    weight = 1 / variance
-    return max(0.0, float((weight * values**2).sum() - len(values)) / float(weight.sum()))
+    """Return by how much true values spread around 0, as a variance: their mean square beyond that of chance."""
+    return max(0.0, float((values**2 - variance).mean()))

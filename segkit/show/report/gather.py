@@ -1,0 +1,66 @@
+"""Gather what the report says."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from segkit.collect.events import Events
+from segkit.core.messages import counted
+from segkit.create.segmentation import Segmentation
+from segkit.explain.map import project
+from segkit.explain.names import suggest_names
+from segkit.show.report.cards import cards_of
+from segkit.show.report.facts import Facts
+from segkit.show.report.looks import liked_products, look_at
+from segkit.show.report.proof import prove
+from segkit.show.report.sentences import sentences_on
+
+SUGGESTED = (
+    "A name with a star is suggested, from what sets the segment apart. Give names of your own by "
+    "result.with_names()."
+)
+
+
+def gather(
+    result: Segmentation,
+    *,
+    title: str,
+    events: Events | None,
+    scan: pd.DataFrame | None,
+    value: pd.Series | None,
+    value_name: str,
+    playbook: pd.DataFrame | None,
+    minimum: int,
+    show_ids: bool,
+) -> Facts:
+    """Gather what the report of a segmentation says; the arguments are those of :func:`segkit.report`."""
+    sizes = result.labels.value_counts()
+    shown = [s for s in result.segments if sizes[s] >= minimum]
+    given, suggestions = set(result.names), None
+    if shown and result.labels.nunique() > 1:
+        suggestions = suggest_names(result)
+        result = result.with_names({**suggestions["name"].to_dict(), **result.names})
+    if result.embedding is None:
+        result = result.with_embedding(project(result))
+    liked = liked_products(result, events, shown, minimum)
+    cards = cards_of(result, shown, suggestions, given, value=value, liked=liked, playbook=playbook)
+    notes = []
+    small = len(result.segments) - len(shown)
+    if small:
+        are = "is" if small == 1 else "are"
+        notes.append(f"{counted(small, 'segment')} of fewer than {minimum} customers {are} not described.")
+    if any(card.suggested for card in cards):
+        notes.append(SUGGESTED)
+    facts = {k: v for k, v in result.provenance.items() if k not in ("units", "meanings", "features", "kind")}
+    return Facts(
+        title,
+        sentences_on(result, events),
+        notes,
+        cards,
+        look_at(result, events, shown, liked),
+        prove(result, scan, shown, show_ids=show_ids),
+        json.dumps(facts, indent=2, ensure_ascii=False),
+        value_name,
+    )

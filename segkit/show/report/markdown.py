@@ -1,0 +1,49 @@
+"""Write the facts as Markdown, for a wiki, a ticket or a chat."""
+
+from __future__ import annotations
+
+import re
+
+from segkit.show.report.facts import Facts, Table
+from segkit.show.report.sentences import percent
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+
+def markdown(facts: Facts) -> str:
+    """Return sentences, cards and tables; pictures are named with the code that draws them."""
+    lines = [f"# {_plain(facts.title)}", "", _plain(" ".join(facts.sentences)), ""]
+    for card in facts.cards:
+        star = _plain("*") if card.suggested else ""
+        lines += [f"## {_plain(card.name)}{star}", ""]
+        lines += [_plain(card.sentence), ""] if card.sentence else []
+        lines.append(f"- {_plain(card.size)}, {percent(card.share)}")
+        if card.value_share is not None:
+            lines.append(f"- {facts.value_name}: {percent(card.value_share)}")
+        said = {"Likes": "; ".join(card.likes), **card.play, "Trust": card.verdict}
+        lines += [f"- {what}: {_plain(words)}" for what, words in said.items() if words] + [""]
+    lines += [line for note in facts.notes for line in (_plain(note), "")]
+    for heading, parts in (("What they look like", facts.looks), ("How they were made", facts.proof)):
+        lines += [f"# {heading}", ""]
+        for part in parts:
+            lines += [f"## {_plain(part.title)}", "", *([_plain(part.note), ""] if part.note else [])]
+            if isinstance(part, Table):
+                lines += _rows(part)
+            lines += ["```python", part.code, "```", ""] if part.code else []
+    return "\n".join([*lines, "```json", facts.provenance, "```", ""])
+
+
+def _rows(table: Table) -> list[str]:
+    if not table.rows:
+        return []
+    ruled = ["---" if i in table.text else "---:" for i in range(len(table.head))]
+    return [_row(table.head), f"| {' | '.join(ruled)} |", *map(_row, table.rows), ""]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Return text on one line, in which nothing is a mark of Markdown or HTML."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
