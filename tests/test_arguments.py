@@ -49,7 +49,11 @@ FINE = {
     ("family", "name", TEXT),
     ("target_tree", "outcome", TEXT),
 }
-FINE |= {("plot_distributions", "features", TEXT), ("bases", "customers", "a DataFrame")}
+FINE |= {
+    ("why", "customer_id", TEXT),
+    ("plot_distributions", "features", TEXT),
+    ("bases", "customers", "a DataFrame"),
+}
 MORE = {
     "as_of": "2024-02-01",
     "dates": ["2024-02-01"],
