@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from segkit.explain.names import shown_names
 from segkit.explain.profile import plain_preparer, profiled
 from segkit.explain.traits import in_units, key_of, of_data, readable, unit_of
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.partition import Partition, check_segments, checked_result
+from segkit.methods.partition import check_segments, checked_result
 
 STEPS = 33  # values tried at once along a feature
+IDS = (str, int, float, np.generic, datetime.date)
 SAID = 2  # features in the sentence
 COUNTED = ("orders", "items", "products", "categories", "visits", "searches", "times", "opens", "clicks")
 
@@ -135,11 +137,10 @@ def position_of(result: Segmentation, customer_id: Hashable) -> int:
         If there is none.
     """
     index = result.customers.index
-    if getattr(customer_id, "shape", ()) or isinstance(customer_id, Partition):  # an id is one value
-        check_type("customer_id", customer_id, (str, int), "It should be the id of one customer.")
     try:
         return int(index.get_loc(customer_id))
     except (KeyError, TypeError, pd.errors.InvalidIndexError) as error:
+        check_type("customer_id", customer_id, IDS, "It should be the id of one customer.")
         hint = did_you_mean(customer_id, index[:5000]) if isinstance(customer_id, str) else ""
         raise ValueError(
             f"There is no customer {customer_id!r} among these {len(index):,}.{hint} Their ids look like {index[0]!r}."
