@@ -109,10 +109,15 @@ _HOMES = {
     "segkit.explain.typical": ("typical",),
     "segkit.explain.why": ("why",),
     "segkit.over_time.match": ("match_segments",),
+    "segkit.tailor.arms": (
+        "arms_sql",
+        "assign_arms",
+    ),
     "segkit.tailor.audience": (
         "Audience",
         "audience",
     ),
+    "segkit.tailor.lift": ("lift",),
     "segkit.tailor.segment_products": ("segment_products",),
     "segkit.show.plots.confidence": ("plot_confidence",),
     "segkit.show.plots.cross": ("plot_cross",),

@@ -54,6 +54,7 @@ FINE |= {
     ("plot_distributions", "features", TEXT),
     ("bases", "customers", "a DataFrame"),
 }
+FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
 MORE = {
     "as_of": "2024-02-01",
     "dates": ["2024-02-01"],
@@ -73,6 +74,7 @@ def right(argument):
     if argument == "attributes":
         return sg.read_attributes(pd.DataFrame({"customer_id": ["a"], "age": [3]}), demographic="age")
     others = {
+        "arms": lambda: pd.Series(["treated", "held out"] * 2, index=list("abcd")),
         "customers": three_groups,
         "features": lambda: sg.RFM,
         "labels": lambda: right("result").labels,

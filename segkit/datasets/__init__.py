@@ -2,6 +2,7 @@
 
 from segkit.datasets.complete_journey import CompleteJourney, load_complete_journey
 from segkit.datasets.engagement import make_engagement
+from segkit.datasets.experiment import Experiment, make_experiment
 from segkit.datasets.lifestyles import (
     AGE_BANDS,
     BATTERY,
@@ -24,6 +25,7 @@ __all__ = [
     "PERSONAS",
     "POSTCODES",
     "CompleteJourney",
+    "Experiment",
     "Lifestyle",
     "Persona",
     "blended",
@@ -32,5 +34,6 @@ __all__ = [
     "make_attributes",
     "make_engagement",
     "make_events",
+    "make_experiment",
     "one_population",
 ]
