@@ -117,6 +117,8 @@ _HOMES = {
         "Audience",
         "audience",
     ),
+    "segkit.tailor.audience_formats": ("audience_formats",),
+    "segkit.tailor.export_audience": ("export_audience",),
     "segkit.tailor.lift": ("lift",),
     "segkit.tailor.segment_products": ("segment_products",),
     "segkit.show.plots.confidence": ("plot_confidence",),

@@ -33,7 +33,14 @@ ESTIMATORS = {
     "SpectralGraph",
     "ValueBands",
 }  # which take any array, as those of scikit-learn do
-NO_OBJECT = {"distance_feature", "make_preparer", "path_feature", "preset_catalogue", "select_features"}
+NO_OBJECT = {
+    "audience_formats",
+    "distance_feature",
+    "make_preparer",
+    "path_feature",
+    "preset_catalogue",
+    "select_features",
+}
 SOURCES = {"read_attributes", "read_events"}  # which take a table of any library
 WRONG = {
     "a DataFrame": pd.DataFrame({"x": [1.0, 2.0]}),
@@ -46,6 +53,7 @@ TEXT = "the text 'RFM'"
 FINE = {
     ("compare", "chosen", TEXT),
     ("report", "path", TEXT),
+    ("export_audience", "path", TEXT),
     ("family", "name", TEXT),
     ("target_tree", "outcome", TEXT),
 }
@@ -75,6 +83,7 @@ def right(argument):
         return sg.read_attributes(pd.DataFrame({"customer_id": ["a"], "age": [3]}), demographic="age")
     others = {
         "arms": lambda: pd.Series(["treated", "held out"] * 2, index=list("abcd")),
+        "audience": lambda: sg.audience(right("result").labels),
         "customers": three_groups,
         "features": lambda: sg.RFM,
         "labels": lambda: right("result").labels,

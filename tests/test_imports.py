@@ -48,7 +48,7 @@ PUBLIC = {
         "suggest_names to_sql typical why"
     ),
     "over_time": "match_segments",
-    "tailor": "Audience arms_sql assign_arms audience lift segment_products",
+    "tailor": "Audience arms_sql assign_arms audience audience_formats export_audience lift segment_products",
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
         "plot_dendrogram plot_distributions plot_evidence plot_map plot_membership plot_multiverse plot_profile "

@@ -59,7 +59,7 @@ def test_wheel_declares_command_and_extras(wheel):
     assert "segkit = segkit.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
     assert "License-Expression: BSD-3-Clause" in metadata
-    for extra in ("lab", "data", "spark", "privacy", "text", "db", "stream", "test"):
+    for extra in ("ads", "lab", "data", "spark", "privacy", "text", "db", "stream", "test"):
         assert f"Provides-Extra: {extra}\n" in metadata
 
 

@@ -183,7 +183,7 @@ def cleaned(values: pd.Series) -> pd.Series:
 def by_value(values: pd.Series, function: Callable[[str], Any]) -> pd.Series:
     """Apply a function to each different value once; missing ones stay missing, and None is missing."""
     codes, words = pd.factorize(values)
-    found = pd.array([function(word) for word in words] + [None], dtype="str")
+    found = pd.array([function(word) for word in words.tolist()] + [None], dtype="str")
     return pd.Series(found.take(codes), index=values.index, name=values.name)
 
 
@@ -197,6 +197,11 @@ def where_matches(values: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
     return found
 
 
+def is_hash(text: str) -> bool:
+    """Return whether a value is a SHA-256 in hexadecimal digits."""
+    return len(text) == 64 and HASH.fullmatch(text) is not None
+
+
 def sha256(text: str) -> str:
     """Return a SHA-256 in lower-case hexadecimal digits, as of a value that already is one.
 
@@ -205,7 +210,7 @@ def sha256(text: str) -> str:
     >>> sha256("dana@example.com")[:12], sha256("AB" * 32)[:4]
     ('07e2f1394b0e', 'abab')
     """
-    return text.lower() if HASH.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()
+    return text.lower() if is_hash(text) else hashlib.sha256(text.encode()).hexdigest()
 
 
 def without_dots(email: str) -> str:
