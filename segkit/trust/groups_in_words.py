@@ -19,7 +19,7 @@ NEAR_ONE = 0.98
 
 def groups_in_words(
     codes: np.ndarray, rng: np.random.Generator, references: int = REFERENCES
-) -> tuple[float, np.ndarray]:
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the p-value of the hypothesis that the words come from one population.
 
     Parameters
@@ -37,13 +37,16 @@ def groups_in_words(
         that of :func:`certainty`, for the number of latent classes that the customers have.
     classes : ndarray of int, shape (n,)
         The likeliest latent class of each customer.
+    scores : ndarray of float, shape (1 + references,)
+        The statistic of the customers, and after it those of the null data sets.
     """
     null = ProbitNull(codes, rng)
     observed, posterior = certainty(codes, CLASSES, rng)
     classes = posterior.shape[1]
     drawn = np.array([certainty(null.draw(rng), (classes,), rng)[0] for _ in range(references)])
     spread = max(float(drawn.std(ddof=1)), 1e-6) * np.sqrt(1 + 1 / references)
-    return float(student.sf((observed - drawn.mean()) / spread, references - 1)), posterior.argmax(axis=1)
+    p_value = float(student.sf((observed - drawn.mean()) / spread, references - 1))
+    return p_value, posterior.argmax(axis=1), np.array([observed, *drawn])
 
 
 def certainty(

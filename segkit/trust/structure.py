@@ -90,8 +90,10 @@ class StructureTest:
     references : DataFrame of shape (n_references, n_groups)
         The same of each null data set.
     facts : dict
-        Customers, customers looked at, references, level, seed, and the features that fall into groups
-        `by_themselves`.
+        Customers, customers looked at, references, level, seed, the features that fall into groups
+        `by_themselves` and the `values` of the first, and what the sentence `rests_on`: "gaps" between all features
+        together, a single "feature", or "words" with their `word_scores`, the customers' before those of null data
+        sets.
     """
 
     p_value: float
@@ -254,14 +256,16 @@ def run_test(
         p_alone, alone = features_in_groups(_known_numbers(looked, fitted, points), rng)
         alone = alone if p_alone <= BY_ITSELF * ALPHA + 1e-12 else []
         facts["by_themselves"] = [looked.columns[fitted.positions_[i]] for i in alone]
+        if alone:
+            facts["values"] = looked.iloc[:, fitted.positions_[alone[0]]].dropna().to_numpy(dtype=float)
         words = word_codes(looked, fitted)
         tested = len(words) >= FEWEST_WORDS
-        p_words, classes = (
-            groups_in_words(np.column_stack(list(words.values())), rng) if tested else (1.0, None)
+        p_words, classes, scores = (
+            groups_in_words(np.column_stack(list(words.values())), rng) if tested else (1.0, None, None)
         )
         facts["words"], facts["p_words"] = list(words) if tested else [], p_words
         if p_words <= BY_WORDS * ALPHA:
-            facts["classes"] = classes
+            facts["classes"], facts["word_scores"] = classes, scores
         null = CopulaNull(looked, fitted, rng, alone)
         valleys = _compared(null, points.to_numpy(), min(most, len(looked) // 5), rng, facts, progress)
     return _verdict(*valleys, p_alone if alone else 1.0, facts), points
@@ -351,9 +355,12 @@ def _verdict(observed: np.ndarray, drawn: np.ndarray, p_alone: float, facts: dic
         less=len(theirs) - deeper if deeper else "any", deeper=deeper, n=len(theirs), p=p, alpha=ALPHA
     )
     features = facts["by_themselves"]
+    facts["rests_on"] = "gaps"
     if in_words and verdict == "structure":
+        facts["rests_on"] = "words"
         sentence = IN_WORDS.format(features=_few(facts["words"]), n=WORD_REFERENCES, p=p)
     elif features:
+        facts["rests_on"] = "feature"
         falls = "fall" if len(features) > 1 else "falls"
         sentence = BY_THEMSELVES.format(features=_few(features), falls=falls, p=p)
     return StructureTest(p, effect, verdict, sentence, *valleys, facts)

@@ -108,7 +108,7 @@ def test_unknown_customers_are_named():
         ValueError, match=r"There is no customer 'bb' among these 6\.(.*) Their ids look like 'a'"
     ):
         sg.why(plain_kmeans(SIX), "bb")
-    with pytest.raises(TypeError, match="customer_id is a list. It should be the id of one customer"):
+    with pytest.raises(TypeError, match=r"customer_id is a list\. It should be the id of one customer"):
         sg.why(plain_kmeans(SIX), ["a"])
 
 

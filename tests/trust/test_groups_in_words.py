@@ -56,7 +56,8 @@ def as_words(codes):
 
 def test_planted_words_are_groups():
     codes, group = planted(0.85, 0)
-    p_value, classes = groups_in_words(codes, np.random.default_rng(0))
+    p_value, classes, scores = groups_in_words(codes, np.random.default_rng(0))
+    assert len(scores) == 20 and scores[0] > scores[1:].max()
     assert p_value < 0.004 and pd.crosstab(group, classes).max(axis=1).sum() > 0.9 * N
 
 

@@ -125,7 +125,7 @@ def test_sentence_gives_the_verdict():
     assert "of 62 null data sets" in ungrouped.sentence
     groups = run(three_groups(40))
     assert groups.verdict == "structure" and groups.facts["by_themselves"] == ["spend", "visits"]
-    assert groups.sentence.startswith("Your customers form distinct groups: visits and spend fall into")
+    assert groups.sentence.startswith("Your customers form distinct groups: spend and visits fall into")
     assert groups.effect > 3 and groups.references.shape == (62, 9)
     assert list(groups.observed.index) == list(range(2, 11))
 
@@ -243,17 +243,32 @@ def test_interrupted_test_keeps_references(monkeypatch):
         run(log_normal(100, np.random.default_rng(0)))
 
 
-def test_chart_counts_null_data_sets():
-    test = run(three_groups(40))
-    drawn = sg.plot_structure(test).to_dict()
-    bars, line, _ = drawn["layer"]
-    counts = [
-        sum(v for k, v in row.items() if k not in ("low", "high"))
-        for row in drawn["datasets"][bars["data"]["name"]]
-    ]
-    assert sum(counts) == 62
-    assert drawn["datasets"][line["data"]["name"]][0]["low"] == pytest.approx(test.scores[0])
-    assert " ".join(drawn["title"]["subtitle"]) == test.sentence
+def test_chart_shows_what_the_sentence_rests_on():
+    """The deepest gap among null data sets, a feature that falls into groups, or how surely words tell apart."""
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, (400, 1))
+    codes = np.where(rng.random((400, 5)) < 0.85, group, rng.integers(0, 4, (400, 5)))
+    spelt = pd.DataFrame(
+        np.array(["tea", "rum", "ale", "gin"])[codes], columns=[f"drink {i}" for i in range(5)]
+    )
+    tables = {"gaps": log_normal(100, rng), "feature": three_groups(40), "words": spelt}
+    for rests_on, customers in tables.items():
+        test = run(customers)
+        assert test.facts["rests_on"] == rests_on
+        drawn = sg.plot_structure(test).to_dict()
+        assert " ".join(drawn["title"]["subtitle"]) == test.sentence
+        first = drawn["layer"][0]
+        bars = drawn["datasets"][first.get("data", drawn.get("data"))["name"]]
+        assert (
+            sum(row["counted"] for row in bars)
+            == {"gaps": 62, "feature": len(customers), "words": 19}[rests_on]
+        )
+        if rests_on == "feature":
+            assert first["encoding"]["x"]["title"] == test.facts["by_themselves"][0]
+            continue
+        line = drawn["datasets"][drawn["layer"][1]["data"]["name"]][0]["low"]
+        assert line == pytest.approx(test.scores[0] if rests_on == "gaps" else test.facts["word_scores"][0])
+        assert (line > max(row["high"] for row in bars) - 0.5) == (rests_on == "words")
 
 
 def test_random_segments_are_not_real():
