@@ -255,9 +255,9 @@ def test_events_give_the_period_refusals_products_and_what_came_next(tmp_path, s
         )
         page = report(result, tmp_path, events=shop, scan=scan)
         assert "at what they did from 1 January 2023 to" in page.text
-        assert "2 rows were refused (under 1%): customer_id missing (2)." in page.text
+        assert "2 were refused (under 1%): customer_id missing." in page.text
         assert {"products", "next"} <= set(page.parts)
-        assert re.search(r"Likes Tea \(\d+% buy it, of others \d+%\)", page.text)
+        assert re.search(r"Likes tea \(\d+% buy it, of others \d+%\)", page.text)
         assert "Share of revenue" in page.text
         assert re.search(rf"In the \d+ days from {began} 2023", page.text)
     assert "nobody's segment knows what came next" not in page.text

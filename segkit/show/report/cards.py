@@ -87,9 +87,8 @@ def _likes(liked: pd.DataFrame | None, segment: int) -> list[str]:
     if liked is None:
         return []
     rows = liked[liked["segment_id"] == segment].head(LIKED)
-    of = liked.attrs["segkit"]["of"]
     return [
-        f"{str(row[of]).capitalize()} ({row['share']:.0%} buy it, of others {row['elsewhere']:.0%})"
+        f"{row['named']} ({row['share']:.0%} buy it, of others {row['elsewhere']:.0%})"
         for _, row in rows.iterrows()
     ]
 

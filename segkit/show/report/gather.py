@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -32,6 +33,7 @@ def gather(
     value: pd.Series | None,
     value_name: str,
     playbook: pd.DataFrame | None,
+    products: Mapping[str, str] | None,
     minimum: int,
     show_ids: bool,
 ) -> Facts:
@@ -44,7 +46,7 @@ def gather(
         result = result.with_names({**suggestions["name"].to_dict(), **result.names})
     if result.embedding is None:
         result = result.with_embedding(project(result))
-    liked = liked_products(result, events, shown, minimum)
+    liked = liked_products(result, events, shown, minimum, products)
     cards = cards_of(result, shown, suggestions, given, value=value, liked=liked, playbook=playbook)
     notes = []
     small = len(result.segments) - len(shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from segkit.analyse.features.catalogue import feature_catalogue, select_features
@@ -83,20 +85,34 @@ def _profiles(result: Segmentation, shown: list[int]) -> list[Figure]:
 
 
 def liked_products(
-    result: Segmentation, events: Events | None, shown: list[int], minimum: int
+    result: Segmentation,
+    events: Events | None,
+    shown: list[int],
+    minimum: int,
+    products: Mapping[str, str] | None,
 ) -> pd.DataFrame | None:
     """Return what each segment buys more often than others, from events that know it: categories, else products.
 
-    Rows of fewer than `minimum` buyers are left out.
+    Rows of fewer than `minimum` buyers are left out. In `named` stand the names of products, where they are given.
     """
     as_of = result.provenance.get("as_of")
     if events is None or not as_of or "purchase" not in events.kinds().index:
         return None
-    of = next((c for c in ("category", "product_id") if c in events.columns), None)
+    order = ("category", "product_id") if products is None else ("product_id", "category")
+    of = next((c for c in order if c in events.columns), None)
     if of is None:
         return None
     table = segment_products(events, result, as_of=as_of, of=of, n=PRODUCTS)
-    return table[table["segment_id"].isin(shown) & (table["buyers"] >= minimum)]
+    table = table[table["segment_id"].isin(shown) & (table["buyers"] >= minimum)]
+    named = [str((products or {}).get(thing, _spelt(thing, of))) for thing in table[of]]
+    return table.assign(named=pd.Series(named, table.index, dtype="str"))
+
+
+def _spelt(thing: str, of: str) -> str:
+    """Return the words of a category not in capitals, and say that a product's id is one."""
+    if of == "product_id":
+        return f"product {thing}"
+    return thing.capitalize() if thing.isupper() else thing
 
 
 def _products(liked: pd.DataFrame | None) -> Table | None:
@@ -108,7 +124,7 @@ def _products(liked: pd.DataFrame | None) -> Table | None:
         note = f"No {what} is bought clearly more often in one segment than in the others: they do not differ in taste."
         return Table("products", "What do they like?", note, [], [])
     rows = [
-        [row.segment, str(getattr(row, of)), f"{row.buyers:,}", f"{row.share:.0%}", f"{row.elsewhere:.0%}",
+        [row.segment, row.named, f"{row.buyers:,}", f"{row.share:.0%}", f"{row.elsewhere:.0%}",
          f"{row.ratio:.1f} ({row.low:.1f} to {row.high:.1f})"]
         for row in liked.itertuples()
     ]  # fmt: skip

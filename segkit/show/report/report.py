@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from segkit.analyse.prepare import make_preparer
 from segkit.collect.events import Events, checked_events
-from segkit.core.checks import check_count, check_frame, checked_path
+from segkit.core.checks import check_count, check_frame, check_type, checked_path
 from segkit.core.files import write_file
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS
@@ -33,6 +34,7 @@ def report(
     events: Events | None = None,
     value: str | pd.Series | None = None,
     playbook: pd.DataFrame | None = None,
+    products: Mapping[str, str] | None = None,
     scan: pd.DataFrame | None = None,
     title: str | None = None,
     minimum: int = 10,
@@ -59,6 +61,9 @@ def report(
     playbook : DataFrame, optional
         What to do: a row for each segment, by its id or its name in `segment`, with any of `goal`, `strategy`, `offer`,
         `channel`, `avoid`.
+    products : mapping of str to str, optional
+        Names of products by their ids. With it the report says which products each segment likes; without it, which
+        categories, where the events have them.
     scan : DataFrame, optional
         From :func:`segkit.scan_clusters`; computed for 2 to 10 segments by default, except for value bands.
     title : str, optional
@@ -105,6 +110,8 @@ def report(
         checked_events(events)
     if playbook is not None:
         check_frame("playbook", playbook, "It should be a table with a row for each segment.")
+    if products is not None:
+        check_type("products", products, Mapping, "It should be a mapping of product ids to names.")
     if paper not in PAPERS:
         raise ValueError(f"paper={paper!r} is not known. Say 'A4' or 'letter'.")
     form = SUFFIXES[path.suffix.lower()]
@@ -124,6 +131,7 @@ def report(
         value=worth,
         value_name="Share of revenue" if money else "Share of value",
         playbook=playbook,
+        products=products,
         minimum=minimum,
         show_ids=show_ids,
     )

@@ -75,7 +75,8 @@ def _refused(result: Segmentation, events: Events | None) -> str:
     rows = refused + int(events.kinds().sum())
     if not refused:
         return f"All {rows:,} rows of the data could be used."
-    return f"Of {rows:,} rows of the data, {_rows(refused)} refused ({percent(refused / rows)}): {_reasons(reasons)}."
+    were = "was" if refused == 1 else "were"
+    return f"Of {rows:,} rows of the data, {refused:,} {were} refused ({percent(refused / rows)}): {_reasons(reasons)}."
 
 
 def _rows(n: int) -> str:
@@ -83,6 +84,8 @@ def _rows(n: int) -> str:
 
 
 def _reasons(reasons: dict[str, int]) -> str:
+    if len(reasons) == 1:
+        return next(iter(reasons))
     return listed([f"{reason} ({n:,})" for reason, n in reasons.items()], MOST_REASONS)
 
 
