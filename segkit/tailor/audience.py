@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_type
-from segkit.core.messages import choose_from, counted, in_words
+from segkit.core.messages import choose_from, counted, in_words, listed
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import UNDECIDED, Partition, labels_by_customer
@@ -24,10 +24,12 @@ from segkit.tailor.contacts import (
     PHONE,
     Refusals,
     as_text,
+    cleaned,
     mailboxes,
     masked,
     read_contacts,
     reasons,
+    standard_name,
     where_matches,
     with_customer_id,
 )
@@ -212,7 +214,7 @@ def _refuse_segments(refusals: Refusals, by: Any, labels: pd.Series, segments: A
         chosen = [_segment(s, by, names) for s in asked]
         if not chosen:
             raise ValueError("segments is empty. Name some, or leave it out for all.")
-    rows["segment"] = rows["_label"].map(names).astype("str")
+    rows["segment"] = cleaned(rows["_label"].map(names).astype("str"))
     refusals.refuse(rows["customer_id"].isna(), "customer_id missing")
     refusals.refuse(~rows["_placed"], "in contacts, but in no segment")
     unsure = [s for s in NO_SEGMENT if s not in chosen]
@@ -273,7 +275,7 @@ def _consent(consent: pd.Series | pd.DataFrame) -> pd.DataFrame:
     frame = with_customer_id(
         consent.to_frame("consent") if isinstance(consent, pd.Series) else consent, "consent"
     )
-    frame = frame.set_index(next(c for c in frame.columns if str(c).casefold() == "customer_id"))
+    frame = frame.set_index("customer_id")
     frame.index = pd.Index(as_text(frame.index.to_series()), name="customer_id")
     frame = frame[frame.index.notna()]
     if not frame.index.is_unique:
@@ -308,15 +310,12 @@ def _suppressed(rows: pd.DataFrame, suppress: Any) -> tuple[np.ndarray, str]:
     if isinstance(suppress, str) or not isinstance(suppress, (pd.Series, pd.DataFrame, Iterable)):
         raise TypeError(f"suppress is {in_words(suppress)}. It should be a list of ids and e-mail addresses.")
     if isinstance(suppress, pd.DataFrame):
-        numbered = isinstance(suppress.index, pd.RangeIndex) and suppress.index.name is None
-        has_ids = "customer_id" in {str(c).casefold() for c in suppress.columns} or not numbered
-        given, _, _ = read_contacts(suppress if has_ids else suppress.assign(customer_id=None), "suppress")
-        entries = pd.concat([given[c] for c in ("customer_id", "email") if c in given])
-    elif isinstance(suppress, pd.Series) and pd.api.types.is_bool_dtype(suppress.dtype):
-        entries = as_text(suppress.index[suppress.fillna(False).to_numpy(bool)].to_series())
+        entries = _of_frame(suppress)
+    elif isinstance(suppress, pd.Series) and _says_whether(suppress):
+        entries = as_text(suppress.index[suppress.notna() & suppress.ne(False)].to_series())
     else:
         entries = as_text(pd.Series(list(suppress), dtype=object).infer_objects())
-    entries = entries.dropna().drop_duplicates()
+    entries = entries.dropna().drop_duplicates().reset_index(drop=True)
     found, there = rows["customer_id"].isin(entries), entries.isin(rows["customer_id"])
     if "email" in rows:
         hashed = bool(where_matches(entries, HASH).any() or where_matches(rows["email"], HASH).any())
@@ -326,6 +325,26 @@ def _suppressed(rows: pd.DataFrame, suppress: Any) -> tuple[np.ndarray, str]:
                 found |= one.notna() & one.isin(other)
                 there |= other.isin(one)
     return found.to_numpy(), f"{int(there.sum()):,} of {counted(len(entries), 'entry', 'entries')} found"
+
+
+def _of_frame(suppress: pd.DataFrame) -> pd.Series:
+    """Return the ids and addresses of a table of people who must not be contacted."""
+    known = {standard_name(str(column)) for column in suppress.columns}
+    if isinstance(suppress.index, pd.RangeIndex) and "customer_id" not in known:
+        suppress = suppress.assign(customer_id=None)
+    given, named, _ = read_contacts(suppress, "suppress")
+    if "email" not in named and given["customer_id"].isna().all():
+        raise ValueError(
+            f"suppress has neither customer_id nor email, only {listed(suppress.columns.drop('customer_id'), 8)}. Name "
+            "the column of one of them so."
+        )
+    return pd.concat([given[c] for c in ("customer_id", "email") if c in given])
+
+
+def _says_whether(suppress: pd.Series) -> bool:
+    """Return whether a Series says by customer who is suppressed: by True and False, or by a date."""
+    kind = pd.api.types.infer_dtype(suppress, skipna=True)
+    return kind == "boolean" or kind.startswith("date")
 
 
 def _usable(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:

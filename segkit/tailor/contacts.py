@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_frame
-from segkit.core.messages import counted, did_you_mean, listed
+from segkit.core.messages import counted, listed
 
 CONTACTS = {
     "email": ("e-mail", "email address", "e-mail address", "mail"),
@@ -79,30 +79,30 @@ def read_contacts(
     check_frame(
         name, contacts, "It should be a DataFrame with customer_id and columns such as email and phone."
     )
-    contacts = with_customer_id(contacts, name)
+    contacts = with_customer_id(contacts, name).reset_index(drop=True)
     named: dict[str, str] = {}
     unused = []
     for column in contacts.columns:
-        known = _standard_name(str(column))
+        known = standard_name(str(column))
         if known is None:
-            hint = did_you_mean(_plain(str(column)), [_plain(c) for c in CONTACTS if c not in named])
-            close = [c for c in CONTACTS if hint and repr(_plain(c)) in hint]
-            if close and _one_off(_plain(str(column)), _plain(close[0])):
-                raise ValueError(
-                    f"{name} has a column {column!r}. Did you mean {close[0]!r}? Rename it, or drop it: "
-                    f"{name}.rename(columns={{{column!r}: {close[0]!r}}})."
-                )
-            unused.append(str(column))
+            unused.append(column)
         elif known in named:
             raise ValueError(
                 f"{name} has two columns for {known}: {named[known]!r} and {column!r}. Drop one of them."
             )
         else:
             named[known] = column
+    for column in unused:
+        near = [k for n, k in _NAMES.items() if k not in named and _one_off(_plain(str(column)), n)]
+        if near:
+            raise ValueError(
+                f"{name} has a column {column!r}. Did you mean {near[0]!r}? Rename it, or drop it: "
+                f"{name}.rename(columns={{{column!r}: {near[0]!r}}})."
+            )
     frame = pd.DataFrame({c: as_text(contacts[named[c]]) for c in ("customer_id", *CONTACTS) if c in named})
     for column in frame.columns.difference(["customer_id"]):
         frame[column] = cleaned(frame[column])
-    return frame, {k: str(v) for k, v in named.items()}, unused
+    return frame, {k: str(v) for k, v in named.items()}, [str(c) for c in unused]
 
 
 def with_customer_id(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -116,8 +116,11 @@ def with_customer_id(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise ValueError(f"{name} has two columns {twice!r}. Drop or rename one of them.")
-    if any(_standard_name(str(c)) == "customer_id" for c in frame.columns):
-        return frame
+    ids = [c for c in frame.columns if standard_name(str(c)) == "customer_id"]
+    if len(ids) == 1:
+        return frame.rename(columns={ids[0]: "customer_id"})
+    if ids:
+        raise ValueError(f"{name} has two columns of ids, {ids[0]!r} and {ids[1]!r}. Drop one of them.")
     if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
         raise ValueError(
             f"{name} has no column 'customer_id', only {listed(frame.columns, 8)}. Rename the column with the ids: "
@@ -134,7 +137,8 @@ _NAMES = {_plain(n): standard for standard, near in CONTACTS.items() for n in (s
 _NAMES |= {_plain(n): "customer_id" for n in ("customer_id", "customer", "client id", "user id")}
 
 
-def _standard_name(column: str) -> str | None:
+def standard_name(column: str) -> str | None:
+    """Return the name in `CONTACTS`, or `customer_id`, that a column is read as."""
     return _NAMES.get(_plain(column))
 
 

@@ -91,6 +91,33 @@ def test_addresses_of_those_held_out_are_out():
         assert "c" not in sg.audience(labels, people, suppress=listed).table["customer_id"].tolist()
 
 
+def test_suppression_in_any_shape():
+    """A list that nobody would be found by is an error."""
+    labels = pd.Series("A", index=list("abcd"))
+    people = pd.DataFrame({"customer_id": list("abcd"), "email": [f"{c}.x@gmail.com" for c in "abcd"]})
+    for listed in (
+        ["a", "b.x@gmail.com"],
+        pd.Series([True, None, False, True], index=["a", "c", "d", "b"], dtype=object),
+        pd.Series(pd.to_datetime(["2024-01-01", None, "2024-02-01"]), index=["a", "c", "b"]),
+        pd.DataFrame({"Customer": ["a", None], "mail": [None, "bx@gmail.com"]}),
+        pd.DataFrame({"E-mail": ["AX@gmail.com", "bx@gmail.com"]}, index=[7, 7]).reset_index(drop=True),
+        pd.DataFrame(index=pd.Index(["a", "b"], name="customer_id")),
+    ):
+        assert sg.audience(labels, people, suppress=listed).table["customer_id"].tolist() == ["c", "d"]
+    with pytest.raises(ValueError, match="neither customer_id nor email, only phone"):
+        sg.audience(labels, people, suppress=pd.DataFrame({"phone": ["1"]}))
+
+
+def test_rows_may_have_any_index():
+    people = pd.DataFrame(
+        {"Client ID": ["b", "a"], "surname": ["Li\u202e", "O\nX"], "e-mail": ["b@x.org", "a@x.org"]}
+    )
+    chosen = sg.audience(pd.Series("A", index=["a", "b"]), people.set_axis([0, 0]))
+    assert chosen.table["last_name"].tolist() == ["O X", "Li"]
+    assert sg.audience(pd.Series("A\n\u202eB", index=["a"]), people).table["segment"].tolist() == ["A B"]
+    assert len(sg.audience(pd.Series(dtype=object), people.iloc[:0]).table) == 0
+
+
 def test_consent_is_never_guessed():
     labels = pd.Series("A", index=[1, 2, 3, 4])
     dates = pd.Series(pd.to_datetime(["2024-01-01", None]), index=[1, 2])
@@ -147,6 +174,8 @@ def test_contacts_are_read_as_people_write_them():
     assert chosen.provenance["unused_columns"] == ["notes"]
     with pytest.raises(ValueError, match="Did you mean 'email'"):
         sg.audience(labels, people.rename(columns={"E-Mail Address": "emial"}))
+    with pytest.raises(ValueError, match="Did you mean 'phone'"):
+        sg.audience(labels, people.rename(columns={"Phone number": "phone_nummber"}))
     with pytest.raises(ValueError, match="two columns for email"):
         sg.audience(labels, people.assign(mail="x@example.com"))
 
