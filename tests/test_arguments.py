@@ -68,6 +68,7 @@ MORE = {
     "dates": ["2024-02-01"],
     "horizon": "1 day",
     "chosen": ["c001"],
+    "baseline": 0.1,
     "path": "x.html",
 }
 

@@ -48,11 +48,15 @@ PUBLIC = {
         "suggest_names to_sql typical why"
     ),
     "over_time": "match_segments",
-    "tailor": "Audience arms_sql assign_arms audience audience_formats export_audience lift segment_products",
+    "tailor": (
+        "Audience arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
+        "plan_experiment segment_products"
+    ),
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
-        "plot_dendrogram plot_distributions plot_evidence plot_map plot_membership plot_multiverse plot_profile "
-        "plot_rules plot_scan plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_why report"
+        "plot_dendrogram plot_distributions plot_evidence plot_lift plot_map plot_membership plot_multiverse "
+        "plot_power plot_profile plot_rules plot_scan plot_scoreboard plot_sizes plot_stability "
+        "plot_structure plot_trust plot_why report"
     ),
 }
 """The public names of each room."""

@@ -37,7 +37,7 @@ class ExperimentTable:
         In the order of `arms`; unknown ones are missing.
     segments : Series of category, or None
     before : ndarray of float, or None
-        What was before; the mean where it is unknown.
+        What was before; where it is unknown, the mean stands for it.
     shares : bool
         Whether outcomes are 0 or 1.
     strangers : int
@@ -63,8 +63,8 @@ class ExperimentTable:
         middle = y.mean() if len(y) else 0.0  # taken off, so that squares stay exact
         y = y - middle
         x = np.zeros(len(y)) if self.before is None else self.before[known]
-        x_middle = x.mean() if len(x) else 0.0
-        x = x - x_middle
+        x_middle = np.nanmean(x) if not np.isnan(x).all() else 0.0
+        x = np.where(np.isnan(x), 0.0, x - x_middle)
 
         def total(weights: np.ndarray | None) -> np.ndarray:
             sums = np.bincount(place, weights, len(names) * segments).reshape(len(names), segments)
@@ -105,13 +105,13 @@ def experiment_table(
     """
     ids, arms = arms.index if isinstance(arms, pd.Series) else None, checked_arms(arms)
     names = list(arms.cat.categories)
+    if len(names) < 2:
+        raise ValueError(f"All customers are in the arm {names[0]!r}. A comparison needs 2 arms or more.")
     if control not in names:
         raise ValueError(
             f"No customer is in the arm {control!r}, with which to compare. Say which of {joined(names)} was held out: "
             f"control={names[0]!r}."
         )
-    if len(names) < 2:
-        raise ValueError(f"All customers are in the arm {names[0]!r}. A comparison needs 2 arms or more.")
     moment = None if start is None else _read_start(start)
     counted_after = _window(outcomes, moment, horizon)
     text = (ids, arms.index)
@@ -131,12 +131,8 @@ def experiment_table(
             f"{values.index[0]!r} and {arms.index[0]!r}."
         )
     x = None if earlier is None else _in_order(earlier, arms.index)[0]
-    if x is not None:
-        if np.array_equal(x, y, equal_nan=True):
-            raise ValueError(
-                "before is equal to the outcomes. Pass what was known before the experiment began."
-            )
-        x = np.where(np.isnan(x), np.nanmean(x) if (~np.isnan(x)).any() else 0.0, x)
+    if x is not None and np.array_equal(x, y, equal_nan=True):
+        raise ValueError("before is equal to the outcomes. Pass what was known before the experiment began.")
     finite = y[~np.isnan(y)]
     shares = bool(len(finite)) and bool(((finite == 0) | (finite == 1)).all())
     if isinstance(by, pd.Series):

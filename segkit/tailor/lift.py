@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from segkit.collect.events import Events
 from segkit.methods.partition import Partition
@@ -21,6 +22,7 @@ from segkit.tailor.experiment_table import (
 )
 from segkit.tailor.intervals import Difference, FixedLook, ManyLooks, benjamini_hochberg
 from segkit.tailor.pooling import cochran_q, partial_pooling
+from segkit.tailor.power import Chance
 from segkit.tailor.wording import amount, p_in_words
 
 SEEN = 0.8  # chance at which a lift counts as one that we would have seen
@@ -92,7 +94,8 @@ def lift(
         * `verdict` in words.
 
         ``attrs["segkit"]`` holds what was assumed, `sample_ratio` (p), `segments_differ` (Cochran's Q, by arm),
-        `before_saved` (share of the variance), `missing` outcomes by arm, and outcomes `without_an_arm`.
+        `before_saved` (share of the variance), `before_unknown` (customers for whom the mean stands), `missing`
+        outcomes by arm, and outcomes `without_an_arm`.
 
     Raises
     ------
@@ -151,6 +154,7 @@ def lift(
         **{"control": control, "outcome": outcome, "unit": "share" if table.shares else "mean"},
         **{"level": level, "fdr": fdr, "peeking": peeking, "sample_ratio": ratio},
         **{"segments_differ": differ, "before_saved": saved, "without_an_arm": table.strangers},
+        "before_unknown": 0 if table.before is None else int(np.isnan(table.before).sum()),
         "missing": table.arms[missing].value_counts().to_dict(),
     }
     return result
@@ -204,11 +208,20 @@ def _call(
     for i, (differs, looks) in enumerate(parts):
         mine = slice(i * (len(segments) + 1), (i + 1) * (len(segments) + 1))
         low, high = differs.interval(looks.z(chosen[mine]))
-        smallest = (looks.z(np.maximum(alone[mine], 1e-300)) + FixedLook().z(2 * (1 - SEEN))) * differs.error
+        smallest = _smallest_lift(differs, looks.z(np.maximum(alone[mine], 1e-300)))
         ends.append(
             pd.DataFrame({"low": low, "high": high, "smallest_lift": smallest, "error": differs.error})
         )
     rows[["low", "high", "smallest_lift", "error"]] = pd.concat(ends, ignore_index=True)
+
+
+def _smallest_lift(differs: Difference, z: np.ndarray) -> np.ndarray:
+    """Return the smallest lift that would have been seen with 80 % chance."""
+    if not differs.shares:
+        return (z + norm.ppf(SEEN)) * differs.error
+    held_out = differs.held_out
+    chance = Chance(held_out.mean, held_out.mean * (1 - held_out.mean), shares=True, z=z)
+    return chance.smallest_lift(SEEN, differs.treated.n, held_out.n) * np.sqrt(1 - differs.saved)
 
 
 def _pool(
@@ -265,6 +278,8 @@ def _finding(row: Mapping[str, float], shares: bool) -> str:
     if not row["called"]:
         alone = row["low"] > 0 or row["high"] < 0
         among = f" among several segments (alone it would be one, {p_in_words(row['p'])})" if alone else ""
+        if np.isnan(row["smallest_lift"]):
+            return f"no difference found{among}; too few customers to see any lift"
         return (
             f"no difference found{among}; we would have seen {amount(row['smallest_lift'], shares)} or more"
         )

@@ -80,7 +80,7 @@ def test_segments_are_called_together():
     table = sg.lift(arms, bought, by=one).set_index("segment")
     assert list(table.index) == ["all customers", "A", "B"]
     assert table.loc["A", "p"] < 0.1 and table.loc["A", "q"] == pytest.approx(2 * table.loc["A", "p"])
-    assert table.loc["B", "verdict"].startswith("no difference found; we would have seen 2.2 points or more")
+    assert table.loc["B", "verdict"].startswith("no difference found; we would have seen 2.3 points or more")
     assert np.isnan(table.loc["all customers", "pooled"]) and np.isnan(table.loc["all customers", "q"])
     strict = sg.lift(arms, bought, by=one, fdr=0.01).set_index("segment")
     assert (
@@ -157,6 +157,8 @@ def test_too_little_is_said():
     assert (
         "same outcome" in same["verdict"] and np.isnan([same["low"], same["p"]]).all() and same["lift"] == 0
     )
+    two = first(sg.lift(*two_arms([1.0, 1.0, 0.0], [0.0, 1.0])))
+    assert two["verdict"].startswith("no difference found; too few customers to see any lift")
     nobody = first(sg.lift(*two_arms([0.0] * 90, [0.0] * 10)))
     assert nobody["verdict"].startswith("no difference found; we would have seen") and nobody["high"] > 0.01
 
@@ -189,7 +191,7 @@ def test_wrong_arguments_are_explained():
     twice = pd.concat([arms, pd.Series({"c00000": "held out"})])
     for wrong, message in [
         ({"arms": twice}, "arms holds 1 customer more than once, such as 'c00000'"),
-        ({"arms": arms[:10]}, "No customer is in the arm 'held out'"),
+        ({"arms": arms[:10]}, "All customers are in the arm 'treated'"),
         ({"arms": arms[10:]}, "All customers are in the arm 'held out'"),
         ({"arms": arms.where(arms != "treated")}, "10 of them without an arm"),
         ({"arms": arms.to_frame()}, "arms is a DataFrame"),

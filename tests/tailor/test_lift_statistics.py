@@ -98,6 +98,25 @@ def test_intervals_of_rare_conversions_hold(n):
                 assert called == pytest.approx(1 - covered, abs=1e-9)  # p-values are those of the interval
 
 
+@runs(4000, 20_000)
+def test_what_would_have_been_seen_is_seen(n):
+    """500 held out of 5,000: of the smallest lift that `lift` states, about 80 % are found."""
+    rng = np.random.default_rng(6)
+    for base in (0.02, 0.1):
+        ids = pd.RangeIndex(5000)
+        arms = pd.Series(np.where(ids < 4500, "treated", "held out"), index=ids)
+        bought = pd.Series(
+            np.where(np.where(ids < 4500, ids, ids - 4500) % round(1 / base) == 0, 1.0, 0.0), index=ids
+        )
+        stated = sg.lift(arms, bought).loc[0, "smallest_lift"]
+        found = Difference(
+            conversions(rng, n, 4500, base + stated), conversions(rng, n, 500, base), shares=True
+        )
+        seen = (FixedLook().p(found.z) <= 0.05).mean()
+        print(base, "smallest lift", round(float(stated), 4), "seen", round(float(seen), 3))
+        assert 0.75 <= seen <= 0.92
+
+
 @runs(2000, 20_000)
 def test_intervals_of_spend_hold(n):
     """Skewed spend: 40 % buy, at log-normal amounts; A/A calls at most 6 %."""
