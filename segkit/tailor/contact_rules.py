@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from segkit.tailor.contacts import by_value, without_dots
@@ -165,15 +164,7 @@ def phone_reader() -> Callable[[str, str], str]:
     return read
 
 
-def shortened(values: pd.Series, most: int) -> tuple[pd.Series, np.ndarray]:
+def shortened(values: pd.Series, most: int) -> tuple[pd.Series, pd.Series]:
     """Return texts of at most so many bytes in UTF-8, and which were longer."""
-    long = (values.str.len() > most // 4).to_numpy(dtype=bool, na_value=False)
-    where = np.array([isinstance(v, str) and len(v.encode()) > most for v in values[long]], dtype=bool)
-    is_long = long.copy()
-    is_long[long] = where
-    if not is_long.any():
-        return values, is_long
-    cut = by_value(values[is_long], lambda v: v.encode()[:most].decode(errors="ignore"))
-    values = values.copy()
-    values[is_long] = cut
-    return values, is_long
+    short = by_value(values, lambda text: text.encode()[:most].decode(errors="ignore"))
+    return short, values.notna() & (short != values)

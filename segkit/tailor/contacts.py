@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_frame
-from segkit.core.messages import counted, listed
+from segkit.core.messages import listed
 
 CONTACTS = {
     "email": ("e-mail", "email address", "e-mail address", "mail"),
@@ -299,6 +299,3 @@ class Refusals:
             had = self.counts.get(reason, (0, example))
             self.counts[reason] = (had[0] + n, had[1])
             self.kept &= ~new
-
-    def __repr__(self) -> str:
-        return f"Refusals({counted(len(self.kept), 'row')}, {int(self.kept.sum()):,} kept)"
