@@ -89,6 +89,9 @@ def right(argument):
         "features": lambda: sg.RFM,
         "labels": lambda: right("result").labels,
         "prepared": lambda: right("result").prepared,
+        "outcomes": lambda: pd.Series(range(4), index=list("abcd")),
+        "log": lambda: pd.DataFrame({"x": [1.0, 1.0, 1.0]}),
+        "policy": lambda: pd.Series([1.0, 1.0, 1.0]),
     }
     return others[argument]() if argument in others else MORE.get(argument, "x")
 

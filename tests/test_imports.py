@@ -50,12 +50,12 @@ PUBLIC = {
     "over_time": "match_segments",
     "tailor": (
         "Audience arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
-        "plan_experiment segment_products"
+        "plan_experiment policy_value segment_products targeting"
     ),
     "show": (
         "ClusterTuner FeaturePicker SegmentExplorer plot_confidence plot_consensus plot_coverage plot_cross "
         "plot_dendrogram plot_distributions plot_evidence plot_lift plot_map plot_membership plot_multiverse "
-        "plot_power plot_profile plot_rules plot_scan plot_scoreboard plot_sizes plot_stability "
+        "plot_power plot_profile plot_qini plot_rules plot_scan plot_scoreboard plot_sizes plot_stability "
         "plot_structure plot_trust plot_why report"
     ),
 }

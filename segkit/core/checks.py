@@ -41,6 +41,18 @@ def check_seed(value: object) -> None:
     check_count("random_state", value, 0, ": a seed, so that the same call gives the same answer")
 
 
+def check_level(value: object) -> None:
+    """Check that `level`, the coverage of intervals, lies between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+    """
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 < value < 1:  # type: ignore[operator]
+        raise ValueError(f"level={value!r} should lie between 0 and 1, such as 0.95.")
+
+
 def check_type(name: str, value: object, types: type | tuple[type, ...], wanted: str) -> None:
     """Check the type of an argument, so that no AttributeError comes from deep within.
 

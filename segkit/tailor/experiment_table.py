@@ -112,7 +112,7 @@ def experiment_table(
             f"No customer is in the arm {control!r}, with which to compare. Say which of {joined(names)} was held out: "
             f"control={names[0]!r}."
         )
-    moment = None if start is None else _read_start(start)
+    moment = None if start is None else read_start(start)
     counted_after = _window(outcomes, moment, horizon)
     text = (ids, arms.index)
     values = _values(outcomes, outcome, "outcomes", counted_after, text)
@@ -182,7 +182,7 @@ def checked_arms(arms: pd.Series) -> pd.Series:
     return read
 
 
-def check_earlier(before: object, moment: pd.Timestamp | None) -> None:
+def check_earlier(before: object, moment: pd.Timestamp | None, name: str = "before") -> None:
     """Refuse what was measured after the start: it would hide what the treatment did.
 
     Raises
@@ -194,11 +194,11 @@ def check_earlier(before: object, moment: pd.Timestamp | None) -> None:
         return
     if moment is None:
         raise ValueError(
-            f"before is as of {seen}, and when the treatment began is not known. Say start=, so that it is checked."
+            f"{name} is as of {seen}, and when the treatment began is not known. Say start=, so that it is checked."
         )
     if read_moment(seen) > moment:
         raise ValueError(
-            f"before is as of {seen}, after the treatment began ({moment}), so it holds what the treatment did. "
+            f"{name} is as of {seen}, after the treatment began ({moment}), so it holds what the treatment did. "
             f"Compute it as of {moment} or earlier."
         )
 
@@ -236,7 +236,8 @@ def shares_of(arms: pd.Series, shares: dict[str, float] | None) -> dict[str, flo
     return known
 
 
-def _read_start(start: str | pd.Timestamp) -> pd.Timestamp:
+def read_start(start: str | pd.Timestamp) -> pd.Timestamp:
+    """Return the moment when the treatment began."""
     try:
         return read_moment(start)
     except (TypeError, ValueError) as error:
