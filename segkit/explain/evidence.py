@@ -87,6 +87,7 @@ def evidence(
     [1]_. Therefore the feature is left out. The test then answers whether it differs between segments that are made
     without it: it may since the features are correlated, without any groups.
 
+    Customers of whom `held_out` knows nothing at all are left out, and counted in ``.attrs["segkit"]["without"]``.
     Intervals are of normal theory [3]_, for each row by itself.
 
     References
@@ -138,7 +139,8 @@ def evidence(
     )
     table = table.sort_values(["by_kind", "by_segment", "q", "by_effect"], kind="stable", ignore_index=True)
     table = table[list(COLUMNS)]
-    table.attrs["segkit"] = {"badge": result.badge, "fdr": fdr}
+    without = max((part.attrs.get("without", 0) for part in parts), default=0)
+    table.attrs["segkit"] = {"badge": result.badge, "fdr": fdr, "without": without}
     return table
 
 
@@ -160,15 +162,18 @@ def _kept_out(result: Segmentation, held_out: pd.DataFrame, rng: np.random.Gener
     """Return the effects and tests of what did not build the segments."""
     units = result.provenance.get("units", {}) | (held_out.attrs.get("segkit") or {}).get("units", {})
     frame = checked_customers(of_customers(result, held_out, "held_out"))
+    there = frame.notna().any(axis=1).to_numpy()
+    there = there | (not there.any())
+    everyone, frame = frame, frame[there]
     preparer = make_preparer().fit(frame)
-    groups = grouped(result.labels, result.segments)
+    groups = grouped(result.labels[there], result.segments)
     table = differences(frame, preparer, groups, units)
     segments = np.array(result.segments)
     at = table["group"].to_numpy()
     table["segment_id"] = segments[at]
     table["segment"] = [result.name_of(int(s)) for s in segments[at]]
     described = set(table["feature"])
-    copies = _copies(result, frame, preparer)
+    copies = _copies(result, everyone, preparer, there)
     alone: dict[str, Tested] = {}
     over_all: list[dict[str, object]] = []
     for feature, column, values in _columns(preparer, frame):
@@ -199,6 +204,7 @@ def _kept_out(result: Segmentation, held_out: pd.DataFrame, rng: np.random.Gener
     ]
     table.loc[refused, ["p", "effect_low", "effect_high"]] = np.nan
     table.loc[refused, "test"] = ""
+    table.attrs["without"] = int((~there).sum())
     return table
 
 
@@ -222,9 +228,12 @@ def _columns(preparer: Preparer, frame: pd.DataFrame) -> Iterator[tuple[str, str
         yield str(name), str(owners[0]), np.ascontiguousarray(values.iloc[:, at].to_numpy())
 
 
-def _copies(result: Segmentation, frame: pd.DataFrame, preparer: Preparer) -> dict[str, str]:
+def _copies(
+    result: Segmentation, frame: pd.DataFrame, preparer: Preparer, there: np.ndarray
+) -> dict[str, str]:
     """Return which kept out columns say the same as a used feature or as the segments, and as which."""
-    order = result.order[:: max(len(result.order) // LOOKED, 1)]
+    order = result.order[there[result.order]]
+    order = order[:: max(len(order) // LOOKED, 1)]
     plain = plain_preparer(result)
     built, _ = plain.unscaled(result.customers.iloc[order])
     used = used_features(result)

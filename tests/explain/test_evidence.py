@@ -231,7 +231,7 @@ def test_the_chart_keeps_the_two_kinds_apart():
     result, kept_out = one_population(0)
     kept_out["outcome"] = (result.labels == 0) * 3.0 + kept_out["age"] / 10
     chart = sg.plot_evidence(sg.evidence(result, kept_out), most=6).to_dict()
-    left, right = chart["hconcat"]
+    left, right = chart["vconcat"]
     assert "tested" in left["title"] and "no evidence" in right["title"]
     rows = [
         [chart["datasets"][layer["data"]["name"]] for layer in panel["layer"] if "data" in layer][-1]
@@ -240,6 +240,22 @@ def test_the_chart_keeps_the_two_kinds_apart():
     assert rows[0][0]["finding"] == "a finding" and {r["finding"] for r in rows[1]} == {"not tested"}
     assert len(rows[0]) == len(rows[1]) == 6 and "left out" in " ".join(chart["title"]["subtitle"])
     only_built = sg.plot_evidence(sg.evidence(result)).to_dict()
-    assert len(only_built["hconcat"]) == 1
+    assert len(only_built["vconcat"]) == 1
     with pytest.raises(ValueError, match="evidence"):
         sg.plot_evidence(sg.profile(result))
+
+
+def test_customers_of_whom_nothing_was_kept_out_are_left_out():
+    """A survey that every other customer answered says nothing of the others, and their silence is no finding."""
+    rng = np.random.default_rng(0)
+    visits = pd.DataFrame({"visits": np.r_[rng.normal(0, 1, 100), rng.normal(20, 1, 100)]})
+    result = sg.segment(visits, n_segments=2)
+    survey = pd.DataFrame({"age": rng.normal(40, 9, 200), "town": rng.choice(["Ulm", "Bonn", "Kiel"], 200)})
+    some = sg.evidence(result, survey.iloc[np.r_[0:40, 100:190]])
+    assert some.attrs["segkit"]["without"] == 70
+    kept = some[some["kind"] == "kept out"]
+    assert not kept["feature"].str.contains("missing").any()
+    assert kept["verdict"].isin(["no difference shown"]).all()
+    partly = survey.assign(age=survey["age"].where(np.arange(200) < 100))
+    assert sg.evidence(result, partly).attrs["segkit"]["without"] == 0
+    assert sg.evidence(result, partly)["feature"].str.contains("age missing").any()

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from segkit.core.checks import check_count
+from segkit.core.messages import counted
 from segkit.explain.differences import in_unit
 from segkit.explain.evidence import ALL_SEGMENTS, BUILT, KEPT_OUT
 from segkit.show.plots.theme import GREY, INK, check_table, themed, with_badge
@@ -20,7 +21,10 @@ TITLES = {
 }
 
 
-def plot_evidence(evidence: pd.DataFrame, *, most: int = 15) -> alt.HConcatChart:
+LONGEST = 330  # pixels of a label
+
+
+def plot_evidence(evidence: pd.DataFrame, *, most: int = 15) -> alt.VConcatChart:
     """Draw what was kept out and tested beside what built the segments and cannot be tested.
 
     Parameters
@@ -28,13 +32,13 @@ def plot_evidence(evidence: pd.DataFrame, *, most: int = 15) -> alt.HConcatChart
     evidence : DataFrame
         From :func:`segkit.evidence`.
     most : int, default=15
-        Rows to show on each side: findings first, then the largest effects.
+        Rows to show in each panel: findings first, then the largest effects.
 
     Returns
     -------
-    HConcatChart
-        Left, blue, what was kept out: the effect with its interval; hollow and grey where there is no finding. Right,
-        orange diamonds, what built the segments: the effect alone. A side without rows is left out.
+    VConcatChart
+        Above, blue, what was kept out: the effect with its interval; hollow and grey where there is no finding. Below,
+        orange diamonds, what built the segments: the effect alone. A panel without rows is left out.
 
     Raises
     ------
@@ -70,9 +74,11 @@ def plot_evidence(evidence: pd.DataFrame, *, most: int = 15) -> alt.HConcatChart
     if not panels:
         raise ValueError(f"No row of this table has an effect. Pass the table from {source}.")
     lines = [f"Blue: a finding; on average at most {fdr:.0%} of the findings are chance. Grey: no finding."]
+    without = evidence.attrs.get("segkit", {}).get("without", 0)
+    lines += [f"Without {counted(without, 'customer')} of whom nothing of it is known."] if without else []
     lines += [f"The {left_out} rows with the smallest effects are left out."] if left_out else []
     title = {"text": "What is evidence, and what is not?", "subtitle": with_badge(evidence, *lines)}
-    return themed(alt.hconcat(*panels, spacing=30).resolve_scale(x="shared").properties(title=title))
+    return themed(alt.vconcat(*panels, spacing=30).resolve_scale(x="shared").properties(title=title))
 
 
 def _panel(rows: pd.DataFrame, kind: str, fdr: float) -> alt.LayerChart:
@@ -100,7 +106,7 @@ def _panel(rows: pd.DataFrame, kind: str, fdr: float) -> alt.LayerChart:
     names = list(cells["row"])
     scale = alt.Scale(domain=[FOUND, NOT_FOUND, NOT_TESTED], range=["#0072B2", GREY, "#E69F00"])
     base = alt.Chart(cells).encode(
-        alt.Y("row:N", title=None, sort=names),
+        alt.Y("row:N", title=None, sort=names, axis=alt.Axis(labelLimit=LONGEST)),
         alt.Color("finding:N", scale=scale, legend=None),
         tooltip=[
             alt.Tooltip("segment:N", title="Segment"),
@@ -121,4 +127,4 @@ def _panel(rows: pd.DataFrame, kind: str, fdr: float) -> alt.LayerChart:
         marks.append(base.mark_point(size=70, filled=True).encode(x, opacity=hollow))
     else:
         marks.append(base.mark_point(shape="diamond", size=70, filled=True, opacity=1).encode(x))
-    return alt.LayerChart(layer=marks).properties(title=TITLES[kind], width=240, height=20 * len(names))
+    return alt.LayerChart(layer=marks).properties(title=TITLES[kind], width=400, height=20 * len(names))

@@ -52,7 +52,8 @@ def plot_why(reasons: pd.DataFrame, *, most: int = 10) -> alt.Chart:
     )
     other = facts.get("runner_up_name") or "another segment"
     subtitle = f"Orange: holds them there. Blue: draws them to {one_line(other)}."
-    title = f"Why is {facts.get('customer_id', 'this customer')} in {facts.get('segment', 'this segment')}?"
+    who = f"customer {facts['customer_id']}" if "customer_id" in facts else "this customer"
+    title = f"Why is {who} in {facts.get('segment', 'this segment')}?"
     return themed(
         alt.Chart(bars)
         .mark_bar(cornerRadiusEnd=3, height={"band": 0.7})
