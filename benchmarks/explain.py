@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,11 +53,14 @@ def main() -> None:
         "evidence": lambda: sg.evidence(result, kept_out),
         "compare": lambda: sg.compare(result, 0, 1),
         "rules": lambda: sg.rules(result),
+        "suggest_names": lambda: sg.suggest_names(result),
+        "report": lambda: sg.report(result, Path(folder) / "segments.html"),
     }
-    for name, step in steps.items():
-        start = time.process_time()
-        step()
-        print(f"{name:18} {time.process_time() - start:6.2f}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            print(f"{name:18} {time.process_time() - start:6.2f}", flush=True)
 
 
 if __name__ == "__main__":
