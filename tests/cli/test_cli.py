@@ -391,9 +391,9 @@ def report_orders(monkeypatch):
             raise calls.error
         return output
 
-    module = types.ModuleType("segkit.show.report.report")
+    module = types.ModuleType("segkit.show.report.from_orders")
     module.report_orders = stand_in
-    monkeypatch.setitem(sys.modules, "segkit.show.report.report", module)
+    monkeypatch.setitem(sys.modules, "segkit.show.report.from_orders", module)
     return calls
 
 

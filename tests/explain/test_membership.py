@@ -77,7 +77,8 @@ def test_mean_probabilities_are_drawn():
     assert cells == {("A", "A"): (2, 0.8), ("A", "B"): (2, 0.2), ("B", "A"): (1, 0.2), ("B", "B"): (1, 0.8)}
     assert "Relative entropy 0.44" in chart.to_dict()["title"]["subtitle"][0]
     result = sg.segment(OVERLAPPING, n_segments=3, method="mixed_mixture")
-    assert sg.plot_membership(result).to_dict() == sg.plot_membership(sg.membership(result)).to_dict()
+    named = result.with_names({0: "A", 1: "B", 2: "C"})
+    assert sg.plot_membership(named).to_dict() == sg.plot_membership(sg.membership(named)).to_dict()
 
 
 def rows(chart):
