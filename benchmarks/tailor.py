@@ -1,4 +1,4 @@
-"""Time an audience of a million customers and its export to each tool.
+"""Time an audience of a million customers, its export to each tool, and the arms and the lift of an experiment.
 
 .venv/bin/python benchmarks/tailor.py
 """
@@ -51,6 +51,14 @@ def timed(what: str, run: Callable[[], Any]) -> Any:
 def main() -> int:
     """Print the figures."""
     labels, contacts = made(CUSTOMERS)
+    arms = timed("assign_arms", lambda: sg.assign_arms(labels.index, experiment="spring"))
+    draw = np.random.default_rng(1)
+    before = pd.Series(draw.gamma(0.5, 20, CUSTOMERS), index=labels.index)
+    outcomes = (before / 2 + draw.gamma(0.5, 20, CUSTOMERS)).sample(frac=1, random_state=0)
+    timed("lift of 12 segments, in another order", lambda: sg.lift(arms, outcomes, by=labels, before=before))
+    numbered = [series.set_axis(range(CUSTOMERS)) for series in (arms, outcomes, labels)]
+    timed("lift, ids are numbers", lambda: sg.lift(numbered[0], numbered[1], by=numbered[2]))
+    timed("check_experiment", lambda: sg.check_experiment(arms, outcomes, by=labels, before=before))
     chosen = timed(f"audience of {CUSTOMERS:,}", lambda: sg.audience(labels, contacts))
     with tempfile.TemporaryDirectory() as folder:
         for to in FORMATS:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, in_words
-from segkit.methods.partition import Partition, labels_by_customer
+from segkit.methods.assignment import OUTSIDE
+from segkit.methods.partition import UNDECIDED, Partition, labels_by_customer
 
+LAST = (str(OUTSIDE), "Outside", UNDECIDED)
 UNKNOWN = "No segment"  # customers that the segments do not know
 
 
@@ -52,16 +52,18 @@ def text_of(ids: pd.Index, name: str) -> pd.Index:
     ValueError
         If ids are decimal numbers or no ids at all: 1.0 would be another customer than 1.
     """
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        ids = pd.Index(np.asarray(ids))
     if pd.api.types.infer_dtype(ids, skipna=False) not in ("string", "integer", "empty"):
         raise ValueError(
-            f"The ids of {name} hold {ids[0]!r}, and ids are text or whole numbers. Convert them first: "
-            f"{name}.astype(int), or .astype(str)."
+            f"The ids of {name} should be all text or all whole numbers, and begin with {in_words(ids.to_list()[0])}. "
+            "Convert them first: .astype(int), or .astype(str)."
         )
     return ids if ids.dtype == "str" else ids.astype("str")
 
 
-def segment_names(by: Partition | pd.Series, ids: Iterable[str]) -> pd.Series:
-    """Return the name of each customer's segment, as a category in the order of segments.
+def segment_names(by: Partition | pd.Series, ids: pd.Index) -> pd.Series:
+    """Return the name of each customer's segment, as a category in the order of segments, outside and undecided last.
 
     Parameters
     ----------
@@ -76,12 +78,18 @@ def segment_names(by: Partition | pd.Series, ids: Iterable[str]) -> pd.Series:
     labels = labels_by_customer(by, "by")
     if isinstance(by, Partition):
         labels = by.named_labels.set_axis(labels.index)
-    ids = pd.Index(ids)
     codes, names = pd.factorize(labels, sort=True)
     if isinstance(labels.dtype, pd.CategoricalDtype):
         codes, names = labels.cat.codes.to_numpy(), labels.cat.categories
+    order = sorted(range(len(names)), key=lambda i: str(names[i]) in LAST)  # stable: the others stay in order
+    codes, names = np.argsort(order)[codes] if len(codes) else codes, [names[i] for i in order]
     if not labels.index.equals(ids):
         place = labels.index.get_indexer(ids)
+        if len(ids) and not (place >= 0).any():
+            raise ValueError(
+                f"by knows none of the {counted(len(ids), 'customer')}, such as {ids[0]!r}. Pass the segments of these "
+                "customers, by the same ids."
+            )
         codes = np.where(place >= 0, codes[place], -1) if len(codes) else place
     texts = [str(name) for name in names]
     if (codes < 0).any():

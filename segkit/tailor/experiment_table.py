@@ -21,6 +21,7 @@ from segkit.tailor.intervals import Arm
 EVERYONE = "all customers"
 FAILED = 0.001  # p-value below which arms are not as they were assigned
 LEAST_EXPECTED = 5  # customers of an arm from which on a chi-square test holds
+NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")  # as pandas infers objects
 PURCHASES = ("conversion", "spend")
 HORIZON = "outcomes are Events, which need start= and horizon=: when the treatment began, and how long to count after."
 
@@ -127,10 +128,15 @@ def experiment_table(
     y, found = _in_order(values, arms.index)
     if not found:
         raise ValueError(
-            f"None of the {counted(len(values), 'customer')} of outcomes is in arms. Both should have the same ids: "
+            f"None of the {len(values):,} customers of outcomes is in arms. Both should have the same ids: "
             f"{values.index[0]!r} and {arms.index[0]!r}."
         )
     x = None if earlier is None else _in_order(earlier, arms.index)[0]
+    if x is not None and np.isnan(x).all():
+        raise ValueError(
+            f"before knows none of the {counted(len(x), 'customer')} in arms, such as {arms.index[0]!r}. Pass values "
+            "by the same ids."
+        )
     if x is not None and np.array_equal(x, y, equal_nan=True):
         raise ValueError("before is equal to the outcomes. Pass what was known before the experiment began.")
     finite = y[~np.isnan(y)]
@@ -278,7 +284,9 @@ def _values(
     if not len(column):
         raise ValueError(f"{name} holds no customer. Pass a value for each, by id.")
     column = column.set_axis(_text_of(column.index, name, text))
-    if not pd.api.types.is_numeric_dtype(column):
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
+        column = column.where(column.notna(), np.nan).astype(float)
+    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         raise ValueError(
             f"{name} holds {column.dropna().iloc[0]!r}, and it should hold numbers, or True and False."
             if column.notna().any()

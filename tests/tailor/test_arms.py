@@ -100,7 +100,7 @@ def test_segments_are_counted_and_change_nothing():
         ({"experiment": " "}, "Name the experiment"),
         ({"customers": ["a", "a"]}, "'a' occurs more than once"),
         ({"customers": ["a", None]}, "1 id of customers is missing"),
-        ({"customers": [1.0, 2.5]}, "ids are text or whole numbers"),
+        ({"customers": [1.0, 2.5]}, "all text or all whole numbers, and begin with 1.0"),
         ({"customers": "abc"}, "the text 'abc'"),
     ],
 )

@@ -106,6 +106,59 @@ def test_missing_outcomes_are_never_zero():
     assert set(table["segment"]) == {"all customers", "-1", "No segment"}
 
 
+def test_outcomes_and_ids_of_any_type_are_read():
+    arms, bought = two_arms(ones(50, 100), ones(40, 100))
+    expected = sg.lift(arms, bought)
+    numbers = pd.RangeIndex(len(arms))
+    for outcomes in (
+        bought.astype(bool),
+        bought.astype(bool).astype(object),
+        bought.astype("Int64"),
+        bought.astype("boolean[pyarrow]"),
+        pd.DataFrame({"customer_id": bought.index, "bought": bought.to_numpy()}),
+        bought.set_axis(pd.CategoricalIndex(bought.index)),
+    ):
+        pd.testing.assert_frame_equal(sg.lift(arms, outcomes), expected)
+    pd.testing.assert_frame_equal(sg.lift(arms.astype("category"), bought), expected)
+    texts = numbers.astype(str)
+    pd.testing.assert_frame_equal(sg.lift(arms.set_axis(numbers), bought.set_axis(texts)), expected)
+    some = bought.astype(bool).astype(object)
+    some.iloc[0] = None
+    assert sg.lift(arms, some).loc[0, "treated"] == 99
+
+
+def test_outside_and_undecided_have_rows_of_their_own():
+    arms, bought = two_arms(ones(50, 100), ones(40, 100))
+    words = pd.Series(["Undecided", "A", "Zen", "Outside"] * 50, index=arms.index)
+    assert list(sg.lift(arms, bought, by=words)["segment"]) == [
+        "all customers",
+        "A",
+        "Zen",
+        "Outside",
+        "Undecided",
+    ]
+    numbers = pd.Series([-1, 0, 10, 2] * 50, index=arms.index)
+    assert list(sg.lift(arms, bought, by=numbers)["segment"]) == ["all customers", "0", "2", "10", "-1"]
+    customers = pd.DataFrame({"visits": range(200)}, index=arms.index)
+    result = sg.segment(customers, n_segments=2).with_names({0: "Zen", 1: "A"})
+    table = sg.lift(arms, bought, by=result)
+    assert list(table["segment"]) == ["all customers", "Zen", "A"]
+    assert table["treated"].iloc[1:].sum() == 100
+
+
+def test_peeking_widens_by_what_is_still_unknown():
+    """When all is known, 3.03 standard errors instead of 1.96; when half is, a little more."""
+    shop = sg.datasets.make_experiment(10_000, holdout=0.5)
+    fixed = sg.lift(shop.arms, shop.outcomes["spend"], by=shop.segments)
+    looked = sg.lift(shop.arms, shop.outcomes["spend"], by=shop.segments, peeking=True)
+    width = [(table["high"] - table["low"]).iloc[0] for table in (looked, fixed)]
+    assert width[0] / width[1] == pytest.approx(3.03 / 1.96, abs=0.01)
+    assert (looked["p"] >= fixed["p"]).all() and (looked["smallest_lift"] > fixed["smallest_lift"]).all()
+    half = shop.outcomes["spend"].where(np.arange(10_000) % 2 == 0)
+    earlier = [sg.lift(shop.arms, half, peeking=peeking).iloc[0] for peeking in (True, False)]
+    assert 1.55 < np.divide(*(row["high"] - row["low"] for row in earlier)) < 1.65
+
+
 def test_events_without_an_event_are_zero():
     lines = pd.DataFrame(
         [
@@ -202,6 +255,9 @@ def test_wrong_arguments_are_explained():
         ({"outcomes": pd.DataFrame({"a": bought, "b": bought}), "outcome": "c"}, "no column 'c'"),
         ({"outcomes": [1.0]}, "outcomes is a list"),
         ({"shares": {"treated": 0.9, "other": 0.1}}, "no share of the arm 'held out'"),
+        ({"by": pd.Series("A", index=["x"])}, "by knows none of the 20 customers, such as 'c00000'"),
+        ({"before": pd.Series([1.0], index=["x"])}, "before knows none of the 20 customers"),
+        ({"outcomes": pd.Series([1.0], index=["x"])}, "None of the 1 customers of outcomes is in arms"),
         ({"level": 95}, "level=95 should lie between 0 and 1"),
         ({"by": pd.Series("all customers", index=arms.index)}, "Rename it"),
     ]:
