@@ -159,7 +159,7 @@ def _verdicts(table: pd.DataFrame, measured: Measured, names: list[str], level: 
 
     As many policies are asked about at once, p-values are those of Holm.
     """
-    yardstick = constant_policy(names, measured.best)
+    yardstick = _in_words(names, measured.best)
     asked = ((table["error"] > 0) & table["gain_low"].notna()).to_numpy()
     # better: than all arms for everyone and nobody; worse: than the yardstick
     score = np.where(table["score"] > 0, table["least"].clip(lower=0), table["score"])[asked]
@@ -171,7 +171,7 @@ def _verdicts(table: pd.DataFrame, measured: Measured, names: list[str], level: 
     enough = norm.ppf(1 - (1 - level) / 2 / m) + norm.ppf(SEEN)
     verdicts = []
     for row, sure in zip(table.to_dict("records"), found, strict=True):
-        if row["policy"] == yardstick:
+        if row["policy"] == constant_policy(names, measured.best):
             verdict = "the yardstick: the best that needs no features"
         elif not row["changed"]:
             verdict = f"the same as {yardstick}"
@@ -182,7 +182,7 @@ def _verdicts(table: pd.DataFrame, measured: Measured, names: list[str], level: 
         elif sure:
             verdict = f"{'better' if row['gain'] > 0 else 'worse'} than {yardstick}"
         elif row["gain_low"] > 0 and row["rival"] != measured.best:
-            verdict = f"not shown to be better than {constant_policy(names, row['rival'])}"
+            verdict = f"not shown to be better than {_in_words(names, row['rival'])}"
         else:
             alone = row["gain_low"] > 0 or row["gain_high"] < 0
             among = " among several policies (alone it would be one)" if alone else ""
@@ -205,3 +205,7 @@ def _few_buyers(measured: Measured, names: list[str]) -> str:
 def constant_policy(names: list[str], arm: int) -> str:
     """Return the name of the policy of one arm for everyone."""
     return f"everyone: {names[arm]}" if arm else NOBODY
+
+
+def _in_words(names: list[str], arm: int) -> str:
+    return constant_policy(names, arm) if arm else f"treating {NOBODY}"

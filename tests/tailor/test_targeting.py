@@ -65,7 +65,7 @@ def test_who_costs_more_than_she_brings_is_left_alone():
     spend = pd.Series(rng.normal(10 + 2 * (arm == "mail"), 1), arm.index)
     table, facts = by_policy(arm, spend, by=region, features=features, cost=5)
     assert facts["yardstick"] == "nobody" and (table.loc[LEARNED, "treated"] == 0).all()
-    assert (table.loc[LEARNED, "verdict"] == "the same as nobody").all()
+    assert (table.loc[LEARNED, "verdict"] == "the same as treating nobody").all()
     assert table.loc["everyone: mail", "gain"] == pytest.approx(-3, abs=0.3)
 
 
@@ -110,7 +110,7 @@ def test_few_and_equal_outcomes_are_said():
     alike, _ = by_policy(arm, pd.Series(0.1, arm.index), by=region, features=features)
     assert alike[["low", "high"]].isna().all(axis=None)
     assert set(alike["verdict"]) == {
-        "the yardstick: the best that needs no features", "the same as nobody",
+        "the yardstick: the best that needs no features", "the same as treating nobody",
         "no interval: the outcomes of each arm are all alike",
     }  # fmt: skip
     rare = pd.Series(rng.random(400) < 0.05, arm.index)
