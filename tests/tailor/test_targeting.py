@@ -281,8 +281,8 @@ def check_nulls(experiments, *, features):
 
 
 def test_nothing_is_found_where_nothing_works():
-    check_nulls(40, features=False)
-    check_nulls(4, features=True)
+    check_nulls(30, features=False)
+    check_nulls(3, features=True)
 
 
 @pytest.mark.simulation
