@@ -102,7 +102,7 @@ def test_segments_of_a_segmentation_by_name():
     assert list(facts["by_segment"]) == ["Regulars", "Segment 1", "Segment 2"]
     outside = result.labels.where(result.labels != 1, -1)
     _, facts = by_policy(arm, visits, by=outside)
-    assert list(facts["by_segment"]) == ["-1", "0", "2"]
+    assert list(facts["by_segment"]) == ["0", "2", "-1"]
 
 
 def test_few_and_equal_outcomes_are_said():
@@ -215,7 +215,7 @@ SPEND = pd.Series(np.arange(120.0), ARM.index)
         ({"arms": ARM.iloc[:100]}, "50 customers have an outcome in the arm 'held out'.*60 or more"),
         ({"outcomes": SPEND.astype(str)}, "outcomes holds '0.0', and it should hold numbers"),
         ({"outcomes": SPEND.where(SPEND > 0, np.inf)}, "outcomes holds infinity"),
-        ({"outcomes": SPEND.set_axis(SPEND.to_numpy())}, "ids of outcomes hold .*, and ids are text or whole numbers"),
+        ({"outcomes": SPEND.set_axis(SPEND.to_numpy())}, "ids of outcomes should be all text or all whole numbers"),
         ({"features": FEATURES.iloc[5:]}, "features has no row for 5 customers of arms, such as 'c00000'"),
         ({"features": LATER}, "features is as of 2024-06-01.*when the treatment began is not known. Say start="),
         ({"features": LATER, "start": "2024-05-01"}, "features is as of 2024-06-01.*holds what the treatment did"),
