@@ -93,7 +93,7 @@ def check_experiment(
         single, outcomes, by=by, before=before, outcome=outcome, control=control, start=start, horizon=horizon
     )
     rows = _ratios(table, shares_of(table.arms, None if shares is None else dict(shares)), control)
-    rows += [] if before is None else _differences_before(table, control)
+    rows += [] if before is None else _before(table, control)
     rows.append(_missing(table))
     rows.append(_count("in two arms", len(twice), "left out; an export or a join gave them two arms"))
     rows.append(_count("more than one outcome", repeated, "sum up outcomes first; here the first one counts"))
@@ -157,25 +157,31 @@ def _ratios(table: ExperimentTable, shares: dict[str, float] | None, control: st
     return rows
 
 
-def _differences_before(table: ExperimentTable, control: str) -> list[tuple]:
-    """Compare each arm with those held out in what was before."""
+def differences_before(table: ExperimentTable, control: str = CONTROL) -> dict[str, tuple[float, float]]:
+    """Compare each arm with those held out in what was before: the difference and its p-value, by arm."""
     assert table.before is not None
     values = table.before
     shares = bool((np.isnan(values) | (values == 0) | (values == 1)).all())
     moments = ExperimentTable(table.arms, values, None, None, shares, 0).moments()
-    rows = []
+    found = {}
     for arm in moments:
-        if arm == control:
-            continue
-        found = Difference(moments[arm], moments[control], shares=shares)
-        p = float(FixedLook().p(found.z)[0])
+        if arm != control:
+            difference = Difference(moments[arm], moments[control], shares=shares)
+            found[str(arm)] = float(difference.estimate[0]), float(FixedLook().p(difference.z)[0])
+    return found
+
+
+def _before(table: ExperimentTable, control: str) -> list[tuple]:
+    """Return a row for each arm: whether it differed from those held out before."""
+    rows = []
+    for arm, (difference, p) in differences_before(table, control).items():
         if np.isnan(p):
             verdict = "too few customers, or all the same"
         elif p < FAILED:
             verdict = "failed: the arms differed before, so they were not assigned at random"
         else:
             verdict = "fine" if p >= NOTABLE else "may be chance: pass before= to lift, which adjusts for it"
-        rows.append((f"before, {arm}", float(found.estimate[0]), p, verdict))
+        rows.append((f"before, {arm}", difference, p, verdict))
     return rows
 
 

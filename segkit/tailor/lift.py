@@ -12,6 +12,7 @@ from scipy.stats import norm
 from segkit.collect.events import Events
 from segkit.methods.partition import Partition
 from segkit.tailor.arms import CONTROL
+from segkit.tailor.check import differences_before
 from segkit.tailor.experiment_table import (
     EVERYONE,
     FAILED,
@@ -91,7 +92,7 @@ def lift(
           segment. Missing in the row for all.
         * `p`, `q`: p-value, and the false discovery rate at which the segment is called.
         * `smallest_lift`: what would have been called with 80 % chance.
-        * `verdict` in words.
+        * `verdict` in words. Where arms differed clearly `before`, no lift is called: they were not assigned at random.
 
         ``attrs["segkit"]`` holds what was assumed, `sample_ratio` (p), `segments_differ` (Cochran's Q, by arm),
         `before_saved` (share of the variance), `before_unknown` (customers for whom the mean stands), `missing`
@@ -143,7 +144,8 @@ def lift(
     _call(rows, [(d, looks) for _, d, looks in parts], segments, level=level, fdr=fdr)
     differ = _pool(rows, [(d, looks) for _, d, looks in parts], segments, level) if len(segments) > 1 else {}
     saved = None if before is None else float(np.nanmax([d.saved[-1] for _, d, _ in parts]))
-    rows["verdict"] = _verdicts(rows, table.shares, differ, saved, ratio)
+    differed = {} if before is None else {a: p for a, (_, p) in differences_before(table, control).items()}
+    rows["verdict"] = _verdicts(rows, table.shares, differ, saved, ratio, differed)
     missing = np.isnan(table.outcomes)
     place = dict(zip(moments, range(len(moments)), strict=True))
     order = np.lexsort((rows["segment"] != EVERYONE, rows["arm"].map(place)))
@@ -253,13 +255,20 @@ def _verdicts(
     differ: Mapping[str, Mapping[str, float]],
     saved: float | None,
     ratio: float,
+    differed: Mapping[str, float],
 ) -> list[str]:
-    """Say of each row what was found, in words."""
+    """Say of each row what was found, in words; nothing of arms that differed before, as if not drawn at random."""
     start = (
         f"sample ratio failed ({p_in_words(ratio)}), so arms may differ anyway: " if ratio < FAILED else ""
     )
     verdicts = []
     for row in rows.to_dict("records"):
+        p = differed.get(row["arm"], 1.0)
+        if p < FAILED:
+            verdicts.append(
+                f"{start}not called: the arms differed before ({p_in_words(p)}), so this is no lift"
+            )
+            continue
         words = [_finding(row, shares)]
         if row["buyers"] < FEW_BUYERS and row["error"] > 0:
             words.append(f"only {int(row['buyers'])} of those held out responded")

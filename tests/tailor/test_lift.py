@@ -314,3 +314,15 @@ def test_hillstrom_gives_the_published_lifts():
     with_history = sg.lift(arms, mails["visit"], before=mails["history"], **known)
     assert 0 <= with_history.attrs["segkit"]["before_saved"] < 0.01
     assert "before saved under 1 % of the variance" in with_history.loc[0, "verdict"]
+
+
+def test_arms_that_differed_before_have_no_lift():
+    """A campaign that was sent to good customers is no experiment; figures are there, and nothing is called."""
+    rng = np.random.default_rng(0)
+    arms, _ = two_arms(np.zeros(300), np.zeros(300))
+    before = pd.Series(rng.normal(10, 2, 600) + 3 * (arms == "treated").to_numpy(), arms.index)
+    table = sg.lift(arms, before + rng.normal(5, 1, 600), before=before)
+    assert table["verdict"].str.startswith("not called: the arms differed before").all()
+    assert np.isfinite(table.loc[0, "lift"])
+    alike = pd.Series(rng.normal(10, 2, 600), arms.index)
+    assert "not called" not in sg.lift(arms, alike + rng.normal(5, 1, 600), before=alike).loc[0, "verdict"]
