@@ -18,11 +18,11 @@ from segkit.tailor.experiment_table import (
     EVERYONE,
     FAILED,
     ExperimentTable,
+    differences_before,
     experiment_table,
     sample_ratio,
     shares_of,
 )
-from segkit.tailor.intervals import Difference, FixedLook
 from segkit.tailor.wording import p_in_words
 
 NOTABLE = 0.05  # p-value from which on a difference before may be chance
@@ -155,20 +155,6 @@ def _ratios(table: ExperimentTable, shares: dict[str, float] | None, control: st
             verdict = "fine" if p >= FAILED else "failed: find out what removes customers from one arm"
         rows.append((f"sample ratio, {name}", float((arms == control).mean()), p, verdict))
     return rows
-
-
-def differences_before(table: ExperimentTable, control: str = CONTROL) -> dict[str, tuple[float, float]]:
-    """Compare each arm with those held out in what was before: the difference and its p-value, by arm."""
-    assert table.before is not None
-    values = table.before
-    shares = bool((np.isnan(values) | (values == 0) | (values == 1)).all())
-    moments = ExperimentTable(table.arms, values, None, None, shares, 0).moments()
-    found = {}
-    for arm in moments:
-        if arm != control:
-            difference = Difference(moments[arm], moments[control], shares=shares)
-            found[str(arm)] = float(difference.estimate[0]), float(FixedLook().p(difference.z)[0])
-    return found
 
 
 def _before(table: ExperimentTable, control: str) -> list[tuple]:

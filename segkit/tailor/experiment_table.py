@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chisquare
+from scipy.stats import chisquare, norm
 
 from segkit.collect.events import Events
 from segkit.core.engine.connection import run_with_progress
@@ -216,6 +216,28 @@ def sample_ratio(arms: pd.Series, shares: dict[str, float]) -> float:
         return float("nan")
     counts = arms.value_counts().reindex(list(shares), fill_value=0)
     return float(chisquare(counts.to_numpy(), expected).pvalue)
+
+
+def differences_before(table: ExperimentTable, control: str) -> dict[str, tuple[float, float]]:
+    """Return how far each arm was from those held out before the experiment, and the p-value: an A/A test.
+
+    A score test: at random, both arms have one variance, so an arm in which all are alike can be compared too.
+    """
+    if table.before is None:
+        return {}
+    known = ~np.isnan(table.before)
+    arms, found = table.arms.to_numpy(), {}
+    held_out = table.before[known & (arms == control)]
+    for arm in table.arms.cat.categories.drop(control):
+        own = table.before[known & (arms == arm)]
+        if min(len(own), len(held_out)) < 2:
+            found[arm] = (float("nan"), float("nan"))
+            continue
+        variance = np.concatenate([own, held_out]).var() * (1 / len(own) + 1 / len(held_out))
+        difference = float(own.mean() - held_out.mean())
+        p = 2 * norm.sf(abs(difference) / np.sqrt(variance)) if variance > 0 else float("nan")
+        found[arm] = (difference, float(p))
+    return found
 
 
 def shares_of(arms: pd.Series, shares: dict[str, float] | None) -> dict[str, float] | None:

@@ -12,11 +12,11 @@ from scipy.stats import norm
 from segkit.collect.events import Events
 from segkit.methods.partition import Partition
 from segkit.tailor.arms import CONTROL
-from segkit.tailor.check import differences_before
 from segkit.tailor.experiment_table import (
     EVERYONE,
     FAILED,
     ExperimentTable,
+    differences_before,
     experiment_table,
     sample_ratio,
     shares_of,
@@ -144,7 +144,7 @@ def lift(
     _call(rows, [(d, looks) for _, d, looks in parts], segments, level=level, fdr=fdr)
     differ = _pool(rows, [(d, looks) for _, d, looks in parts], segments, level) if len(segments) > 1 else {}
     saved = None if before is None else float(np.nanmax([d.saved[-1] for _, d, _ in parts]))
-    differed = {} if before is None else {a: p for a, (_, p) in differences_before(table, control).items()}
+    differed = {arm: p for arm, (_, p) in differences_before(table, control).items()}
     rows["verdict"] = _verdicts(rows, table.shares, differ, saved, ratio, differed)
     missing = np.isnan(table.outcomes)
     place = dict(zip(moments, range(len(moments)), strict=True))

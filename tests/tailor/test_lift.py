@@ -324,5 +324,8 @@ def test_arms_that_differed_before_have_no_lift():
     table = sg.lift(arms, before + rng.normal(5, 1, 600), before=before)
     assert table["verdict"].str.startswith("not called: the arms differed before").all()
     assert np.isfinite(table.loc[0, "lift"])
+    never = before.where(arms == "treated", 0.0)  # nobody held out had bought
+    held = sg.lift(arms, before + rng.normal(5, 1, 600), before=never)
+    assert held["verdict"].str.startswith("not called: the arms differed before").all()
     alike = pd.Series(rng.normal(10, 2, 600), arms.index)
     assert "not called" not in sg.lift(arms, alike + rng.normal(5, 1, 600), before=alike).loc[0, "verdict"]
