@@ -35,7 +35,7 @@ def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) ->
     -------
     DataFrame of shape (n_segments, 3 or 5)
         Indexed by `segment_id`: `segment` (its name), number of `customers`, and their `share` of all; with a value,
-        also its sum, `value`, and `value_share`, missing where all value together is not above 0.
+        also its sum, `value`, and `value_share`, missing where a segment's value is below 0, or all together not above.
         Customers outside all segments (−1) come last, if there are any. A missing value adds nothing;
         ``.attrs["segkit"]["without_value"]`` says for how many customers it is missing.
 
@@ -64,7 +64,7 @@ def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) ->
         sums = worth.groupby(result.labels).sum()[order]
         total = float(sums.sum())
         sizes["value"] = sums.to_numpy()
-        sizes["value_share"] = sizes["value"] / (total if total > 0 else np.nan)
+        sizes["value_share"] = sizes["value"] / (total if total > 0 and (sums >= 0).all() else np.nan)
         sizes.attrs["segkit"]["without_value"] = int(worth.isna().sum())
     return sizes
 

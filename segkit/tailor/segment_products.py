@@ -94,7 +94,11 @@ def segment_products(
         )
     bought, buyers = _buyers(events, labels, moment, of)
     if not len(bought):
-        raise ValueError(f"No customer of these segments bought anything before {moment}. Say a later as_of.")
+        example = str(labels.index[0]) if len(labels) else ""
+        raise ValueError(
+            f"No customer of these segments bought anything before {moment}. Say a later as_of, or pass the log of "
+            f"these customers: their ids look like {example!r}."
+        )
     table = _ratios(bought, buyers, of)
     table = table[(table["segment_id"] != -1) & (table["low"] > 1)]
     table = table.sort_values(["segment_id", "sure", of], ascending=[True, False, True], kind="stable")

@@ -323,6 +323,8 @@ def test_sizes_add_up_the_value():
     assert sizes.attrs["segkit"]["without_value"] == 1
     assert set(sg.segment_sizes(result, "visits")["value"]) == {15, 465}
     assert sg.segment_sizes(result, more["value"] * 0)["value_share"].isna().all()
+    losses = sg.segment_sizes(result, more["value"] - 2)  # −4 and 10: no shares of 6
+    assert sorted(losses["value"]) == [-4, 10] and losses["value_share"].isna().all()
 
 
 def test_medians_agree_with_those_of_numpy():

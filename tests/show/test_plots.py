@@ -139,6 +139,7 @@ def test_names_that_every_object_has_are_drawn():
     result = sg.segment(customers, n_segments=2).with_names({0: "valueOf", 1: "__proto__"})
     for chart in (sg.plot_profile(sg.profile(result)), sg.plot_trust(result.trust)):
         drawn(chart)
+    drawn(sg.plot_profile(sg.profile(result.with_names({0: "Frequent visitors, big on constructor"}))))
     frame = result.with_embedding(sg.project(result)).to_frame()
     words = pd.Series(["hasOwnProperty", "constructor"] * 2, index=list("abcd"))
     repeated = sg.stability(result, resamples=2, progress=False)

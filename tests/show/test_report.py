@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import HDBSCAN, KMeans
-from tables import EVIL, ODD_NAMES, oddly_named, three_groups
+from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
 from segkit.show.report import pdf
@@ -178,6 +178,10 @@ def test_small_segments_are_counted_and_not_described(tmp_path, scan):
     page = report(result, tmp_path, scan=scan)
     assert "1 segment of fewer than 10 customers is not described." in page.text
     assert "The four" not in page.text
+    assert page.text.count("about 20 customers 33%") == 3 and not re.search(
+        r"\b64\b", page.text
+    )  # 64 less 60 would be four
+    assert "We looked at about 60 customers" in page.text and "60 customers. Close together" in page.text
     assert "The four" in report(result, tmp_path, scan=scan, minimum=4).text
 
 
@@ -202,8 +206,67 @@ def test_customers_outside_have_no_card(tmp_path, scan):
         [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
     )
     page = report(sg.segment(customers, model=HDBSCAN(copy=True)), tmp_path, scan=scan)
-    assert "We looked at 61 customers" in page.text and "Outside" not in page.tags
+    assert (
+        "We looked at about 60 customers" in page.text
+    )  # 61 less 60 would be the one outside and "Outside" not in page.tags
     assert page.tags.count("article") == 3
+
+
+def test_small_groups_of_the_last_period_are_left_out(tmp_path, scan):
+    """Of the long-standing, only four were so before the last period."""
+    lines = [(f"c{i:02}", "2023-03-01" if i < 30 else "2023-08-01", 5.0) for i in range(60)]
+    lines += [(f"c{i:02}", "2023-12-01", 5.0) for i in range(60)]
+    lines += [(f"c{i:02}", "2022-11-20", 5.0) for i in range(4)]
+    events = purchases(*lines)
+    rules = sg.rules_segmenter({"Long": "tenure > 280", "Newer": "tenure <= 280"})
+    result = sg.segment(sg.customer_features(events, sg.RFM, as_of="2023-12-27"), model=rules)
+    assert result.labels.value_counts().min() >= 20
+    rows = {
+        least: re.findall(
+            r"^\| (\w+) \| [0-9]", text[text.index("What did they do next?") :].split("# How")[0], re.M
+        )
+        for least in (4, 10)
+        for text in [
+            sg.report(result, tmp_path / "r.md", events=events, scan=scan, minimum=least).read_text(
+                encoding="utf-8"
+            )
+        ]
+    }
+    assert rows == {4: ["Long", "Newer"], 10: ["Newer"]}
+
+
+def test_a_playbook_is_for_these_segments(tmp_path, scan):
+    result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+    said = {"scan": scan}
+    for plays in (
+        pd.DataFrame({"segment": ["C", 0, "1"], "goal": ["see", "zero", "one"]}),
+        pd.DataFrame({"goal": ["zero", "one", "see"]}),
+    ):
+        page = report(result, tmp_path, playbook=plays, **said)
+        goals = re.findall(r"Goal (\w+)", page.text)
+        assert goals == ["zero", "one", "see"]
+    for plays, message in (
+        (
+            pd.DataFrame({"segment": ["Nobody"], "goal": ["x"]}),
+            r"speaks of 'Nobody', and there is no such segment",
+        ),
+        (
+            pd.DataFrame({"segment": ["A", 0], "goal": ["x", "y"]}),
+            r"speaks of 0, twice\. The segments are 'A' \(0\)",
+        ),
+        (
+            pd.DataFrame({"segment": ["A"], "plan": ["x"]}),
+            r"has the columns segment, plan\. It should have",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            report(result, tmp_path, playbook=plays, **said)
+
+
+def test_named_rules_are_reported(tmp_path, scan):
+    """Their refits without a feature would lack what a rule names."""
+    rules = sg.rules_segmenter({"High": "spend > 40", "Low": "spend <= 40"})
+    assert "trust" in report(sg.segment(three_groups(), model=rules), tmp_path, scan=scan).parts
 
 
 def test_one_segment_is_reported_without_differences(tmp_path, scan):
@@ -289,6 +352,23 @@ def test_wrong_arguments_are_explained(tmp_path):
         sg.report(result, tmp_path / "x.pdf", paper="A5")
     with pytest.raises(TypeError, match="events is"):
         sg.report(result, tmp_path / "x.html", events=result.customers)
+    with pytest.raises(TypeError, match=r"title is 5\. It should be a text"):
+        sg.report(result, tmp_path / "x.html", title=5)
+    with pytest.raises(IsADirectoryError, match=r"is a folder\. Name a file in it: .*segments.html"):
+        sg.report(result, tmp_path)
+
+
+def test_events_of_others_are_explained(tmp_path, scan, shop):
+    customers = sg.customer_features(shop, sg.RFM, as_of="2023-12-27")
+    strange = sg.segment(customers.set_axis([f"z{i}" for i in range(len(customers))]), n_segments=2)
+    with pytest.raises(ValueError, match="or pass the log of these customers: their ids look like 'z0'"):
+        sg.report(strange, tmp_path / "x.html", events=shop, scan=scan)
+    early = sg.segment(sg.customer_features(shop, sg.RFM, as_of="2023-12-27"), n_segments=2)
+    early.provenance["as_of"] = "2022-01-01"
+    with pytest.raises(
+        ValueError, match="begin on 1 January 2023, after the moment of the segments, 1 January 2022"
+    ):
+        sg.report(early, tmp_path / "x.html", events=shop, scan=scan)
 
 
 def test_a_pdf_without_a_browser_is_refused_and_nothing_written(tmp_path, scan, monkeypatch):

@@ -86,7 +86,7 @@ def _wrapped(names: list[str]) -> alt.Axis:
         orient="top",
         labelAngle=0,
         grid=False,
-        labelExpr=f"({json.dumps(broken)})[datum.label] || datum.label",
+        labelExpr=f"({json.dumps(vega_safe(broken))})[datum.label] || datum.label",
         labelLimit=82,
         labelLineHeight=13,
         labelPadding=6 + 13 * (lines - 1),

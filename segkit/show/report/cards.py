@@ -7,7 +7,7 @@ import pandas as pd
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events
-from segkit.core.messages import counted
+from segkit.core.messages import counted, joined, listed
 from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import segment_sizes, value_of
 from segkit.show.plots.theme import segment_colors
@@ -59,17 +59,31 @@ def cards_of(
     value: pd.Series | None,
     liked: pd.DataFrame | None,
     playbook: pd.DataFrame | None,
+    rounded: int | None = None,
 ) -> list[Card]:
-    """Return a card for each segment that is shown."""
+    """Return a card for each segment that is shown.
+
+    Where `rounded`, sizes are rounded to so many customers, and shares are those of the segments shown: what is not
+    shown cannot be computed from them.
+    """
+    plays = plays_of(result, playbook)
     names = [result.name_of(s) for s in result.segments]
     colors = dict(zip(result.segments, segment_colors(names), strict=True))
     verdicts = result.trust.segments["verdict"]
-    sizes = segment_sizes(result, value)
+    sizes = segment_sizes(result, value).loc[shown]
+    if rounded:
+        sizes["customers"] = round_to(sizes["customers"], rounded)
+        sizes["share"] = sizes["customers"] / sizes["customers"].sum()
+        if value is not None:
+            sizes["value_share"] /= sizes["value_share"].sum()
     cards = []
     for s in shown:
         row = sizes.loc[s]
         card = Card(
-            row["segment"], colors[s], counted(int(row["customers"]), "customer"), float(row["share"])
+            row["segment"],
+            colors[s],
+            "about " * bool(rounded) + counted(int(row["customers"]), "customer"),
+            float(row["share"]),
         )
         if suggestions is not None:
             card.suggested = s not in given
@@ -77,7 +91,7 @@ def cards_of(
         if pd.notna(row.get("value_share")):
             card.value_share = float(row["value_share"])
         card.likes = _likes(liked, s)
-        card.play = _play(playbook, s, card.name)
+        card.play = plays.get(s, {})
         card.verdict = VERDICTS.get(str(verdicts.get(s, "")), str(verdicts.get(s, "")))
         cards.append(card)
     return cards
@@ -93,17 +107,45 @@ def _likes(liked: pd.DataFrame | None, segment: int) -> list[str]:
     ]
 
 
-def _play(playbook: pd.DataFrame | None, segment: int, name: str) -> dict[str, str]:
-    """Return the row of a playbook for a segment, by its id or name, in the words of the card."""
+def round_to(number: pd.Series, step: int) -> pd.Series:
+    """Return numbers rounded to multiples of a step, at least one step.
+
+    Examples
+    --------
+    >>> round_to(pd.Series([11, 47]), 10).to_list()
+    [10, 50]
+    """
+    return ((number / step).round() * step).clip(lower=step).astype(int)
+
+
+def plays_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, dict[str, str]]:
+    """Return the row of a playbook for each segment, by id or name, in the words of the cards.
+
+    Raises
+    ------
+    ValueError
+        If the playbook says nothing to do, or speaks of what is no segment, or of a segment twice.
+    """
     if playbook is None:
         return {}
-    rows = (
-        playbook[playbook["segment"] == name]
-        if "segment" in playbook
-        else playbook[playbook.index == segment]
-    )
-    rows = playbook[playbook.index == segment] if not len(rows) else rows
-    if not len(rows):
-        return {}
-    row = rows.iloc[0]
-    return {said: str(row[c]) for c, said in PLAYED.items() if c in row and pd.notna(row[c]) and str(row[c])}
+    said = [c for c in PLAYED if c in playbook]
+    if not said:
+        raise ValueError(
+            f"playbook has the columns {listed(list(map(str, playbook.columns))) or 'none'}. It should have `segment`, "
+            f"and any of {joined(list(PLAYED))}."
+        )
+    ids = {key: s for s in result.segments for key in (s, str(s))} | {
+        result.name_of(s): s for s in result.segments
+    }
+    plays: dict[int, dict[str, str]] = {}
+    for segment, (_, row) in zip(playbook.get("segment", playbook.index), playbook.iterrows(), strict=True):
+        if segment not in ids or ids[segment] in plays:
+            wrong = "twice" if segment in ids else "and there is no such segment"
+            names = listed([f"{result.name_of(s)!r} ({s})" for s in result.segments])
+            raise ValueError(f"playbook speaks of {segment!r}, {wrong}. The segments are {names}.")
+        plays[ids[segment]] = {
+            PLAYED[c]: str(row[c])
+            for c in said
+            if pd.api.types.is_scalar(row[c]) and pd.notna(row[c]) and str(row[c])
+        }
+    return plays

@@ -23,6 +23,9 @@ SUGGESTED = (
     "result.with_names()."
 )
 
+COUNTS = {"n_customers", "n_sampled"}
+ROUNDED = "Sizes are rounded to {:,} customers and shares are of those described, so that nobody else can be counted."
+
 
 def gather(
     result: Segmentation,
@@ -44,25 +47,32 @@ def gather(
     if shown and result.labels.nunique() > 1:
         suggestions = suggest_names(result)
         result = result.with_names({**suggestions["name"].to_dict(), **result.names})
+    hidden = len(result.labels) - int(sizes[shown].sum())
+    rounded = minimum if shown and 0 < hidden < minimum else None
     if result.embedding is None:
         result = result.with_embedding(project(result))
     liked = liked_products(result, events, shown, minimum, products)
-    cards = cards_of(result, shown, suggestions, given, value=value, liked=liked, playbook=playbook)
+    cards = cards_of(
+        result, shown, suggestions, given, value=value, liked=liked, playbook=playbook, rounded=rounded
+    )
     notes = []
     small = len(result.segments) - len(shown)
     if small:
         are = "is" if small == 1 else "are"
-        notes.append(f"{counted(small, 'segment')} of fewer than {minimum} customers {are} not described.")
+        notes.append(f"{counted(small, 'segment')} of fewer than {minimum:,} customers {are} not described.")
+    if rounded:
+        notes.append(ROUNDED.format(minimum))
     if any(card.suggested for card in cards):
         notes.append(SUGGESTED)
-    facts = {k: v for k, v in result.provenance.items() if k not in ("units", "meanings", "features", "kind")}
+    said_elsewhere = {"units", "meanings", "features", "kind"} | (COUNTS if rounded else set())
+    facts = {k: v for k, v in result.provenance.items() if k not in said_elsewhere}
     return Facts(
         title,
-        sentences_on(result, events),
+        sentences_on(result, events, rounded),
         notes,
         cards,
-        look_at(result, events, shown, liked),
-        prove(result, scan, shown, show_ids=show_ids),
+        look_at(result, events, shown, liked, minimum),
+        prove(result, scan, shown, show_ids=show_ids, exact=not rounded),
         json.dumps(facts, indent=2, ensure_ascii=False),
         value_name,
     )

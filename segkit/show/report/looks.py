@@ -11,6 +11,7 @@ from segkit.analyse.features.compute import customer_features
 from segkit.collect.events import Events
 from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import profile
+from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
@@ -41,21 +42,27 @@ DID = {
 
 
 def look_at(
-    result: Segmentation, events: Events | None, shown: list[int], liked: pd.DataFrame | None
+    result: Segmentation, events: Events | None, shown: list[int], liked: pd.DataFrame | None, minimum: int
 ) -> list[Figure | Table]:
     """Return the pictures and tables of page two."""
     parts = [
-        _map(result),
+        _map(result, shown, minimum),
         *_profiles(result, shown),
         _products(liked),
-        _next_period(result, events, shown),
+        _next_period(result, events, shown, minimum),
     ]
     return [part for part in parts if part is not None]
 
 
-def _map(result: Segmentation) -> Figure:
+def _map(result: Segmentation, shown: list[int], minimum: int) -> Figure | None:
+    """Draw the customers of the segments that are shown, and those outside where they are many enough."""
+    groups = [*shown, OUTSIDE] if (result.labels == OUTSIDE).sum() >= minimum else shown
+    if not groups:
+        return None
     code = "sg.plot_map(result)"
-    figure = draw("map", plot_map(result), code, badge=result.badge, legend=False)
+    frame = result.to_frame()
+    frame = frame[frame["segment_id"].isin(groups)]
+    figure = draw("map", plot_map(frame), code, badge=result.badge, legend=False)
     tiers = result.provenance.get("method") == VALUE_BANDS
     note = FLAT_OF_TIERS.format(by=result.provenance.get("by", "value")) if tiers else FLAT
     return figure.with_note(f"{figure.note} {note}")
@@ -134,7 +141,7 @@ def _products(liked: pd.DataFrame | None) -> Table | None:
     return Table("products", "What do they like?", note, head, said_once(rows), (0, 1), code)
 
 
-def _next_period(result: Segmentation, events: Events | None, shown: list[int]) -> Table | None:
+def _next_period(result: Segmentation, events: Events | None, shown: list[int], minimum: int) -> Table | None:
     """Compare what segments did next: after their moment, or in the last period, placed by what was known before it."""
     as_of = result.provenance.get("as_of")
     if events is None or not as_of or "purchase" not in events.kinds().index:
@@ -168,8 +175,10 @@ def _next_period(result: Segmentation, events: Events | None, shown: list[int]) 
     rows = [
         [result.name_of(s), *(_outcome(o, outcomes.loc[(o, s)]) for o in DID if (o, s) in outcomes.index)]
         for s in shown
-        if (groups == s).any()
+        if (groups == s).sum() >= minimum
     ]
+    if not rows:
+        return None
     note += " In brackets: all other customers. Stopped buying: of those who had bought in as long before."
     return Table("next", "What did they do next?", note, head, rows, code=code)
 

@@ -22,14 +22,14 @@ HEAD = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
 def prove(
-    result: Segmentation, scan: pd.DataFrame | None, shown: list[int], *, show_ids: bool
+    result: Segmentation, scan: pd.DataFrame | None, shown: list[int], *, show_ids: bool, exact: bool = True
 ) -> list[Figure | Table]:
-    """Return the pictures and tables of page three."""
+    """Return the pictures and tables of page three; unless `exact`, nothing says how many customers there are."""
     parts = [
         _verdicts(result, shown),
         _structure(result),
         _scan(result, scan),
-        *_rules(result, shown),
+        *_rules(result, shown, exact),
         _profile(result, shown),
         _features(result),
         _typical(result, shown) if show_ids else None,
@@ -94,7 +94,7 @@ def _scan(result: Segmentation, scan: pd.DataFrame | None) -> Figure | None:
     return drawn.with_note(" ".join(filter(None, [why, agreement, drawn.note])))
 
 
-def _rules(result: Segmentation, shown: list[int]) -> list[Figure | Table]:
+def _rules(result: Segmentation, shown: list[int], exact: bool) -> list[Figure | Table]:
     if len(result.segments) < 2 or not shown:
         return []
     table = rules(result)
@@ -110,9 +110,10 @@ def _rules(result: Segmentation, shown: list[int]) -> list[Figure | Table]:
         "the share who are in the segment. Recall: the share of the segment whom it finds."
     )
     head = ["Segment", "Rule", "Precision", "Recall"]
+    drawn = draw("fidelity", plot_rules(table), "sg.plot_rules(sg.rules(result))", badge=result.badge)
     return [
         Table("rules", "Which rules give the same segments?", note, head, rows, (0, 1), "sg.rules(result)"),
-        draw("fidelity", plot_rules(table), "sg.plot_rules(sg.rules(result))", badge=result.badge),
+        drawn if exact else drawn.with_note("Precision and recall of the rules above."),
     ]
 
 

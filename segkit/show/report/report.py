@@ -21,6 +21,7 @@ from segkit.show.report.markdown import markdown
 from segkit.show.report.page import page
 from segkit.show.report.pdf import find_browser, print_pdf
 from segkit.show.report.proof import are_tiers, scanned_as
+from segkit.show.report.sentences import day
 from segkit.trust.scan import scan_clusters
 
 SUFFIXES = {"": "html", ".html": "html", ".htm": "html", ".md": "md", ".pdf": "pdf"}
@@ -105,9 +106,17 @@ def report(
     checked_result(result)
     check_segments(result, "a report describes segments")
     path = checked_report_path(path)
+    if title is not None:
+        check_type("title", title, str, "It should be a text.")
     check_count("minimum", minimum, 1)
     if events is not None:
         checked_events(events)
+        as_of = result.provenance.get("as_of")
+        if as_of and pd.Timestamp(as_of) <= events.first:
+            raise ValueError(
+                f"The events begin on {day(events.first)}, after the moment of the segments, {day(as_of)}. Pass the "
+                "log that the segments were made from."
+            )
     if playbook is not None:
         check_frame("playbook", playbook, "It should be a table with a row for each segment.")
     if products is not None:
@@ -149,12 +158,16 @@ def checked_report_path(path: str | Path) -> Path:
 
     Raises
     ------
-    TypeError, ValueError, FileNotFoundError
+    TypeError, ValueError, FileNotFoundError, IsADirectoryError
     """
     path = checked_path(path, "It should be the file to write: report(result, 'segments.html').")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(
             f"{path.name!r} ends in {path.suffix!r}. Name it {path.stem + '.html'!r}, or end it in .md or .pdf."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{str(path)!r} is a folder. Name a file in it: {str(path / 'segments.html')!r}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(

@@ -34,17 +34,23 @@ def percent(share: float) -> str:
     return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
-def sentences_on(result: Segmentation, events: Events | None) -> list[str]:
-    """Return what page one says first: who, what was refused, how many segments, and their kind."""
-    who = [_who(result, events), _refused(result, events)]
+def sentences_on(result: Segmentation, events: Events | None, rounded: int | None = None) -> list[str]:
+    """Return what page one says first: who, what was refused, how many segments, and their kind.
+
+    Where `rounded`, the number of customers is rounded to it.
+    """
+    who = [_who(result, events, rounded), _refused(result, events)]
     return [sentence for sentence in [*who, _divided(result), result.kind_sentence] if sentence]
 
 
-def _who(result: Segmentation, events: Events | None) -> str:
+def _who(result: Segmentation, events: Events | None, rounded: int | None) -> str:
     facts = result.provenance
     sources = joined(list(facts.get("sources", [])))
     source = f" of {sources}" if sources else ""
-    people = f"We looked at {counted(len(result.labels), 'customer')}{source}"
+    n = len(result.labels)
+    people = f"We looked at {counted(n, 'customer')}{source}"
+    if rounded:
+        people = f"We looked at about {counted(round(n / rounded) * rounded, 'customer')}{source}"
     as_of, window = facts.get("as_of"), facts.get("window")
     if not as_of:
         return f"{people}."
@@ -54,6 +60,8 @@ def _who(result: Segmentation, events: Events | None) -> str:
         last = min(last, events.last)
     if window:
         return f"{people}, and at what they did in the {_span(window)} up to {day(last)}."
+    if events is not None and day(events.first) == day(last):
+        return f"{people}, and at what they did on {day(last)}."
     if events is not None:
         return f"{people}, and at what they did from {day(events.first)} to {day(last)}."
     return f"{people}, and at what they did up to {day(last)}."
