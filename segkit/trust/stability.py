@@ -292,21 +292,21 @@ class RefitBench:
             points = self.compressed.points * self._preparer.factors_without(feature)
             return fit_weighted(clusterer, points, self.compressed.weights)
         fewer = self._customers.loc[self._index].drop(columns=feature)
-        if self._preparer is None:
-            prepared = fewer.to_numpy(dtype=float)
-        else:
-            preparer = clone(self._preparer).fit(fewer)
-            prepared = dense(preparer.transform(fewer))
-            if isinstance(clusterer, MixedMixture):
-                clusterer = clone(clusterer).set_params(layout=preparer.layout_)
-            if isinstance(clusterer, ValueBands):
-                by = str(self._preparer.get_feature_names_out()[clusterer.column])
-                if by == feature:
-                    return None
-                clusterer = bands_of(preparer, fewer, by, clusterer.n_bands)
         try:
+            if self._preparer is None:
+                prepared = fewer.to_numpy(dtype=float)
+            else:
+                preparer = clone(self._preparer).fit(fewer)
+                prepared = dense(preparer.transform(fewer))
+                if isinstance(clusterer, MixedMixture):
+                    clusterer = clone(clusterer).set_params(layout=preparer.layout_)
+                if isinstance(clusterer, ValueBands):
+                    by = str(self._preparer.get_feature_names_out()[clusterer.column])
+                    if by == feature:
+                        return None
+                    clusterer = bands_of(preparer, fewer, by, clusterer.n_bands)
             return fit_weighted(clusterer, means_of(prepared, self.compressed), self.compressed.weights)
-        except ValueError:  # RFM scores, for instance, need all three features
+        except ValueError:  # RFM scores need all three features, for instance, and rules those that they name
             return None
 
     def points_at_random(self, rng: np.random.Generator) -> np.ndarray:
