@@ -619,6 +619,9 @@ YES, NO = frozenset(["yes", "true", "y", "1"]), frozenset(["no", "false", "n", "
 TYPICAL = ("Typical customers", "Middle of the road", "Average customers")
 """Names of segments that nothing sets clearly apart."""
 
+FEW = "Small group"
+"""Name of a segment that may lie far apart, and has too few customers to be sure."""
+
 SUPERLATIVES = _set("best biggest greatest highest largest longest lowest smallest top worst")
 """Words that a writer may not use: the summary tells how a segment differs from the others, not that it leads."""
 

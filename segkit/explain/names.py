@@ -11,7 +11,7 @@ import pandas as pd
 
 from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
-from segkit.explain.name_words import PAIRS, THEMES, TYPICAL
+from segkit.explain.name_words import FEW, PAIRS, THEMES, TYPICAL
 from segkit.explain.name_writer import Told, Writer, written_names
 from segkit.explain.profile import profiled
 from segkit.explain.traits import Speaker, Trait
@@ -19,6 +19,7 @@ from segkit.methods.partition import checked_result
 
 CLEAR = 0.5  # least effect that a name rests on, in standard deviations
 SURE = 0.2  # and what must be left of it after two standard errors
+LARGE = 1.0  # effect at which a segment of too few customers to be sure is not called typical
 SECOND = 0.4  # least strength of a second trait, as a share of the first
 SAID = 3  # traits in a sentence
 SUGGESTED = " (suggested)"
@@ -53,7 +54,8 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
 
     Notes
     -----
-    A name rests on effects of at least half a standard deviation; a segment without one is called "Typical customers".
+    A name rests on effects of at least half a standard deviation; a segment without one is called "Typical customers",
+    and one that may differ much, but has too few customers to be sure, "Small group".
     Customers outside (−1) are not named.
 
     Examples
@@ -125,18 +127,27 @@ def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, Told]:
     counts = {int(s): int(n) for s, n in result.labels.value_counts().items()}
     speaker = Speaker(result)
     traits: dict[int, list[Trait]] = {s: [] for s in result.segments}
+    unsure: dict[int, bool] = dict.fromkeys(result.segments, False)
     for row in rows.itertuples(index=False):
         strength = _strength(row.effect, counts[row.segment_id], len(result.labels) - counts[row.segment_id])
         trait = speaker.trait(row, row.effect, row.others, strength)
         if trait is not None:
             traits[row.segment_id].append(trait)
+        unsure[row.segment_id] |= abs(row.effect) >= LARGE and not strength
     for found in traits.values():
         found.sort(key=lambda trait: -trait.strength)
     chosen = {s: _chosen(found) for s, found in traits.items()}
     for _ in range(ROUNDS):
         for alike in _alike({s: _name(picked) for s, picked in chosen.items()}):
             chosen |= _set_apart(alike, chosen, traits, rows, counts, speaker)
-    return {s: (_name(chosen[s]), _sentence(chosen[s], traits[s]), _features(chosen[s])) for s in traits}
+    return {
+        s: (
+            FEW if unsure[s] and not chosen[s] else _name(chosen[s]),
+            _sentence(chosen[s], traits[s], unsure[s]),
+            _features(chosen[s]),
+        )
+        for s in traits
+    }
 
 
 def _strength(effect: float, n: int, m: int) -> float:
@@ -170,7 +181,7 @@ def _set_apart(
                 row, apart[row.feature], elsewhere[row.feature], _strength(apart[row.feature], n, m)
             )
             for row in among[among["segment_id"] == segment].itertuples(index=False)
-            if row.feature in true and row.effect * apart[row.feature] > 0
+            if row.feature in true and row.effect * np.sign(apart[row.feature]) >= SURE
         ]
         found[segment] = _with_one_more(chosen[segment], [t for t in traits if t is not None and t.named])
     return found
@@ -282,8 +293,8 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _sentence(chosen: Sequence[Trait], traits: Sequence[Trait]) -> str:
-    """Return one sentence with numbers: first what the name rests on."""
+def _sentence(chosen: Sequence[Trait], traits: Sequence[Trait], unsure: bool) -> str:
+    """Return one sentence with numbers: first what the name rests on; `unsure` where there are too few customers."""
     by_column = {trait.column: trait for trait in traits}
     named = [by_column.get(trait.column, trait) for trait in chosen]
     clear = [t for t in traits if t.strength and t.theme not in {n.theme for n in named}]
@@ -294,7 +305,9 @@ def _sentence(chosen: Sequence[Trait], traits: Sequence[Trait]) -> str:
             said.setdefault(trait.theme, trait)
     clauses = sorted((trait.says for trait in said.values()), key=lambda text: not _of_they(text))
     if not clauses:
-        return "Nothing sets them apart from the others."
+        return "Nothing sets them clearly apart from the others."
     lead = "they " if _of_they(clauses[0]) else ""
     text = lead + (", ".join(clauses[:-1]) + " and " if len(clauses) > 1 else "") + clauses[-1]
-    return f"{_capital(text)}." if chosen else f"Nothing sets them clearly apart: {text}."
+    if chosen:
+        return f"{_capital(text)}."
+    return f"They are too few to be sure: {text}." if unsure else f"Nothing sets them clearly apart: {text}."

@@ -52,8 +52,9 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
 
         ``attrs["segkit"]`` holds the `fidelity` (share of customers whom the rules put where the model does) with its
         95 % interval (`low`, `high`), how many customers were `learnt` from and `measured`, the `curve` (fidelity by
-        number of conditions), the numbers that were `rounded`, and the `rounding_cost` in fidelity (below 0 where
-        round numbers do better). Fidelity, precision and recall are of customers from whom the rules were not learnt.
+        number of conditions), the numbers that were `rounded`, the `rounding_cost` in fidelity (below 0 where
+        round numbers do better), and the `boolean` features. Fidelity, precision and recall are of customers from
+        whom the rules were not learnt.
 
     Raises
     ------
@@ -120,6 +121,7 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
         "curve": {size: _share(found == labels) for size, found in given.items()},
         "rounded": [change for f in final.found(most).values() if f for change in f.changes],
         "rounding_cost": _share(exact == labels) - fidelity,
+        "boolean": list(result.customers.select_dtypes("bool")),
     }
     return table
 

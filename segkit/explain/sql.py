@@ -119,7 +119,7 @@ def to_sql(
     statement = Statement(sql_of.ibis)
     result = result_or_rules if isinstance(result_or_rules, Partition) else None
     rules = _rules(result_or_rules) if result is None else {}
-    wanted = features_of_rules(dict(rules.values())) if result is None else _types_of(result)
+    wanted = _types_of(result) if result is not None else _types_of_rules(rules, result_or_rules)
     check_names(wanted, dialect)
     _check_columns(wanted)
     if events is None:
@@ -183,6 +183,13 @@ def _types_of(result: Partition) -> dict[str, str]:
         number = "boolean" if pd.api.types.is_bool_dtype(kind) else "float64"
         types[str(name)] = number if pd.api.types.is_numeric_dtype(kind) else "string"
     return types
+
+
+def _types_of_rules(rules: Mapping[int, tuple[str, str]], given: object) -> dict[str, str]:
+    """Return the features that rules name; a table of :func:`segkit.rules` knows which of them are True or False."""
+    facts = given.attrs.get("segkit") or {} if isinstance(given, pd.DataFrame) else {}
+    types = features_of_rules(dict(rules.values()))
+    return types | {name: "boolean" for name in facts.get("boolean", []) if types.get(name) == "float64"}
 
 
 def _check_columns(features: Iterable[str]) -> None:

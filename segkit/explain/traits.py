@@ -31,7 +31,6 @@ from segkit.explain.name_words import (
 
 LETTERS = 24  # of a word from the data
 TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times", 7: "seven times"}
-PARTS = {2: "half of", 3: "a third of", 4: "a quarter of", 5: "a fifth of"}
 FEW = 0.2  # of the customers at most, who have any of what a name says is missing
 MOST, CLEARLY = 0.5, 1.25  # least share of a word in a name, and how many times that of the others
 OTHER_WORDS = 0.9  # weight of features without words of their own
@@ -222,12 +221,17 @@ def their_usual(feature: str, plain: str) -> str:
 
 
 def beside(inside: float, others: float, there: str, unit: str) -> str:
-    """Return the others beside a number: ", three times the others" or " (the others: 20 days)"."""
+    """Return the others beside a number.
+
+    Examples
+    --------
+    >>> beside(60, 20, "20", "currency"), beside(10, 20, "20", "currency")
+    (' (three times the others)', ' (the others: 20)')
+    """
     if unit not in ("days", "share") and inside > 0 and others > 0:
-        for ratio, words in ((inside / others, TIMES), (others / inside, PARTS)):
-            nearest = round(ratio)
-            if nearest in words and abs(ratio / nearest - 1) <= 0.08:
-                return f" ({words[nearest]} the others)"
+        nearest = round(inside / others)
+        if nearest in TIMES and abs(inside / others / nearest - 1) <= 0.08:
+            return f" ({TIMES[nearest]} the others)"
     return f" (the others: {there})"
 
 

@@ -141,7 +141,11 @@ def position_of(result: Segmentation, customer_id: Hashable) -> int:
         return int(index.get_loc(customer_id))
     except (KeyError, TypeError, pd.errors.InvalidIndexError) as error:
         check_type("customer_id", customer_id, IDS, "It should be the id of one customer.")
-        hint = did_you_mean(customer_id, index[:5000]) if isinstance(customer_id, str) else ""
+        alike = index[index.astype("str") == str(customer_id)]
+        if len(alike):
+            hint = f" Say {alike[0]!r}: ids are of type {type(alike[0]).__name__}."
+        else:
+            hint = did_you_mean(customer_id, index[:5000]) if isinstance(customer_id, str) else ""
         raise ValueError(
             f"There is no customer {customer_id!r} among these {len(index):,}.{hint} Their ids look like {index[0]!r}."
         ) from error

@@ -146,6 +146,28 @@ def test_no_order_is_no_order():
         assert name in set(sg.suggest_names(sg.segment(customers, n_segments=2))["name"])
 
 
+def test_a_few_far_apart_are_not_called_typical():
+    customers = three_groups(40)
+    customers.loc["whale"] = [5_000.0, 90_000.0]
+    result = sg.segment(customers, n_segments=4)
+    whale = sg.suggest_names(result).loc[result.labels["whale"]]
+    assert (result.labels == result.labels["whale"]).sum() == 1 and whale["name"] == "Small group"
+    assert whale["sentence"].startswith(
+        "They are too few to be sure: they have spent 90,000 (the others: 11)"
+    )
+
+
+def test_what_sets_namesakes_apart_holds_against_everyone():
+    """Cohen's d of at least 0.2 in the same direction."""
+    rng = np.random.default_rng(0)
+    columns = ["recency", "frequency", "monetary", "foo", "bar"]
+    customers = pd.DataFrame(np.exp(rng.normal(size=(900, 5))), ids(900), columns)
+    result = sg.segment(customers, n_segments=40)
+    profile = sg.profile(result).set_index(["segment_id", "feature"])["effect"]
+    for segment, features in sg.suggest_names(result)["features"].items():
+        assert all(abs(profile[segment, feature]) >= 0.2 for feature in features)
+
+
 def test_shared_names_are_set_apart():
     """Two groups of lapsed customers beside the active ones: by how long."""
     spread = np.exp(np.random.default_rng(0).normal(0, 0.05, 200))

@@ -25,6 +25,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tables import three_groups
 
 import segkit as sg
 from segkit.analyse.features.sql import DIALECTS
@@ -319,6 +320,15 @@ def test_a_table_of_rules_keeps_its_ids():
     big = FITTED["monetary"] > 50
     assert found["segment_id"].loc[FITTED.index].to_list() == np.where(big, 4, 2).tolist()
     assert set(found["segment"]) == {"Big", "Rest"}
+
+
+def test_rules_of_yes_and_no_hold_for_booleans():
+    customers = three_groups().assign(vip=[True] * 20 + [False] * 40)[["vip", "spend"]]
+    result = sg.segment(customers, n_segments=3)
+    rules = sg.rules(result)
+    assert any("vip" in rule for rule in rules["rule"])
+    found = on_duckdb(sg.to_sql(rules), customers=as_arrow(customers))
+    assert (found["segment_id"].loc[customers.index] == result.labels).all()
 
 
 def test_rules_from_events():

@@ -108,6 +108,9 @@ def test_unknown_customers_are_named():
         ValueError, match=r"There is no customer 'bb' among these 6\.(.*) Their ids look like 'a'"
     ):
         sg.why(plain_kmeans(SIX), "bb")
+    numbered = sg.segment(SIX.set_axis(range(6)), n_segments=2)
+    with pytest.raises(ValueError, match=r"no customer '3' among these 6\. Say 3: ids are of type int\."):
+        sg.why(numbered, "3")
     with pytest.raises(TypeError, match=r"customer_id is a list\. It should be the id of one customer"):
         sg.why(plain_kmeans(SIX), ["a"])
 
