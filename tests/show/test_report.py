@@ -235,6 +235,19 @@ def test_small_groups_of_the_last_period_are_left_out(tmp_path, scan):
     assert rows == {4: ["Long", "Newer"], 10: ["Newer"]}
 
 
+def test_a_share_of_few_customers_is_a_bound(tmp_path, scan):
+    """One of the twenty has a card: 5 % of them, which would be her."""
+    cards = pd.Series(False, three_groups().index)
+    cards.iloc[[0, *range(20, 40)]] = True
+    result = sg.segment(three_groups().assign(card=cards), n_segments=3)
+    text = sg.report(result, tmp_path / "r.md", scan=scan).read_text(encoding="utf-8")
+    rows = [
+        line for line in text[text.index("## All numbers") :].splitlines() if line.startswith("|  | card")
+    ]
+    assert len(rows) == 3 and sum("| under 50% | 50% |" in row for row in rows) == 1
+    assert not any("| 5% |" in row for row in rows)
+
+
 def test_a_playbook_is_for_these_segments(tmp_path, scan):
     result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
     said = {"scan": scan}

@@ -72,7 +72,7 @@ def gather(
         notes,
         cards,
         look_at(result, events, shown, liked, minimum),
-        prove(result, scan, shown, show_ids=show_ids, exact=not rounded),
+        prove(result, scan, shown, show_ids=show_ids, minimum=minimum, exact=not rounded),
         json.dumps(facts, indent=2, ensure_ascii=False),
         value_name,
     )

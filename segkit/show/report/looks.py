@@ -18,7 +18,7 @@ from segkit.show.plots.map import plot_map
 from segkit.show.plots.profile import plot_profile
 from segkit.show.report.facts import Table, said_once
 from segkit.show.report.figures import Figure, draw
-from segkit.show.report.sentences import day
+from segkit.show.report.sentences import day, share_of_many
 from segkit.tailor.segment_products import segment_products
 from segkit.trust.outcome import segment_outcomes
 
@@ -173,7 +173,14 @@ def _next_period(result: Segmentation, events: Events | None, shown: list[int], 
     outcomes = segment_outcomes(events, groups, as_of=moment, horizon=horizon)
     head = ["Segment", *(DID[o] for o in DID if o in outcomes.index.get_level_values(0))]
     rows = [
-        [result.name_of(s), *(_outcome(o, outcomes.loc[(o, s)]) for o in DID if (o, s) in outcomes.index)]
+        [
+            result.name_of(s),
+            *(
+                _outcome(o, outcomes.loc[(o, s)], int((groups == s).sum()), len(groups), minimum)
+                for o in DID
+                if (o, s) in outcomes.index
+            ),
+        ]
         for s in shown
         if (groups == s).sum() >= minimum
     ]
@@ -195,8 +202,13 @@ def _placed(result: Segmentation, events: Events, moment: pd.Timestamp) -> pd.Se
     return result.assign(then) if len(then) else None
 
 
-def _outcome(outcome: str, row: pd.Series) -> str:
-    if pd.isna(row["mean"]):
-        return "unknown"
-    own, rest = (f"{v:,.0f}" if outcome == "spend" else f"{v:.0%}" for v in (row["mean"], row["others"]))
+def _outcome(outcome: str, row: pd.Series, n: int, everyone: int, minimum: int) -> str:
+    own, rest = (
+        "unknown"
+        if pd.isna(value)
+        else f"{value:,.0f}"
+        if outcome == "spend"
+        else share_of_many(value, size, minimum)
+        for value, size in ((row["mean"], n), (row["others"], everyone - n))
+    )
     return f"{own} ({rest})"

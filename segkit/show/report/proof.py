@@ -16,13 +16,20 @@ from segkit.show.plots.scan import plot_scan
 from segkit.show.plots.structure import plot_structure
 from segkit.show.report.facts import Table, said_once
 from segkit.show.report.figures import Figure, draw
+from segkit.show.report.sentences import share_of_many
 
 EVERYONE = {"True": "everyone else", "False": "no rule finds them"}
 HEAD = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
 def prove(
-    result: Segmentation, scan: pd.DataFrame | None, shown: list[int], *, show_ids: bool, exact: bool = True
+    result: Segmentation,
+    scan: pd.DataFrame | None,
+    shown: list[int],
+    *,
+    show_ids: bool,
+    minimum: int,
+    exact: bool,
 ) -> list[Figure | Table]:
     """Return the pictures and tables of page three; unless `exact`, nothing says how many customers there are."""
     parts = [
@@ -30,7 +37,7 @@ def prove(
         _structure(result),
         _scan(result, scan),
         *_rules(result, shown, exact),
-        _profile(result, shown),
+        _profile(result, shown, minimum),
         _features(result),
         _typical(result, shown) if show_ids else None,
     ]
@@ -121,17 +128,17 @@ def _share(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.0%}"
 
 
-def _profile(result: Segmentation, shown: list[int]) -> Table | None:
+def _profile(result: Segmentation, shown: list[int], minimum: int) -> Table | None:
     if result.labels.nunique() < 2 or not shown:
         return None
-    table = profile(result)
+    table, sizes = profile(result), result.labels.value_counts()
     rows = [
         [
             row.segment,
             row.feature,
             f"{row.effect:+.2f}",
-            _said(row.inside, row.unit),
-            _said(row.others, row.unit),
+            _said(row.inside, row.unit, sizes[row.segment_id], minimum),
+            _said(row.others, row.unit, len(result.labels) - sizes[row.segment_id], minimum),
             row.unit,
         ]
         for row in table[table["segment_id"].isin(shown)].itertuples()
@@ -141,11 +148,13 @@ def _profile(result: Segmentation, shown: list[int]) -> Table | None:
     return Table("numbers", "All numbers", note, head, said_once(rows), (0, 1, 5), "sg.profile(result)")
 
 
-def _said(value: float, unit: str) -> str:
-    """Return a value of the profile without its unit."""
+def _said(value: float, unit: str, n: int, minimum: int) -> str:
+    """Return a value of the profile without its unit; a share of n customers by its bound where it is of few."""
     if pd.isna(value):
         return "unknown"
-    return (f"{value:.0%}" if is_share(unit) or unit == "share" else figure(value)).replace("-", "−")
+    if is_share(unit):
+        return share_of_many(value, n, minimum)
+    return (f"{value:.0%}" if unit == "share" else figure(value)).replace("-", "−")
 
 
 def _features(result: Segmentation) -> Table:
