@@ -59,8 +59,9 @@ function render({ model, el }) {
   let drawing = false;
   const drawSegments = () => {
     drawing = true;
-    const controls = () => [...segments.querySelectorAll("input, button")];
-    const focused = controls().findIndex((control) => control.matches(":focus"));
+    const controls = (row) => [...(segments.children[row]?.querySelectorAll("input, button") || [])];
+    const row = [...segments.children].findIndex((child) => child.matches(":focus-within"));
+    const focused = controls(row).findIndex((control) => control.matches(":focus"));
     const unsent = new Map([...segments.querySelectorAll("input")].map((field) => [field.dataset.id, field.dataset.unsent]));
     segments.replaceChildren(...model.get("segments").map((segment) => {
       const swatch = element("span", { className: "swatch" });
@@ -99,7 +100,7 @@ function render({ model, el }) {
       return row;
     }));
     drawing = false;
-    controls()[focused]?.focus();
+    if (row >= 0) (controls(row)[focused] || controls(row)[0])?.focus(); // a suggestion that was taken is gone
   };
 
   const drawHeard = () => {
