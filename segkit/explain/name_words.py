@@ -448,32 +448,32 @@ WORDS: dict[str, Words] = {
     ),
     # CONTEXT
     "night_share": Words(
-        "daytime", "act at night in {} of cases", (), (End("late-night", "night owls", at_least=0.25),), 0.9
+        "daytime", "act at night {} of the time", (), (End("late-night", "night owls", at_least=0.25),), 0.9
     ),
     "morning_share": Words(
         "daytime",
-        "act in the morning in {} of cases",
+        "act in the morning {} of the time",
         (),
         (End("morning", "morning shoppers", at_least=0.4),),
         0.9,
     ),
     "afternoon_share": Words(
         "daytime",
-        "act in the afternoon in {} of cases",
+        "act in the afternoon {} of the time",
         (),
         (End("afternoon", "afternoon shoppers", at_least=0.5),),
         0.9,
     ),
     "evening_share": Words(
         "daytime",
-        "act in the evening in {} of cases",
+        "act in the evening {} of the time",
         (),
         (End("evening", "evening shoppers", at_least=0.4),),
         0.9,
     ),
     "weekend_share": Words(
         "weekend",
-        "act at weekends in {} of cases",
+        "act at weekends {} of the time",
         (End("weekday", "weekday shoppers", at_most=0.15),),
         (End("weekend", "weekend shoppers", at_least=0.4),),
     ),
@@ -482,7 +482,7 @@ WORDS: dict[str, Words] = {
     ),
     "mobile_share": Words(
         "device",
-        "are on a phone in {} of cases",
+        "are on a phone {} of the time",
         (End("desktop", "desktop shoppers", at_most=0.3),),
         (End("mobile", "mobile shoppers", at_least=0.6),),
     ),
@@ -498,7 +498,7 @@ WORDS: dict[str, Words] = {
     "place_count": Words(
         "place", "were seen in {}", (), (End("travelling", "customers on the move", at_least=2),), 0.7
     ),
-    "top_place_share": Words("place", "act at their main place in {} of cases", weight=0.6),
+    "top_place_share": Words("place", "act at their main place {} of the time", weight=0.6),
     # Attributes that most shops know
     "income": Words(
         "income",

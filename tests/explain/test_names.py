@@ -336,3 +336,11 @@ def test_writer_is_not_asked_about_few():
         sg.suggest_names(six(), writer=lambda summary: pytest.fail("asked"))
     with pytest.raises(TypeError, match="cannot be called"):
         sg.suggest_names(six(), writer="gpt")
+
+
+def test_times_of_day_are_read_aloud():
+    customers = pd.DataFrame(
+        {"weekend_share": [0.58, 0.6, 0.56] * 20 + [0.1, 0.11, 0.12] * 20}, index=ids(120)
+    )
+    sentences = sg.suggest_names(sg.segment(customers, n_segments=2))["sentence"]
+    assert "They act at weekends 58% of the time (the others: 11%)." in set(sentences)

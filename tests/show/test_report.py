@@ -339,9 +339,12 @@ def test_events_give_the_period_refusals_products_and_what_came_next(tmp_path, s
     assert "nobody's segment knows what came next" not in page.text
 
 
-def test_a_folder_that_is_not_there_is_explained(tmp_path):
+def test_a_folder_that_is_not_there_is_explained(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere.* to write r.html into"):
         sg.report(sg.segment(three_groups(), n_segments=3), tmp_path / "nowhere" / "r.html")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(PermissionError, match=r"may only be read\. Name another to write r\.html into"):
+        sg.report(sg.segment(three_groups(), n_segments=3), tmp_path / "r.html")
 
 
 def test_a_result_without_segments_is_not_reported(tmp_path):

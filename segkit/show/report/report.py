@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def checked_report_path(path: str | Path) -> Path:
 
     Raises
     ------
-    TypeError, ValueError, FileNotFoundError, IsADirectoryError
+    TypeError, ValueError, FileNotFoundError, IsADirectoryError, PermissionError
     """
     path = checked_path(path, "It should be the file to write: report(result, 'segments.html').")
     if path.suffix.lower() not in SUFFIXES:
@@ -172,6 +173,10 @@ def checked_report_path(path: str | Path) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"There is no folder {str(path.parent)!r} to write {path.name} into. Make it, or name another."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(
+            f"The folder {str(path.parent)!r} may only be read. Name another to write {path.name} into."
         )
     return path
 
