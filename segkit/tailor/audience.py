@@ -36,6 +36,7 @@ from segkit.tailor.contacts import (
 
 NO_SEGMENT = (OUTSIDE, str(OUTSIDE), "Outside", UNDECIDED)
 HELD_OUT = ("heldout", "holdout", "control")  # however they are written: "held out", "hold-out", "Control"
+HELD_OUT_REASON = "held out by the experiment"
 YES = {"true", "yes", "y", "1", "granted", "opted in", "opt in", "subscribed"}
 NO = {
     "false",
@@ -259,7 +260,7 @@ def _refuse_arms(refusals: Refusals, arms: pd.Series | None) -> np.ndarray:
     rows["arm"] = rows["customer_id"].map(arms.astype("str")).astype("str")
     out = [word for word in words if re.sub(r"[\W_]+", "", word.casefold()) in HELD_OUT]
     held_out = rows["arm"].isin(out).to_numpy()
-    refusals.refuse(held_out, "held out by the experiment")
+    refusals.refuse(held_out, HELD_OUT_REASON)
     refusals.refuse(rows["arm"].isna(), "without an arm")
     return held_out
 

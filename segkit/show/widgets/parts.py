@@ -1,0 +1,118 @@
+"""Parts that widgets of ipywidgets share: sliders of shares; notes, errors and code in JupyterLab's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as w
+import traitlets as t
+from markupsafe import Markup
+
+from segkit.core.html import render
+
+WIDE = {"width": "420px", "max_width": "calc(100% - 4px)"}
+"""How wide a control is, and no wider than a narrow screen: beside its margins."""
+
+# As wide as the widget, whatever the table holds: the table scrolls in it.
+_TITLED = """
+<div style="margin: 8px 0 0">{{ title }}</div>
+<div style="width: 0; min-width: 100%; overflow-x: auto; text-align: right; line-height: 1.5" tabindex="0" role="region"
+ aria-label="{{ title }}">{{ table }}</div>
+"""
+_APART = '<table style="border-spacing: 14px 2px; margin: 0 -14px">'
+
+
+def slider(description: str, options: Sequence[tuple[str, float]], value: float) -> w.SelectionSlider:
+    """Return a slider over labelled numbers, which changes when it is let go."""
+    return w.SelectionSlider(
+        options=options,
+        value=value,
+        description=description,
+        continuous_update=False,
+        layout=w.Layout(**WIDE),
+        style={"description_width": "90px"},
+    )
+
+
+def percents(first: int, last: int) -> list[tuple[str, float]]:
+    """Return whole percents with their labels.
+
+    Examples
+    --------
+    >>> percents(9, 10)
+    [('9%', 0.09), ('10%', 0.1)]
+    """
+    return [(f"{n}%", n / 100) for n in range(first, last + 1)]
+
+
+def offered(name: str, value: float, options: Sequence[tuple[str, float]]) -> float:
+    """Return the number on offer that a value stands for.
+
+    Raises
+    ------
+    TraitError
+        If it is not on offer.
+
+    Examples
+    --------
+    >>> offered("holdout", 0.1 + 0.2, percents(0, 50))
+    0.3
+    """
+    numbers = [number for _, number in options]
+    nearest = min(numbers, key=lambda number: abs(number - value))
+    if not abs(nearest - value) < 1e-9:
+        raise t.TraitError(
+            f"{name}={value!r} is not offered. Choose from {numbers[0]:g} to {numbers[-1]:g}, in steps of "
+            f"{numbers[-1] - numbers[-2]:.3g}."
+        )
+    return nearest
+
+
+def note(text: object) -> Markup:
+    """Return a note in JupyterLab's softer colour.
+
+    Examples
+    --------
+    >>> str(note("R&D"))
+    '<span style="color: var(--jp-ui-font-color2)">R&amp;D</span>'
+    """
+    return render('<span style="color: var(--jp-ui-font-color2)">{{ text }}</span>', text=text)
+
+
+def alert(error: object) -> Markup:
+    """Return an error in JupyterLab's colour of errors, which screen readers say at once.
+
+    Examples
+    --------
+    >>> alert("Tick one.").count('role="alert"')
+    1
+    """
+    return render(
+        '<b role="alert" style="color: var(--jp-error-color1, #b34700)">{{ error }}</b>', error=str(error)
+    )
+
+
+def code_line(code: str) -> Markup:
+    """Return the code that a widget stands for.
+
+    Examples
+    --------
+    >>> code_line("a < b").count("a &lt; b")
+    1
+    """
+    return render(
+        '{{ title }}<code style="white-space: pre-wrap; overflow-wrap: anywhere">{{ code }}</code>',
+        title=note("The code: "),
+        code=code,
+    )
+
+
+def scrolling(title: str, table: Markup) -> Markup:
+    """Return a titled table that scrolls on a narrow screen, also by the keyboard.
+
+    Examples
+    --------
+    >>> scrolling("A < B", Markup("<table></table>")).count("A &lt; B")
+    2
+    """
+    return render(_TITLED, title=title, table=Markup(str(table).replace("<table>", _APART)))
