@@ -150,7 +150,9 @@ _HOMES = {
     "segkit.show.plots.trust": ("plot_trust",),
     "segkit.show.plots.why": ("plot_why",),
     "segkit.show.report.report": ("report",),
+    "segkit.show.widgets.audience_builder": ("AudienceBuilder",),
     "segkit.show.widgets.cluster_tuner": ("ClusterTuner",),
+    "segkit.show.widgets.experiment_planner": ("ExperimentPlanner",),
     "segkit.show.widgets.feature_picker": ("FeaturePicker",),
     "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
 }

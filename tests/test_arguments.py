@@ -63,6 +63,7 @@ FINE |= {
     ("bases", "customers", "a DataFrame"),
 }
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
+FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",
     "dates": ["2024-02-01"],
@@ -83,6 +84,7 @@ def right(argument):
     if argument == "attributes":
         return sg.read_attributes(pd.DataFrame({"customer_id": ["a"], "age": [3]}), demographic="age")
     others = {
+        "contacts": lambda: pd.DataFrame({"customer_id": ["c001"], "email": ["ann@example.com"]}),
         "arms": lambda: pd.Series(["treated", "held out"] * 2, index=list("abcd")),
         "audience": lambda: sg.audience(right("result").labels),
         "customers": three_groups,

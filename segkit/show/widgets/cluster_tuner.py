@@ -19,6 +19,7 @@ from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
 from segkit.show.plots.scan import plot_scan
+from segkit.show.widgets.parts import alert, code_line, note
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
 
@@ -143,7 +144,7 @@ class ClusterTuner(w.VBox):
         """Take over the method chosen in the list, or show why it cannot be used and put the list back."""
         if change["new"] == self.method:
             return
-        self._note.value = _grey(f"Trying {self._k[0]} to {self._k[-1]} segments …")
+        self._note.value = note(f"Trying {self._k[0]} to {self._k[-1]} segments …")
         try:
             self.method = change["new"]
         except t.TraitError as error:
@@ -176,9 +177,9 @@ class ClusterTuner(w.VBox):
         self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
         at = self.scan.loc[self.n_segments]
         self._note.value = (
-            f"<b style='color: var(--jp-error-color1, #b34700)'>{html.escape(self.error)}</b>"
+            alert(self.error)
             if self.error
-            else _grey(
+            else note(
                 f"With {self.n_segments} segments: refitted on resampled customers they agree by {at['stability']:.2f} "
                 f"(adjusted Rand index; 1 is the same); the smallest segment holds {at['smallest']:.1%} "
                 f"of the customers. {self._in_range()}"
@@ -188,7 +189,7 @@ class ClusterTuner(w.VBox):
             f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
             f"random_state={self._random_state})"
         )
-        self._shown_code.value = _grey("The code: ") + f"<code>{html.escape(self.code)}</code>"
+        self._shown_code.value = code_line(self.code)
 
     def _in_range(self) -> str:
         """List the numbers that can be defended, and the answer of the structure test."""
@@ -226,13 +227,9 @@ def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
 def _in_html(advice: Recommendation) -> str:
     """Return the recommendation, and under a fold the methods that are not in the list and why."""
     hidden = [f"{LABELS[m].partition(':')[0]}: {why}" for m, why in advice.ruled_out.items() if m in OFFERED]
-    shown = _grey(f"Recommended: {LABELS[advice.method].partition(':')[0]}. {advice.reason}")
+    shown = note(f"Recommended: {LABELS[advice.method].partition(':')[0]}. {advice.reason}")
     if not hidden:
         return shown
     items = "".join(f"<li>{html.escape(line)}</li>" for line in hidden)
-    title = _grey("Methods that do not suit these customers")
+    title = note("Methods that do not suit these customers")
     return f"{shown}<details><summary>{title}</summary><ul>{items}</ul></details>"
-
-
-def _grey(text: str) -> str:
-    return f"<span style='color: var(--jp-ui-font-color2)'>{html.escape(text)}</span>"
