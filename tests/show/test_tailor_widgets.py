@@ -181,6 +181,13 @@ def test_suggested_names_help_to_choose_and_any_name_stays_text():
         builder.segments = [7]
 
 
+def test_customers_outside_all_segments_can_be_chosen():
+    builder = builder_of(pd.Series(-1, index=LABELS.index))
+    assert builder.segments == () and builder.error == "No segment is chosen. Tick one or more."
+    builder._ticks[-1].value = True
+    assert builder.segments == (-1,) and builder.error == "" and len(builder.audience.table) == 6
+
+
 def test_suppressed_ids_that_can_be_read_once_are_kept():
     builder = builder_of(suppress=iter(["a"]))
     builder.segments = ["Regulars"]

@@ -127,7 +127,8 @@ class AudienceBuilder(w.VBox):
             holdout=0.1 if experiment else 0.0,
         )
         self.children = self._controls()
-        _ = self.audience  # a table that cannot be read is an error of the call
+        if self.segments:
+            _ = self.audience  # a table that cannot be read is an error of the call
         self.observe(self._draw, ["segments", "holdout", "experiment", "to", "country_code", "path"])
         self._draw()
 
