@@ -54,14 +54,14 @@ def test_counts_are_those_of_hand():
 
 
 def test_a_shop_without_taste_gives_almost_nothing():
-    said = [len(sg.segment_products(*shop(seed=seed), as_of="2024-02-01")) for seed in range(20)]
+    said = [len(sg.segment_products(*shop(seed=seed), as_of="2024-02-01")) for seed in range(8)]
     assert np.mean(said) / 60 < 0.025  # of 60 pairs of product and segment
 
 
 def test_planted_tastes_are_found_and_their_intervals_hold():
     """Half of the products are liked more in one segment; the ratio of each product is known."""
     held = true = said = 0
-    for seed in range(10):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         labels = pd.Series(rng.integers(0, 2, 800), index=[f"c{i:04}" for i in range(800)])
         spread = np.exp(rng.normal(0, 0.5, 30))
@@ -75,7 +75,7 @@ def test_planted_tastes_are_found_and_their_intervals_hold():
         held += ((table["low"] <= ratio) & (ratio <= table["high"])).sum()
         true += (ratio > 1).sum()
         said += len(table)
-    assert said > 80 and true / said >= 0.97 and held / said >= 0.9
+    assert said > 40 and true / said >= 0.97 and held / said >= 0.9
 
 
 def test_segments_by_name_outside_and_categories():
