@@ -14,6 +14,7 @@ from segkit.show.plots.theme import segment_colors
 from segkit.show.report.facts import Card
 
 LIKED = 3  # products on a card
+CLEARLY = 1.25  # least ratio of their share to the others' for the card
 VALUE = "monetary"
 VERDICTS = {
     "real and repeatable": "A group of its own; found again in other samples of customers.",
@@ -100,7 +101,7 @@ def cards_of(
 def _likes(liked: pd.DataFrame | None, segment: int) -> list[str]:
     if liked is None:
         return []
-    rows = liked[liked["segment_id"] == segment].head(LIKED)
+    rows = liked[(liked["segment_id"] == segment) & (liked["ratio"] >= CLEARLY)].head(LIKED)
     return [
         f"{row['named']} ({row['share']:.0%} buy it, of others {row['elsewhere']:.0%})"
         for _, row in rows.iterrows()
