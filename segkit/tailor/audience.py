@@ -27,6 +27,7 @@ from segkit.tailor.contacts import (
     cleaned,
     mailboxes,
     masked,
+    phone_ends,
     read_contacts,
     reasons,
     standard_name,
@@ -35,8 +36,11 @@ from segkit.tailor.contacts import (
 )
 
 NO_SEGMENT = (OUTSIDE, str(OUTSIDE), "Outside", UNDECIDED)
-HELD_OUT = ("heldout", "holdout", "control")  # however they are written: "held out", "hold-out", "Control"
+HELD_OUT = re.compile(  # however they are written: "held out", "holdout_10", "Control group"
+    r"(?<![a-z])((held|hold)[\W_]*outs?|controls?|untreated|placebo)([\W_]*group)?(?![a-z])", re.IGNORECASE
+)
 HELD_OUT_REASON = "held out by the experiment"
+NEVER_REASON = "phone of a customer who is held out or suppressed"
 YES = {"true", "yes", "y", "1", "granted", "opted in", "opt in", "subscribed"}
 NO = {
     "false",
@@ -114,10 +118,11 @@ def audience(
         By customer: True, or a date; or a DataFrame of these with a column for each purpose, such as `email`,
         `ad_user_data`, `ad_personalization`. Missing is no consent. Without it, consent is not checked.
     suppress : list, Series or DataFrame, optional
-        Ids, and e-mail addresses or their SHA-256, that must not be contacted; a Series of bools says so by customer; a
-        DataFrame has `customer_id` or `email`.
+        Ids, e-mail addresses or their SHA-256, and phones with +, that must not be contacted; a Series of bools says so
+        by customer; a DataFrame has `customer_id`, `email` or `phone`.
     arms : Series, optional
-        The arm of each customer, as words. Those "held out" are left out, and so is everybody with their e-mail.
+        The arm of each customer, as words. Those "held out" (also "control", "untreated", "placebo") are left out, and
+        so is everybody with their e-mail; their phones are left empty in other rows.
     min_confidence : float, optional
         Leave out customers whose segment is less sure than this; for a Segmentation.
 
@@ -166,7 +171,7 @@ def audience(
         refusals.refuse(~agreed.any(axis=1), "no consent")
     suppressed, used = _suppressed(rows, suppress)
     refusals.refuse(suppressed, "suppressed")
-    usable, unused = _usable(rows)
+    usable, unused = _usable(rows, held_out | suppressed)
     if contacts is not None:
         _refuse_unreachable(refusals, usable, unused)
         _refuse_same_address(refusals, usable, held_out | suppressed)
@@ -258,7 +263,7 @@ def _refuse_arms(refusals: Refusals, arms: pd.Series | None) -> np.ndarray:
             f"arms holds {in_words(wrong)}. Name each customer's arm, as 'treated' or 'held out'."
         )
     rows["arm"] = rows["customer_id"].map(arms.astype("str")).astype("str")
-    out = [word for word in words if re.sub(r"[\W_]+", "", word.casefold()) in HELD_OUT]
+    out = [word for word in words if HELD_OUT.search(word)]
     held_out = rows["arm"].isin(out).to_numpy()
     refusals.refuse(held_out, HELD_OUT_REASON)
     refusals.refuse(rows["arm"].isna(), "without an arm")
@@ -291,14 +296,21 @@ def _consent(consent: pd.Series | pd.DataFrame) -> pd.DataFrame:
 
 def _agreed(values: pd.Series, name: str) -> pd.Series:
     """Return where a customer agreed: True, a date, or a word for yes."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return values.notna()
     words = as_text(values).str.lower().str.replace("_", " ")
-    yes = words.isin(YES) | where_matches(words, DAY)
+    days = words.where(where_matches(words, DAY)).str[:10]
+    ahead = days[days > (pd.Timestamp.now("UTC") + pd.Timedelta(days=1)).strftime("%Y-%m-%d")]
+    if len(ahead):
+        raise ValueError(
+            f"The column {name!r} of consent holds {ahead.iloc[0]}, which is yet to come. It should hold the date when "
+            "a customer agreed. If it is the date until when, pass whether that is still ahead: True or False."
+        )
+    yes = words.isin(YES) | _are_days(days)
     unknown = words[words.notna() & ~yes & ~words.isin(NO)]
     if len(unknown):
+        shown = unknown.iloc[0]
+        shown = masked(shown) if "@" in shown or len(re.findall(r"\d", shown)) > 4 else shown[:20]
         raise ValueError(
-            f"The column {name!r} of consent holds {unknown.iloc[0][:20]!r}. It should hold True and False, or the "
+            f"The column {name!r} of consent holds {shown!r}. It should hold True and False, or the "
             "date of the consent; missing is no consent."
         )
     return yes
@@ -325,6 +337,10 @@ def _suppressed(rows: pd.DataFrame, suppress: Any) -> tuple[np.ndarray, str]:
             for other in theirs:
                 found |= one.notna() & one.isin(other)
                 there |= other.isin(one)
+    if "phone" in rows:
+        ours, theirs = phone_ends(rows["phone"]), phone_ends(entries.where(entries.str.startswith("+")))
+        found |= ours.notna() & ours.isin(theirs.dropna())
+        there |= theirs.notna() & theirs.isin(ours)
     return found.to_numpy(), f"{int(there.sum()):,} of {counted(len(entries), 'entry', 'entries')} found"
 
 
@@ -334,12 +350,14 @@ def _of_frame(suppress: pd.DataFrame) -> pd.Series:
     if isinstance(suppress.index, pd.RangeIndex) and "customer_id" not in known:
         suppress = suppress.assign(customer_id=None)
     given, named, _ = read_contacts(suppress, "suppress")
-    if "email" not in named and given["customer_id"].isna().all():
+    if not {"email", "phone"} & set(named) and given["customer_id"].isna().all():
         raise ValueError(
-            f"suppress has neither customer_id nor email, only {listed(suppress.columns.drop('customer_id'), 8)}. Name "
-            "the column of one of them so."
+            f"suppress has no customer_id, email or phone, only {listed(suppress.columns.drop('customer_id'), 8)}. "
+            "Name the column of one of them so."
         )
-    return pd.concat([given[c] for c in ("customer_id", "email") if c in given])
+    if "phone" in given:
+        given["phone"] = "+" + given["phone"].str.removeprefix("+")
+    return pd.concat([given[c] for c in ("customer_id", "email", "phone") if c in given])
 
 
 def _says_whether(suppress: pd.Series) -> bool:
@@ -348,8 +366,8 @@ def _says_whether(suppress: pd.Series) -> bool:
     return kind == "boolean" or kind.startswith("date")
 
 
-def _usable(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
-    """Return rows without contacts that cannot be used, and those contacts by reason."""
+def _usable(rows: pd.DataFrame, never: np.ndarray) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return rows without contacts that cannot be used, and those contacts by reason; phones of `never` are such."""
     checks = {
         "email": ("invalid e-mail", lambda v: where_matches(v, EMAIL) | where_matches(v, HASH)),
         "phone": ("invalid phone", lambda v: where_matches(v, PHONE) | where_matches(v, HASH)),
@@ -364,6 +382,11 @@ def _usable(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
             bad = rows[column].notna() & ~is_usable(rows[column])
             usable[column] = rows[column].mask(bad)
             unused[reason] = rows[column][bad]
+    if "phone" in rows and never.any():
+        ends = phone_ends(usable["phone"])
+        shared = ends.notna() & ends.isin(ends[never])
+        usable["phone"] = usable["phone"].mask(shared)
+        unused[NEVER_REASON] = rows["phone"][shared]
     return usable, unused
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -233,12 +234,34 @@ def without_dots(email: str) -> str:
     return f"{local}@{domain}" if domain else local
 
 
+def phone_ends(phones: pd.Series) -> pd.Series:
+    """Return the last nine digits of phones: one number is written with and without its country; hashes stay."""
+
+    def end(phone: str) -> str:
+        return phone.lower() if is_hash(phone) else re.sub(r"\D", "", phone)[-9:]
+
+    return by_value(phones, end).replace("", np.nan)
+
+
+def _same_domain(email: str) -> str:
+    """Return an address with its letters composed and its domain in ASCII."""
+    local, at, domain = unicodedata.normalize("NFC", email).rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:  # no domain that could be written so
+        return f"{local}{at}{domain}"
+
+
 def mailboxes(emails: pd.Series, hashed: bool) -> list[pd.Series]:
     """Return what is equal for addresses of one mailbox.
 
     Where some are hashed already, all are: without Gmail's dots, and as they are written.
     """
     same = emails.str.lower()
+    odd = same[same.str.contains("[^ -~]", na=False)]
+    if len(odd):
+        same = same.copy()
+        same[odd.index] = [_same_domain(e) for e in odd.to_list()]
     google = same[same.str.endswith(tuple(f"@{domain}" for domain in GMAIL), na=False)]
     if len(google):
         same = same.copy()
@@ -263,11 +286,8 @@ def masked(value: object) -> str:
     local, at, domain = value.rpartition("@")
     if not at or not local:
         return f"{value[0]}***"
-    return (
-        f"{local[0]}***@{domain[:1]}***.{domain.rpartition('.')[2]}"
-        if "." in domain
-        else f"{local[0]}***@***"
-    )
+    end = re.search("[.][A-Za-z]{2,4}$", domain)  # anything else may be more than the end of a domain
+    return f"{local[0]}***@{domain[:1]}***{end[0]}" if end else f"{local[0]}***@***"
 
 
 def reasons(counts: Mapping[str, tuple[int, str]]) -> pd.DataFrame:

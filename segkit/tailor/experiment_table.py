@@ -21,6 +21,7 @@ from segkit.tailor.intervals import Arm
 EVERYONE = "all customers"
 FAILED = 0.001  # p-value below which arms are not as they were assigned
 LEAST_EXPECTED = 5  # customers of an arm from which on a chi-square test holds
+FEWEST_OF_A_COPY = 30  # customers; fewer may lie on a line by chance
 NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")  # as pandas infers objects
 PURCHASES = ("conversion", "spend")
 HORIZON = "outcomes are Events, which need start= and horizon=: when the treatment began, and how long to count after."
@@ -137,8 +138,11 @@ def experiment_table(
             f"before knows none of the {counted(len(x), 'customer')} in arms, such as {arms.index[0]!r}. Pass values "
             "by the same ids."
         )
-    if x is not None and np.array_equal(x, y, equal_nan=True):
-        raise ValueError("before is equal to the outcomes. Pass what was known before the experiment began.")
+    if x is not None and _are_the_same(x, y):
+        raise ValueError(
+            "before is equal to the outcomes, or moves exactly with them. Pass what was known before the experiment "
+            "began."
+        )
     finite = y[~np.isnan(y)]
     shares = bool(len(finite)) and bool(((finite == 0) | (finite == 1)).all())
     if isinstance(by, pd.Series):
@@ -146,9 +150,29 @@ def experiment_table(
     segments = None if by is None else segment_names(by, arms.index)
     if segments is not None:
         segments = segments.cat.remove_unused_categories()
-        if EVERYONE in segments.cat.categories:
-            raise ValueError(f"A segment is called {EVERYONE!r}, as the row of everyone is. Rename it.")
+        check_names(segments)
     return ExperimentTable(arms, y, segments, x, shares, len(values) - found)
+
+
+def check_names(segments: pd.Series) -> None:
+    """Refuse a segment that is called as the row of everyone is.
+
+    Raises
+    ------
+    ValueError
+    """
+    if EVERYONE in segments.cat.categories:
+        raise ValueError(f"A segment is called {EVERYONE!r}, as the row of everyone is. Rename it.")
+
+
+def _are_the_same(x: np.ndarray, y: np.ndarray) -> bool:
+    """Return whether what was before gives the outcomes exactly, as only a copy of them does."""
+    if np.array_equal(x, y, equal_nan=True):
+        return True
+    known = ~np.isnan(x) & ~np.isnan(y)
+    if known.sum() < FEWEST_OF_A_COPY or not x[known].std() > 0 or not y[known].std() > 0:
+        return False
+    return bool(abs(np.corrcoef(x[known], y[known])[0, 1]) > 1 - 1e-12)
 
 
 def checked_arms(arms: pd.Series) -> pd.Series:

@@ -148,9 +148,12 @@ def export_audience(
 
 def _path_of(path: Path, suffix: str) -> Path:
     """Return the path with its ending, in a folder that exists."""
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder. Name the file to write in it, such as spring.{suffix}.")
     if path.suffix.lower() not in ("", f".{suffix}"):
         raise ValueError(
-            f"The file is {suffix.upper()}, and {path.name!r} ends in {path.suffix!r}. Name it {path.stem}.{suffix}."
+            f"The file is {suffix.upper()}, and {path.name!r} ends in {path.suffix!r}. Name it "
+            f"{path.stem.removesuffix(f'.{suffix}')}.{suffix}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(

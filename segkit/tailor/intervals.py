@@ -10,6 +10,7 @@ from scipy.stats import norm, t
 
 FURTHEST = 40.0  # standard errors; the p-value of more is 0
 HALVINGS = 60
+FEW_RESPONSES = 100  # of an arm, below which the variance of skewed amounts is mostly seen too small
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class Difference:
         self.enough = np.minimum(treated.n, held_out.n) >= 2
         if not shares:  # the variance of an arm in which all are equal says nothing about others
             self.enough = self.enough & (np.minimum(treated.variance, held_out.variance) > 0)
+        arms = ((treated, held_out), (held_out, treated))
         with np.errstate(divide="ignore", invalid="ignore"):
-            spread = [arm.variance / arm.n for arm in (treated, held_out)]
+            spread = [_variance(arm, than, shares) / arm.n for arm, than in arms]
             shared = sum(arm.covariance / arm.n for arm in (treated, held_out))
             of_before = sum(arm.before_variance / arm.n for arm in (treated, held_out))
             slope = np.where(of_before > 0, shared / of_before, 0.0)
@@ -116,6 +118,16 @@ class Difference:
             apart = np.where(self.estimate > 0, low > 0, high < 0)
             near, far = np.where(apart, middle, near), np.where(apart, far, middle)
         return np.where(self.enough, near, np.nan)
+
+
+def _variance(arm: Arm, other: Arm, shares: bool) -> np.ndarray:
+    """Return the variance of an arm: of few responses, no less than that of another of more than twice its size.
+
+    Few amounts mostly miss the largest ones, so that their mean and its error are too small together, and a lift is
+    seen where there is none. Between arms of about one size this evens out.
+    """
+    few = (arm.responses < FEW_RESPONSES) & (2 * arm.n < other.n)
+    return np.where(few & (not shares), np.fmax(arm.variance, other.variance), arm.variance)
 
 
 def newcombe(

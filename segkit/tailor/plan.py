@@ -10,7 +10,7 @@ import pandas as pd
 from segkit.core.messages import counted, in_words, joined, listed
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.customer_ids import segment_names, text_of
-from segkit.tailor.experiment_table import EVERYONE
+from segkit.tailor.experiment_table import EVERYONE, check_names
 from segkit.tailor.intervals import FixedLook, ManyLooks
 from segkit.tailor.power import Chance
 from segkit.tailor.wording import amount
@@ -96,6 +96,7 @@ def plan_experiment(
     if not len(labels):
         raise ValueError("by holds no customer. Pass the segments of customers.")
     names = segment_names(by, labels.index).cat.remove_unused_categories()
+    check_names(names)
     table = _baselines(names, baseline, shares=outcome == "conversion")
     held_out = np.rint(table["customers"] * holdout)
     table["treated"], table["held_out"] = (table["customers"] - held_out).astype(int), held_out.astype(int)
@@ -182,6 +183,11 @@ def _of_past(names: pd.Series, past: pd.Series, *, shares: bool) -> pd.DataFrame
         if len(known) < 2:
             raise ValueError(
                 f"baseline knows {counted(len(known), 'customer')} of {segment!r}. It takes 2 or more."
+            )
+        if not shares and known.nunique() == 1:
+            raise ValueError(
+                f"baseline is {known.iloc[0]:g} for all {len(known):,} customers of {segment!r}, so it does not say "
+                "how much spend varies. Pass the spend of a longer time, or join the segment with another."
             )
         rows.append((segment, int(inside.sum()), known.mean(), known.var(ddof=0 if shares else 1)))
     return pd.DataFrame(rows, columns=["segment", "customers", "baseline", "variance"])

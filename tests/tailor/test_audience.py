@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tables import three_groups
 
 import segkit as sg
+from segkit.tailor.contacts import masked
 
 RLM = "\u200f"
 
@@ -95,6 +96,7 @@ def test_suppression_in_any_shape():
     """A list that nobody would be found by is an error."""
     labels = pd.Series("A", index=list("abcd"))
     people = pd.DataFrame({"customer_id": list("abcd"), "email": [f"{c}.x@gmail.com" for c in "abcd"]})
+    people["phone"] = ["+49 171 1234567", "+1 (800) 555-0101", None, "+1 800 555 0102"]
     for listed in (
         ["a", "b.x@gmail.com"],
         pd.Series([True, None, False, True], index=["a", "c", "d", "b"], dtype=object),
@@ -102,10 +104,60 @@ def test_suppression_in_any_shape():
         pd.DataFrame({"Customer": ["a", None], "mail": [None, "bx@gmail.com"]}),
         pd.DataFrame({"E-mail": ["AX@gmail.com", "bx@gmail.com"]}, index=[7, 7]).reset_index(drop=True),
         pd.DataFrame(index=pd.Index(["a", "b"], name="customer_id")),
+        ["+1 800 555-0101", "a"],
+        pd.DataFrame({"Phone": ["8005550101", "0171 1234567"]}),
     ):
         assert sg.audience(labels, people, suppress=listed).table["customer_id"].tolist() == ["c", "d"]
-    with pytest.raises(ValueError, match="neither customer_id nor email, only phone"):
-        sg.audience(labels, people, suppress=pd.DataFrame({"phone": ["1"]}))
+    with pytest.raises(ValueError, match="no customer_id, email or phone, only town"):
+        sg.audience(labels, people, suppress=pd.DataFrame({"town": ["1"]}))
+
+
+def test_phones_of_those_held_out_are_left_empty():
+    """Others keep their e-mail; who has only that phone is refused."""
+    people = pd.DataFrame(
+        {
+            "customer_id": list("abcd"),
+            "email": ["a@x.org", "b@x.org", None, "d@x.org"],
+            "phone": ["+1 800 555-0101", "18005550101", "(800) 555-0101", "+1 800 555 0102"],
+        }
+    )
+    arms = pd.Series(["treated", "held out", "treated", "treated"], index=list("abcd"))
+    chosen = sg.audience(pd.Series("A", index=list("abcd")), people, arms=arms)
+    assert chosen.table["phone"].fillna("").tolist() == ["", "+1 800 555 0102"]
+    reason = "phone of a customer who is held out or suppressed"
+    assert refused(chosen) == {"held out by the experiment": 1, reason: 1}
+    assert chosen.emptied.to_numpy().tolist() == [[reason, 1, "+***"]]
+
+
+def test_one_domain_in_two_alphabets_is_one_mailbox():
+    people = pd.DataFrame(
+        {"customer_id": list("abc"), "email": ["x@m\u00fcller.de", "X@xn--mller-kva.de", "x@mu\u0308ller.de"]}
+    )
+    labels = pd.Series("A", index=list("abc"))
+    arms = pd.Series(["treated", "held out", "treated"], index=list("abc"))
+    for suppress in (None, ["x@M\u00dcLLER.de"]):
+        chosen = sg.audience(labels, people, arms=arms, suppress=suppress)
+        assert len(chosen.table) == 0 and chosen.rows_in == 3
+
+
+@pytest.mark.parametrize(
+    ("arm", "is_out"),
+    [
+        *((out, True) for out in ("Held-out", "holdout_10", "Control group", "controlgroup", "untreated")),
+        *((sent, False) for sent in ("treated", "controlled offer", "household mail", "shout")),
+    ],
+)
+def test_arms_that_get_nothing_are_known_by_their_words(arm, is_out):
+    chosen = sg.audience(pd.Series({"a": 0, "b": 0}), arms=pd.Series({"a": arm, "b": "mail"}))
+    assert ("a" not in chosen.table["customer_id"].tolist()) == is_out
+
+
+def test_examples_never_hold_what_follows_an_address():
+    assert [masked(v) for v in ("dana@x.com, +1.8005550101", "d@x.com.smith", "d@x.org")] == [
+        "d***@***",
+        "d***@***",
+        "d***@x***.org",
+    ]
 
 
 def test_rows_may_have_any_index():
@@ -132,7 +184,12 @@ def test_consent_is_never_guessed():
     chosen = sg.audience(labels, consent=purposes)
     assert chosen.table["customer_id"].tolist() == ["1", "2"] and refused(chosen) == {"no consent": 2}
     assert chosen.consent.to_numpy().tolist() == [[True, False], [False, True]]
+    ahead = (pd.Timestamp.now() + pd.Timedelta(days=9)).strftime("%Y-%m-%d")
     for wrong, words in (
+        (purposes.assign(email="dana@example.com"), r"holds 'd\*\*\*@e\*\*\*.com'"),
+        (purposes.assign(email="2024-13-45"), r"holds '2\*\*\*'"),
+        (purposes.assign(email=ahead), "yet to come"),
+        (purposes.assign(email=pd.Timestamp(ahead)), "yet to come"),
         (purposes.assign(email="perhaps"), "holds 'perhaps'"),
         (purposes.assign(customer_id=1), "two rows"),
         (purposes[["customer_id"]], "no column besides"),

@@ -303,6 +303,8 @@ def test_wrong_arguments_are_named(tmp_path):
         ({"to": "sql", "dialect": "oracle"}, "dialect='oracle' is not known"),
         ({"to": "csv", "country_code": "Germany"}, "should be two letters"),
         ({"to": "csv", "path": tmp_path / "x.xlsx"}, "Name it x.csv"),
+        ({"to": "csv", "path": tmp_path}, "is a folder"),
+        ({"to": "csv", "path": tmp_path / "x.csv.gz"}, "Name it x.csv[.]$"),
         ({"to": "csv", "path": tmp_path / "no" / "x.csv"}, "There is no folder"),
     ):
         with pytest.raises((ValueError, OSError), match=words):

@@ -242,6 +242,7 @@ def test_what_was_before_is_checked_and_counted():
 def test_wrong_arguments_are_explained():
     arms, bought = two_arms(ones(5, 10), ones(3, 10))
     twice = pd.concat([arms, pd.Series({"c00000": "held out"})])
+    of_many, many = two_arms(ones(10, 40), ones(5, 20))
     for wrong, message in [
         ({"arms": twice}, "arms holds 1 customer more than once, such as 'c00000'"),
         ({"arms": arms[:10]}, "All customers are in the arm 'treated'"),
@@ -256,6 +257,7 @@ def test_wrong_arguments_are_explained():
         ({"outcomes": [1.0]}, "outcomes is a list"),
         ({"shares": {"treated": 0.9, "other": 0.1}}, "no share of the arm 'held out'"),
         ({"by": pd.Series("A", index=["x"])}, "by knows none of the 20 customers, such as 'c00000'"),
+        ({"outcomes": many, "arms": of_many, "before": 1 - 2 * many}, "moves exactly with them"),
         ({"before": pd.Series([1.0], index=["x"])}, "before knows none of the 20 customers"),
         ({"outcomes": pd.Series([1.0], index=["x"])}, "None of the 1 customers of outcomes is in arms"),
         ({"level": 95}, "level=95 should lie between 0 and 1"),

@@ -195,3 +195,15 @@ def test_cuped_saves_the_squared_correlation(n):
         assert abs(with_it.saved.mean() - rho**2) <= 0.03
         assert (widths[0] / widths[1]).max() <= 1.01
         assert ((low <= 0) & (high >= 0)).mean() >= (0.93 if n > 100 else 0.85)
+
+
+@runs(60, 1000)
+def test_skewed_amounts_of_few_held_out_are_no_lift(n):
+    """Three segments without any effect, 8 % of whom buy: Welch's interval alone calls one in three experiments."""
+    rng, called = np.random.default_rng(1), 0
+    for _ in range(n):
+        arms = pd.Series(np.where(rng.random(3000) < 0.1, "held out", "treated"))
+        spent = pd.Series((rng.random(3000) < 0.08) * rng.lognormal(3, 1, 3000))
+        table = sg.lift(arms, spent, by=pd.Series(rng.integers(0, 3, 3000)))
+        called += table["verdict"][1:].str.match("more|less").any()
+    assert called <= 0.1 * n

@@ -84,6 +84,8 @@ def test_wrong_arguments_are_explained():
         ({"outcome": "spend"}, "pass past spend of each customer"),
         ({"baseline": pd.Series(5.0, index=SEGMENTS.index)}, "other values than 0 and 1"),
         ({"baseline": pd.Series([0, 1])}, "0 customers of 'New'"),
+        ({"baseline": pd.Series(0.0, index=SEGMENTS.index), "outcome": "spend"}, "how much spend varies"),
+        ({"by": SEGMENTS.replace("New", "all customers")}, "Rename it"),
         ({"lift": 0}, "lift=0 should be a difference"),
         ({"holdout": 10}, "holdout=10 should lie between 0 and 1"),
         ({"by": SEGMENTS[:0]}, "holds no customer"),
