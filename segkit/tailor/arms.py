@@ -13,6 +13,7 @@ import sqlglot.expressions as sge
 from segkit.analyse.features.sql import dialect_named
 from segkit.core.messages import counted, in_words
 from segkit.methods.partition import Partition
+from segkit.tailor.contacts import shown
 from segkit.tailor.customer_ids import customer_ids, segment_names
 
 CONTROL = "held out"
@@ -76,7 +77,7 @@ def assign_arms(
     name, bounds = _checked_name(experiment), _bounds(shares)
     if not text.is_unique:
         raise ValueError(
-            f"The customer {text[text.duplicated()][0]!r} occurs more than once in customers. Pass each once."
+            f"The customer {shown(text[text.duplicated()][0])} occurs more than once in customers. Pass each once."
         )
     start = f"{name}:".encode()
     sha256 = hashlib.sha256

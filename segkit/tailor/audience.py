@@ -30,6 +30,7 @@ from segkit.tailor.contacts import (
     phone_ends,
     read_contacts,
     reasons,
+    shown,
     standard_name,
     where_matches,
     with_customer_id,
@@ -307,10 +308,10 @@ def _agreed(values: pd.Series, name: str) -> pd.Series:
     yes = words.isin(YES) | _are_days(days)
     unknown = words[words.notna() & ~yes & ~words.isin(NO)]
     if len(unknown):
-        shown = unknown.iloc[0]
-        shown = masked(shown) if "@" in shown or len(re.findall(r"\d", shown)) > 4 else shown[:20]
+        word = unknown.iloc[0]
+        word = masked(word) if "@" in word or len(re.findall(r"\d", word)) > 4 else word[:20]
         raise ValueError(
-            f"The column {name!r} of consent holds {shown!r}. It should hold True and False, or the "
+            f"The column {name!r} of consent holds {word!r}. It should hold True and False, or the "
             "date of the consent; missing is no consent."
         )
     return yes
@@ -321,7 +322,8 @@ def _suppressed(rows: pd.DataFrame, suppress: Any) -> tuple[np.ndarray, str]:
     if suppress is None:
         return np.zeros(len(rows), dtype=bool), "none"
     if isinstance(suppress, str) or not isinstance(suppress, (pd.Series, pd.DataFrame, Iterable)):
-        raise TypeError(f"suppress is {in_words(suppress)}. It should be a list of ids and e-mail addresses.")
+        came = f"the text {shown(suppress)}" if isinstance(suppress, str) else in_words(suppress)
+        raise TypeError(f"suppress is {came}. It should be a list of ids, e-mail addresses and phones.")
     if isinstance(suppress, pd.DataFrame):
         entries = _of_frame(suppress)
     elif isinstance(suppress, pd.Series) and _says_whether(suppress):
@@ -329,16 +331,18 @@ def _suppressed(rows: pd.DataFrame, suppress: Any) -> tuple[np.ndarray, str]:
     else:
         entries = as_text(pd.Series(list(suppress), dtype=object).infer_objects())
     entries = entries.dropna().drop_duplicates().reset_index(drop=True)
-    found, there = rows["customer_id"].isin(entries), entries.isin(rows["customer_id"])
+    seen = cleaned(entries)
+    found = rows["customer_id"].isin(entries) | (rows["customer_id"].notna() & rows["customer_id"].isin(seen))
+    there = entries.isin(rows["customer_id"]) | (seen.notna() & seen.isin(rows["customer_id"]))
     if "email" in rows:
-        hashed = bool(where_matches(entries, HASH).any() or where_matches(rows["email"], HASH).any())
-        ours, theirs = mailboxes(rows["email"], hashed), mailboxes(entries, hashed)
+        hashed = bool(where_matches(seen, HASH).any() or where_matches(rows["email"], HASH).any())
+        ours, theirs = mailboxes(rows["email"], hashed), mailboxes(seen, hashed)
         for one in ours:
             for other in theirs:
                 found |= one.notna() & one.isin(other)
                 there |= other.isin(one)
     if "phone" in rows:
-        ours, theirs = phone_ends(rows["phone"]), phone_ends(entries.where(entries.str.startswith("+")))
+        ours, theirs = phone_ends(rows["phone"]), phone_ends(seen.where(seen.str.startswith("+", na=False)))
         found |= ours.notna() & ours.isin(theirs.dropna())
         there |= theirs.notna() & theirs.isin(ours)
     return found.to_numpy(), f"{int(there.sum()):,} of {counted(len(entries), 'entry', 'entries')} found"

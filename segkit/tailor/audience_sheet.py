@@ -23,6 +23,7 @@ from segkit.tailor.contacts import (
     masked,
     reasons,
     sha256,
+    shown,
     where_matches,
 )
 
@@ -129,7 +130,7 @@ def _country_code(country_code: object) -> str | None:
     if country_code is None:
         return None
     if not isinstance(country_code, str) or not re.fullmatch("[A-Za-z]{2}", country_code):
-        raise ValueError(f"country_code={country_code!r} should be two letters, such as 'US' or 'DE'.")
+        raise ValueError(f"country_code={shown(country_code)} should be two letters, such as 'US' or 'DE'.")
     return country_code.upper()
 
 

@@ -290,6 +290,17 @@ def masked(value: object) -> str:
     return f"{local[0]}***@{domain[:1]}***{end[0]}" if end else f"{local[0]}***@***"
 
 
+def shown(value: object) -> str:
+    """Return a value for an error, masked where it is an e-mail: ids and values may be some.
+
+    Examples
+    --------
+    >>> shown("c0001"), shown("dana@gmail.com")
+    ("'c0001'", "'d***@g***.com'")
+    """
+    return repr(masked(value) if isinstance(value, str) and "@" in value else value)
+
+
 def reasons(counts: Mapping[str, tuple[int, str]]) -> pd.DataFrame:
     """Return reasons with their number of rows and a masked example, the most frequent first."""
     rows = [(reason, n, example) for reason, (n, example) in counts.items() if n]

@@ -8,6 +8,7 @@ import pandas as pd
 from segkit.core.messages import counted, in_words
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import UNDECIDED, Partition, labels_by_customer
+from segkit.tailor.contacts import shown
 
 LAST = (str(OUTSIDE), "Outside", UNDECIDED)
 UNKNOWN = "No segment"  # customers that the segments do not know
@@ -87,8 +88,8 @@ def segment_names(by: Partition | pd.Series, ids: pd.Index) -> pd.Series:
         place = labels.index.get_indexer(ids)
         if len(ids) and not (place >= 0).any():
             raise ValueError(
-                f"by knows none of the {counted(len(ids), 'customer')}, such as {ids[0]!r}. Pass the segments of these "
-                "customers, by the same ids."
+                f"by knows none of the {counted(len(ids), 'customer')}, such as {shown(ids[0])}. Pass the segments of "
+                "these customers, by the same ids."
             )
         codes = np.where(place >= 0, codes[place], -1) if len(codes) else place
     texts = [str(name) for name in names]

@@ -15,6 +15,7 @@ from segkit.core.messages import choose_from, counted, in_words, joined, listed
 from segkit.core.moments import read_moment, read_span
 from segkit.methods.partition import Partition
 from segkit.tailor.arms import checked_shares
+from segkit.tailor.contacts import shown
 from segkit.tailor.customer_ids import segment_names, text_of
 from segkit.tailor.intervals import Arm
 
@@ -130,13 +131,13 @@ def experiment_table(
     if not found:
         raise ValueError(
             f"None of the {len(values):,} customers of outcomes is in arms. Both should have the same ids: "
-            f"{values.index[0]!r} and {arms.index[0]!r}."
+            f"{shown(values.index[0])} and {shown(arms.index[0])}."
         )
     x = None if earlier is None else _in_order(earlier, arms.index)[0]
     if x is not None and np.isnan(x).all():
         raise ValueError(
-            f"before knows none of the {counted(len(x), 'customer')} in arms, such as {arms.index[0]!r}. Pass values "
-            "by the same ids."
+            f"before knows none of the {counted(len(x), 'customer')} in arms, such as {shown(arms.index[0])}. Pass "
+            "values by the same ids."
         )
     if x is not None and _are_the_same(x, y):
         raise ValueError(
@@ -196,8 +197,8 @@ def checked_arms(arms: pd.Series) -> pd.Series:
     if not ids.is_unique:
         twice = ids[ids.duplicated()]
         raise ValueError(
-            f"arms holds {counted(twice.nunique(), 'customer')} more than once, such as {twice[0]!r}. Each should be "
-            "in one arm; check_experiment(…) counts those in two."
+            f"arms holds {counted(twice.nunique(), 'customer')} more than once, such as {shown(twice[0])}. Each should "
+            "be in one arm; check_experiment(…) counts those in two."
         )
     codes, names = pd.factorize(arms, sort=True)
     known = arms.attrs.get("segkit", {}).get("shares", {})
@@ -334,14 +335,14 @@ def _values(
         column = column.where(column.notna(), np.nan).astype(float)
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         raise ValueError(
-            f"{name} holds {column.dropna().iloc[0]!r}, and it should hold numbers, or True and False."
+            f"{name} holds {shown(column.dropna().iloc[0])}, and it should hold numbers, or True and False."
             if column.notna().any()
             else f"{name} holds no value at all. Pass a number for each customer, by id."
         )
     if not column.index.is_unique:
         example = column.index[column.index.duplicated()][0]
         raise ValueError(
-            f"The customer {example!r} occurs more than once in {name}. Sum up first: one value for each customer."
+            f"The customer {shown(example)} occurs more than once in {name}. Sum up first: one value for each customer."
         )
     column = pd.Series(column.to_numpy(dtype=float, na_value=np.nan), index=column.index)
     if np.isinf(column.to_numpy()).any():

@@ -15,6 +15,7 @@ from segkit.core.messages import counted, joined
 from segkit.core.order import positions_by_id
 from segkit.methods.partition import Partition
 from segkit.tailor.arms import CONTROL
+from segkit.tailor.contacts import shown
 from segkit.tailor.customer_ids import text_of
 from segkit.tailor.experiment_table import (
     FAILED,
@@ -228,7 +229,7 @@ def _checked_features(features: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
     absent = ids.difference(table.index)
     if len(absent):
         raise ValueError(
-            f"features has no row for {counted(len(absent), 'customer')} of arms, such as {absent[0]!r}. Compute "
+            f"features has no row for {counted(len(absent), 'customer')} of arms, such as {shown(absent[0])}. Compute "
             "the features of all, as of the day before the experiment."
         )
     return table.loc[ids]

@@ -105,6 +105,7 @@ def test_suppression_in_any_shape():
         pd.DataFrame({"E-mail": ["AX@gmail.com", "bx@gmail.com"]}, index=[7, 7]).reset_index(drop=True),
         pd.DataFrame(index=pd.Index(["a", "b"], name="customer_id")),
         ["+1 800 555-0101", "a"],
+        ["\ufeffA.X@gmail.com", "\u200bb\u202c"],  # a file's first mark, and what cannot be seen
         pd.DataFrame({"Phone": ["8005550101", "0171 1234567"]}),
     ):
         assert sg.audience(labels, people, suppress=listed).table["customer_id"].tolist() == ["c", "d"]
@@ -277,6 +278,7 @@ def test_wrong_arguments_are_named():
         ({"segments": "VIP"}, "There is no segment 'VIP'"),
         ({"segments": []}, "segments is empty"),
         ({"suppress": "a"}, "suppress is the text 'a'"),
+        ({"suppress": "ann@x.org"}, r"suppress is the text 'a\*\*\*@x\*\*\*.org'"),
         ({"min_confidence": 0.5}, "needs a Segmentation"),
         ({"arms": pd.Series([True, False], index=["a", "b"])}, "arms holds True"),
         ({"arms": ["treated"]}, "'arms' is a list"),

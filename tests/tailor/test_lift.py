@@ -265,6 +265,18 @@ def test_wrong_arguments_are_explained():
     ]:
         with pytest.raises((TypeError, ValueError), match=message):
             sg.lift(**({"arms": arms, "outcomes": bought} | wrong))
+    ids = pd.Index(arms.index + "@example.com")
+    people, done = arms.set_axis(ids), bought.set_axis(ids)
+    for wrong in (
+        {"arms": pd.concat([people, people[:1]])},
+        {"outcomes": pd.concat([done, done[:1]])},
+        {"outcomes": bought},
+        {"outcomes": pd.Series(ids, index=ids)},
+        {"by": pd.Series("A", index=["x"])},
+        {"before": pd.Series([1.0], index=["x"])},
+    ):
+        with pytest.raises(ValueError, match=r"'c\*\*\*@e\*\*\*.com'"):
+            sg.lift(**({"arms": people, "outcomes": done} | wrong))
     assigned = arms.copy()
     assigned.attrs["segkit"] = {"experiment": "x", "shares": {"treated": 0.9, "held out": 0.1}}
     with pytest.raises(ValueError, match="An experiment keeps its shares"):
