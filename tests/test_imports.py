@@ -205,10 +205,6 @@ def test_drawing_loads_no_widgets():
 
 
 @pytest.mark.slow
-def test_umap_loads_on_demand():
-    assert "umap" in fresh(COMPUTE + "sg.project(result, 'umap')")
-
-
 def test_no_module_hides_a_name():
     """A submodule of the same name would take the place of a function once it is imported."""
     fresh(

@@ -14,7 +14,6 @@ from segkit.analyse.features.catalogue import FAMILIES
 from segkit.core.engine.connection import engine
 from segkit.datasets import make_events
 
-pytestmark = pytest.mark.slow
 moments = st.builds(
     lambda steps, minutes: pd.Timestamp("2024-01-01") + pd.Timedelta(hours=6 * steps, minutes=minutes),
     st.integers(1, 6) | st.integers(1, 2000),
@@ -23,7 +22,10 @@ moments = st.builds(
 windows = st.sampled_from([None, "5 days", "200 days"])
 all_features = settings(max_examples=settings.default.max_examples // 2)  # each example takes some seconds
 AFTER = pd.Timestamp("2026-01-01")
-pytestmark = pytest.mark.filterwarnings("ignore:as_of=")  # the tables may end long before
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:as_of="),  # the tables may end long before
+]
 MADE = (
     *sg.path_feature("cart_add", "purchase", within="1 day"),
     *sg.path_feature("search", "page_view", "purchase", within="7 days", without="chat"),
