@@ -1,1 +1,1 @@
-"""Describe segments: sizes, profiles, cross-tables, the map."""
+"""Describe segments: profiles, evidence, rules and SQL, names, typical customers, cross-tables, the map."""

@@ -146,6 +146,12 @@ def test_page_one_says_who_how_and_how_far_to_trust(tmp_path):
     assert result.provenance["hash"] in page.text
 
 
+def test_the_reason_for_the_number_of_segments_is_told(tmp_path):
+    result = sg.segment(three_groups(), n_segments="auto")
+    why = result.provenance["choice"]["why"]
+    assert why and " ".join(why.split()) in report(result, tmp_path).text
+
+
 def test_suggested_names_are_marked_and_given_ones_are_not(tmp_path, scan):
     result = sg.segment(three_groups(), n_segments=3).with_names({0: "Browsers"})
     page = report(result, tmp_path, scan=scan)

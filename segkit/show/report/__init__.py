@@ -1,1 +1,1 @@
-"""Write a report of segments as one HTML file."""
+"""Write a report of segments as one file: HTML, Markdown or PDF."""

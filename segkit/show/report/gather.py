@@ -12,6 +12,7 @@ from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.names import suggest_names
+from segkit.explain.profile import profile
 from segkit.show.report.cards import cards_of
 from segkit.show.report.facts import Facts
 from segkit.show.report.looks import liked_products, look_at
@@ -51,6 +52,10 @@ def gather(
     rounded = minimum if shown and 0 < hidden < minimum else None
     if result.embedding is None:
         result = result.with_embedding(project(result))
+    table = None
+    if suggestions is not None:
+        table = profile(result)
+        table = table[table["segment_id"].isin(shown)]
     liked = liked_products(result, events, shown, minimum, products)
     cards = cards_of(
         result, shown, suggestions, given, value=value, liked=liked, playbook=playbook, rounded=rounded
@@ -71,8 +76,8 @@ def gather(
         sentences_on(result, events, rounded),
         notes,
         cards,
-        look_at(result, events, shown, liked, minimum),
-        prove(result, scan, shown, show_ids=show_ids, minimum=minimum, exact=not rounded),
+        look_at(result, events, shown, table, liked, minimum),
+        prove(result, scan, shown, table, show_ids=show_ids, minimum=minimum, exact=not rounded),
         json.dumps(facts, indent=2, ensure_ascii=False),
         value_name,
     )

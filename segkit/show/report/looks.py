@@ -10,7 +10,6 @@ from segkit.analyse.features.catalogue import feature_catalogue, select_features
 from segkit.analyse.features.compute import customer_features
 from segkit.collect.events import Events
 from segkit.create.segmentation import Segmentation
-from segkit.explain.profile import profile
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS
 from segkit.show.plots.distributions import plot_distributions
@@ -42,12 +41,17 @@ DID = {
 
 
 def look_at(
-    result: Segmentation, events: Events | None, shown: list[int], liked: pd.DataFrame | None, minimum: int
+    result: Segmentation,
+    events: Events | None,
+    shown: list[int],
+    table: pd.DataFrame | None,
+    liked: pd.DataFrame | None,
+    minimum: int,
 ) -> list[Figure | Table]:
-    """Return the pictures and tables of page two."""
+    """Return the pictures and tables of page two; `table` is the profile of the segments that are shown."""
     parts = [
         _map(result, shown, minimum),
-        *_profiles(result, shown),
+        *_profiles(result, shown, table),
         _products(liked),
         _next_period(result, events, shown, minimum),
     ]
@@ -68,12 +72,10 @@ def _map(result: Segmentation, shown: list[int], minimum: int) -> Figure | None:
     return figure.with_note(f"{figure.note} {note}")
 
 
-def _profiles(result: Segmentation, shown: list[int]) -> list[Figure]:
+def _profiles(result: Segmentation, shown: list[int], table: pd.DataFrame | None) -> list[Figure]:
     """Draw what sets segments apart, and the distribution of the features that do so most."""
-    if result.labels.nunique() < 2 or not shown:
+    if table is None:
         return []
-    table = profile(result)
-    table = table[table["segment_id"].isin(shown)]
     figures = [
         draw("profile", plot_profile(table), "sg.plot_profile(sg.profile(result))", badge=result.badge)
     ]

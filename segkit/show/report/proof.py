@@ -6,7 +6,6 @@ import pandas as pd
 
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import figure, is_share
-from segkit.explain.profile import profile
 from segkit.explain.rules import rules
 from segkit.explain.typical import typical
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS
@@ -26,18 +25,22 @@ def prove(
     result: Segmentation,
     scan: pd.DataFrame | None,
     shown: list[int],
+    table: pd.DataFrame | None,
     *,
     show_ids: bool,
     minimum: int,
     exact: bool,
 ) -> list[Figure | Table]:
-    """Return the pictures and tables of page three; unless `exact`, nothing says how many customers there are."""
+    """Return the pictures and tables of page three.
+
+    `table` is the profile of the segments that are shown. Unless `exact`, nothing says how many customers there are.
+    """
     parts = [
         _verdicts(result, shown),
         _structure(result),
         _scan(result, scan),
         *_rules(result, shown, exact),
-        _profile(result, shown, minimum),
+        _profile(result, table, minimum),
         _features(result),
         _typical(result, shown) if show_ids else None,
     ]
@@ -97,7 +100,7 @@ def _scan(result: Segmentation, scan: pd.DataFrame | None) -> Figure | None:
         f"Refitted on resampled customers, {k} segments agree with these by {row['stability']:.2f} (adjusted Rand "
         f"index; 1 is the same, 0 is chance). Their silhouette is {row['silhouette']:.2f} on a scale from −1 to 1."
     )
-    why = result.provenance.get("why", "")
+    why = (result.provenance.get("choice") or {}).get("why", "")
     return drawn.with_note(" ".join(filter(None, [why, agreement, drawn.note])))
 
 
@@ -128,10 +131,10 @@ def _share(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.0%}"
 
 
-def _profile(result: Segmentation, shown: list[int], minimum: int) -> Table | None:
-    if result.labels.nunique() < 2 or not shown:
+def _profile(result: Segmentation, table: pd.DataFrame | None, minimum: int) -> Table | None:
+    if table is None:
         return None
-    table, sizes = profile(result), result.labels.value_counts()
+    sizes = result.labels.value_counts()
     rows = [
         [
             row.segment,
@@ -141,7 +144,7 @@ def _profile(result: Segmentation, shown: list[int], minimum: int) -> Table | No
             _said(row.others, row.unit, len(result.labels) - sizes[row.segment_id], minimum),
             row.unit,
         ]
-        for row in table[table["segment_id"].isin(shown)].itertuples()
+        for row in table.itertuples()
     ]
     note = "Cohen's d, and medians in natural units, or shares of the customers; the strongest first."
     head = ["Segment", "Feature", "Cohen's d", "Segment", "Others", "Unit"]
