@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import segkit as sg
-from segkit.tailor.audience_formats import FORMATS
+from segkit.tailor.audiences.audience_formats import FORMATS
 
 CUSTOMERS = 1_000_000
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables import three_groups
 
 import segkit as sg
-from segkit.tailor.contacts import masked
+from segkit.tailor.audiences.contacts import masked
 
 RLM = "\u200f"
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import segkit as sg
 from segkit.tailor import audience_formats
-from segkit.tailor.contact_rules import e164, phone_reader
-from segkit.tailor.export_audience import DIALECTS
+from segkit.tailor.audiences.contact_rules import e164, phone_reader
+from segkit.tailor.audiences.export_audience import DIALECTS
 
 ADS = ("google_ads", "meta")
 PEOPLE = pd.DataFrame(

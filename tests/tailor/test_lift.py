@@ -7,8 +7,8 @@ from scipy.stats import chi2_contingency, norm, ttest_ind
 from shared_data import shared
 
 import segkit as sg
-from segkit.tailor.intervals import newcombe
-from segkit.tailor.pooling import cochran_q, partial_pooling, paule_mandel
+from segkit.tailor.experiments.intervals import newcombe
+from segkit.tailor.experiments.pooling import cochran_q, partial_pooling, paule_mandel
 
 
 def two_arms(treated, held_out):

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 import segkit as sg
-from segkit.tailor.intervals import Arm, Difference, FixedLook, ManyLooks
+from segkit.tailor.experiments.intervals import Arm, Difference, FixedLook, ManyLooks
 
 
 def runs(quick, full):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import segkit as sg
-from segkit.tailor.intervals import Arm, Difference, FixedLook, ManyLooks
+from segkit.tailor.experiments.intervals import Arm, Difference, FixedLook, ManyLooks
 
 SEGMENTS = pd.Series(["Loyal"] * 20_000 + ["New"] * 2_000 + [-1] * 20)
 BASE = {"Loyal": 0.10, "New": 0.08, "-1": 0.3}

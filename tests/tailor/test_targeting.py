@@ -8,8 +8,8 @@ from shared_data import shared
 from tables import three_groups
 
 import segkit as sg
-from segkit.tailor.measured_policies import Measured, policies_table
-from segkit.tailor.uplift_learners import Learning, effects_by_segment
+from segkit.tailor.experiments.measured_policies import Measured, policies_table
+from segkit.tailor.experiments.uplift_learners import Learning, effects_by_segment
 
 LEARNED = ["per segment", "T-learner", "DR-learner"]
 

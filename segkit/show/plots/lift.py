@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, check_table, one_line, themed
-from segkit.tailor.experiment_table import EVERYONE
+from segkit.tailor.experiments.experiment_table import EVERYONE
 
 RAW, POOLED = "by itself", "pooled with the others"
 ROW = 40  # pixels

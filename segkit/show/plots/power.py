@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, check_table, one_line, themed
-from segkit.tailor.wording import amount
+from segkit.tailor.experiments.wording import amount
 
 ENOUGH, SMALL = "can answer", "too small alone"
 WIDTH = 430  # pixels; a fifth of them, beyond the longest bar, holds the labels

@@ -18,7 +18,7 @@ from segkit.show.plots.profile import plot_profile
 from segkit.show.report.facts import Table, said_once
 from segkit.show.report.figures import Figure, draw
 from segkit.show.report.sentences import day, share_of_many
-from segkit.tailor.segment_products import segment_products
+from segkit.tailor.products.segment_products import segment_products
 from segkit.trust.outcome import segment_outcomes
 
 FLAT = (

@@ -18,12 +18,12 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.names import shown_names
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.show.widgets.parts import WIDE, alert, code_line, note, offered, percents, scrolling, slider
-from segkit.tailor.arms import CONTROL, assign_arms
-from segkit.tailor.audience import HELD_OUT_REASON, NO_SEGMENT, Audience, audience
-from segkit.tailor.audience_formats import FORMATS
-from segkit.tailor.audience_sheet import AudienceSheet, audience_sheet
-from segkit.tailor.contacts import CONTACTS, masked
-from segkit.tailor.export_audience import export_audience
+from segkit.tailor.audiences.audience import HELD_OUT_REASON, NO_SEGMENT, Audience, audience
+from segkit.tailor.audiences.audience_formats import FORMATS
+from segkit.tailor.audiences.audience_sheet import AudienceSheet, audience_sheet
+from segkit.tailor.audiences.contacts import CONTACTS, masked
+from segkit.tailor.audiences.export_audience import export_audience
+from segkit.tailor.experiments.arms import CONTROL, assign_arms
 
 HOLDOUTS = percents(0, 50)
 SHOWN = 5  # rows of the preview

@@ -15,8 +15,8 @@ from segkit.core.html import html_table
 from segkit.methods.partition import Partition
 from segkit.show.plots.power import plot_power
 from segkit.show.widgets.parts import code_line, offered, percents, scrolling, slider
-from segkit.tailor.plan import plan_experiment
-from segkit.tailor.wording import amount
+from segkit.tailor.experiments.plan import plan_experiment
+from segkit.tailor.experiments.wording import amount
 
 HOLDOUTS, POWERS = percents(1, 50), percents(50, 99)
 LIFTS = [("none", 0.0), *((f"{n / 10:g} points", n / 1000) for n in range(1, 101))]

@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from segkit.collect.events import Events
 from segkit.methods.partition import Partition
-from segkit.tailor.arms import CONTROL
-from segkit.tailor.experiment_table import (
+from segkit.tailor.experiments.arms import CONTROL
+from segkit.tailor.experiments.experiment_table import (
     EVERYONE,
     FAILED,
     ExperimentTable,
@@ -21,10 +21,10 @@ from segkit.tailor.experiment_table import (
     sample_ratio,
     shares_of,
 )
-from segkit.tailor.intervals import Difference, FixedLook, ManyLooks, benjamini_hochberg
-from segkit.tailor.pooling import cochran_q, partial_pooling
-from segkit.tailor.power import Chance
-from segkit.tailor.wording import amount, p_in_words
+from segkit.tailor.experiments.intervals import Difference, FixedLook, ManyLooks, benjamini_hochberg
+from segkit.tailor.experiments.pooling import cochran_q, partial_pooling
+from segkit.tailor.experiments.power import Chance
+from segkit.tailor.experiments.wording import amount, p_in_words
 
 SEEN = 0.8  # chance at which a lift counts as one that we would have seen
 FEW_BUYERS = 30

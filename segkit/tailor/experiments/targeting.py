@@ -14,10 +14,10 @@ from segkit.core.checks import check_frame, check_level, check_seed, checked_cus
 from segkit.core.messages import counted, joined
 from segkit.core.order import positions_by_id
 from segkit.methods.partition import Partition
-from segkit.tailor.arms import CONTROL
-from segkit.tailor.contacts import shown
-from segkit.tailor.customer_ids import text_of
-from segkit.tailor.experiment_table import (
+from segkit.tailor.audiences.contacts import shown
+from segkit.tailor.audiences.customer_ids import text_of
+from segkit.tailor.experiments.arms import CONTROL
+from segkit.tailor.experiments.experiment_table import (
     FAILED,
     check_earlier,
     experiment_table,
@@ -25,8 +25,8 @@ from segkit.tailor.experiment_table import (
     sample_ratio,
     shares_of,
 )
-from segkit.tailor.measured_policies import FEWEST, Measured, constant_policy, policies_table
-from segkit.tailor.uplift_learners import (
+from segkit.tailor.experiments.measured_policies import FEWEST, Measured, constant_policy, policies_table
+from segkit.tailor.experiments.uplift_learners import (
     Learning,
     doubly_robust,
     dr_effects,
@@ -34,7 +34,7 @@ from segkit.tailor.uplift_learners import (
     expected_outcomes,
     prepared,
 )
-from segkit.tailor.wording import p_in_words
+from segkit.tailor.experiments.wording import p_in_words
 
 BY_SEGMENT, T_LEARNER, DR_LEARNER = "per segment", "T-learner", "DR-learner"
 

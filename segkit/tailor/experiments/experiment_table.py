@@ -14,10 +14,10 @@ from segkit.core.engine.connection import run_with_progress
 from segkit.core.messages import choose_from, counted, in_words, joined, listed
 from segkit.core.moments import read_moment, read_span
 from segkit.methods.partition import Partition
-from segkit.tailor.arms import checked_shares
-from segkit.tailor.contacts import shown
-from segkit.tailor.customer_ids import segment_names, text_of
-from segkit.tailor.intervals import Arm
+from segkit.tailor.audiences.contacts import shown
+from segkit.tailor.audiences.customer_ids import segment_names, text_of
+from segkit.tailor.experiments.arms import checked_shares
+from segkit.tailor.experiments.intervals import Arm
 
 EVERYONE = "all customers"
 FAILED = 0.001  # p-value below which arms are not as they were assigned

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, joined, listed
-from segkit.tailor.audience import Audience
-from segkit.tailor.audience_formats import AudienceFormat, Field, format_named
-from segkit.tailor.contact_rules import RULES, e164, shortened
-from segkit.tailor.contacts import (
+from segkit.tailor.audiences.audience import Audience
+from segkit.tailor.audiences.audience_formats import AudienceFormat, Field, format_named
+from segkit.tailor.audiences.contact_rules import RULES, e164, shortened
+from segkit.tailor.audiences.contacts import (
     CONTACTS,
     HASH,
     ROLE,

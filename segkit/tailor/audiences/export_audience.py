@@ -21,10 +21,10 @@ from pyarrow import csv as arrow_csv
 from segkit.core.checks import check_type, checked_path
 from segkit.core.files import write_files
 from segkit.core.messages import choose_from, listed
-from segkit.tailor.audience import Audience
-from segkit.tailor.audience_formats import AudienceFormat, format_named
-from segkit.tailor.audience_sheet import audience_sheet
-from segkit.tailor.contacts import by_value
+from segkit.tailor.audiences.audience import Audience
+from segkit.tailor.audiences.audience_formats import AudienceFormat, format_named
+from segkit.tailor.audiences.audience_sheet import audience_sheet
+from segkit.tailor.audiences.contacts import by_value
 
 ROWS_AN_INSERT = 500
 

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from segkit.core.checks import check_frame, check_level, check_seed, check_type, checked_customers
 from segkit.core.messages import counted, did_you_mean, listed
-from segkit.tailor.uplift_learners import FOLDS, prepared
-from segkit.tailor.wording import amount
+from segkit.tailor.experiments.uplift_learners import FOLDS, prepared
+from segkit.tailor.experiments.wording import amount
 
 FEWEST = 30  # matched rewards, and rows that the weights amount to, below which there is no interval
 SEEN = 0.8  # chance at which a difference counts as one that we would have seen

@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000  # the smaller reading of "MB"
 class Field:
     """A column of a file: its header, the column of the audience, and how values are written.
 
-    `write` is a rule in `segkit/tailor/contact_rules.py`. `extra` columns are left out where they hold nothing.
+    `write` is a rule in `contact_rules.py`. `extra` columns are left out where they hold nothing.
     """
 
     header: str

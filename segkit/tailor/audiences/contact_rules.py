@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from segkit.tailor.contacts import by_value, without_dots
+from segkit.tailor.audiences.contacts import by_value, without_dots
 
 COUNTRY = re.compile("[A-Za-z]{2}")
 ZIP = re.compile(r"[^\W_][^\W_ -]*([ -][^\W_]+)*")

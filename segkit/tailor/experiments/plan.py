@@ -9,11 +9,11 @@ import pandas as pd
 
 from segkit.core.messages import counted, in_words, joined, listed
 from segkit.methods.partition import Partition, labels_by_customer
-from segkit.tailor.customer_ids import segment_names, text_of
-from segkit.tailor.experiment_table import EVERYONE, check_names
-from segkit.tailor.intervals import FixedLook, ManyLooks
-from segkit.tailor.power import Chance
-from segkit.tailor.wording import amount
+from segkit.tailor.audiences.customer_ids import segment_names, text_of
+from segkit.tailor.experiments.experiment_table import EVERYONE, check_names
+from segkit.tailor.experiments.intervals import FixedLook, ManyLooks
+from segkit.tailor.experiments.power import Chance
+from segkit.tailor.experiments.wording import amount
 
 OUTCOMES = ("conversion", "spend")
 

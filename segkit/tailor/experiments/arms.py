@@ -13,8 +13,8 @@ import sqlglot.expressions as sge
 from segkit.analyse.features.sql import dialect_named
 from segkit.core.messages import counted, in_words
 from segkit.methods.partition import Partition
-from segkit.tailor.contacts import shown
-from segkit.tailor.customer_ids import customer_ids, segment_names
+from segkit.tailor.audiences.contacts import shown
+from segkit.tailor.audiences.customer_ids import customer_ids, segment_names
 
 CONTROL = "held out"
 SHARES = {"treated": 0.9, CONTROL: 0.1}

@@ -12,9 +12,9 @@ from scipy.stats import chi2_contingency
 from segkit.collect.events import Events
 from segkit.core.messages import counted, in_words
 from segkit.methods.partition import Partition
-from segkit.tailor.arms import CONTROL, assign_arms
-from segkit.tailor.customer_ids import customer_ids, text_of
-from segkit.tailor.experiment_table import (
+from segkit.tailor.audiences.customer_ids import customer_ids, text_of
+from segkit.tailor.experiments.arms import CONTROL, assign_arms
+from segkit.tailor.experiments.experiment_table import (
     EVERYONE,
     FAILED,
     ExperimentTable,
@@ -23,7 +23,7 @@ from segkit.tailor.experiment_table import (
     sample_ratio,
     shares_of,
 )
-from segkit.tailor.wording import p_in_words
+from segkit.tailor.experiments.wording import p_in_words
 
 NOTABLE = 0.05  # p-value from which on a difference before may be chance
 

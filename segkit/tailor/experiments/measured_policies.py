@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from segkit.core.messages import counted
-from segkit.tailor.wording import amount
+from segkit.tailor.experiments.wording import amount
 
 FEWEST = 30  # customers of an arm, or outcomes other than 0, below which there is no interval
 SEEN = 0.8  # chance at which a gain counts as one that we would have seen

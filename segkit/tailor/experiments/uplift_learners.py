@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
-from segkit.tailor.pooling import partial_pooling
+from segkit.tailor.experiments.pooling import partial_pooling
 
 FOLDS = 5
 PENALTIES = np.logspace(0, 6, 13)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from segkit.tailor.intervals import newcombe
+from segkit.tailor.experiments.intervals import newcombe
 
 HALVINGS = 60
 

@@ -16,7 +16,7 @@ from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import UNDECIDED, Partition, labels_by_customer
 from segkit.methods.provenance import hash_of
-from segkit.tailor.contacts import (
+from segkit.tailor.audiences.contacts import (
     ADDRESS,
     CONTACTS,
     EMAIL,

@@ -8,7 +8,7 @@ import pandas as pd
 from segkit.core.messages import counted, in_words
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import UNDECIDED, Partition, labels_by_customer
-from segkit.tailor.contacts import shown
+from segkit.tailor.audiences.contacts import shown
 
 LAST = (str(OUTSIDE), "Outside", UNDECIDED)
 UNKNOWN = "No segment"  # customers that the segments do not know

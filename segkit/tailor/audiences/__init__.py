@@ -1,0 +1,1 @@
+"""Choose whom to address, and write the files that tools take."""

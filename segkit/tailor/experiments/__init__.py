@@ -1,0 +1,1 @@
+"""Plan experiments, and measure what a treatment does to each segment."""

@@ -1,0 +1,1 @@
+"""Write message templates for each segment."""

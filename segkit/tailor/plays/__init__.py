@@ -1,0 +1,1 @@
+"""Say what to do for each segment, and how."""

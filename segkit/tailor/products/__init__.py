@@ -1,0 +1,1 @@
+"""Find what segments buy, and recommend products to customers."""

@@ -1,0 +1,1 @@
+"""Estimate what customers and segments will bring."""
