@@ -54,6 +54,13 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
     return every.mutate(days_ago=in_days(every.age))
 
 
+def order_times(orders: ir.Table) -> ir.Table:
+    """Return one row for each moment at which a customer ordered: the number of `orders`, and their `amount`."""
+    money = {"amount": orders.amount.sum()} if "amount" in orders.columns else {}
+    times = orders.group_by(*key_columns(orders), "age").agg(orders=orders.count(), **money)
+    return times.mutate(days_ago=in_days(times.age))
+
+
 def gaps(orders: ir.Table) -> ir.Table:
     """Return the `days` between each order of a customer and the one before."""
     times = orders.select(*key_columns(orders), "age")
@@ -104,4 +111,4 @@ def in_days(microseconds: ir.NumericColumn) -> ir.FloatingColumn:
     return microseconds.cast("float64") / MICROSECONDS_A_DAY
 
 
-TABLES = (purchases, lines, orders, gaps, gap_pairs, products, categories, brands)
+TABLES = (purchases, lines, orders, order_times, gaps, gap_pairs, products, categories, brands)
