@@ -124,8 +124,8 @@ def test_forty_of_each_kind_are_enough():
 
 
 def test_no_answer_where_orders_begin_later_than_the_log():
-    visits = pd.DataFrame({"customer_id": [f"c{i:03}" for i in range(300)], "timestamp": "2023-01-01"})
-    late = [(who, time, amount) for who, time, amount in shop() if time > END - pd.Timedelta(days=100)]
+    visits = pd.DataFrame({"customer_id": [f"c{i:03}" for i in range(600)], "timestamp": "2023-01-01"})
+    late = [(who, time, amount) for who, time, amount in shop(600) if time > END - pd.Timedelta(days=100)]
     lines = pd.DataFrame(late, columns=["customer_id", "timestamp", "amount"]).assign(kind="purchase")
     events = sg.read_events(pd.concat([lines, visits.assign(kind="visit")]), kind_column="kind")
     assert order_probability(events, END, "60 days") is None
