@@ -148,6 +148,7 @@ _HOMES = {
     ),
     "segkit.show.plots.structure": ("plot_structure",),
     "segkit.show.plots.trust": ("plot_trust",),
+    "segkit.show.plots.value": ("plot_value",),
     "segkit.show.plots.why": ("plot_why",),
     "segkit.show.report.report": ("report",),
     "segkit.show.widgets.audience_builder": ("AudienceBuilder",),
