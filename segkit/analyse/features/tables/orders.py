@@ -38,7 +38,7 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
     totals = {"amount": "amount", "items": "quantity", "discount": "discount"}
     totals = {name: column for name, column in totals.items() if column in purchases.columns}
     keys = key_columns(purchases)
-    one = _is_bought(purchases).ifelse(ONE, 0).cast("int64")
+    one = is_bought(purchases).ifelse(ONE, 0).cast("int64")
     single = {name: purchases[column] for name, column in totals.items()}
     if "order_id" not in purchases.columns:
         return purchases.select(*keys, "timestamp", "age", "days_ago", lines=one, **single)
@@ -47,7 +47,7 @@ def orders(purchases: ir.Table, *, age: Callable[[ir.Table], ir.IntegerColumn]) 
     shared = purchases.filter(purchases.order_id.notnull())
     sums = {name: shared[column].sum().cast(TOTAL) for name, column in totals.items()}
     grouped = shared.group_by(*keys, "order_id").agg(
-        timestamp=shared.timestamp.min(), lines=shared.count(where=_is_bought(shared)), **sums
+        timestamp=shared.timestamp.min(), lines=shared.count(where=is_bought(shared)), **sums
     )
     every = ibis.union(grouped.drop("order_id"), alone)
     every = every.mutate(age=age(every))  # cheaper than a second aggregate, the largest age of the lines
@@ -81,7 +81,7 @@ def gap_pairs(orders: ir.Table) -> ir.Table:
 
 def products(purchases: ir.Table) -> ir.Table:
     """Return one row for each product of a customer: the number of `lines`, `first_age` and `last_age`."""
-    known = purchases.filter(purchases.product_id.notnull() & _is_bought(purchases))
+    known = purchases.filter(purchases.product_id.notnull() & is_bought(purchases))
     key = key_column(known, "product_id")
     name = {} if key == "product_id" else {"product_id": known.product_id.arbitrary()}
     return known.group_by(*key_columns(known), key).agg(
@@ -89,20 +89,20 @@ def products(purchases: ir.Table) -> ir.Table:
     )
 
 
-def _is_bought(purchases: ir.Table) -> ir.BooleanValue:
+def is_bought(purchases: ir.Table) -> ir.BooleanValue:
     """Return which lines are of a product: not those of quantity 0, such as notes, gifts and cancelled lines."""
     return purchases.quantity.fill_null(1) != 0 if "quantity" in purchases.columns else ibis.literal(True)
 
 
 def categories(purchases: ir.Table) -> ir.Table:
     """Return the number of `lines` of a customer in each category."""
-    known = purchases.filter(purchases.category.notnull() & _is_bought(purchases))
+    known = purchases.filter(purchases.category.notnull() & is_bought(purchases))
     return known.group_by(*key_columns(known), "category").agg(lines=known.count())
 
 
 def brands(purchases: ir.Table) -> ir.Table:
     """Return the number of `lines` of a customer of each brand."""
-    known = purchases.filter(purchases.brand.notnull() & _is_bought(purchases))
+    known = purchases.filter(purchases.brand.notnull() & is_bought(purchases))
     return known.group_by(*key_columns(known), "brand").agg(lines=known.count())
 
 
