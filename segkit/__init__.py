@@ -123,6 +123,7 @@ _HOMES = {
     "segkit.tailor.experiments.lift": ("lift",),
     "segkit.tailor.experiments.plan": ("plan_experiment",),
     "segkit.tailor.experiments.policy_value": ("policy_value",),
+    "segkit.tailor.messages.message_templates": ("message_templates",),
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
     "segkit.show.plots.confidence": ("plot_confidence",),

@@ -50,7 +50,7 @@ PUBLIC = {
     "over_time": "match_segments",
     "tailor": (
         "Audience arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
-        "plan_experiment policy_value segment_products targeting"
+        "message_templates plan_experiment policy_value segment_products targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "
