@@ -134,12 +134,12 @@ def test_popularity_of_shop_and_segment(monkeypatch):
 
 
 def test_own_history_by_hand():
-    purchases = purchase_matrix(read(LINES), "2024-02-01")
-    found = fit_method("own history", purchases).scores(np.array([1, 0]))
-    now = (1 + 1) / 2  # a buyer in the last 28 days, and one more, of two customers
-    assert np.allclose(
-        found, [[0.5 ** (11 / 91) * now**0.25, -np.inf], [-np.inf, 3 * 0.5 ** (20 / 91) * now**0.25]]
-    )
+    more = pd.DataFrame({"customer_id": ["dan", "eve"], "product_id": "tea", "timestamp": "2024-01-05"})
+    lines = pd.concat([LINES, more.assign(order_id=["o8", "o9"], quantity=1, kind="purchase")])
+    found = fit_method("own history", purchase_matrix(read(lines), "2024-02-01")).scores(np.array([1, 0]))
+    rum, tea = (1 + 1) / 4, (3 + 1) / 4  # buyers in the last 28 days, and one more, of four customers
+    assert np.allclose(found[0], [0.5 ** (11 / 91) * rum**0.25, -np.inf])
+    assert np.allclose(found[1], [-np.inf, 3 * 0.5 ** (20 / 91) * tea**0.25])
 
 
 def test_unknown_method_and_missing_labels():

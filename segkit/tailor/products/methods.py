@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from segkit.core.messages import choose_from
 from segkit.methods.assignment import OUTSIDE
 from segkit.tailor.products.purchase_matrix import PurchaseMatrix, like
+from segkit.tailor.products.ranking import top_products
 
 HALF_LIFE = 91.0  # days after which a purchase counts half
 RECENT = 28.0  # days that recent popularity looks back
@@ -192,21 +193,23 @@ def _item_knn(purchases: PurchaseMatrix) -> ItemWeights:
     buyers = purchases.buyers()[scored].astype(np.float64)
     n = len(scored)
     kept = []
-    size = max(1, min(COLUMNS, 2**25 // max(n, 1)))
-    for start in tqdm(range(0, n, size), desc="Comparing products", delay=1, leave=False):
-        common = (turned[start : start + size] @ bought).tocsr()
-        row = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
-        cosine = common.data / np.sqrt(buyers[start + row] * buyers[common.indices])
-        cosine *= common.data / (common.data + SHRINKAGE)
-        cosine[common.indices == start + row] = 0.0
-        order = np.lexsort((common.indices, -cosine, row))
-        rank = np.arange(len(order)) - np.repeat(common.indptr[:-1], np.diff(common.indptr))
-        order = order[(rank < NEIGHBOURS) & (cosine[order] > 0)]
-        place = (row[order], common.indices[order])
-        kept.append(sparse.csr_array((cosine[order].astype(np.float32), place), shape=common.shape))
-    near = sparse.vstack(kept, format="csr")
+    for start in tqdm(range(0, n, COLUMNS), desc="Comparing products", delay=1, leave=False):
+        common = (turned[start : start + COLUMNS] @ bought).toarray().astype(np.float64)
+        rows = np.arange(len(common))
+        cosine = (
+            common / np.sqrt(buyers[start : start + COLUMNS, None] * buyers) * (common / (common + SHRINKAGE))
+        )
+        cosine[rows, start + rows] = 0.0
+        cosine[cosine == 0] = -np.inf
+        near = top_products(cosine, NEIGHBOURS)
+        row, rank = np.nonzero(near >= 0)
+        place = near[row, rank]
+        kept.append(
+            sparse.csr_array((cosine[row, place].astype(np.float32), (row, place)), shape=cosine.shape)
+        )
+    weights = sparse.vstack(kept, format="csr").T.tocsr()
     known = _recent_weights(purchases)[:, scored].tocsr()
-    return ItemWeights(known, near.T.tocsr(), scored, len(purchases.products))
+    return ItemWeights(known, weights, scored, len(purchases.products))
 
 
 def _recent_popularity(purchases: PurchaseMatrix) -> Popularity:
@@ -233,10 +236,10 @@ def _segment_popularity(purchases: PurchaseMatrix, labels: pd.Series) -> Popular
 
 
 def _own_history(purchases: PurchaseMatrix) -> OwnHistory:
-    """Count a customer's orders of each product, halved with each half-life since the last one."""
-    return OwnHistory(
-        like(purchases.orders, purchases.orders.data * 0.5 ** (purchases.last.data / HALF_LIFE))
-    )
+    """Count a customer's orders of each product, halved with each half-life; more for what many buy now."""
+    now = (purchases.buyers(RECENT) + 1) / len(purchases.customers)
+    decayed = purchases.orders.data * 0.5 ** (purchases.last.data / HALF_LIFE)
+    return OwnHistory(like(purchases.orders, decayed * now[purchases.orders.indices] ** NOW))
 
 
 def _recent_weights(purchases: PurchaseMatrix) -> sparse.csr_array:
