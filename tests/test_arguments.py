@@ -17,6 +17,7 @@ TYPES = {
     "EventCheck",
     "Events",
     "Feature",
+    "Play",
     "Region",
     "Scale",
     "Segmentation",

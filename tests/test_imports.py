@@ -17,7 +17,8 @@ ROOMS = (
     ("methods",),
     ("trust",),
     ("create",),
-    ("tailor", "explain", "over_time"),
+    ("explain", "over_time"),
+    ("tailor",),
     ("live", "privacy"),
     ("show",),
     ("cli",),
@@ -49,13 +50,13 @@ PUBLIC = {
     ),
     "over_time": "match_segments",
     "tailor": (
-        "Audience arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
-        "message_templates plan_experiment policy_value segment_products targeting"
+        "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
+        "message_templates plan_experiment playbook policy_value segment_products targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "
         "plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions plot_evidence plot_lift "
-        "plot_map plot_membership plot_multiverse plot_power plot_profile plot_qini plot_rules plot_scan "
+        "plot_map plot_membership plot_multiverse plot_playbook plot_power plot_profile plot_qini plot_rules plot_scan "
         "plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_value plot_why report"
     ),
 }

@@ -282,6 +282,28 @@ def test_a_playbook_is_for_these_segments(tmp_path, scan):
             report(result, tmp_path, playbook=plays, **said)
 
 
+def test_forecast_and_playbook_stand_on_the_cards(tmp_path, scan):
+    result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+    value = pd.DataFrame(
+        {"segment_id": [0, 1, 2], "segment": ["A", "B", "C"], "customers": [20] * 3, "value": [200.0, 600.0, 1200.0],
+         "value_low": [100.0, 500.0, 1100.0], "value_high": [300.0, 700.0, 1300.0]}
+    )  # fmt: skip
+    value.attrs["segkit"] = {"horizon": "365 days"}
+    plays = sg.playbook(result, value=value)
+    page = report(result, tmp_path, scan=scan, value=value, playbook=plays)
+    assert "200 in the next 365 days (100 to 300); 10 a customer (5 to 15)" in page.text
+    assert re.findall(r"Share of value in 365 days (\d+%)", page.text) == ["10%", "30%", "60%"]
+    assert "self-service" in page.text and "priority" in page.text
+    assert plays["why"][0] in page.text and page.text.count("custom of the trade") >= 4
+    said = sg.report(result, tmp_path / "r.md", scan=scan, value=value, playbook=plays).read_text(
+        encoding="utf-8"
+    )
+    assert (
+        f"- Do: {plays['strategy'][0].rstrip('.')}" in said.replace("\\", "")
+        and "(custom of the trade)" in said
+    )
+
+
 def test_named_rules_are_reported(tmp_path, scan):
     """Their refits without a feature would lack what a rule names."""
     rules = sg.rules_segmenter({"High": "spend > 40", "Low": "spend <= 40"})

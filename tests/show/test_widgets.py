@@ -401,6 +401,21 @@ def test_the_explorer_offers_names(result):
     assert [s["suggested"] for s in explorer.panel.segments] == ["", "", offered[2]]
 
 
+def test_the_explorer_shows_worth_and_plays_of_these_segments_only(result):
+    value = pd.DataFrame(
+        {"segment_id": [1], "segment": ["Segment 1"], "customers": [20], "value": [200.0], "value_low": [100.0],
+         "value_high": [300.0]}
+    )  # fmt: skip
+    plays = sg.playbook(result)
+    explorer = sg.SegmentExplorer(result, value=value, playbook=plays)
+    explorer.panel.wanted_names = {"1": "Regulars"}
+    assert [s["worth"] for s in explorer.panel.segments] == ["", "10 a customer (5 to 15)", ""]
+    shown = explorer.panel.segments[0]["play"]
+    assert ["Do", plays["strategy"][0], "custom of the trade"] in shown
+    explorer.result = sg.segment(result.customers, n_segments=2)
+    assert not any(s["play"] or s["worth"] for s in explorer.panel.segments)
+
+
 def test_the_explorer_begins_with_all_segments_and_nobody(result):
     explorer = sg.SegmentExplorer(result)
     assert [(s["id"], s["name"], s["size"]) for s in explorer.panel.segments] == [

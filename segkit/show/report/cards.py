@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
+import numpy as np
 import pandas as pd
 
 from segkit.analyse.features.compute import customer_features
@@ -12,6 +15,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import segment_sizes, value_of
 from segkit.show.plots.theme import segment_colors
 from segkit.show.report.facts import Card
+from segkit.tailor.plays.segment_worth import Worth
 
 LIKED = 3  # products on a card
 CLEARLY = 1.25  # least ratio of their share to the others' for the card
@@ -24,7 +28,17 @@ VERDICTS = {
     "arbitrary, and its edges move": "A convenient slice; its edges move from sample to sample.",
     "neither real nor repeatable": "A convenient slice; other samples are cut elsewhere.",
 }  # of trust, for people who do not know its words
-PLAYED = {"goal": "Goal", "strategy": "Do", "offer": "Offer", "channel": "Channel", "avoid": "Avoid"}
+PLAYED = {
+    "goal": "Goal",
+    "strategy": "Do",
+    "offer": "Offer",
+    "channel": "Channel",
+    "cadence": "How often",
+    "service_level": "Service",
+    "avoid": "Avoid",
+    "why": "Why",
+    "measure": "Prove it",
+}
 
 
 def worth_of(result: Segmentation, value: str | pd.Series | None, events: Events | None) -> pd.Series | None:
@@ -58,16 +72,17 @@ def cards_of(
     given: set[int],
     *,
     value: pd.Series | None,
+    forecast: Mapping[int, Worth],
     liked: pd.DataFrame | None,
     playbook: pd.DataFrame | None,
     rounded: int | None = None,
 ) -> list[Card]:
-    """Return a card for each segment that is shown.
+    """Return a card for each segment that is shown; `forecast` is what each will bring, if that is known.
 
     Where `rounded`, sizes are rounded to so many customers, and shares are those of the segments shown: what is not
     shown cannot be computed from them.
     """
-    plays = plays_of(result, playbook)
+    plays, tags = plays_of(result, playbook), tags_of(result, playbook)
     names = [result.name_of(s) for s in result.segments]
     colors = dict(zip(result.segments, segment_colors(names), strict=True))
     verdicts = result.trust.segments["verdict"]
@@ -77,6 +92,11 @@ def cards_of(
         sizes["share"] = sizes["customers"] / sizes["customers"].sum()
         if value is not None:
             sizes["value_share"] /= sizes["value_share"].sum()
+    if forecast:
+        counted_in = shown if rounded else result.segments
+        totals = pd.Series({s: forecast[s].total for s in counted_in if s in forecast})
+        # Above 0 in each, so that parts of a sum are shares of it.
+        sizes["value_share"] = totals / totals.sum() if (totals > 0).all() else np.nan
     cards = []
     for s in shown:
         row = sizes.loc[s]
@@ -92,7 +112,10 @@ def cards_of(
         if pd.notna(row.get("value_share")):
             card.value_share = float(row["value_share"])
         card.likes = _likes(liked, s)
-        card.play = plays.get(s, {})
+        if s in forecast and forecast[s].known:
+            # The sum and the share of a customer would tell how many customers there are.
+            card.value = forecast[s].per_customer() if rounded else forecast[s].together()
+        card.play, card.tags = plays.get(s, {}), tags.get(s, {})
         card.verdict = VERDICTS.get(str(verdicts.get(s, "")), str(verdicts.get(s, "")))
         cards.append(card)
     return cards
@@ -135,11 +158,9 @@ def plays_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, d
             f"playbook has the columns {listed(list(map(str, playbook.columns))) or 'none'}. It should have `segment`, "
             f"and any of {joined(list(PLAYED))}."
         )
-    ids = {key: s for s in result.segments for key in (s, str(s))} | {
-        result.name_of(s): s for s in result.segments
-    }
+    ids = _ids(result)
     plays: dict[int, dict[str, str]] = {}
-    for segment, (_, row) in zip(playbook.get("segment", playbook.index), playbook.iterrows(), strict=True):
+    for segment, row in _rows(playbook):
         if segment not in ids or ids[segment] in plays:
             wrong = "twice" if segment in ids else "and there is no such segment"
             names = listed([f"{result.name_of(s)!r} ({s})" for s in result.segments])
@@ -150,3 +171,33 @@ def plays_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, d
             if pd.api.types.is_scalar(row[c]) and pd.notna(row[c]) and str(row[c])
         }
     return plays
+
+
+def tags_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, dict[str, str]]:
+    """Return how far the lines of each segment are proven, by the words of the cards.
+
+    A table without the grade of each line has one for the row, which stands at what to do.
+    """
+    if playbook is None:
+        return {}
+    graded = (playbook.attrs.get("segkit") or {}).get("evidence", {})
+    tags = {}
+    for segment, row in _rows(playbook):
+        s = _ids(result)[segment]
+        lines = graded.get(s) or {"strategy": row.get("evidence", "")}
+        tags[s] = {
+            PLAYED[c]: str(grade) for c, grade in lines.items() if c in PLAYED and pd.notna(grade) and grade
+        }
+    return tags
+
+
+def _rows(playbook: pd.DataFrame) -> list[tuple[Hashable, pd.Series]]:
+    """Return the rows of a playbook, each with the id or name of its segment."""
+    keys = playbook.get("segment_id", playbook.get("segment", playbook.index))
+    return list(zip(keys, (row for _, row in playbook.iterrows()), strict=True))
+
+
+def _ids(result: Segmentation) -> dict[Hashable, int]:
+    """Return the segment of each id and name."""
+    ids: dict[Hashable, int] = {key: s for s in result.segments for key in (s, str(s))}
+    return ids | {result.name_of(s): s for s in result.segments}

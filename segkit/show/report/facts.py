@@ -9,7 +9,7 @@ from segkit.show.report.figures import Figure
 
 @dataclass
 class Card:
-    """What page one says of a segment; shares are in [0, 1]."""
+    """What page one says of a segment; shares are in [0, 1]. `tags` says how far lines of the play are proven."""
 
     name: str
     color: str
@@ -21,6 +21,7 @@ class Card:
     value_share: float | None = None
     likes: list[str] = field(default_factory=list)
     play: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
 
 

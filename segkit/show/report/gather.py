@@ -18,6 +18,7 @@ from segkit.show.report.facts import Facts
 from segkit.show.report.looks import liked_products, look_at
 from segkit.show.report.proof import prove
 from segkit.show.report.sentences import sentences_on
+from segkit.tailor.plays.segment_worth import Worth
 
 SUGGESTED = (
     "A name with a star is suggested, from what sets the segment apart. Give names of your own by "
@@ -35,6 +36,7 @@ def gather(
     events: Events | None,
     scan: pd.DataFrame | None,
     value: pd.Series | None,
+    forecast: Mapping[int, Worth],
     value_name: str,
     playbook: pd.DataFrame | None,
     products: Mapping[str, str] | None,
@@ -58,7 +60,15 @@ def gather(
         table = table[table["segment_id"].isin(shown)]
     liked = liked_products(result, events, shown, minimum, products)
     cards = cards_of(
-        result, shown, suggestions, given, value=value, liked=liked, playbook=playbook, rounded=rounded
+        result,
+        shown,
+        suggestions,
+        given,
+        value=value,
+        forecast=forecast,
+        liked=liked,
+        playbook=playbook,
+        rounded=rounded,
     )
     notes = []
     small = len(result.segments) - len(shown)

@@ -20,7 +20,11 @@ def markdown(facts: Facts) -> str:
         lines.append(f"- {_plain(card.size)}, {percent(card.share)}")
         if card.value_share is not None:
             lines.append(f"- {facts.value_name}: {percent(card.value_share)}")
-        said = {"Likes": "; ".join(card.likes), **card.play, "Trust": card.verdict}
+        tagged = {
+            what: f"{words} ({card.tags[what]})" if what in card.tags else words
+            for what, words in card.play.items()
+        }
+        said = {"Likes": "; ".join(card.likes), "Worth": card.value, **tagged, "Trust": card.verdict}
         lines += [f"- {what}: {_plain(words)}" for what, words in said.items() if words] + [""]
     lines += [line for note in facts.notes for line in (_plain(note), "")]
     for heading, parts in (("What they look like", facts.looks), ("How they were made", facts.proof)):

@@ -23,6 +23,7 @@ from segkit.show.report.page import page
 from segkit.show.report.pdf import find_browser, print_pdf
 from segkit.show.report.proof import are_tiers, scanned_as
 from segkit.show.report.sentences import day
+from segkit.tailor.plays.segment_worth import worth_by_segment
 from segkit.trust.scan import scan_clusters
 
 SUFFIXES = {"": "html", ".html": "html", ".htm": "html", ".md": "md", ".pdf": "pdf"}
@@ -34,7 +35,7 @@ def report(
     path: str | Path,
     *,
     events: Events | None = None,
-    value: str | pd.Series | None = None,
+    value: str | pd.Series | pd.DataFrame | None = None,
     playbook: pd.DataFrame | None = None,
     products: Mapping[str, str] | None = None,
     scan: pd.DataFrame | None = None,
@@ -58,11 +59,12 @@ def report(
     events : Events, optional
         The log. With it the report says what was looked at from when to when, what each segment buys, and what it did
         in the last period.
-    value : str or Series, optional
-        What each customer is worth: a feature, or a Series by customer id. By default `monetary`, or what they paid.
+    value : str, Series or DataFrame, optional
+        What each customer is worth: a feature, or a Series by customer id. By default `monetary`, or what they paid. Or
+        the table of :func:`segkit.segment_value`: what each segment will bring, with its interval.
     playbook : DataFrame, optional
-        What to do: a row for each segment, by its id or its name in `segment`, with any of `goal`, `strategy`, `offer`,
-        `channel`, `avoid`.
+        What to do: the table of :func:`segkit.playbook`, or a row for each segment, by its id or its name in `segment`,
+        with any of `goal`, `strategy`, `offer`, `channel`, `cadence`, `service_level`, `avoid`, `why`, `measure`.
     products : mapping of str to str, optional
         Names of products by their ids. With it the report says which products each segment likes; without it, which
         categories, where the events have them.
@@ -126,20 +128,23 @@ def report(
         raise ValueError(f"paper={paper!r} is not known. Say 'A4' or 'letter'.")
     form = SUFFIXES[path.suffix.lower()]
     browser = find_browser() if form == "pdf" else ""  # before the long work
-    worth = worth_of(result, value, events)
+    forecast = worth_by_segment(result, value) if isinstance(value, pd.DataFrame) else {}
+    worth = None if isinstance(value, pd.DataFrame) else worth_of(result, value, events)
     if scan is None and not are_tiers(result):
         method = scanned_as(result) or METHODS[0]
         scan = scan_clusters(
             result.customers, k=possible_numbers(result.customers), method=method, random_state=0
         )
-    money = value is None or value == VALUE if not isinstance(value, pd.Series) else False
+    money = value is None or (isinstance(value, str) and value == VALUE)
+    horizon = next((w.horizon for w in forecast.values()), "")
     facts = gather(
         result if result.assessment is not None else result.with_trust(result.trust),
         title=title or "Customer segments",
         events=events,
         scan=scan,
         value=worth,
-        value_name="Share of revenue" if money else "Share of value",
+        forecast=forecast,
+        value_name="Share of revenue" if money else f"Share of value{f' in {horizon}' if horizon else ''}",
         playbook=playbook,
         products=products,
         minimum=minimum,

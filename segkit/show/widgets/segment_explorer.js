@@ -62,6 +62,7 @@ function render({ model, el }) {
     const controls = (row) => [...(segments.children[row]?.querySelectorAll("input, button") || [])];
     const row = [...segments.children].findIndex((child) => child.matches(":focus-within"));
     const focused = controls(row).findIndex((control) => control.matches(":focus"));
+    const open = new Set([...segments.querySelectorAll("details[open]")].map((play) => play.dataset.id));
     const unsent = new Map([...segments.querySelectorAll("input")].map((field) => [field.dataset.id, field.dataset.unsent]));
     segments.replaceChildren(...model.get("segments").map((segment) => {
       const swatch = element("span", { className: "swatch" });
@@ -88,6 +89,17 @@ function render({ model, el }) {
         model.save_changes();
       });
       const row = element("div", { className: "segment" }, swatch, name, element("span", { className: "size" }, segment.size), show);
+      if (segment.worth) row.append(element("div", { className: "below" }, `Worth ${segment.worth}`));
+      if (segment.play.length) {
+        const lines = segment.play.flatMap(([label, words, tag]) => [
+          element("dt", {}, label),
+          element("dd", {}, words, ...(tag ? [" ", element("span", { className: "tag" }, tag)] : [])),
+        ]);
+        const play = element("details", { className: "below", open: open.has(String(segment.id)) },
+          element("summary", {}, "What to do"), element("dl", {}, ...lines));
+        play.dataset.id = segment.id;
+        row.append(play);
+      }
       if (segment.suggested) {
         const accept = element("button", { type: "button", className: "suggested", title: segment.why }, `Use “${segment.suggested}”`);
         accept.addEventListener("click", () => {

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
+from segkit.core.checks import check_frame
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
@@ -21,6 +22,8 @@ from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
 from segkit.show.plots.theme import GREY, segment_colors
+from segkit.show.report.cards import plays_of, tags_of
+from segkit.tailor.plays.segment_worth import worth_by_segment
 
 ROWS = 8  # differences shown beside the map
 VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"]
@@ -58,6 +61,10 @@ class SegmentExplorer(w.HBox):
         Drawn by its two principal components if it has no embedding.
     height : int, default=560
         Height of the map, in pixels.
+    value : DataFrame, optional
+        From :func:`segkit.segment_value`: what each segment will bring stands beside its name.
+    playbook : DataFrame, optional
+        From :func:`segkit.playbook`: what to do stands below each name.
 
     Attributes
     ----------
@@ -76,9 +83,20 @@ class SegmentExplorer(w.HBox):
     color_by = t.Unicode("segment")
     code = t.Unicode()
 
-    def __init__(self, result: Segmentation, *, height: int = 560):
+    def __init__(
+        self,
+        result: Segmentation,
+        *,
+        height: int = 560,
+        value: pd.DataFrame | None = None,
+        playbook: pd.DataFrame | None = None,
+    ):
         checked_result(result)
+        if playbook is not None:
+            check_frame("playbook", playbook, "It should be the table of playbook(result, …).")
         self._given = result
+        self._worth = worth_by_segment(result, value)
+        self._plays, self._tags = plays_of(result, playbook), tags_of(result, playbook)
         if result.embedding is None:
             result = result.with_embedding(project(result))
         self._index = result.customers.index
@@ -199,6 +217,7 @@ class SegmentExplorer(w.HBox):
         sizes = segment_sizes(self.result)
         colors = segment_colors(list(sizes["segment"]))
         suggested = suggest_names(self.result)
+        same = self.result.labels.equals(self._given.labels)  # value and playbook are of these segments only
         self.panel.segments = [
             {
                 "id": int(s),
@@ -208,6 +227,15 @@ class SegmentExplorer(w.HBox):
                 "named": int(s) >= 0,
                 "suggested": "" if s < 0 or s in self.result.names else suggested.loc[s, "name"],
                 "why": "" if s < 0 else suggested.loc[s, "sentence"],
+                "worth": self._worth[s].per_customer()
+                if same and s in self._worth and self._worth[s].known
+                else "",
+                "play": [
+                    [label, words, self._tags[s].get(label, "")]
+                    for label, words in self._plays.get(s, {}).items()
+                ]
+                if same
+                else [],
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]

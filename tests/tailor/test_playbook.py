@@ -1,0 +1,365 @@
+"""The playbook says only what its tables say, and how far each line is proven."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import segkit as sg
+from segkit.tailor.plays.segment_worth import Worth, service_levels
+
+TEXTS = ["goal", "strategy", "offer", "channel", "cadence", "service_level", "avoid", "why", "measure"]
+
+
+def customers_of(**columns):
+    n = len(next(iter(columns.values())))
+    return pd.DataFrame(columns, index=[f"c{i:03}" for i in range(n)])
+
+
+def shop():
+    """Forty regulars, forty lapsed big spenders and 120 who buy little."""
+    return customers_of(
+        recency=[2, 3, 4, 5] * 10 + [140, 150, 160, 170] * 10 + [30, 40, 50] * 40,
+        frequency=[20, 22, 24, 26] * 10 + [9, 10, 11, 12] * 10 + [3, 4, 5] * 40,
+        monetary=[900.0, 1000.0] * 20 + [700.0, 800.0] * 20 + [90.0, 100.0] * 60,
+    )
+
+
+RULES = {
+    "Regulars": "frequency >= 20",
+    "Lapsed": "recency >= 140",
+    "Middle": "recency < 140 and frequency < 20",
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return sg.segment(shop(), model=sg.rules_segmenter(RULES))
+
+
+def products_of(**more):
+    rows = {
+        "segment_id": [0, 0, 1],
+        "segment": ["Regulars", "Regulars", "Lapsed"],
+        "product_id": ["tea", "rum", "ink"],
+        "buyers": [38, 20, 30],
+        "share": [0.95, 0.5, 0.75],
+        "elsewhere": [0.05, 0.2, 0.7],
+        "ratio": [15.0, 2.2, 1.05],
+        "low": [8.0, 1.4, 1.01],
+        "high": [30.0, 4.0, 1.1],
+    }
+    return pd.DataFrame(rows | more)
+
+
+def value_of(lows, highs, *, verdict="checked on 4 earlier periods"):
+    """The table of three segments of 40, 40 and 120 customers; ends are those of a customer."""
+    n = np.array([40, 40, 120, 200])
+    lows, highs = np.array([*lows, np.mean(lows)]) * n, np.array([*highs, np.mean(highs)]) * n
+    table = pd.DataFrame(
+        {
+            "segment_id": pd.array([0, 1, 2, None], dtype="Int64"),
+            "segment": ["Regulars", "Lapsed", "Middle", "All customers"],
+            "customers": n,
+            "orders": n * 3.0,
+            "orders_low": n * 2.0,
+            "orders_high": n * 4.0,
+            "value": (lows + highs) / 2,
+            "value_low": lows,
+            "value_high": highs,
+            "verdict": verdict,
+        }
+    )
+    table.attrs["segkit"] = {"horizon": "365 days"}
+    return table
+
+
+def lift_of(*rows, unit="share"):
+    """A row: arm, segment, lift, low, high, verdict."""
+    table = pd.DataFrame(rows, columns=["arm", "segment", "lift", "low", "high", "verdict"])
+    table.attrs["segkit"] = {"unit": unit}
+    return table
+
+
+HELPED = ("voucher", "Lapsed", 0.062, 0.019, 0.092, "more: +6.2 points (1.9 to 9.2)")
+HARMED = ("calls", "Regulars", -0.04, -0.07, -0.01, "less: −4.0 points (−7.0 to −1.0)")
+UNSEEN = (
+    "voucher",
+    "Middle",
+    0.004,
+    -0.01,
+    0.02,
+    "no difference found; we would have seen 2.1 points or more; only 7 of those held out responded",
+)
+EVERYONE = ("voucher", "all customers", 0.02, 0.01, 0.03, "more: +2.0 points (1.0 to 3.0)")
+
+
+def test_each_segment_gets_the_play_that_fits(result):
+    table = sg.playbook(result)
+    assert table["segment"].to_list() == ["Regulars", "Lapsed", "Middle"]
+    plays = table.attrs["segkit"]["play"]
+    assert plays == {0: "keep the best", 1: "win back good customers", 2: "small spenders"}
+    assert set(table["evidence"]) == {"custom of the trade"}
+    assert table["why"][0] == (
+        "They last bought 3.5 days ago (the others: 45 days); they have placed 23 orders (five times the others); they "
+        "have spent 950 (the others: 100). The advice is custom of the trade: nobody has measured it here."
+    )
+    assert table["measure"].str.contains("against 10 % held out: plan_experiment(", regex=False).all()
+    assert set(table["service_level"]) == {"standard"}
+    assert "pass value=" in table.attrs["segkit"]["service"]
+    assert_frame_equal(table, sg.playbook(result))
+
+
+def truths(result, segment, value, products, lift):
+    """Every number that a sentence about a segment may hold, computed anew."""
+    inside = (result.labels == segment).to_numpy()
+    name = result.name_of(segment)
+    numbers = [90.0, 365.0, 10.0]
+    for column in result.customers:
+        values = result.customers[column]
+        numbers += [values[inside].median(), values[~inside].median()]
+    worth = value[value["segment"] == name].iloc[0]
+    numbers += list(worth[["value", "value_low", "value_high"]] / worth["customers"])
+    liked = products[products["segment"] == name]
+    numbers += [*(100 * liked["share"]), *(100 * liked["elsewhere"])]
+    tried = lift[lift["segment"] == name]
+    numbers += [*(100 * tried["lift"]), *(100 * tried["low"]), *(100 * tried["high"])]
+    numbers += [float(n) for verdict in tried["verdict"] for n in re.findall(r"\d+\.?\d*", verdict)]
+    return np.abs(np.array(numbers, dtype=float))
+
+
+def test_each_number_is_in_the_tables(result):
+    value, products = value_of([90, 20, 1], [110, 60, 2]), products_of()
+    lift = lift_of(HELPED, HARMED, UNSEEN, EVERYONE)
+    table = sg.playbook(result, value=value, products=products, lift=lift)
+    for row in table.itertuples():
+        known = truths(result, row.segment_id, value, products, lift)
+        said = [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*", row.why)]
+        assert len(said) >= 7
+        for number in said:
+            # three digits are said
+            assert np.isclose(known, number, rtol=0.005, atol=0.05).any(), (number, row.why)
+
+
+def test_products_of_the_segment_are_seen_in_the_data(result):
+    table = sg.playbook(result, products=products_of())
+    assert table["offer"][0] == "tea and rum; early access, no discount"
+    assert (
+        "Of those who buy, 95% buy tea (the others: 5%) and 50% buy rum (the others: 20%)." in table["why"][0]
+    )
+    assert table["evidence"].to_list() == ["seen in the data", "custom of the trade", "custom of the trade"]
+    assert table.attrs["segkit"]["evidence"][0]["strategy"] == "custom of the trade"
+    assert table.attrs["segkit"]["evidence"][0]["offer"] == "seen in the data"
+    assert "The rest of the advice is custom of the trade" in table["why"][0]
+    assert "ink" not in table["offer"][1]  # bought 1.05 times as often: nothing to build on
+
+
+def test_a_measured_gain_goes_before_the_play(result):
+    table = sg.playbook(result, lift=lift_of(HELPED, UNSEEN, EVERYONE)).set_index("segment")
+    assert table.loc["Lapsed", "strategy"] == "Do “voucher” again: it helped this segment."
+    assert "“voucher” helped here: +6.2 points (1.9 to 9.2)." in table.loc["Lapsed", "why"]
+    assert table["evidence"].to_dict() == {
+        "Regulars": "custom of the trade", "Lapsed": "measured lift", "Middle": "custom of the trade"
+    }  # fmt: skip
+    # Of so few customers nothing is quoted.
+    assert (
+        "was tried here: no difference found; we would have seen 2.1 points or more. "
+        in table.loc["Middle", "why"]
+    )
+
+
+def test_measured_harm_removes_the_play(result):
+    usual = sg.playbook(result).loc[0]
+    row = sg.playbook(result, lift=lift_of(HARMED), products=products_of()).loc[0]
+    assert row["avoid"] == "“calls”: it harmed this segment."
+    assert "“calls” did harm here: −4.0 points (−7.0 to −1.0)." in row["why"]
+    assert (
+        row["strategy"] != usual["strategy"]
+        and "calls" not in row["strategy"]
+        and "calls" not in row["offer"]
+    )
+    assert not row[["offer", "channel", "cadence"]].any() and row["goal"] == "Do no harm"
+
+
+def test_harm_and_gain_stand_side_by_side(result):
+    both = lift_of(HARMED, ("letter", "Regulars", 0.03, 0.01, 0.05, "more: +3.0 points (1.0 to 5.0)"))
+    row = sg.playbook(result, lift=both).loc[0]
+    assert "“letter”" in row["strategy"] and row["avoid"].startswith("“calls”")
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        "not called: the arms differed before (p = 0.0002), so this is no lift",
+        "sample ratio failed (p = 1e-05), so arms may differ anyway: more: +6.2 points (1.9 to 9.2)",
+        "no difference found among several segments (alone it would be one, p = 0.03)",
+    ],
+)
+def test_what_was_not_called_is_no_evidence(result, verdict):
+    row = sg.playbook(result, lift=lift_of(("voucher", "Lapsed", 0.062, 0.019, 0.092, verdict))).loc[1]
+    assert row["evidence"] == "custom of the trade" and "voucher" not in row["strategy"]
+    assert verdict in row["why"]
+
+
+@pytest.mark.parametrize(
+    ("lows", "highs", "levels"),
+    [
+        ([90, 20, 1], [110, 60, 2], ["priority", "priority", "standard"]),
+        ([90, 1, 20], [110, 2, 60], ["priority", "self-service", "standard"]),
+        ([30, 50, 10], [70, 90, 35], ["standard", "standard", "standard"]),  # a chain of overlaps
+    ],
+)
+def test_service_differs_only_where_intervals_are_apart(result, lows, highs, levels):
+    table = sg.playbook(result, value=value_of(lows, highs))
+    assert table["service_level"].to_list() == levels
+    first = f"Worth {(lows[0] + highs[0]) / 2:.0f} a customer in the next 365 days ({lows[0]} to {highs[0]})."
+    assert first in table["why"][0]
+
+
+def test_two_levels_never_have_overlapping_intervals():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        low = rng.uniform(0, 100, 6)
+        high = low + rng.exponential(15, 6)
+        worth = {
+            s: Worth(1, 1, 1, (low[s] + high[s]) / 2, low[s], high[s], False, True, int(rng.integers(1, 99)))
+            for s in range(6)
+        }
+        levels = service_levels(worth)
+        for a in worth:
+            for b in worth:
+                if levels[a] != levels[b]:
+                    assert high[a] < low[b] or high[b] < low[a]
+
+
+def test_intervals_that_were_not_checked_change_no_service(result):
+    value = value_of([90, 20, 1], [110, 60, 2], verdict="not checked: the log is too short")
+    table = sg.playbook(result, value=value)
+    assert set(table["service_level"]) == {"standard"} and "not checked" in table["why"][0]
+    assert "not checked" in table.attrs["segkit"]["service"]
+
+
+def test_without_money_orders_are_said(result):
+    value = value_of([90, 20, 1], [110, 60, 2])
+    value[["value", "value_low", "value_high"]] = np.nan
+    assert (
+        "Worth 3 orders a customer in the next 365 days (2 to 4)."
+        in sg.playbook(result, value=value)["why"][0]
+    )
+
+
+def test_the_channel_comes_from_what_they_respond_to():
+    customers = shop().assign(
+        email_click_rate=[0.19, 0.2, 0.2, 0.21] * 10 + [0.01] * 40 + [0.03, 0.04] * 60,
+        push_open_rate=[0.1, 0.11] * 20 + [0.3, 0.31] * 20 + [0.1, 0.11] * 60,
+    )
+    table = sg.playbook(sg.segment(customers, model=sg.rules_segmenter(RULES)))
+    assert table["channel"].to_list() == [
+        "E-mail, to those who agreed", "Push messages, to those who agreed", "E-mail, to those who agreed"
+    ]  # fmt: skip
+    assert "click 20% of their e-mails (the others: 3%)" in table["why"][0]
+    grades = table.attrs["segkit"]["evidence"]
+    assert [grades[s]["channel"] for s in range(3)] == ["seen in the data"] * 2 + ["custom of the trade"]
+
+
+def test_a_segment_like_all_others_is_treated_as_everyone():
+    halves = sg.rules_segmenter({"One": "half == 0", "Two": "half == 1"})
+    drawn = shop().assign(half=np.random.default_rng(0).integers(0, 2, 200))
+    table = sg.playbook(_with_customers(sg.segment(drawn, model=halves), drawn.assign(half=0)))
+    assert set(table["goal"]) == {"Treat as everyone"} and set(table["evidence"]) == {"seen in the data"}
+    assert table["why"].str.startswith("Nothing sets them clearly apart").all()
+    one = sg.segment(shop(), model=sg.rules_segmenter({"All": "recency >= 0"}))
+    assert sg.playbook(one).loc[0, "goal"] == "Treat as everyone"
+
+
+def _with_customers(result, customers):
+    """The same labels on other features."""
+    return dataclasses.replace(result, customers=customers)
+
+
+def test_what_no_play_speaks_of_is_not_invented():
+    customers = customers_of(
+        shoe_size=[38, 39, 40] * 20 + [44, 45, 46] * 20, age=[20, 21] * 30 + [70, 71] * 30
+    )
+    table = sg.playbook(sg.segment(customers, n_segments=2))
+    assert set(table["goal"]) == {"Understand them first"}
+    assert table["strategy"].str.startswith("No play fits").all() and not table["offer"].any()
+    assert table["why"].str.contains("standard deviations").all()
+
+
+def test_handfuls_and_customers_outside_get_no_play():
+    customers = shop()
+    customers.loc["c000", ["recency", "frequency"]] = [900, 50]
+    rules = {"One": "recency == 900", "Lapsed": "recency >= 140 and recency < 900"}
+    result = sg.segment(customers, model=sg.rules_segmenter(rules))
+    table = sg.playbook(result)
+    assert -1 in set(result.labels) and table["segment"].to_list() == ["One", "Lapsed"]
+    assert table.attrs["segkit"]["play"] == {0: "", 1: "win back good customers"}
+
+
+def test_plays_of_ones_own():
+    customers = shop().assign(
+        tea_share=[0.9] * 40 + [0.1] * 160, nps_class=["promoter"] * 120 + ["detractor"] * 80
+    )
+    result = sg.segment(customers, model=sg.rules_segmenter(RULES))
+    tea = sg.Play("tea", when={"tea_share": 0.7}, goal="More tea", priority=1)
+    table = sg.playbook(result, plays=(*sg.PLAYS, tea))
+    assert table["goal"].to_list() == ["More tea", "Win them back", "Make it good"]
+    assert table.loc[2, "offer"] == "Nothing to buy until it is settled"
+    assert "67% of them are detractors" in table.loc[2, "why"]
+    assert set(sg.playbook(result, plays=())["goal"]) == {"Understand them first"}
+
+
+@pytest.mark.parametrize(
+    "feature", ["age", "customer_age", "Gender", "religion", "birth_year", "CustomerAge", "sex"]
+)
+def test_no_play_depends_on_what_people_are(feature):
+    with pytest.raises(ValueError, match="Treat people by what they do"):
+        sg.Play("x", when={feature: 0.7})
+
+
+def test_behaviour_is_not_taken_for_a_protected_attribute():
+    for feature in ("average_order_value", "page_views", "percentage", "agent_calls", "sextant"):
+        sg.Play("x", when={feature: 0.7})
+
+
+def test_a_constructive_segmentation_claims_no_natural_types():
+    rng = np.random.default_rng(0)
+    plane = customers_of(recency=rng.uniform(0, 300, 400), monetary=rng.uniform(0, 900, 400))
+    result = sg.segment(plane, n_segments=4)
+    assert result.kind != "natural"
+    table = sg.playbook(result, products=products_of(segment_id=[0, 1, 2], segment=["a", "b", "c"]))
+    claims = r"\b(natural\w*|types?|kinds?|groups?|born|personas?|tribes?|clusters?|breeds?|species)\b"
+    words = " ".join(table[TEXTS].to_numpy().ravel())
+    plays = " ".join(
+        " ".join(getattr(p, f) for f in ("goal", "strategy", "offer", "avoid")) for p in sg.PLAYS
+    )
+    assert not re.findall(claims, words + plays, re.IGNORECASE)
+
+
+def test_tables_of_other_segments_are_refused(result):
+    value = value_of([90, 20, 1], [110, 60, 2])
+    for said, message in (
+        ({"value": value.drop(columns="value_low")}, r"value has no column 'value_low'\. Its columns are"),
+        ({"value": pd.concat([value, value])}, r"value speaks of 'Regulars' 2 times"),
+        (
+            {"lift": lift_of(("x", "Nobody", 0, -1, 1, ""))},
+            r"lift speaks of 'Nobody', and there is no such segment",
+        ),
+        ({"plays": [1]}, r"plays holds 1"),
+        ({"plays": sg.PLAYS[0]}, r"It should be plays"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            sg.playbook(result, **said)
+    for when, message in (({}, "has no condition"), ({"recency": 1.5}, "Say a quantile between 0 and 1")):
+        with pytest.raises(ValueError, match=message):
+            sg.Play("x", when=when)
+
+
+def test_renamed_segments_are_still_known(result):
+    renamed = result.with_names({0: "Best"})
+    table = sg.playbook(renamed, products=products_of(), value=value_of([90, 20, 1], [110, 60, 2]))
+    assert table["offer"][0].startswith("tea and rum") and table["segment"][0] == "Best"
