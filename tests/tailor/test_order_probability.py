@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from tables import purchases
 
 import segkit as sg
-from segkit.tailor.value.order_probability import order_probability
+from segkit.tailor.value.order_probability import _one_horizon_before, _orders, order_probability
 
 END = pd.Timestamp("2024-12-30")  # of the log that shop() makes
 
@@ -132,3 +132,15 @@ def test_no_answer_where_orders_begin_later_than_the_log():
     assert order_probability(events, END, "45 days") is not None
     only = sg.read_events(visits, kind="visit")
     assert order_probability(only, only.last, "1 day") is None
+
+
+def test_what_is_learnt_from_are_the_rfm_features_of_one_horizon_before():
+    as_of, ahead = END, pd.Timedelta("60 days")
+    at_the_moment = ("c000", as_of - ahead, 10)  # not before it
+    events = purchases(*shop(60), at_the_moment)
+    rfm = ["recency", "frequency", "tenure"]
+    orders = _orders(events, as_of, ahead)
+    now = sg.customer_features(events, sg.RFM, as_of=as_of)[rfm]
+    then = sg.customer_features(events, sg.RFM, as_of=as_of - ahead)[rfm]
+    pd.testing.assert_frame_equal(orders[rfm], now, check_exact=True)
+    pd.testing.assert_frame_equal(_one_horizon_before(orders, ahead), then, rtol=1e-12)

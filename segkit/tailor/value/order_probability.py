@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.analyse.features.catalogue import select_features
 from segkit.analyse.features.compute import customer_features
+from segkit.analyse.features.feature import Feature, family
 from segkit.collect.events import Events, checked_events
 from segkit.core.moments import read_moment, read_span
 
@@ -57,10 +58,11 @@ def order_probability(
     moment, ahead = read_moment(as_of), read_span(horizon, "horizon")
     if pd.isna(events.last) or events.first > moment - 2 * ahead or events.last < moment - DAY:
         return None
-    now, before = _orders(events, moment), _orders(events, moment - ahead)
-    if not len(before) or now["tenure"].max() < 2 * (ahead / DAY):
+    now = _orders(events, moment, ahead)
+    before = _one_horizon_before(now, ahead)
+    if not len(before) or before["tenure"].max() < ahead / DAY:
         return None
-    ordered = now["frequency"].reindex(before.index).to_numpy() > before["frequency"].to_numpy()
+    ordered = (now.loc[now["frequency_before"] > 0, "frequency"] > before["frequency"]).to_numpy()
     if min(ordered.sum(), (~ordered).sum()) < SEEN:
         return None
     with threadpool_limits(limits=1):
@@ -70,10 +72,44 @@ def order_probability(
     return pd.Series(chance, index=now.index, name="p_order")
 
 
-def _orders(events: Events, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return recency, frequency and tenure of each customer with an order before the moment."""
-    customers = customer_features(events, select_features("recency", "frequency", "tenure"), as_of=moment)
+def _orders(events: Events, moment: pd.Timestamp, ahead: pd.Timedelta) -> pd.DataFrame:
+    """Return recency, frequency and tenure of each customer with an order, and those of one horizon before.
+
+    In one query, which takes half the time of two.
+    """
+    microseconds = ahead // pd.Timedelta(1, "us")
+    before = family(
+        "ONE HORIZON BEFORE",
+        Feature(
+            "frequency_before",
+            lambda orders: orders.count(where=orders.age > microseconds),
+            "orders",
+            "Number of orders until one horizon ago.",
+            empty=0,
+        ),
+        Feature(
+            "recency_before",
+            lambda orders: orders.days_ago.min(where=orders.age > microseconds),
+            "days",
+            "Time since the last of them.",
+        ),
+    )
+    now = select_features("recency", "frequency", "tenure")
+    customers = customer_features(events, [*now, *before], as_of=moment)
     return customers[customers["frequency"] > 0]
+
+
+def _one_horizon_before(now: pd.DataFrame, ahead: pd.Timedelta) -> pd.DataFrame:
+    """Return recency, frequency and tenure of the customers who had ordered one horizon before."""
+    then = now[now["frequency_before"] > 0]
+    days = ahead / DAY
+    return pd.DataFrame(
+        {
+            "recency": then["recency_before"] - days,
+            "frequency": then["frequency_before"],
+            "tenure": then["tenure"] - days,
+        }
+    )
 
 
 def _inputs(customers: pd.DataFrame, ahead: pd.Timedelta) -> np.ndarray:
