@@ -122,6 +122,18 @@ def test_odd_names_and_tables_that_cannot_be_drawn():
     worth.attrs["segkit"]["backtests"]["segment"] = ["line\nbreak", EVIL, EVERYONE] * 2
     segments, _ = panels(plot_value(worth))
     assert "line break" in set(segments["interval"]["segment"]) and len(segments["misses"]) == 4
+    asleep = table()
+    asleep.loc[0, ["value", "value_low", "value_high", "verdict"]] = [
+        np.nan,
+        np.nan,
+        np.nan,
+        "no orders in the log",
+    ]
+    chart = plot_value(asleep)
+    assert list(panels(chart)[0]["interval"]["segment"]) == ["Loyal"]
+    assert " ".join(chart.to_dict()["title"]["subtitle"]).endswith(
+        "Not drawn (no orders in the log): Asleep."
+    )
     only = table().iloc[2:]
     assert len(panels(plot_value(only))) == 1
     empty = table().assign(value=np.nan, orders=np.nan)

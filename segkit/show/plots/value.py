@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.core.messages import counted
+from segkit.core.messages import counted, listed
 from segkit.show.plots.theme import GREY, OKABE_ITO, SHORT, check_table, one_line, themed
 from segkit.tailor.experiments.experiment_table import EVERYONE
 
@@ -60,19 +60,17 @@ def plot_value(table: pd.DataFrame) -> alt.VConcatChart:
     facts = table.attrs.get("segkit", {})
     money = bool(table["value"].notna().any())
     what = "value" if money else "orders"
-    rows = table.assign(at=table[what], low=table[f"{what}_low"], high=table[f"{what}_high"])
-    rows = rows[["segment", "customers", "at", "low", "high", *COLUMNS[-4:]]].dropna(
-        subset=["at", "low", "high"]
-    )
+    every = table.assign(at=table[what], low=table[f"{what}_low"], high=table[f"{what}_high"])
+    every["segment"] = [one_line(name) for name in every["segment"]]
+    every = every[["segment", "customers", "at", "low", "high", *COLUMNS[-4:]]]
+    rows = every.dropna(subset=["at", "low", "high"])
     if not len(rows):
         raise ValueError(
             "No segment of the table has an interval, so there is nothing to draw. Read its verdicts."
         )
     checked = rows["verdict"].str.startswith("checked")
-    rows["kind"] = np.where(checked, CHECKED, UNCHECKED)
+    rows = rows.assign(kind=np.where(checked, CHECKED, UNCHECKED))
     misses = _misses(rows, facts.get("backtests"))
-    for part in (rows, misses):
-        part["segment"] = [one_line(name) for name in part["segment"]]
     ahead = f" in the next {facts['horizon']}" if "horizon" in facts else ""
     title = f"Value{ahead} (currency)" if money else f"Orders{ahead}"
     everyone = rows["segment"] == EVERYONE
@@ -87,7 +85,7 @@ def plot_value(table: pd.DataFrame) -> alt.VConcatChart:
     cut = any(reach > far for _, reach, far in drawn)
     heading = {
         "text": f"What is each segment worth{ahead}?",
-        "subtitle": _said(facts.get("level", 0.9), rows, misses, cut),
+        "subtitle": _said(facts.get("level", 0.9), rows, misses, cut, every.drop(rows.index)),
     }
     return themed(alt.vconcat(*panels, spacing=14).resolve_scale(color="shared").properties(title=heading))
 
@@ -98,6 +96,7 @@ def _misses(rows: pd.DataFrame, backtests: pd.DataFrame | None) -> pd.DataFrame:
     if backtests is None or not len(backtests):
         return pd.DataFrame(columns=columns)
     known = backtests[(backtests["predicted"] > 0) & backtests["actual"].notna()]
+    known = known.assign(segment=[one_line(name) for name in known["segment"]])
     known = known.merge(rows[["segment", "model_low", "model_high"]], on="segment")
     low, high = known["model_low"], known["model_high"]
     middle = np.where(low > 0, np.sqrt(low.clip(lower=0) * high), (low + high) / 2)  # its error is in percent
@@ -160,7 +159,9 @@ def _panel(
     return alt.LayerChart(layer=layers).properties(width=WIDTH, height=ROW * len(order))
 
 
-def _said(level: float, rows: pd.DataFrame, misses: pd.DataFrame, cut: bool) -> list[str]:
+def _said(
+    level: float, rows: pd.DataFrame, misses: pd.DataFrame, cut: bool, without: pd.DataFrame
+) -> list[str]:
     """Return what the marks mean."""
     checked = rows["kind"].eq(CHECKED)
     said = []
@@ -175,4 +176,6 @@ def _said(level: float, rows: pd.DataFrame, misses: pd.DataFrame, cut: bool) -> 
         said.append(f"Orange is {verdict}. Such intervals are mostly too narrow.")
     if cut:
         said.append("What touches the right edge lies beyond it.")
+    for verdict, names in without.groupby("verdict", sort=False)["segment"]:
+        said.append(f"Not drawn ({verdict}): {listed(names, 5)}.")
     return textwrap.wrap(" ".join(said), LINE)
