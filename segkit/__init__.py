@@ -129,6 +129,7 @@ _HOMES = {
         "PLAYS",
         "Play",
     ),
+    "segkit.tailor.products.recommend": ("recommend",),
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
     "segkit.show.plots.confidence": ("plot_confidence",),

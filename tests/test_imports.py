@@ -51,7 +51,7 @@ PUBLIC = {
     "over_time": "match_segments",
     "tailor": (
         "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
-        "message_templates plan_experiment playbook policy_value segment_products targeting"
+        "message_templates plan_experiment playbook policy_value recommend segment_products targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "
