@@ -184,7 +184,8 @@ def test_a_brief_holds_numbers_of_many():
             why=(
                 "They last bought 1,234 days ago (the others: 8.5 days); 9 of 77 customers are Ann Smith's; 41 of 77 "
                 "customers and 43% of them buy Tea42; 70 of 77 came back; customer 42 spent 260 (the others: 80). "
-                "They put 7 items in an order. Three customers of 30 buy"
+                "They put 7 items in an order. Three customers of 30 buy. Such as 42 and 57, 58; "
+                "12 days of customer_id 43"
             ),
         ),
         fields=FIELDS,
@@ -195,10 +196,11 @@ def test_a_brief_holds_numbers_of_many():
     assert brief["strategy"] == "Call … see … or write to …"
     assert brief["offer"] == "15% off, 5€ off or … item more; as … of 30 customers"
     assert brief["numbers"] == [
-        "They last bought 1,200 days ago (the others: few days)",
+        "They last bought 1,200 days ago (the others: … days)",
         "41 of 77 customers and 45% of them buy …",
         "customer … spent 260 (the others: 80)",
         "… customers of 30 buy",
+        "12 days of …",
     ]
     assert brief["fields"] == {
         "first_name": "{{ first_name|default:'there' }}",
@@ -288,8 +290,14 @@ def test_a_good_answer_is_taken():
     assert (message.fields_used, message.checks) == ("first_name", "Written by your writer.")
     pair = sg.message_templates(plays(), fields=FIELDS, writer=lambda brief: GOOD).iloc[0]
     assert pair.body == message.body
-    hidden = written("We thought of y\u200bou", GOOD[1].replace("{{ ", "{{").replace("{{", "{{ \n"))
-    assert hidden.subject == GOOD[0] and hidden.checks == "Written by your writer."
+    for changed in (
+        GOOD[1].replace("{{ ", "{{"),
+        GOOD[1].replace("{{ ", "{{ \n"),
+        GOOD[1].replace("'there'", "‘there’"),
+    ):
+        assert changed != GOOD[1]
+        tidied = written("We thought of y\u200bou", changed)
+        assert (tidied.subject, tidied.body, tidied.checks) == (message.subject, message.body, message.checks)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +327,9 @@ def test_a_good_answer_is_taken():
         ("Nur heute!", "a deadline"),
         ("The best tea", "a superlative"),
         ("Der günstigste Tee", "a superlative"),
+        ("The b\u200ces\u200dt tea", "a superlative"),
+        ("{{{ first_name|default:'there' }}}", "no tag of Klaviyo"),
+        ("{{ {{ first_name|default:'there' }} }}", "none of the fields"),
         ("Satisfaction guaranteed", "a promise"),
         ("See https://example.com", "a link"),
         ("See example.com/tea", "a link"),
@@ -336,6 +347,20 @@ def test_a_bad_answer_is_refused_with_its_reason(answer, reason):
     assert reason in message.checks and message.checks.startswith("Your writer's answer was refused: ")
     own = sg.message_templates(plays(), fields=FIELDS).iloc[0]
     assert (message.subject, message.body) == (own.subject, own.body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Dear {{ first_name|default:'there' }},\n\nAs always, thank you for being with us. It's been a while, and a "
+        "lot has changed – come and see what is new. What could we do better?\n\nWarmly,\nYour team",
+        "Hallo {{ first_name|default:'there' }},\n\nschön, dass Sie da sind! Ihre letzte Bestellung ist eine Weile "
+        "her. Auf Ihre nächste gibt es 15 % Rabatt.\n\nMit den besten Grüßen\nIhr Team",
+        "Hi 👩\u200d💻 & friends: tea (green, black) is back… with 15 % off!",
+    ],
+)
+def test_friendly_answers_pass(body):
+    assert written("Tea, and a thank-you", body).checks == "Written by your writer."
 
 
 def test_subjects_are_checked_too():

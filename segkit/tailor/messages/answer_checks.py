@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from segkit.core.checks import JOINERS
@@ -106,17 +106,26 @@ def fields_in(text: str, fields: Mapping[str, MergeField]) -> list[str]:
 
 def with_fallbacks(text: str, fields: Mapping[str, MergeField]) -> str:
     """Return a text as it reads where a customer has none of the fields."""
+    return _replaced(text, fields, lambda field: field.fallback)
+
+
+def with_exact_tags(text: str, fields: Mapping[str, MergeField]) -> str:
+    """Return a text with its tags as the brief gives them: writers change blanks and quotes."""
+    return _replaced(text, fields, lambda field: field.tag)
+
+
+def _replaced(text: str, fields: Mapping[str, MergeField], by: Callable[[MergeField], str]) -> str:
     for field in _longest_first(fields.values()):
-        text = _tag_pattern(field).sub(lambda _, f=field: f.fallback, text)  # type: ignore[misc]
+        text = _tag_pattern(field).sub(by(field).replace("\\", r"\\"), text)
     return text
 
 
 def _tag_pattern(field: MergeField) -> re.Pattern[str]:
-    """Return the pattern of a tag, with blanks as a writer may set them."""
+    """Return the pattern of a tag, with blanks and quotes as a writer may set them."""
     if not re.search(r"[{*]", field.tag):  # plain text: the fallback itself, which is no tag
         return re.compile(r"(?!)")
-    parts = re.split(r"\s+", field.tag)
-    return re.compile(r"\s+".join(map(re.escape, parts)))
+    parts = (re.escape(part).replace("'", "['‘’]") for part in field.tag.split())
+    return re.compile(r"\s*".join(parts))
 
 
 def _longest_first(fields: Iterable[MergeField]) -> list[MergeField]:
@@ -125,9 +134,8 @@ def _longest_first(fields: Iterable[MergeField]) -> list[MergeField]:
 
 def _words_alone(text: str, fields: Mapping[str, MergeField]) -> str:
     """Return a text as a reader sees it, with one sign for each allowed tag."""
-    for field in _longest_first(fields.values()):
-        text = _tag_pattern(field).sub(FIELD, text)
-    return unicodedata.normalize("NFKC", html.unescape(text.replace("\u200d", "")))
+    text = _replaced(text, fields, lambda _: FIELD)
+    return unicodedata.normalize("NFKC", html.unescape("".join(c for c in text if c not in JOINERS)))
 
 
 def _visible(text: str) -> str:

@@ -33,8 +33,8 @@ households in is it items large larger largest last later least less line lines 
 messages month months monetary more most nearly next no none not of off on once only order ordered orders other
 others over overdue people per place placed price products purchase purchases put recency regularity return returns
 sales scale score send seen segment share shares shop since small smaller smallest spend spent than that the their
-them they this those time times trend twice typical under up use usual usually value visit visits week weekend
-weekends weeks were what which while who with year years
+them they this those time times to trend twice typical under up use usual usually value visit visits week weekend
+weekends weeks were what which while who with worth year years
 """
 PLAIN = frozenset(_PLAIN.split())
 """Words of `why` that say nothing of a person."""
@@ -46,9 +46,14 @@ _MEASURES = """
 day days week weeks month months year years hour hours order orders item items line lines product products category
 categories visit visits message messages time times
 """
-_NAMELESS = "customer household buyer user member person id no nr number order product"
-PEOPLE, MEASURES, NAMELESS = (frozenset(words.split()) for words in (_PEOPLE, _MEASURES, _NAMELESS))
-"""What numbers count: people, and what is no count of people; and what stands before the number of one of them."""
+_BEFORE = (
+    "spent spend worth others value price score scale to at is of than above below under over nearly about"
+)
+PEOPLE, MEASURES, BEFORE = (frozenset(words.split()) for words in (_PEOPLE, _MEASURES, _BEFORE))
+"""What numbers count: people, or what is no count of people; and what stands before a number of neither.
+
+A number without any of them may be that of a customer.
+"""
 
 _NUMBER = re.compile(
     r"(?P<sign>[-+−]?)(?P<money>[$€£¥]?)(?P<digits>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+|,\d\d?)?"
@@ -120,22 +125,27 @@ def _safe_clause(clause: str) -> str:
     """Return a clause of `why` that tells of no few people; "" where it does, or says no number."""
     if _tells_of_few(clause):
         return ""
-    tokens, kept, says_number = _tokens(clause), [], False
+    tokens, kept, says_number, measured = _tokens(clause), [], False, False
     for i, token in enumerate(tokens):
         number = _NUMBER.fullmatch(token.strip(_AROUND))
         if number is None:
             kept.append(token if _is_word(token) and _plain(tokens, i) in PLAIN else GONE)
             continue
-        unit = number["unit"] or number["money"] or _plain(tokens, i + 1) in PEOPLE | MEASURES
-        if not unit and (_plain(tokens, i - 1) in NAMELESS or (kept[-1:] == [GONE])):
+        next_word, others = _plain(tokens, i + 1), _plain(tokens, i - 1) == "others"
+        people = next_word in PEOPLE
+        # "12 orders (the others: 4)": also orders
+        measured = bool(number["unit"] or number["money"]) or next_word in MEASURES or (others and measured)
+        after = token.startswith("(") and kept[-1:] != [GONE]  # 60 (40 to 80)
+        amount = after or next_word == "of" or _plain(tokens, i - 1) in BEFORE
+        if not (measured or people or amount):
             kept.append(GONE)  # the number of a customer
-        elif _value(number) < FEWEST:
-            if not unit or _plain(tokens, i + 1) in PEOPLE:
-                return ""
-            kept.append("few" if number["unit"] != "%" else GONE)
-        else:
+        elif _value(number) >= FEWEST:
             kept.append(_rounded(token, number))
             says_number = True
+        elif people or not (measured or number["part"]):
+            return ""
+        else:
+            kept.append(GONE)
     return _joined(kept) if says_number else ""
 
 

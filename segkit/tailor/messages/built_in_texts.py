@@ -36,7 +36,7 @@ KINDS = {
     "ask": ("find out who is still there", "leave them in peace", "ask whether"),
     "finish": ("finish the order", "cart"),
     "remind": ("late order", "miss the next order", "remind", "refill", "replenish"),
-    "second order": ("next order", "second order", "second purchase", "order again"),
+    "second order": ("next order", "make it a habit", "second order", "second purchase", "order again"),
     "keep": ("stop the decline", "retain", "keep from leaving"),
     "onboard": ("onboard", "welcome"),
     "recommend": ("be recommended", "recommendation", "review"),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from segkit.core.checks import check_frame
 from segkit.core.messages import choose_from, in_words
-from segkit.tailor.messages.answer_checks import faults_of, fields_in, read_answer
+from segkit.tailor.messages.answer_checks import faults_of, fields_in, read_answer, with_exact_tags
 from segkit.tailor.messages.brief import FEWEST, without_ids, write_brief
 from segkit.tailor.messages.built_in_texts import (
     LANGUAGES,
@@ -52,7 +52,9 @@ def message_templates(
     language : str, default="en"
         "en" or "de"; any, with a writer.
     writer : callable, optional
-        Yours: it gets a brief, a dict of plain JSON, and answers ``{"subject": …, "body": …}``; a language model, say.
+        Yours, such as a call of a language model. It gets a brief, a dict of plain JSON (`segment`, `goal`, `strategy`,
+        `offer`, `channel`, `avoid`, `numbers`, `fields` with their tags, `tool`, `language`, `tone`, `most_characters`,
+        `rules`), and answers ``{"subject": …, "body": …}``. What it raises, such as a time-out, is told in `checks`.
 
     Returns
     -------
@@ -207,4 +209,7 @@ def _written(
     if isinstance(read, str):
         return "", "", f"{read[0].lower()}{read[1:]}"
     faults = faults_of(*read, brief, fields, tool)
-    return ("", "", "; ".join(faults)) if faults else (*read, "")
+    if faults:
+        return "", "", "; ".join(faults)
+    subject, body = (with_exact_tags(text, fields) for text in read)
+    return subject, body, ""
