@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import segkit as sg
 from segkit.tailor.messages.answer_checks import faults_of, with_fallbacks
-from segkit.tailor.messages.brief import FEWEST, MOST_SUBJECT, write_brief
+from segkit.tailor.messages.brief import FEWEST, MOST_SUBJECT, without_ids, write_brief
 from segkit.tailor.messages.built_in_texts import KINDS, LANGUAGES, NEUTRAL, kind_of, version_for
 from segkit.tailor.messages.merge_tags import TOOLS, merge_fields
 
@@ -137,6 +137,30 @@ def test_goals_choose_the_message():
     assert unknown.subject == "News from us"
     assert "no message for the goal 'Sell the warehouse'; this is the neutral one" in unknown.checks
     assert "names no goal" in sg.message_templates(plays(goal=None), fields=FIELDS).loc[0, "checks"]
+
+
+def test_every_play_has_a_message():
+    without = {play.goal for play in sg.PLAYS if kind_of(play.goal) is None}
+    assert without == {"Respect their choice"}
+    offers = [play.offer for play in sg.PLAYS]
+    assert [without_ids(offer, keeps_prices=True) for offer in offers] == offers
+
+
+def test_small_segments_of_a_playbook_give_no_numbers():
+    """What is typical of 9 people is not told, nor what they are as the others of somebody."""
+    customers = pd.DataFrame({"recency": [3.0] * 60 + [40.0] * 60 + [150.0] * 9, "frequency": [9] * 129})
+    customers.index = [f"c{i}" for i in range(129)]
+    rules = {"New": "recency < 10", "Middle": "recency >= 10 and recency < 100", "Few": "recency >= 100"}
+    plan = sg.playbook(sg.segment(customers, model=sg.rules_segmenter(rules)))
+    plan.loc[plan["segment"] == "Few", "why"] = "Worth 120 per customer."
+    briefs = []
+    sg.message_templates(plan, fields=FIELDS, writer=briefs.append)
+    said = {brief["segment"]: brief["numbers"] for brief in briefs}
+    assert said["Few"] == [] and said["New"] == ["They last bought … days ago (the others: 40 days)"]
+    two = plays()
+    two.attrs["segkit"] = {"customers": {0: 51, 1: 9}}
+    sg.message_templates(two, fields=FIELDS, writer=briefs.append)
+    assert briefs[-1]["numbers"] == []
 
 
 @pytest.mark.parametrize(

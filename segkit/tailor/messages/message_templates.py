@@ -101,7 +101,7 @@ def message_templates(
     rows = []
     for _, row in playbook.iterrows():
         play = {part: _text(row.get(part)) for part in OF_A_PLAY}
-        if _text(row.get("customers")) and row["customers"] < FEWEST:
+        if _is_of_few(row, playbook):
             play["why"] = ""  # whatever it says, it says of few people
         message = _message(play, usable, form, language, own, writer)
         rows.append((row["segment_id"], row["segment"], *message))
@@ -116,6 +116,15 @@ def message_templates(
         "sources": dict(form.cites),
     }
     return table
+
+
+def _is_of_few(row: pd.Series, playbook: pd.DataFrame) -> bool:
+    """Return whether a segment, or the others that it is compared with, are fewer than 10 customers."""
+    sizes = (playbook.attrs.get("segkit") or {}).get("customers") or {}
+    if row["segment_id"] not in sizes:
+        return bool(row.get("customers", FEWEST) < FEWEST)
+    size = sizes[row["segment_id"]]
+    return size < FEWEST or 0 < sum(sizes.values()) - size < FEWEST
 
 
 def _own_language(language: object, writer: object) -> Language | None:

@@ -153,6 +153,7 @@ def playbook(
     table.attrs["segkit"] = {
         "badge": result.badge,
         "kind": result.kind,
+        "customers": {s: int((result.labels == s).sum()) for s in result.segments},
         "evidence": grades,
         "play": chosen,
         "service": _service(value, worth, levels),
