@@ -380,6 +380,7 @@ def test_a_bad_answer_is_refused_with_its_reason(answer, reason):
         "lot has changed – come and see what is new. What could we do better?\n\nWarmly,\nYour team",
         "Hallo {{ first_name|default:'there' }},\n\nschön, dass Sie da sind! Ihre letzte Bestellung ist eine Weile "
         "her. Auf Ihre nächste gibt es 15 % Rabatt.\n\nMit den besten Grüßen\nIhr Team",
+        "Your data: they stay with us.\r\nSee you.",
         "Hi 👩\u200d💻 & friends: tea (green, black) is back… with 15 % off!",
     ],
 )

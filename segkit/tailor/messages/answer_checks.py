@@ -30,7 +30,7 @@ TAGS = {
 """How tools and people write places to fill in; the first that matches is named."""
 
 _LINK = re.compile(
-    r"\b(?:https?|ftp|mailto|tel|sms|javascript|data):|\bwww\."
+    r"\b(?:https?|ftp|mailto|tel|sms|javascript):|\bdata:\w+/|\bwww\."
     r"|\b[\w-]+\.(?:com|org|net|io|de|eu|uk|shop|store|info|biz|app|fr|ch|at|nl|es|it|ly|gg|dev)\b",
     re.IGNORECASE,
 )
@@ -139,7 +139,8 @@ def _words_alone(text: str, fields: Mapping[str, MergeField]) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return a text without signs that show nothing, in which words and tags could hide."""
+    """Return a text without signs that show nothing, in which words and tags could hide; with plain ends of lines."""
+    text = "\n".join(text.splitlines())
     return "".join(c for c in text if c in JOINERS or unicodedata.category(c) not in ("Cf", "Co", "Cs"))
 
 
@@ -180,8 +181,8 @@ def _invented(words: str, brief: Mapping[str, Any]) -> list[str]:
     Shares and prices, and claims, must stand in the offer: a share of the segment is no discount.
     """
     offer = unicodedata.normalize("NFKC", str(brief["offer"]))
-    said = " ".join([offer, *(str(brief[part]) for part in ("goal", "strategy")), *brief["numbers"]])
-    held = _numbers_of(offer) | {pair for pair in _numbers_of(said) if pair[0] == "a number"}
+    whole = " ".join([offer, *(str(brief[part]) for part in ("goal", "strategy")), *brief["numbers"]])
+    held = _numbers_of(offer) | {pair for pair in _numbers_of(whole) if pair[0] == "a number"}
     faults = []
     for kind, value, piece in _numbers_in(words):
         if (kind, value) not in held:
