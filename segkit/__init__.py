@@ -130,6 +130,7 @@ _HOMES = {
         "Play",
     ),
     "segkit.tailor.products.recommend": ("recommend",),
+    "segkit.tailor.value.customer_value": ("customer_value",),
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
     "segkit.show.plots.confidence": ("plot_confidence",),

@@ -50,8 +50,9 @@ PUBLIC = {
     ),
     "over_time": "match_segments",
     "tailor": (
-        "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment export_audience lift "
-        "message_templates plan_experiment playbook policy_value recommend segment_products targeting"
+        "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment customer_value "
+        "export_audience lift message_templates plan_experiment playbook policy_value recommend segment_products "
+        "targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "

@@ -169,12 +169,13 @@ def fit_buy_till_you_die(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, model: s
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(5)
     >>> rate, T = rng.gamma(0.8, 1 / 60, 4000), np.full(4000, 300.0)
     >>> x = rng.poisson(rate * T)
     >>> t_x = np.where(x > 0, T * rng.random(4000) ** (1 / np.maximum(x, 1)), 0)
-    >>> round(fit_buy_till_you_die(x, t_x, T).r, 1)
-    0.8
+    >>> fit = fit_buy_till_you_die(x, t_x, T)
+    >>> round(fit.r, 1), fit.at_bound
+    (0.8, 'no dropout can be seen')
     """
     if model != "auto" and model not in MODELS:
         raise ValueError(f"model={model!r} is not known.{choose_from(model, ['auto', *MODELS])}")
