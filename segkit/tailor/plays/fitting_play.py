@@ -12,13 +12,13 @@ from segkit.analyse.words import MISSING
 from segkit.core.checks import with_pandas_types
 from segkit.create.segmentation import Segmentation
 from segkit.explain.name_words import CATEGORIES, WORDS
+from segkit.explain.names import suggest_names
 from segkit.explain.profile import profiled
 from segkit.explain.traits import key_of, of_data, of_them, readable, says_number
 from segkit.tailor.plays.plays import Play, features_of
 
 ERRORS = 3  # standard errors that a difference is above 0
 MOST, CLEARLY = 0.5, 1.25  # least share of a word, and how many times that of the others
-APART = 0.5  # standard deviations that set a segment apart: a medium effect, Cohen (1988)
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,10 @@ class Describer:
             return says_number(row, WORDS.get(key_of(column)), float(row.others))
         return ""
 
-    def strongest(self, segment: int) -> tuple[str, float]:
-        """Return what differs most from the other customers, and by how many standard deviations."""
-        table = profiled(self.result)
-        rows = table[(table["segment_id"] == segment) & table["effect"].notna()]
-        if not len(rows):
-            return "", 0.0
-        return str(rows["feature"].iloc[0]), float(rows["effect"].iloc[0])
-
-    def is_apart(self, segment: int) -> bool:
-        """Return whether anything sets a segment clearly apart."""
-        inside = self._inside[segment]
-        n, m = int(inside.sum()), int((~inside).sum())
-        effect = abs(self.strongest(segment)[1])
-        return effect >= APART and effect > ERRORS * np.sqrt(1 / n + 1 / m)
+    def differs(self, segment: int) -> tuple[bool, str]:
+        """Return whether anything sets a segment clearly apart, and the sentence of :func:`segkit.suggest_names`."""
+        told = suggest_names(self.result).loc[segment]
+        return bool(told["features"]), str(told["sentence"])
 
 
 def _above(values: np.ndarray, level: float) -> float:

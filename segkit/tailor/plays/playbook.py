@@ -28,7 +28,8 @@ NEEDED = ("share", "elsewhere", "ratio", "low")
 MEDIA = {"email": "e-mail", "push": "push messages", "sms": "text messages"}
 AGREED = "to those who agreed"
 CLEARLY = 1.25  # least ratio of their share to the others' for an offer
-PROVE = "{}, against 10 % held out: plan_experiment(result, …)"
+PROVE = "{}, against 10% held out: plan_experiment(…)"
+ALONE = "There are no other customers to differ from."
 NO_VALUE = "Service is the same for all: pass value=segment_value(events, result, …) to tell levels apart."
 UNCHECKED = "Service is the same for all: the intervals of value were not checked on earlier periods."
 
@@ -71,7 +72,8 @@ def playbook(
         From :func:`segkit.segment_value`. Levels of service differ only where intervals of value per customer do not
         overlap; without it, all get the standard.
     products : DataFrame, optional
-        From :func:`segkit.segment_products`: what each segment buys more often goes into its offer.
+        From :func:`segkit.segment_products`: what each segment buys more often goes into its offer. Of products, put
+        names in the place of ids: ``products.assign(product_id=products["product_id"].map(names))``.
     lift : DataFrame, optional
         From ``segkit.lift(..., by=result)``: what was measured goes before any play. A campaign that harmed a segment
         stands under `avoid`, and no play is proposed.
@@ -139,9 +141,8 @@ def playbook(
         if worth.get(s) is not None and worth[s].known:
             row.why.append(f"Worth {worth[s].per_customer()}.")
         found = {m.found for m in measured.get(s, [])}
-        if (fit is None or fit.play.sells) and HARMED not in found:
-            if HELPED not in found:
-                _offer(row, liked.get(s))
+        if (fit is None or fit.play.sells) and not found & {HARMED, HELPED}:
+            _offer(row, liked.get(s))
             _reach(row, described, s, fit)
         _heed(row, measured.get(s, []))
         if CUSTOM in row.grades.values():
@@ -189,28 +190,18 @@ def _played(described: Describer, segment: int, fit: Fit) -> Row:
 
 def _unplayed(described: Describer, segment: int) -> Row:
     """Begin a row of a segment that no play fits: like everyone, or different in what no play speaks of."""
-    empty = {"offer": "", "channel": "", "cadence": ""}
-    if described.compared and described.is_apart(segment):
-        feature, effect = described.strongest(segment)
-        row = Row({**empty, "measure": PROVE.format("Orders in the next 90 days")})
+    row = Row({"offer": "", "channel": "", "cadence": "", "avoid": ""})
+    apart, sentence = described.differs(segment) if described.compared else (False, ALONE)
+    if apart:
         row.say("goal", "Understand them first", CUSTOM)
         row.say("strategy", "No play fits: describe them with profile(), and ask some of them.", CUSTOM)
         row.say("avoid", "Guessing what they want.", CUSTOM)
-        far = spoken(abs(effect))
-        row.why.append(
-            f"What differs most is {of_data(feature)}, by {far} standard deviations, and no play speaks of it so."
-        )
-        return row
-    row = Row({**empty, "measure": "Nothing to prove: they are treated as everyone."})
-    row.say("goal", "Treat as everyone", SEEN)
-    row.say("strategy", "Send them what all customers get.", SEEN)
-    row.say("avoid", "", SEEN)
-    if not described.compared:
-        row.why.append("There are no other customers to differ from.")
-        return row
-    feature, effect = described.strongest(segment)
-    by = f": most of all {of_data(feature)}, by {spoken(abs(effect))} standard deviations" if feature else ""
-    row.why.append(f"Nothing sets them clearly apart{by}.")
+        row.advice["measure"] = PROVE.format("Orders in the next 90 days")
+    else:
+        row.say("goal", "Treat as everyone", SEEN)
+        row.say("strategy", "Send them what all customers get.", SEEN)
+        row.advice["measure"] = "Nothing to prove: they are treated as everyone."
+    row.why.append(sentence)
     return row
 
 
@@ -267,9 +258,10 @@ def _heed(row: Row, measured: list[Measured]) -> None:
     """Put what was measured in this segment before any play."""
     helped = [m for m in measured if m.found == HELPED]
     harmed = [m for m in measured if m.found == HARMED]
-    if harmed:
-        for column in ("offer", "channel", "cadence"):
+    if harmed or helped:
+        for column in ("offer", "channel", "cadence", "avoid"):
             row.say(column, "", CUSTOM)
+    if harmed:
         row.say("goal", "Do no harm", MEASURED)
         row.say(
             "strategy",
@@ -284,7 +276,8 @@ def _heed(row: Row, measured: list[Measured]) -> None:
         if harmed:
             row.say("goal", "More of what helps, nothing of what harms", MEASURED)
         row.say("strategy", f"Do “{best.arm}” again: it helped this segment.", MEASURED)
-        row.say("offer", f"As in “{best.arm}”", MEASURED)
+        for column in ("offer", "channel", "cadence"):
+            row.say(column, f"As in “{best.arm}”", MEASURED)
         row.advice["measure"] = PROVE.format(f"The same outcome as of “{best.arm}”")
         row.why += [f"“{m.arm}” helped here: {m.words}." for m in helped]
     for m in measured:

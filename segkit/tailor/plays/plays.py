@@ -147,7 +147,7 @@ PLAYS = (
         "new",
         {"tenure": LOW, "monetary": BELOW},
         limits={"tenure": (0, 183)},
-        goal="Make it a habit",
+        goal="Get the next orders",
         strategy="They are new, so they have spent little yet: show them the range, a category at a time.",
         offer="What others bought after the same first orders",
         cadence="Every 2 weeks in the first 3 months",
