@@ -12,6 +12,8 @@ from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
 from segkit.show.report import pdf
+from segkit.show.report.facts import Card, Facts
+from segkit.show.report.markdown import markdown
 
 
 class Page(HTMLParser):
@@ -254,8 +256,14 @@ def test_a_share_of_few_customers_is_a_bound(tmp_path, scan):
     assert not any("| 5% |" in row for row in rows)
 
 
-def test_a_playbook_is_for_these_segments(tmp_path, scan):
-    result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+@pytest.fixture(scope="module")
+def named():
+    """Segments whose trust is assessed once for several reports."""
+    return sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+
+
+def test_a_playbook_is_for_these_segments(tmp_path, scan, named):
+    result = named
     said = {"scan": scan}
     for plays in (
         pd.DataFrame({"segment": ["C", 0, "1"], "goal": ["see", "zero", "one"]}),
@@ -282,26 +290,28 @@ def test_a_playbook_is_for_these_segments(tmp_path, scan):
             report(result, tmp_path, playbook=plays, **said)
 
 
-def test_forecast_and_playbook_stand_on_the_cards(tmp_path, scan):
-    result = sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
+def test_forecast_and_playbook_stand_on_the_cards(tmp_path, scan, named):
     value = pd.DataFrame(
         {"segment_id": [0, 1, 2], "segment": ["A", "B", "C"], "customers": [20] * 3, "value": [200.0, 600.0, 1200.0],
          "value_low": [100.0, 500.0, 1100.0], "value_high": [300.0, 700.0, 1300.0]}
     )  # fmt: skip
     value.attrs["segkit"] = {"horizon": "365 days"}
-    plays = sg.playbook(result, value=value)
-    page = report(result, tmp_path, scan=scan, value=value, playbook=plays)
+    plays = sg.playbook(named, value=value)
+    page = report(named, tmp_path, scan=scan, value=value, playbook=plays)
     assert "200 in the next 365 days (100 to 300); 10 a customer (5 to 15)" in page.text
     assert re.findall(r"Share of value in 365 days (\d+%)", page.text) == ["10%", "30%", "60%"]
-    assert "self-service" in page.text and "priority" in page.text
-    assert plays["why"][0] in page.text and page.text.count("custom of the trade") >= 4
-    said = sg.report(result, tmp_path / "r.md", scan=scan, value=value, playbook=plays).read_text(
-        encoding="utf-8"
+    assert "Service self-service" in page.text and "Service priority" in page.text
+    assert plays["why"][0] in page.text
+    assert f"Do {plays['strategy'][0]} custom of the trade" in page.text
+    assert ("class", "tag custom") in page.attributes
+
+
+def test_lines_of_a_play_are_tagged_in_markdown():
+    card = Card(
+        "A", "#000", "20 customers", 1.0, play={"Do": "Write.", "Why": "Late."}, tags={"Do": "measured lift"}
     )
-    assert (
-        f"- Do: {plays['strategy'][0].rstrip('.')}" in said.replace("\\", "")
-        and "(custom of the trade)" in said
-    )
+    said = markdown(Facts("Segments", [], [], [card], [], [], "{}"))
+    assert "- Do: Write. (measured lift)\n- Why: Late.\n" in said
 
 
 def test_named_rules_are_reported(tmp_path, scan):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from segkit.core.messages import in_words, joined
 from segkit.create.segmentation import Segmentation
-from segkit.explain.traits import of_data, spoken
+from segkit.explain.traits import of_data
 from segkit.methods.partition import check_segments, checked_result
 from segkit.tailor.plays.fitting_play import Describer, Fit, clauses, fitting_play
 from segkit.tailor.plays.measured_arms import HARMED, HELPED, UNSEEN, UNUSED, Measured, measured_by_segment
