@@ -1,0 +1,120 @@
+"""Check tables of several moments, and place their customers in segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segkit.core.checks import check_frame
+from segkit.core.messages import did_you_mean, listed
+from segkit.core.moments import read_moment
+from segkit.core.order import by_id
+from segkit.methods.partition import Partition, checked_result
+
+FROM = "Pass the table from snapshots(events, features, dates=…)."
+
+
+def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
+    """Check tables of several moments against a segmentation, and return one a period.
+
+    Parameters
+    ----------
+    result : Segmentation
+    tables : DataFrame
+        From :func:`segkit.snapshots`: indexed by `as_of` and `customer_id`, in any order of rows.
+
+    Returns
+    -------
+    dict of Timestamp to DataFrame
+        In the order of time. Each has all columns, and customers in the order of their ids, under their ids alone.
+
+    Raises
+    ------
+    TypeError
+        If they are no segmentation and no DataFrame.
+    ValueError
+        If the index is of other levels, a moment or an id is missing, a customer has two rows at a moment, or features
+        of the segmentation are missing or have another window.
+    """
+    checked_result(result)
+    check_frame("tables", tables, FROM)
+    level = _level_of_moments(tables)
+    check_same_features(result, tables, "tables")
+    codes = tables.index.codes[level]
+    ids = tables.index.droplevel(level)
+    if (codes < 0).any() or ids.hasnans:
+        what = "as_of" if (codes < 0).any() else "customer_id"
+        n = int((codes < 0).sum() if what == "as_of" else ids.isna().sum())
+        raise ValueError(f"tables has {n:,} rows without {what}. Drop these rows, or fill it in.")
+    moments = {code: read_moment(tables.index.levels[level][code]) for code in np.unique(codes)}
+    if len(set(moments.values())) < len(moments):
+        twice = max(moments.values(), key=list(moments.values()).count)
+        raise ValueError(f"tables has {twice} twice, written in two ways. Keep each moment once.")
+    order = np.argsort(codes, kind="stable")
+    starts = dict(zip(moments, np.searchsorted(codes[order], list(moments)), strict=True))
+    ends = dict(zip(moments, np.searchsorted(codes[order], list(moments), side="right"), strict=True))
+    plain = tables.set_axis(ids)
+    facts = plain.attrs.pop("segkit", None)
+    periods = {}
+    for code, moment in sorted(moments.items(), key=lambda item: item[1]):
+        rows = by_id(plain.iloc[order[starts[code] : ends[code]]])
+        if not rows.index.is_unique:
+            example = rows.index[rows.index.duplicated()][0]
+            raise ValueError(
+                f"The customer {example!r} has more than one row at {moment}. Keep one for each customer."
+            )
+        if facts is not None:
+            rows.attrs["segkit"] = {**facts, "as_of": moment.isoformat()}
+        periods[moment] = rows
+    return periods
+
+
+def place(result: Partition, table: pd.DataFrame) -> pd.Series:
+    """Return the segment of each customer of a period, by the frozen model; −1 is outside."""
+    return result.assign(table)
+
+
+def check_same_features(result: Partition, table: pd.DataFrame, name: str) -> None:
+    """Refuse a table without the features of a segmentation, or with those of another window.
+
+    Raises
+    ------
+    ValueError
+    """
+    features = list(result.customers.columns)
+    missing = [feature for feature in features if feature not in table.columns]
+    if missing:
+        raise ValueError(
+            f"{name} has no {listed(map(repr, missing), 5)}.{did_you_mean(missing[0], map(str, table.columns))} The "
+            f"segments were made from {listed(features, 10)}: compute the same features for {name}."
+        )
+    ours, theirs = (_window_of(facts) for facts in (result.provenance, table.attrs.get("segkit") or {}))
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            f"The features of {name} look back on {theirs}, those that the segments were made from on {ours}. "
+            f"Compute both with the same window=."
+        )
+
+
+def _window_of(facts: dict[str, Any]) -> str:
+    """Return how far features look back, in words; "" where that is not known."""
+    return (facts.get("window") or "all events") if facts.get("as_of") is not None else ""
+
+
+def _level_of_moments(tables: pd.DataFrame) -> int:
+    """Return the level of the index that holds the moments: `as_of`, or the first of two."""
+    names = list(tables.index.names)
+    if tables.index.nlevels == 2 and len(tables):
+        return names.index("as_of") if "as_of" in names else 0
+    if not len(tables):
+        raise ValueError(f"tables has no row. {FROM}")
+    hint = (
+        " tables.set_index(['as_of', 'customer_id'])."
+        if {"as_of", "customer_id"} <= set(tables.columns)
+        else ""
+    )
+    raise ValueError(
+        f"The index of tables is {listed(map(str, names))}; it should be as_of and customer_id.{hint or ' ' + FROM}"
+    )
