@@ -138,7 +138,13 @@ def test_what_cannot_be_seen_is_said():
         fit = fit_buy_till_you_die(x, t_x, T, kind)
         assert fit.at_bound == "no dropout can be seen"
         assert np.isnan(fit.errors["a"]) or np.isnan(fit.errors["b"])
+        assert abs(fit.r - 0.8) < 3.5 * fit.errors["r"] and abs(fit.alpha - 30) < 3.5 * fit.errors["alpha"]
         assert fit.p_alive(x, t_x, T).min() > 0.97
+    once = fit_buy_till_you_die(np.repeat([0, 1], 50), np.repeat([0, 1], 50), np.full(100, 1000), "BG/NBD")
+    assert once.at_bound == "every customer seems to leave after the next order"
+    same = fit_buy_till_you_die(np.full(100, 52), np.full(100, 364), np.full(100, 365), "MBG/NBD")
+    assert "no difference between customers in how often they order" in same.at_bound
+    assert same.expected_orders([52], [364], [365], 73) == pytest.approx(52 / 5, rel=0.01)
     with pytest.raises(ValueError, match="None of the 2 customers ordered a second time"):
         fit_buy_till_you_die(np.zeros(2), np.zeros(2), np.ones(2))
     with pytest.raises(ValueError, match="model='Pareto/NBD' is not known"):

@@ -299,13 +299,14 @@ def _minimum(likelihood: _Likelihood, start: np.ndarray) -> tuple[np.ndarray, np
     options = {"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500}
     logs = minimize(likelihood, start, jac=True, method="L-BFGS-B", bounds=limits, options=options).x
     errors = np.full(4, np.nan)
-    free = ~_is_at_bound(logs)
-    curvature = likelihood.curvature(logs)[np.ix_(free, free)]
+    whole = likelihood.curvature(logs)
+    # Without dropout nothing says what b is; a parameter that could be e^10 times as large is not known either.
+    free = ~_is_at_bound(logs) & (np.diag(whole) * likelihood.customers > 0.01)
+    curvature = whole[np.ix_(free, free)]
     if free.any() and np.linalg.eigvalsh(curvature)[0] > 0:
         # One step of Newton's method ends where any other start would.
-        gradient = likelihood(logs)[1][free]
         step = np.zeros(4)
-        step[free] = -np.linalg.solve(curvature, gradient)
+        step[free] = -np.linalg.solve(curvature, likelihood(logs)[1][free])
         if np.abs(step).max() < 0.1:
             logs = np.clip(logs + step, *limits.T)
         errors[free] = np.sqrt(np.diag(np.linalg.inv(curvature)) / likelihood.customers)
@@ -319,16 +320,22 @@ def _is_at_bound(logs: np.ndarray) -> np.ndarray:
 
 def _bound_in_words(logs: np.ndarray) -> str:
     """Say what it means that a parameter is at its bound."""
-    r, _, a, b = np.sign(logs) * _is_at_bound(logs)
+    at_bound = _is_at_bound(logs)
+    r, _, a, b = np.sign(logs) * at_bound
+    leave = 1 / (1 + np.exp(logs[3] - logs[2]))
     words = []
-    if a < 0 or (b > 0 and a <= 0):
+    if (a or b) and leave < 1e-3:
         words.append("no dropout can be seen")
-    elif a > 0:
-        words.append("no difference between customers in dropout can be seen")
-    elif b < 0:
+    elif (a or b) and leave > 0.999:
         words.append("every customer seems to leave after the next order")
+    elif a > 0 or b > 0:
+        words.append("no difference between customers in dropout can be seen")
+    elif a or b:
+        words.append("customers seem to leave at once or never")
     if r > 0:
         words.append("no difference between customers in how often they order can be seen")
+    if at_bound.any() and not words:
+        words.append("too few orders to see how customers differ")
     return "; ".join(words)
 
 

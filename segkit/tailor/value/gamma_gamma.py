@@ -159,4 +159,6 @@ def _bound_in_words(logs: np.ndarray, free: np.ndarray) -> str:
         words.append("customers do not differ in what their orders are worth")
     elif q > 0:
         words.append("a few orders are worth so much that the mean of all is not sure")
+    if not free.all() and not words:
+        words.append("too few orders to see how customers differ")
     return "; ".join(words)
