@@ -51,14 +51,15 @@ PUBLIC = {
     "over_time": "match_segments",
     "tailor": (
         "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment customer_value "
-        "export_audience lift message_templates plan_experiment playbook policy_value recommend segment_products "
-        "targeting"
+        "export_audience lift message_templates plan_experiment playbook policy_value recommend "
+        "recommendation_scoreboard segment_products targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "
         "plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions plot_evidence plot_lift "
-        "plot_map plot_membership plot_multiverse plot_playbook plot_power plot_profile plot_qini plot_rules plot_scan "
-        "plot_scoreboard plot_sizes plot_stability plot_structure plot_trust plot_value plot_why report"
+        "plot_map plot_membership plot_multiverse plot_playbook plot_power plot_profile plot_qini "
+        "plot_recommendations plot_rules plot_scan plot_scoreboard plot_sizes plot_stability plot_structure "
+        "plot_trust plot_value plot_why report"
     ),
 }
 """The public names of each room."""
