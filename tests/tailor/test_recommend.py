@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segkit as sg
+from segkit.tailor.products.purchase_matrix import purchase_matrix
+from segkit.tailor.products.reasons import words_of_common_buyers
 
 COLUMNS = ["customer_id", "rank", "product_id", "score", "due", "why", "basis"]
 
@@ -38,6 +40,21 @@ def shop(n=240, taste=8.0, seed=0, products=24, orders=8):
     return lines, pd.Series(group, index=[f"c{i:03}" for i in range(n)])
 
 
+def recounted(table, lines):
+    """Check that nothing is known already and that each count is true; return the share of rows with one."""
+    buyers = lines.groupby("product_id")["customer_id"].agg(set)
+    mine = lines.groupby("customer_id")["product_id"].agg(set)
+    with_counts = table[table["why"].astype("str").str.startswith("with ")]
+    for row in table.itertuples():
+        assert row.product_id not in mine[row.customer_id]
+    for row in with_counts.itertuples():
+        own, numbers = row.why.removeprefix("with ").split(", bought by ")
+        both, of = (int(word) for word in numbers.split(" who ")[0].split(" of "))
+        assert own in mine[row.customer_id] and row.why.endswith(f"who bought {own}")
+        assert (both, of) == (len(buyers[own] & buyers[row.product_id]), len(buyers[own])) and both >= 5
+    return len(with_counts) / len(table)
+
+
 @pytest.fixture(scope="module")
 def tastes():
     lines, group = shop()
@@ -52,20 +69,32 @@ def test_new_products_fit_tastes(tastes):
     assert table.attrs["segkit"]["method"] == "EASE"
     check = table.attrs["segkit"]["check"]
     assert check["ndcg"] > check["ndcg_of_popularity"] and check["customers"] > 100
-    buyers = lines.groupby("product_id")["customer_id"].agg(set)
-    mine = lines.groupby("customer_id")["product_id"].agg(set)
-    counted = 0
-    for row in table.itertuples():
-        assert row.product_id not in mine[row.customer_id]
-        if row.basis == "EASE" and row.why.startswith("with "):
-            own, numbers = row.why.removeprefix("with ").split(", bought by ")
-            both, of = (int(word) for word in numbers.split(" who ")[0].split(" of "))
-            assert own in mine[row.customer_id] and row.why.endswith(f"who bought {own}")
-            assert (both, of) == (len(buyers[own] & buyers[row.product_id]), len(buyers[own]))
-            counted += 1
-    assert counted > 0.5 * len(table)
+    assert recounted(table, lines) > 0.5
     first = table[table["rank"] == 1].set_index("customer_id")["product_id"].str[1:].astype(int)
     assert ((first >= 12) == group.reindex(first.index)).mean() > 0.85
+
+
+def test_many_products_are_compared_by_who_bought_both(tastes, monkeypatch):
+    """Beyond the limit of EASE; the products scored are then a part of all."""
+    monkeypatch.setattr("segkit.tailor.products.choose_method.EASE_PRODUCTS", 10)
+    monkeypatch.setattr("segkit.tailor.products.methods.EASE_PRODUCTS", 20)
+    lines, _, events = tastes
+    table = sg.recommend(events, as_of="2024-01-01", n=3)
+    assert table.attrs["segkit"]["method"] == "item-kNN"
+    assert set(table["basis"]) <= {"bought together", "popular in the shop"}
+    assert (table["basis"] == "bought together").mean() > 0.5
+    assert recounted(table, lines) > 0.5
+
+
+def test_reasons_do_not_tell_what_one_person_bought():
+    """Own products are those that add most; of fewer than five common buyers there is no number."""
+    lines = [(f"c{i}", p, "2024-01-01") for i in range(5) for p in ("ink", "tea")]
+    lines += [(f"d{i}", "tea", "2024-01-01") for i in range(3)] + [("d0", "rum", "2024-01-01")]
+    bought = purchase_matrix(log(*lines), "2024-02-01")
+    ink, rum, tea = 0, 1, 2
+    words = words_of_common_buyers(bought, np.array([tea, tea, ink, tea]), np.array([ink, rum, rum, ink]))
+    ink_with_tea = "with tea, bought by 5 of 8 who bought tea"
+    assert words.tolist() == [ink_with_tea, "goes with tea", "goes with ink", ink_with_tea]
 
 
 def test_popularity_where_nothing_else_gains():

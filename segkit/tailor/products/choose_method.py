@@ -51,12 +51,11 @@ class Choice:
 
     @property
     def check(self) -> dict[str, float | int]:
-        """The numbers of the check."""
-        return {
-            "ndcg": self.ndcg,
-            "ndcg_of_popularity": self.ndcg_of_popularity,
-            "customers": self.customers,
-        }
+        """The numbers of the check; empty where there was none."""
+        if np.isnan(self.ndcg):
+            return {}
+        numbers = {"ndcg": self.ndcg, "ndcg_of_popularity": self.ndcg_of_popularity}
+        return {**numbers, "customers": self.customers}
 
 
 def choose_method(events: Events, begin: pd.Timestamp, cut: pd.Timestamp, end: pd.Timestamp) -> Choice:

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from segkit.analyse.features.tables.orders import is_bought
 from segkit.collect.events import Events
 from segkit.core.engine.connection import locked_engine, run_with_progress
-from segkit.tailor.products.purchase_matrix import PurchaseMatrix
+from segkit.tailor.products.purchase_matrix import PurchaseMatrix, product_lines
 
 SECONDS_A_DAY = 86_400
 FEWEST = 5  # customers who bought a product again, from whom its usual gap is known
@@ -55,8 +54,7 @@ def gaps_of(events: Events, moment: pd.Timestamp, bought: PurchaseMatrix) -> Gap
 
     Several purchases on one day (UTC) are one.
     """
-    t = events.table
-    lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t.product_id.notnull() & is_bought(t))
+    lines = product_lines(events, moment)
     day = (lines.timestamp.epoch_seconds() / SECONDS_A_DAY).floor().cast("int64")
     days = lines.select("customer_id", "product_id", day=day).distinct()
     before = days.day.lag().over(group_by=["customer_id", "product_id"], order_by=days.day)

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from segkit.analyse.features.tables.orders import is_bought
 from segkit.collect.events import Events
 from segkit.core.engine.connection import locked_engine, run_with_progress
 from segkit.core.messages import counted, did_you_mean, in_words, listed
-from segkit.tailor.products.purchase_matrix import PurchaseMatrix, like
+from segkit.tailor.products.purchase_matrix import PurchaseMatrix, like, product_lines
 
 SILENT = 0.1  # share of the log that a product is not bought in before it can be gone
 MISSED = 5  # days with a purchase that it would have had since
@@ -24,8 +23,7 @@ SECONDS_A_DAY = 86_400
 @locked_engine
 def product_lives(events: Events, moment: pd.Timestamp, products: pd.Index) -> pd.DataFrame:
     """Return the number of `days` on which anybody bought each product, and the `first` and `last` as days of UTC."""
-    t = events.table
-    lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t.product_id.notnull() & is_bought(t))
+    lines = product_lines(events, moment)
     day = (lines.timestamp.epoch_seconds() / SECONDS_A_DAY).floor()
     lines = lines.select("product_id", day=day)
     query = lines.group_by("product_id").agg(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from segkit.tailor.products.methods import ItemWeights, Scorer
+from segkit.tailor.products.methods import ItemWeights, OwnHistory
 from segkit.tailor.products.popular_products import PopularProducts
 from segkit.tailor.products.purchase_matrix import PurchaseMatrix
 from segkit.tailor.products.ranking import blocks, top_products
@@ -72,20 +73,33 @@ class Picks:
             source=np.full(shape, NOWHERE, dtype=np.int32),
         )
 
-    def add_scored(self, scorer: Scorer, *, again: bool) -> None:
-        """Pick the products with the highest scores above 0, for customers with a history."""
+    def add_scored(self, scorer: ItemWeights) -> None:
+        """Pick the new products with the highest scores above 0, for customers with a history."""
         for some in self._blocks(self.has_history, "Scoring products"):
             scores = scorer.scores(self.rows[some])
-            self._close(scores, some, own=not again)
+            self._close(scores, some)
             scores[~(scores > 0)] = -np.inf
             best = top_products(scores, self.product.shape[1])
             who, rank = np.nonzero(best >= 0)
             at, column = (some[who], rank), best[who, rank]
             self.product[at], self.score[at], self.source[at] = column, scores[who, column], SCORED
-            if isinstance(scorer, ItemWeights):
-                within = np.searchsorted(scorer.scored, column)
-                strongest = strongest_own(scorer.known, scorer.weights, self.rows[some][who], within)
-                self.own[at] = scorer.scored[strongest]
+            within = np.searchsorted(scorer.scored, column)
+            strongest = strongest_own(scorer.known, scorer.weights, self.rows[some][who], within)
+            self.own[at] = scorer.scored[strongest]
+
+    def add_history(self, history: OwnHistory) -> None:
+        """Pick the products with the highest scores among those that customers bought before."""
+        for some in self._blocks(self.has_history, "Scoring products"):
+            scores: sparse.csr_array = history.decayed[self.rows[some]]
+            who = np.repeat(np.arange(len(some)), np.diff(scores.indptr))
+            there = self.offered[scores.indices]
+            who, column, score = who[there], scores.indices[there], scores.data[there]
+            order = np.lexsort((column, -score, who))
+            who, column, score = who[order], column[order], score[order]
+            rank = np.arange(len(who)) - np.searchsorted(who, who)
+            kept = rank < self.product.shape[1]
+            at = (some[who[kept]], rank[kept])
+            self.product[at], self.score[at], self.source[at] = column[kept], score[kept], SCORED
 
     def add_popular(self, popular: PopularProducts, *, again: bool) -> None:
         """Fill empty places with popular products; what to buy again is only filled for customers without a history."""
@@ -95,7 +109,7 @@ class Picks:
         for some in self._blocks(lacking, "Adding popular products"):
             place = np.where(self.has_history[some], shop, popular.place[some])
             order = -popular.turns[place]
-            self._close(order, some, own=True)
+            self._close(order, some)
             who, rank = np.nonzero(self.product[some] >= 0)
             order[who, self.product[some][who, rank]] = -np.inf
             best = top_products(order, n)
@@ -108,13 +122,12 @@ class Picks:
             self.product[at], self.source[at] = column, source
             self.score[at] = popular.shares[source, column]
 
-    def _blocks(self, chosen: np.ndarray, what: str):  # type: ignore[no-untyped-def]
+    def _blocks(self, chosen: np.ndarray, what: str) -> Iterator[np.ndarray]:
         return blocks(np.flatnonzero(chosen), len(self.offered), what)
 
-    def _close(self, scores: np.ndarray, some: np.ndarray, *, own: bool) -> None:
+    def _close(self, scores: np.ndarray, some: np.ndarray) -> None:
         """Close the products that are not offered, and those that a customer bought before."""
         scores[:, ~self.offered] = -np.inf
-        if own:
-            known = np.flatnonzero(self.rows[some] >= 0)
-            bought: sparse.csr_array = self.bought.orders[self.rows[some][known]]
-            scores[np.repeat(known, np.diff(bought.indptr)), bought.indices] = -np.inf
+        known = np.flatnonzero(self.rows[some] >= 0)
+        bought: sparse.csr_array = self.bought.orders[self.rows[some][known]]
+        scores[np.repeat(known, np.diff(bought.indptr)), bought.indices] = -np.inf

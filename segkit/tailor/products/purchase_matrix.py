@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from segkit.analyse.features.tables.orders import MICROSECONDS_A_DAY, is_bought
 from segkit.collect.events import Events
 from segkit.core.engine.connection import locked_engine, run_with_progress
 from segkit.core.moments import read_moment, read_window
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,12 @@ def like(matrix: sparse.csr_array, values: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
+def product_lines(events: Events, moment: pd.Timestamp) -> ir.Table:
+    """Return the purchases of products before a moment: no returns, and no lines of quantity 0."""
+    t = events.table
+    return t.filter((t.kind == "purchase") & (t.timestamp < moment) & t.product_id.notnull() & is_bought(t))
+
+
 @locked_engine
 def purchase_matrix(
     events: Events, as_of: str | pd.Timestamp, *, window: str | timedelta | None = None
@@ -91,8 +101,7 @@ def purchase_matrix(
             "The events do not know what was bought: there is no product_id. Read them with product_id=, the name of "
             "its column."
         )
-    t = events.table
-    lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t.product_id.notnull() & is_bought(t))
+    lines = product_lines(events, moment)
     lines = lines if span is None else lines.filter(lines.timestamp >= moment - span)
     orders = lines.count()
     if "order_id" in lines.columns:

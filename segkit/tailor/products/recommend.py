@@ -18,7 +18,7 @@ from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.audiences.customer_ids import customer_ids
 from segkit.tailor.products.choose_method import Choice, choose_method
 from segkit.tailor.products.due_dates import due_dates, gaps_of, words_of_history
-from segkit.tailor.products.methods import EASE, ITEM_KNN, OWN_HISTORY, RECENT_POPULARITY, fit_method
+from segkit.tailor.products.methods import EASE, ITEM_KNN, OWN_HISTORY, ItemWeights, OwnHistory, fit_method
 from segkit.tailor.products.offered_products import (
     excluded_products,
     gone_products,
@@ -156,8 +156,11 @@ def recommend(
     else:
         started = pd.Timestamp(0) + pd.Timedelta(days=lives["first"].min())
         choice = choose_method(events, started, ended - (span or CHECKED * (ended - started)), ended)
-    if choice.method != RECENT_POPULARITY:
-        picks.add_scored(fit_method(choice.method, liked), again=goal == "again")
+    scorer = fit_method(choice.method, liked)
+    if isinstance(scorer, OwnHistory):
+        picks.add_history(scorer)
+    elif isinstance(scorer, ItemWeights):
+        picks.add_scored(scorer)
     picks.add_popular(popular, again=goal == "again")
     table = _table(picks, popular, BASIS.get(choice.method, ""))
     if goal == "again":
