@@ -15,6 +15,7 @@ from segkit.datasets.lifestyles import (
 from segkit.datasets.online_retail import fetch_online_retail
 from segkit.datasets.personas import CATEGORIES, PERSONAS, Persona, blended, one_population
 from segkit.datasets.shop import make_events
+from segkit.datasets.shop_over_time import ShopOverTime, make_shop_over_time
 
 __all__ = [
     "AGE_BANDS",
@@ -28,6 +29,7 @@ __all__ = [
     "Experiment",
     "Lifestyle",
     "Persona",
+    "ShopOverTime",
     "blended",
     "fetch_online_retail",
     "load_complete_journey",
@@ -35,5 +37,6 @@ __all__ = [
     "make_engagement",
     "make_events",
     "make_experiment",
+    "make_shop_over_time",
     "one_population",
 ]
