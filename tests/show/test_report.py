@@ -183,7 +183,14 @@ def test_small_segments_are_counted_and_not_described(tmp_path, scan):
     )
     result = sg.segment(few, n_segments=4, random_state=1).with_names({3: "The four"})
     assert (result.labels == 3).sum() == 4
-    page = report(result, tmp_path, scan=scan)
+    value = pd.DataFrame(
+        {"segment": [0, 1, 2, 3], "customers": [20, 20, 20, 4], "value": [400.0] * 3 + [44.0],
+         "value_low": [200.0] * 3 + [40.0], "value_high": [600.0] * 3 + [48.0]}
+    )  # fmt: skip
+    page = report(result, tmp_path, scan=scan, value=value)
+    # The sum of a segment, over what a customer is worth, would count them; what is hidden gets no share.
+    assert page.text.count("Worth 20 a customer (10 to 30)") == 3 == page.text.count("Worth")
+    assert page.text.count("Share of value 33%") == 3
     assert "1 segment of fewer than 10 customers is not described." in page.text
     assert "The four" not in page.text
     assert page.text.count("about 20 customers 33%") == 3 and not re.search(

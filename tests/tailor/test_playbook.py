@@ -257,6 +257,17 @@ def test_without_money_orders_are_said(result):
     )
 
 
+def test_a_segment_without_value_gets_the_standard_and_no_figure(result):
+    value = value_of([90, 20, 1], [110, 60, 2])
+    value.loc[1, ["value", "value_low", "value_high"]] = np.nan
+    table = sg.playbook(result, value=value)
+    assert "Worth" not in table["why"][1] and table["service_level"].to_list() == [
+        "priority",
+        "standard",
+        "standard",
+    ]
+
+
 def test_the_channel_comes_from_what_they_respond_to():
     customers = shop().assign(
         email_click_rate=[0.19, 0.2, 0.2, 0.21] * 10 + [0.01] * 40 + [0.03, 0.04] * 60,
@@ -271,14 +282,38 @@ def test_the_channel_comes_from_what_they_respond_to():
     assert [grades[s]["channel"] for s in range(3)] == ["seen in the data"] * 2 + ["custom of the trade"]
 
 
-def test_a_segment_like_all_others_is_treated_as_everyone():
-    halves = sg.rules_segmenter({"One": "half == 0", "Two": "half == 1"})
-    drawn = shop().assign(half=np.random.default_rng(0).integers(0, 2, 200))
-    table = sg.playbook(_with_customers(sg.segment(drawn, model=halves), drawn.assign(half=0)))
-    assert set(table["goal"]) == {"Treat as everyone"} and set(table["evidence"]) == {"seen in the data"}
-    assert table["why"].str.startswith("Nothing sets them clearly apart").all()
+def test_random_slices_are_treated_as_everyone():
+    """Of 32 slices at random by eight features, no one gets a play, and hardly one is thought to be different."""
+    rng = np.random.default_rng(0)
+    names = [
+        "recency",
+        "frequency",
+        "monetary",
+        "tenure",
+        "average_order_value",
+        "visits",
+        "regularity",
+        "variety",
+    ]
+    quarters = sg.rules_segmenter({f"S{i}": f"slice == {i}" for i in range(4)})
+    goals, whys = [], []
+    for n in [100, 400] * 4:
+        drawn = customers_of(
+            **{name: rng.lognormal(3, 1, n).round() for name in names}, slice=rng.integers(0, 4, n)
+        )
+        table = sg.playbook(_with_customers(sg.segment(drawn, model=quarters), drawn.assign(slice=0)))
+        goals += [*table["goal"]]
+        whys += [*table.loc[table["goal"] == "Treat as everyone", "why"]]
+        assert not any(table.attrs["segkit"]["play"].values())
+    assert goals.count("Treat as everyone") >= 30
+    assert all(
+        why.startswith(("Nothing sets them clearly apart", "They are too few to be sure")) for why in whys
+    )
     one = sg.segment(shop(), model=sg.rules_segmenter({"All": "recency >= 0"}))
-    assert sg.playbook(one).loc[0, "goal"] == "Treat as everyone"
+    assert sg.playbook(one).loc[0, ["goal", "evidence"]].to_list() == [
+        "Treat as everyone",
+        "seen in the data",
+    ]
 
 
 def _with_customers(result, customers):

@@ -109,9 +109,21 @@ class Describer:
         return ""
 
     def differs(self, segment: int) -> tuple[bool, str]:
-        """Return whether anything sets a segment clearly apart, and the sentence of :func:`segkit.suggest_names`."""
+        """Return whether anything sets a segment clearly apart, and the sentence of :func:`segkit.suggest_names`.
+
+        A name may rest on two standard errors. What people are treated by needs three: of ten features of a random
+        slice, one passes two often enough.
+        """
         told = suggest_names(self.result).loc[segment]
-        return bool(told["features"]), str(told["sentence"])
+        sentence = str(told["sentence"])
+        if not told["features"]:
+            return False, sentence
+        table = profiled(self.result)
+        effect = table.loc[table["segment_id"] == segment, "effect"].abs().max()
+        inside = self._inside[segment]
+        if effect > ERRORS * np.sqrt(1 / inside.sum() + 1 / (~inside).sum()):
+            return True, sentence
+        return False, f"They are too few to be sure: {sentence[:1].lower()}{sentence[1:]}"
 
 
 def _above(values: np.ndarray, level: float) -> float:

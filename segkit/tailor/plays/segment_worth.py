@@ -82,6 +82,12 @@ def worth_by_segment(result: Segmentation, value: pd.DataFrame | None) -> dict[i
     facts = value.attrs.get("segkit", {}) if isinstance(value, pd.DataFrame) else {}
     horizon = str(facts.get("horizon", ""))
     worth = {}
+    # One unit for all: a segment without orders has no value in a log that knows money.
+    of_orders = (
+        "value" in value
+        and value["value"].isna().all()
+        and {"orders", "orders_low", "orders_high"} <= set(value)
+    )
     for segment, rows in segment_rows(result, value, "value", NEEDED, SOURCE).items():
         if len(rows) > 1:
             raise ValueError(
@@ -89,7 +95,6 @@ def worth_by_segment(result: Segmentation, value: pd.DataFrame | None) -> dict[i
                 f"{SOURCE}."
             )
         row = rows.iloc[0]
-        of_orders = pd.isna(row["value"]) and {"orders", "orders_low", "orders_high"} <= set(rows)
         names = ("orders", "orders_low", "orders_high") if of_orders else ("value", "value_low", "value_high")
         ends = [float(row[name]) if pd.notna(row[name]) else float("nan") for name in names]
         customers = int(row["customers"])
