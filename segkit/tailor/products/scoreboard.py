@@ -117,7 +117,7 @@ def recommendation_scoreboard(
     known = purchase_matrix(events, split)
     later = purchase_matrix(events, moment, window=span)
     _check_labels(labels, known)
-    test = held_out_purchases(known, later)
+    test = held_out_purchases(known, later, MOST)
     segments = () if labels is None else (SEGMENT_POPULARITY,)
     names = (RECENT_POPULARITY, *segments, ITEM_KNN, EASE, OWN_HISTORY)
     measured = measure_methods(names, known, test, labels, n)
@@ -149,14 +149,14 @@ class TestSet:
     not_drawn: int
 
 
-def held_out_purchases(known: PurchaseMatrix, later: PurchaseMatrix) -> TestSet:
-    """Line up the test's purchases with the rows and columns of what was known."""
+def held_out_purchases(known: PurchaseMatrix, later: PurchaseMatrix, most: int = MOST) -> TestSet:
+    """Line up the test's purchases with the rows and columns of what was known, for at most `most` customers."""
     row = known.customers.get_indexer(later.customers)
     column = known.products.get_indexer(later.products)
     chosen = np.flatnonzero(row >= 0)
     drawn = chosen
-    if len(chosen) > MOST:
-        drawn = np.sort(np.random.default_rng(0).choice(chosen, MOST, replace=False))
+    if len(chosen) > most:
+        drawn = np.sort(np.random.default_rng(0).choice(chosen, most, replace=False))
     bought = later.bought[drawn].tocoo()
     at = column[bought.col]
     shape = (len(drawn), len(known.products))
