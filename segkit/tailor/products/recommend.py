@@ -112,7 +112,7 @@ def recommend(
     days with a purchase, spread evenly over the log, would have put five or more of them there.
 
     Customers are scored in blocks. A row takes about 60 bytes, and several times as much while it is made: 10 products
-    for a million customers 0.6 GB, and 5 GB at the most. For less, ask for `customers` part by part: an answer does not
+    for a million customers 0.6 GB, and 6 GB at the most. For less, ask for `customers` part by part: an answer does not
     depend on who else is asked for.
 
     References
