@@ -105,8 +105,8 @@ def recommend(
     gaps. A usual gap is known where five customers or more bought a product again.
 
     Customers without a history get what is popular in their segment with five buyers or more, then in the shop. For new
-    products, the same fills the places for which no score is above 0. What a customer sent back entirely is no history,
-    and is not recommended.
+    products, what is popular in the shop also fills the places for which no score is above 0. What a customer sent back
+    entirely is no history, and is not recommended.
 
     Nobody gets a product that is gone from the shop: nobody bought it in the last tenth of the log, or longer, and its
     days with a purchase, spread evenly over the log, would have put five or more of them there.
