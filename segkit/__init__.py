@@ -109,6 +109,8 @@ _HOMES = {
     "segkit.explain.typical": ("typical",),
     "segkit.explain.why": ("why",),
     "segkit.over_time.match": ("match_segments",),
+    "segkit.over_time.migration": ("migration",),
+    "segkit.over_time.moves": ("moves",),
     "segkit.tailor.experiments.arms": (
         "arms_sql",
         "assign_arms",

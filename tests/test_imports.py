@@ -48,7 +48,7 @@ PUBLIC = {
         "compare cross_segments dendrogram effect_sizes evidence membership profile project rules segment_sizes "
         "suggest_names to_sql typical why"
     ),
-    "over_time": "match_segments",
+    "over_time": "match_segments migration moves",
     "tailor": (
         "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment customer_value "
         "export_audience lift message_templates plan_experiment playbook policy_value recommend "

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from segkit.core.order import by_id
 from segkit.methods.assignment import OUTSIDE, dense, preparer_and_clusterer
-from segkit.methods.partition import Partition
+from segkit.methods.partition import Partition, labels_by_customer
 from segkit.methods.provenance import hash_of
 
 Divided = TypeVar("Divided", bound=Partition)
@@ -41,9 +41,10 @@ def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
         If there is no customer in common and the features differ.
     """
     views = []
-    common = previous.labels.index.intersection(current.labels.index)
+    before, now = labels_by_customer(previous, "previous"), labels_by_customer(current, "current")
+    common = before.index.intersection(now.index)
     if len(common):
-        views.append((previous.labels.loc[common], current.labels.loc[common]))
+        views.append((before.loc[common], now.loc[common]))
     if set(previous.customers.columns) <= set(current.customers.columns):
         try:
             views.append((_placed_within_reach(previous, current.customers), current.labels))
@@ -191,6 +192,7 @@ def continue_segments(previous: Partition, fitted: Divided) -> Divided:
         "highest_id": max(used, *ids.values()),
         "hash": hash_of(by_id(fitted.customers), by_id(labels)),
         "previous": previous.hash,
+        "continues": [*previous.provenance.get("continues", []), previous.hash],
         "transitions": [
             {k: None if pd.isna(v) else v for k, v in row.items()} for row in table.to_dict("records")
         ],

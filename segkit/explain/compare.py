@@ -11,8 +11,8 @@ from segkit.core.checks import check_frame, check_type, with_pandas_types
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import Groups, differences
-from segkit.explain.profile import plain_preparer, used_features
-from segkit.methods.partition import Partition, checked_result
+from segkit.explain.profile import used_features
+from segkit.methods.partition import Partition, checked_result, plain_preparer
 
 Chosen: TypeAlias = int | np.integer | str | pd.Index | pd.Series | np.ndarray | list
 Moment: TypeAlias = Segmentation | pd.DataFrame

@@ -13,11 +13,11 @@ from segkit.core.checks import check_frame, check_seed, checked_customers
 from segkit.create.segmentation import Segmentation
 from segkit.explain.cross import cramers_v
 from segkit.explain.differences import differences, is_share
-from segkit.explain.profile import grouped, of_customers, plain_preparer, profile, used_features
+from segkit.explain.profile import grouped, of_customers, profile, used_features
 from segkit.explain.rank_tests import Tested, adjusted, numbers_differ, words_differ
 from segkit.methods.assignment import OUTSIDE, Assigner, preparer_and_clusterer
 from segkit.methods.fitting import METHODS, fit_and_label, make_model
-from segkit.methods.partition import check_segments, checked_result
+from segkit.methods.partition import check_segments, checked_result, plain_preparer
 
 BUILT, KEPT_OUT, LEFT_OUT_ONCE = "built the segments", "kept out", "left out once"
 ALL_SEGMENTS = "all segments"

@@ -13,8 +13,7 @@ from segkit.core.messages import counted, did_you_mean
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import Groups, cohen_d, differences
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.mixture_preparer import MixturePreparer
-from segkit.methods.partition import check_segments, checked_result
+from segkit.methods.partition import check_segments, checked_result, plain_preparer
 
 COLUMNS = (
     "segment_id", "segment", "feature", "effect", "inside", "others", "unit", "low", "high", "of_those",
@@ -180,16 +179,6 @@ def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
     groups = grouped(labels, segments)
     effects = {name: cohen_d(prepared[name].to_numpy(dtype=float), groups) for name in prepared.columns}
     return pd.DataFrame(effects, index=segments)
-
-
-def plain_preparer(result: Segmentation) -> Preparer:
-    """Return the preparer that the features are measured with, fitted; a new one where the model has none of segkit's.
-
-    A mixture makes words of many numbers; they are compared as the numbers that they are.
-    """
-    preparer, _ = preparer_and_clusterer(result.model)
-    plain = preparer.plain_ if isinstance(preparer, MixturePreparer) else preparer
-    return plain if isinstance(plain, Preparer) else make_preparer().fit(result.customers)
 
 
 def used_features(result: Segmentation) -> set[str]:

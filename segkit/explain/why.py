@@ -18,10 +18,10 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import is_share
 from segkit.explain.name_words import WORDS
 from segkit.explain.names import shown_names
-from segkit.explain.profile import plain_preparer, profiled
+from segkit.explain.profile import profiled
 from segkit.explain.traits import in_units, key_of, of_data, readable, unit_of
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.partition import check_segments, checked_result
+from segkit.methods.partition import check_segments, checked_result, plain_preparer
 
 STEPS = 33  # values tried at once along a feature
 IDS = (str, int, float, np.generic, datetime.date)

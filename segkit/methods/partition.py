@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_frame, check_type, with_pandas_types
 from segkit.core.messages import counted, did_you_mean, in_words, listed
 from segkit.core.order import positions_by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, prepared_matrix, preparer_and_clusterer
+from segkit.methods.mixture_preparer import MixturePreparer
 from segkit.methods.provenance import hash_of
 
 UNDECIDED = "Undecided"  # name of customers between segments; no segment can have it
@@ -250,6 +252,16 @@ def checked_result(result: object, name: str = "result") -> None:
     TypeError
     """
     check_type(name, result, Partition, "It should be a Segmentation, as from segment(customers, …).")
+
+
+def plain_preparer(result: Partition) -> Preparer:
+    """Return the preparer that the features are measured with, fitted; a new one where the model has none of segkit's.
+
+    A mixture makes words of many numbers; they are compared as the numbers that they are.
+    """
+    preparer, _ = preparer_and_clusterer(result.model)
+    plain = preparer.plain_ if isinstance(preparer, MixturePreparer) else preparer
+    return plain if isinstance(plain, Preparer) else make_preparer().fit(result.customers)
 
 
 def labels_by_customer(by: Any, name: str = "segments") -> pd.Series:
