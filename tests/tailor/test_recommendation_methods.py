@@ -1,5 +1,7 @@
 """Methods that recommend products, against matrices by hand and against textbook formulas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,12 @@ def test_nobody_bought_or_no_products():
         purchase_matrix(read(LINES), "2023-02-01")
     with pytest.raises(ValueError, match="Nobody bought a product in the 1 days"):
         purchase_matrix(read(LINES), "2024-01-31", window="1 day")
+    events = read(LINES)
+    nothing = replace(events, table=events.table.filter(events.table.customer_id == "nobody"))
+    with pytest.raises(
+        ValueError, match="Nobody bought a product before 2024-02-01 00:00:00; there are no events"
+    ):
+        purchase_matrix(nothing, "2024-02-01")
     with pytest.raises(ValueError, match="Read them with product_id="):
         purchase_matrix(read(LINES.drop(columns="product_id")), "2024-02-01")
 
@@ -95,6 +103,16 @@ def test_ease_equals_its_textbook_formula(monkeypatch):
     few = fit_method("EASE", purchases).scores(np.arange(2))
     most = np.argsort(-purchases.buyers(), kind="stable")[:6]
     assert np.array_equal(np.isfinite(few[0]), np.isin(np.arange(9), most))
+
+
+def test_long_work_shows_progress(monkeypatch):
+    shown = []
+    monkeypatch.setattr(methods, "COLUMNS", 4)
+    monkeypatch.setattr(methods, "tqdm", lambda steps, desc, **_: shown.append((desc, len(steps))) or steps)
+    purchases = purchase_matrix(read(shop()), "2024-02-01")
+    fit_method("EASE", purchases)
+    fit_method("item-kNN", purchases)
+    assert shown == [("EASE, counting pairs", 3), ("EASE, solving", 3), ("Comparing products", 3)]
 
 
 def test_item_knn_equals_cosines_by_hand(monkeypatch):

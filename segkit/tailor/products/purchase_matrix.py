@@ -110,9 +110,14 @@ def purchase_matrix(
     rows = run_with_progress(pairs, pairs.to_pyarrow, "Counting who bought what")
     if not len(rows):
         when = f"before {moment}" if span is None else f"in the {span} before {moment}"
+        there = (
+            "there are no events"
+            if pd.isna(events.last)
+            else f"events run from {events.first} to {events.last}"
+        )
         raise ValueError(
-            f"Nobody bought a product {when}; the events run from {events.first} to {events.last}. Choose another "
-            "as_of, or check the kinds: only events of kind 'purchase' with a product_id count."
+            f"Nobody bought a product {when}; {there}. Choose another as_of, or check the kinds: only events of kind "
+            "'purchase' with a product_id count."
         )
     customers, row = _sorted_codes(rows["customer_id"])
     products, column = _sorted_codes(rows["product_id"])
