@@ -18,6 +18,7 @@ from segkit.explain.traits import key_of, of_data, of_them, readable, says_numbe
 from segkit.tailor.plays.plays import Play, features_of
 
 ERRORS = 3  # standard errors that a difference is above 0
+OVERDUE = "overdue"
 MOST, CLEARLY = 0.5, 1.25  # least share of a word, and how many times that of the others
 
 
@@ -59,6 +60,22 @@ class Describer:
     def column(self, feature: str) -> str | None:
         """Return the column of a feature; None where there is none."""
         return self._columns.get(feature)
+
+    def overdue(self, segment: int) -> float:
+        """Return the median of `overdue`, worked out from recency, frequency and tenure where it is not known itself.
+
+        Missing where it is known of less than half of the customers.
+        """
+        if (column := self.column(OVERDUE)) is not None:
+            return self.median(segment, column)
+        columns = [self.column(feature) for feature in ("recency", "frequency", "tenure")]
+        if None in columns:
+            return float("nan")
+        recency, frequency, tenure = (self._numbers(str(c))[self._inside[segment]] for c in columns)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            overdue = recency * (frequency - 1) / (tenure - recency)
+        known = overdue[np.isfinite(overdue)]
+        return float(np.median(known)) if len(known) and 2 * len(known) >= len(overdue) else float("nan")
 
     def median(self, segment: int, column: str) -> float:
         """Return the median of a segment; missing where it is known of less than half of its customers."""
@@ -143,6 +160,8 @@ def fitting_play(described: Describer, segment: int, plays: Iterable[Play]) -> F
 
 def _fit(described: Describer, segment: int, play: Play) -> Fit | None:
     met, clear = [], []
+    if not _within_other_limits(described, segment, play):
+        return None
     for key, wanted in play.when.items():
         columns = {f: c for f in features_of(key) if (c := described.column(f)) is not None}
         found = [(c, _clearness(described, segment, f, c, wanted, play.limits)) for f, c in columns.items()]
@@ -152,6 +171,19 @@ def _fit(described: Describer, segment: int, play: Play) -> Fit | None:
         met.append(column)
         clear.append(clearness)
     return Fit(play, tuple(met), float(np.sum(clear) / np.sqrt(len(clear))))
+
+
+def _within_other_limits(described: Describer, segment: int, play: Play) -> bool:
+    """Return whether the features that are no conditions of a play lie within its limits, as far as they are known."""
+    conditions = {feature for key in play.when for feature in features_of(key)}
+    for feature, (low, high) in play.limits.items():
+        column = described.column(feature)
+        if feature in conditions or (column is None and feature != OVERDUE):
+            continue
+        median = described.overdue(segment) if feature == OVERDUE else described.median(segment, str(column))
+        if median < low or median > high:
+            return False
+    return True
 
 
 def _clearness(

@@ -37,6 +37,7 @@ class Play:
         The outcome that proves it, such as "orders in the next 90 days".
     limits : mapping of str to (float, float), optional
         By feature, the least and the largest median, in its own unit: a high share of discounts is at least 10 %.
+        Also of features that are no conditions, where they are known: customers to win back are overdue.
     sells : bool, default=True
         Whether products may be offered. Not where something has to be settled first.
     priority : int, default=0
@@ -108,6 +109,7 @@ def _check_unprotected(name: str, feature: str) -> None:
         )
 
 
+LATE = (1.0, inf)  # times the usual gap since the last order
 HIGH, LOW = 0.65, 0.35  # quantiles of all customers that the segment's median lies beyond
 ABOVE, BELOW = 0.55, 0.45
 
@@ -126,6 +128,7 @@ PLAYS = (
     Play(
         "win back good customers",
         {"recency": HIGH, "frequency or monetary": ABOVE},
+        limits={"overdue": LATE},
         goal="Win them back",
         strategy="Ask what went wrong; remind them of what they used to buy; make an offer only in the last message.",
         offer="What they bought before, then a voucher with an end",
@@ -157,6 +160,7 @@ PLAYS = (
     Play(
         "last try",
         {"recency": HIGH, "frequency": BELOW},
+        limits={"overdue": LATE},
         goal="Find out who is still there",
         strategy="Write once and ask whether they want to hear from you. Stop if they do not answer.",
         offer="One clear reason to return",
@@ -167,6 +171,7 @@ PLAYS = (
     Play(
         "come back",
         {"recency": HIGH},
+        limits={"overdue": LATE},
         goal="Bring them back",
         strategy="Remind them of what they bought, and show what is new since then.",
         offer="What they bought before",
