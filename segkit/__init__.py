@@ -132,6 +132,7 @@ _HOMES = {
         "Play",
     ),
     "segkit.tailor.products.recommend": ("recommend",),
+    "segkit.tailor.value.segment_value": ("segment_value",),
     "segkit.tailor.value.customer_value": ("customer_value",),
     "segkit.tailor.products.scoreboard": ("recommendation_scoreboard",),
     "segkit.tailor.products.segment_products": ("segment_products",),

@@ -52,7 +52,7 @@ PUBLIC = {
     "tailor": (
         "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment customer_value "
         "export_audience lift message_templates plan_experiment playbook policy_value recommend "
-        "recommendation_scoreboard segment_products targeting"
+        "recommendation_scoreboard segment_products segment_value targeting"
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer plot_confidence "

@@ -14,7 +14,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -45,6 +45,8 @@ class BuyTillYouDie:
     log_likelihood : float
     at_bound : str
         In words what a parameter at its bound means, such as "no dropout can be seen"; "" where none is.
+    covariance : array of shape (4, 4), optional
+        Of the logs of the parameters; 0 for one at its bound. None where the model was not fitted.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class BuyTillYouDie:
     errors: dict[str, float]
     log_likelihood: float
     at_bound: str = ""
+    covariance: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def p_alive(self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> np.ndarray:
         """Return the chance that each customer has not left."""
@@ -274,7 +277,8 @@ def _fitted(kind: str, histories: _Histories) -> BuyTillYouDie:
     start = START
     if len(histories.x) > ENOUGH:
         start, _ = _minimum(_Likelihood(kind, histories.sample()), start)
-    logs, errors = _minimum(likelihood, start)
+    logs, covariance = _minimum(likelihood, start)
+    errors = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
     values = np.exp(logs)
     values[1] *= histories.unit
     r, alpha, a, b = map(float, values)
@@ -290,15 +294,16 @@ def _fitted(kind: str, histories: _Histories) -> BuyTillYouDie:
             -likelihood(logs)[0] * likelihood.customers - (histories.n @ histories.x) * np.log(histories.unit)
         ),
         at_bound=_bound_in_words(logs),
+        covariance=covariance,
     )
 
 
 def _minimum(likelihood: _Likelihood, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the likeliest logs of the parameters and their standard errors, nan at a bound."""
+    """Return the likeliest logs of the parameters and their covariance, 0 at a bound."""
     limits = np.log(BOUNDS)
     options = {"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500}
     logs = minimize(likelihood, start, jac=True, method="L-BFGS-B", bounds=limits, options=options).x
-    errors = np.full(4, np.nan)
+    covariance = np.zeros((4, 4))
     whole = likelihood.curvature(logs)
     # Without dropout nothing says what b is; a parameter that could be e^10 times as large is not known either.
     free = ~_is_at_bound(logs) & (np.diag(whole) * likelihood.customers > 0.01)
@@ -309,8 +314,8 @@ def _minimum(likelihood: _Likelihood, start: np.ndarray) -> tuple[np.ndarray, np
         step[free] = -np.linalg.solve(curvature, likelihood(logs)[1][free])
         if np.abs(step).max() < 0.1:
             logs = np.clip(logs + step, *limits.T)
-        errors[free] = np.sqrt(np.diag(np.linalg.inv(curvature)) / likelihood.customers)
-    return logs, errors
+        covariance[np.ix_(free, free)] = np.linalg.inv(curvature) / likelihood.customers
+    return logs, covariance
 
 
 def _is_at_bound(logs: np.ndarray) -> np.ndarray:

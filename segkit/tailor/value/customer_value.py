@@ -15,7 +15,7 @@ from segkit.core.messages import choose_from, counted
 from segkit.core.moments import read_moment, read_span
 from segkit.tailor.value.buy_till_you_die import MODELS, BuyTillYouDie, fit_buy_till_you_die
 from segkit.tailor.value.gamma_gamma import GammaGamma, fit_gamma_gamma
-from segkit.tailor.value.order_history import order_history
+from segkit.tailor.value.order_history import order_history, payments
 from segkit.tailor.value.order_probability import order_probability
 
 DAY = pd.Timedelta(days=1)
@@ -100,16 +100,13 @@ def customer_value(
     """
     checked_events(events)
     moment, span = read_moment(as_of), read_span(horizon, "horizon")
-    _check_number(
-        "margin", margin, 1, "the share of an order's value that you keep, between 0 and 1, such as 0.3"
-    )
-    _check_number("discount_rate", discount_rate, 10, "a rate a year, 0 or more, such as 0.1 for 10 %")
+    check_money(margin, discount_rate)
     if model != "auto" and model not in MODELS:
         raise ValueError(f"model={model!r} is not known.{choose_from(model, ['auto', *MODELS])}")
     history = order_history(events, moment)
     x, t_x, T = (history[c].to_numpy(float) for c in ("x", "t_x", "T"))
     fit = fit_buy_till_you_die(x, t_x, T, model)
-    _warn_of_times(history, moment, span)
+    warn_of_times(history, moment, span)
     days = span / DAY
     chance = order_probability(events, moment, span)
     table = pd.DataFrame({"p_alive": fit.p_alive(x, t_x, T)}, index=history.index)
@@ -117,7 +114,7 @@ def customer_value(
     table["p_order_from"] = fit.kind if chance is None else "orders of an earlier period"
     table["orders"] = fit.expected_orders(x, t_x, T, days)
     table["order_value"], money, notes = _order_values(history)
-    discounted = _discounted_orders(fit, (x, t_x, T), days, float(np.log1p(discount_rate)) / YEAR)
+    discounted = discounted_orders(fit, (x, t_x, T), days, discount_rate)
     table["value"] = (table["orders"] if discounted is None else discounted) * table["order_value"] * margin
     notes = [*([fit.at_bound] if fit.at_bound else []), *notes, *_returned_in_words(events, moment)]
     table.attrs["segkit"] = {
@@ -128,13 +125,25 @@ def customer_value(
     return table
 
 
+def check_money(margin: Any, discount_rate: Any) -> None:
+    """Check that `margin` and `discount_rate` are shares.
+
+    Raises
+    ------
+    ValueError
+    """
+    what = "the share of an order's value that you keep, between 0 and 1, such as 0.3"
+    _check_number("margin", margin, 1, what)
+    _check_number("discount_rate", discount_rate, 10, "a rate a year, 0 or more, such as 0.1 for 10 %")
+
+
 def _check_number(name: str, value: Any, most: float, what: str) -> None:
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not number or not 0 <= value <= most:
         raise ValueError(f"{name}={value!r} should be {what}.")
 
 
-def _warn_of_times(history: pd.DataFrame, moment: pd.Timestamp, span: pd.Timedelta) -> None:
+def warn_of_times(history: pd.DataFrame, moment: pd.Timestamp, span: pd.Timedelta) -> None:
     """Warn if the log is too short for the horizon, or ends before as_of."""
     length, silence = float(history["T"].max()), float((history["T"] - history["t_x"]).min())
     if silence > max(7, SILENT * length):
@@ -154,8 +163,7 @@ def _warn_of_times(history: pd.DataFrame, moment: pd.Timestamp, span: pd.Timedel
 
 def _order_values(history: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any], list[str]]:
     """Return the expected value of an order of each customer, the model of it, and what to know about it."""
-    paid = history["paid"].to_numpy(float)
-    mean = np.divide(history["spend"].to_numpy(float), paid, out=np.full(len(paid), np.nan), where=paid > 0)
+    paid, mean = payments(history)
     inside = mean > 0
     if not inside.any():
         why = "no order has a value above 0" if (paid > 0).any() else "the log knows no amounts"
@@ -194,15 +202,16 @@ def _independence_in_words(correlation: float) -> str:
     )
 
 
-def _discounted_orders(
-    fit: BuyTillYouDie, history: tuple[np.ndarray, np.ndarray, np.ndarray], days: float, rate: float
+def discounted_orders(
+    fit: BuyTillYouDie, history: tuple[np.ndarray, np.ndarray, np.ndarray], days: float, discount_rate: float
 ) -> np.ndarray | None:
     """Return expected orders, each discounted from when it comes; None without discounting.
 
     By parts: the integral of exp(−rate·s) over dE(s) is exp(−rate·t)·E(t) + rate · the integral of exp(−rate·s)·E(s).
     """
-    if rate == 0:
+    if discount_rate == 0:
         return None
+    rate = float(np.log1p(discount_rate)) / YEAR
     total = np.exp(-rate * days) * fit.expected_orders(*history, days)
     for point, weight in zip(days * (POINTS + 1) / 2, days * WEIGHTS / 2, strict=True):
         total += rate * weight * np.exp(-rate * point) * fit.expected_orders(*history, point)

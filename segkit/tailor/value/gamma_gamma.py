@@ -10,7 +10,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -37,6 +37,8 @@ class GammaGamma:
     log_likelihood : float
     at_bound : str
         In words what a parameter at its bound means; "" where none is.
+    covariance : array of shape (3, 3), optional
+        Of the logs of the parameters; 0 for one at its bound. None where the model was not fitted.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class GammaGamma:
     errors: dict[str, float]
     log_likelihood: float
     at_bound: str = ""
+    covariance: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def mean(self) -> float:
@@ -105,10 +108,11 @@ def fit_gamma_gamma(x: np.ndarray, mean_spend: np.ndarray) -> GammaGamma:
     logs = minimize(likelihood, start, jac=True, method="L-BFGS-B", bounds=limits, options=options).x
     free = (logs > limits[:, 0] + 0.05) & (logs < limits[:, 1] - 0.05)
     p, q, gamma = np.exp(logs) * [1, 1, unit]
-    errors = np.full(3, np.nan)
+    covariance = np.zeros((3, 3))
     curvature = likelihood.curvature(logs)[np.ix_(free, free)]
     if free.any() and np.linalg.eigvalsh(curvature)[0] > 0:
-        errors[free] = np.sqrt(np.diag(np.linalg.inv(curvature)) / len(x))
+        covariance[np.ix_(free, free)] = np.linalg.inv(curvature) / len(x)
+    errors = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
     return GammaGamma(
         p=float(p),
         q=float(q),
@@ -116,6 +120,7 @@ def fit_gamma_gamma(x: np.ndarray, mean_spend: np.ndarray) -> GammaGamma:
         errors=dict(zip(NAMES, (errors * [p, q, gamma]).tolist(), strict=True)),
         log_likelihood=float(-likelihood(logs)[0] * len(x) - len(x) * np.log(unit)),
         at_bound=_bound_in_words(logs, free),
+        covariance=covariance,
     )
 
 

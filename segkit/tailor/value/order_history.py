@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from segkit.analyse.features.compute import customer_features
@@ -85,3 +86,10 @@ def order_history(events: Events, as_of: str | pd.Timestamp) -> pd.DataFrame:
     )
     table.attrs["segkit"] = {"as_of": moment.isoformat(), "sources": events.sources}
     return table
+
+
+def payments(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each customer how many times of orders have a known amount, and the mean amount, missing for none."""
+    paid = history["paid"].to_numpy(float)
+    spend = history["spend"].to_numpy(float)
+    return paid, np.divide(spend, paid, out=np.full(len(paid), np.nan), where=paid > 0)
