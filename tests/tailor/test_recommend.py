@@ -272,3 +272,23 @@ def test_ranks_are_whole_and_nothing_is_said_twice(seed):
     known = pd.MultiIndex.from_frame(table[["customer_id", "product_id"]]).isin(bought)
     assert (known == own).all()
     assert table[["why", "basis", "product_id", "score"]].notna().all(axis=None)
+
+
+def test_categories_are_recommended_as_products_are():
+    lines = [
+        ("ann", "p1", "2024-05-01", "tea"),
+        ("ann", "p2", "2024-05-11", "tea"),
+        ("bob", "p3", "2024-05-12", "rum"),
+    ]
+    events = log(*lines, columns=("customer_id", "product_id", "timestamp", "category"))
+    renamed = log(*[(c, g, t) for c, _, t, g in lines])
+    for goal in ("again", "new"):
+        by_category = sg.recommend(events, as_of="2024-06-01", goal=goal, of="category")
+        by_product = sg.recommend(renamed, as_of="2024-06-01", goal=goal).rename(
+            columns={"product_id": "category"}
+        )
+        pd.testing.assert_frame_equal(by_category, by_product)
+    with pytest.raises(ValueError, match="of='kind' is not known"):
+        sg.recommend(events, as_of="2024-06-01", of="kind")
+    with pytest.raises(ValueError, match="there is no category"):
+        sg.recommend(renamed, as_of="2024-06-01", of="category")

@@ -92,5 +92,5 @@ def test_segments_by_name_outside_and_categories():
         sg.segment_products(events, labels, as_of="2024-02-01", of="category")
     with pytest.raises(ValueError, match="Say a later as_of"):
         sg.segment_products(events, labels, as_of="2023-02-01")
-    with pytest.raises(ValueError, match="Say 'product_id' or 'category'"):
+    with pytest.raises(ValueError, match="Choose from product_id, category"):
         sg.segment_products(events, labels, as_of="2024-02-01", of="brand")

@@ -59,10 +59,11 @@ def choose_method(events: Events, begin: pd.Timestamp, cut: pd.Timestamp, end: p
         return Choice(RECENT_POPULARITY, "popularity: the log is too short to check anything else")
     learnt = without_returned(events, cut, purchase_matrix(events, cut))
     later = purchase_matrix(events, end, window=end - cut)
-    method = EASE if len(learnt.products) <= EASE_PRODUCTS else ITEM_KNN
+    methods = (EASE,) if len(learnt.products) <= EASE_PRODUCTS else (EASE, ITEM_KNN)
     test = held_out_purchases(learnt, later, SAMPLE)
-    found = measure_methods((RECENT_POPULARITY, method), learnt, test, None, TOP)[NEW]
+    found = measure_methods((RECENT_POPULARITY, *methods), learnt, test, None, TOP)[NEW]
     ndcg = {name: values[:, MEASURES.index("ndcg")] for name, values in found.items()}
+    method = max(methods, key=lambda name: ndcg[name].sum())
     customers = len(ndcg[method])
     if customers < LEAST:
         return Choice(

@@ -27,6 +27,7 @@ from segkit.tailor.products.offered_products import (
 )
 from segkit.tailor.products.picks import SCORED, Picks
 from segkit.tailor.products.popular_products import PopularProducts, popular_products
+from segkit.tailor.products.products_or_categories import products_of
 from segkit.tailor.products.purchase_matrix import PurchaseMatrix, like, purchase_matrix
 from segkit.tailor.products.reasons import words_of_common_buyers, words_of_popularity
 
@@ -46,6 +47,7 @@ def recommend(
     by: Partition | pd.Series | None = None,
     exclude: Iterable[object] | None = None,
     horizon: str | timedelta | None = None,
+    of: str = "product_id",
 ) -> pd.DataFrame:
     """Recommend products to each customer, with a reason that can be counted in the log.
 
@@ -68,12 +70,15 @@ def recommend(
     horizon : str or timedelta, optional
         With ``goal="new"``: the latest part of the log, on which methods are checked; by default a tenth of it.
 
+    of : {"product_id", "category"}, default="product_id"
+        What to recommend; `exclude` names the same.
+
     Returns
     -------
     DataFrame
         At most `n` rows for each customer, in the order of the ids as text:
 
-        * `customer_id`, `rank` from 1, `product_id`
+        * `customer_id`, `rank` from 1, `product_id` or `category`
         * `score`, to be compared within a customer and a basis only
         * `due`: when the customer needs it again, a day; missing where unknown, and for new products
         * `why`, such as "with tea, bought by 41 of 77 who bought tea". The own product is the one that adds most to
@@ -96,9 +101,9 @@ def recommend(
 
     Notes
     -----
-    **New.** EASE [1]_ up to 6,000 products, what is bought together (item-kNN) beyond. Both are learnt without the
-    latest part of the log and checked on it first. Unless they surely do better there than recent popularity, everyone
-    gets what is popular.
+    **New.** EASE [1]_ of the 6,000 products with the most buyers; where there are more, also what is bought together
+    (item-kNN). They are learnt without the latest part of the log and checked on it first, and the better one is taken.
+    Unless it surely does better there than recent popularity, everyone gets what is popular.
 
     **Again.** The number of orders with a product, halved with each 91 days since the last one, and more for what many
     buy now. It is due after the customer's own median gap, drawn to the product's usual gap as if that were three more
@@ -135,6 +140,7 @@ def recommend(
     rum | NaT | bought once, on 2024-05-10
     """
     checked_events(events)
+    events = products_of(events, of)
     moment = read_moment(as_of)
     check_count("n", n, 1)
     if goal not in GOALS:
@@ -168,6 +174,7 @@ def recommend(
         _add_history(table, picks, events, moment)
     table["why"], table["basis"] = table["why"].astype("category"), table["basis"].astype("category")
     rows = (picks.product >= 0).sum(axis=1)
+    table = table.rename(columns={"product_id": of})
     table.attrs["segkit"] = {
         "as_of": moment.isoformat(),
         "goal": goal,

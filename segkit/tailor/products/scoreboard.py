@@ -24,6 +24,7 @@ from segkit.tailor.products.methods import (
     SEGMENT_POPULARITY,
     fit_method,
 )
+from segkit.tailor.products.products_or_categories import products_of
 from segkit.tailor.products.purchase_matrix import PurchaseMatrix, purchase_matrix
 from segkit.tailor.products.ranking import blocks, top_products
 from segkit.tailor.products.ranking_measures import MEASURES, mean_interval, ranking_measures
@@ -42,6 +43,7 @@ def recommendation_scoreboard(
     horizon: str | timedelta,
     by: Partition | pd.Series | None = None,
     n: int = 10,
+    of: str = "product_id",
 ) -> pd.DataFrame:
     """Compare methods of recommending products on purchases that they have not seen.
 
@@ -62,6 +64,8 @@ def recommendation_scoreboard(
         not know the purchases that are tested.
     n : int, default=10
         Products recommended to each customer.
+    of : {"product_id", "category"}, default="product_id"
+        What to recommend.
 
     Returns
     -------
@@ -105,6 +109,7 @@ def recommendation_scoreboard(
     2               EASE         40  1.0  better than recent popularity
     """
     checked_events(events)
+    events = products_of(events, of)
     labels = None if by is None else labels_by_customer(by, "by")
     moment, span = read_moment(as_of), read_span(horizon, "horizon")
     check_count("n", n, 1)

@@ -8,14 +8,15 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import norm
 
+from segkit.analyse.features.tables.orders import is_bought
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_count
 from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment
 from segkit.methods.partition import Partition, labels_by_customer
+from segkit.tailor.products.products_or_categories import check_of
 
-OF = ("product_id", "category")
 LEVEL = 0.95
 
 
@@ -86,12 +87,7 @@ def segment_products(
     labels = labels_by_customer(by, "by")
     moment = read_moment(as_of)
     check_count("n", n, 1)
-    if of not in OF:
-        raise ValueError(f"of={of!r} is not known. Say 'product_id' or 'category'.")
-    if of not in events.columns:
-        raise ValueError(
-            f"The events do not know what was bought: there is no {of}. Read them with {of}=, the name of its column."
-        )
+    check_of(events, of)
     bought, buyers = _buyers(events, labels, moment, of)
     if not len(bought):
         example = str(labels.index[0]) if len(labels) else ""
@@ -118,7 +114,7 @@ def _buyers(
     placed = pa.table({"placed_id": labels.index.astype("str").to_list(), "place": codes.astype("int64")})
     t = events.table
     known = table_of(placed) if dialect_of(t) == "duckdb" else ibis.memtable(placed)
-    lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t[of].notnull())
+    lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t[of].notnull() & is_bought(t))
     pairs = lines.select("customer_id", thing=lines[of]).distinct()
     pairs = pairs.inner_join(known, pairs.customer_id == known.placed_id)
     counted = pairs.group_by(["place", "thing"]).agg(buyers=pairs.count())
