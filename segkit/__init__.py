@@ -145,6 +145,7 @@ _HOMES = {
     "segkit.show.plots.lift": ("plot_lift",),
     "segkit.show.plots.map": ("plot_map",),
     "segkit.show.plots.membership": ("plot_membership",),
+    "segkit.show.plots.migration": ("plot_migration",),
     "segkit.show.plots.multiverse": ("plot_multiverse",),
     "segkit.show.plots.playbook": ("plot_playbook",),
     "segkit.show.plots.power": ("plot_power",),

@@ -87,7 +87,7 @@ def migration(previous: Segmentation, current: Segmentation, events: Events | No
     steps = steps_between(previous, current)
     flows = _flows(steps, None if events is None else _active(events, steps))
     flows.attrs["segkit"] = {
-        "sentence": in_a_sentence(flows),
+        "sentence": " ".join(in_sentences(flows)),
         "ids": steps.ids,
         "as_of": [None if moment is None else moment.isoformat() for moment in steps.as_of],
         "badge": current.badge,
@@ -157,7 +157,7 @@ def _active(events: Events, steps: Steps) -> pd.Index:
     )
 
 
-def in_a_sentence(flows: pd.DataFrame) -> str:
+def in_sentences(flows: pd.DataFrame) -> list[str]:
     """Return what a table of flows comes to, in words."""
     inside = flows[flows["from_id"].notna() & flows["to_id"].notna()]
     total = inside[["customers", BEHAVIOUR, MODEL, BOTH, BACK]].sum()
@@ -176,7 +176,7 @@ def in_a_sentence(flows: pd.DataFrame) -> str:
         )
     if flows["came"].sum() or flows["gone"].sum():
         parts.append(f"{flows['came'].sum():,} came, {flows['gone'].sum():,} gone.")
-    return " ".join(parts)
+    return parts
 
 
 def share(part: float, whole: float) -> str:
