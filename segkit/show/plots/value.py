@@ -90,11 +90,12 @@ def plot_value(table: pd.DataFrame) -> alt.VConcatChart:
     return themed(alt.vconcat(*panels, spacing=14).resolve_scale(color="shared").properties(title=heading))
 
 
-def _misses(rows: pd.DataFrame, backtests: pd.DataFrame | None) -> pd.DataFrame:
+def _misses(rows: pd.DataFrame, backtests: list[dict] | pd.DataFrame | None) -> pd.DataFrame:
     """Return where each segment would end up if the model missed by as many percent as at each earlier origin."""
     columns = ["segment", "kind", "at", "origin", "predicted", "actual", "miss"]
     if backtests is None or not len(backtests):
         return pd.DataFrame(columns=columns)
+    backtests = pd.DataFrame(backtests)
     known = backtests[(backtests["predicted"] > 0) & backtests["actual"].notna()]
     known = known.assign(segment=[one_line(name) for name in known["segment"]])
     known = known.merge(rows[["segment", "model_low", "model_high"]], on="segment")

@@ -103,8 +103,9 @@ def segment_value(
         * `verdict`: "checked on 4 earlier periods"; "not checked: the log is too short", where the interval is that of
           the model alone.
 
-        ``attrs["segkit"]["backtests"]`` has a row for each earlier moment and segment: `origin`, `segment_id`,
-        `segment`, `predicted` and `actual` spend (or orders) within the horizon, before margin and discount.
+        ``pd.DataFrame(table.attrs["segkit"]["backtests"])`` has a row for each earlier moment and segment: `origin`,
+        `segment_id`, `segment`, `predicted` and `actual` spend (or orders) within the horizon, before margin and
+        discount.
         Also in ``attrs["segkit"]``: `without_orders`, customers with a segment but no order before `as_of`, and
         `without_segment`, customers who ordered but have no segment; neither counts in any row.
 
@@ -242,8 +243,9 @@ def _row(
     return row
 
 
-def _backtests(past: pd.DataFrame, table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """Return the earlier forecasts of what is worth most in the table, with names of the segments."""
+def _backtests(past: pd.DataFrame, table: pd.DataFrame, what: str) -> list[dict[str, Any]]:
+    """Return the earlier forecasts, with names of the segments; as records, since tables in attrs break pd.concat."""
     mine = past[(past["what"] == what) & (past["customers"] >= 1)].reset_index(drop=True)
     columns = table.loc[mine["place"], ["segment_id", "segment"]].reset_index(drop=True)
-    return pd.concat([mine[["origin"]], columns, mine[["predicted", "actual"]]], axis=1)
+    found = pd.concat([mine[["origin"]], columns, mine[["predicted", "actual"]]], axis=1).astype(object)
+    return found.where(found.notna(), None).to_dict("records")
