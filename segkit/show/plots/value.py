@@ -95,8 +95,8 @@ def _misses(rows: pd.DataFrame, backtests: list[dict] | pd.DataFrame | None) -> 
     columns = ["segment", "kind", "at", "origin", "predicted", "actual", "miss"]
     if backtests is None or not len(backtests):
         return pd.DataFrame(columns=columns)
-    backtests = pd.DataFrame(backtests)
-    known = backtests[(backtests["predicted"] > 0) & backtests["actual"].notna()]
+    past = pd.DataFrame(backtests)
+    known = past[(past["predicted"] > 0) & past["actual"].notna()]
     known = known.assign(segment=[one_line(name) for name in known["segment"]])
     known = known.merge(rows[["segment", "model_low", "model_high"]], on="segment")
     low, high = known["model_low"], known["model_high"]
