@@ -22,13 +22,19 @@ VANISHED = 0.2  # of its former share, below which a segment that dominates no n
 PART = 0.25  # least share of a segment in a new one, to count as a part of it
 
 
-def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
+def shared_mass(previous: Partition, current: Partition, placed: pd.Series | None = None) -> pd.DataFrame:
     """Return the overlap of each old with each new segment, as a share of all customers compared.
 
     Two views count half each, or one alone where the other is impossible. Members: customers of both segmentations,
     with their old and new segment. Profile: new customers, with the old segment that the frozen model assigns and their
     new one; customers beyond the reach of all old segments are left out. An old segment of which less than a fifth is
     left, scattered over others, counts as gone, since those customers are the fringe of its neighbours.
+
+    Parameters
+    ----------
+    previous, current : Partition
+    placed : Series of int, optional
+        The old segments of the new customers by the frozen model, where they are known.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
         views.append((before.loc[common], now.loc[common]))
     if set(previous.customers.columns) <= set(current.customers.columns):
         try:
-            views.append((_placed_within_reach(previous, current.customers), current.labels))
+            views.append((_placed_within_reach(previous, current.customers, placed), current.labels))
         except ValueError:  # a value that the old model has no rule for: members alone are compared
             if not views:
                 raise
@@ -67,12 +73,14 @@ def shared_mass(previous: Partition, current: Partition) -> pd.DataFrame:
     return mass
 
 
-def _placed_within_reach(previous: Partition, customers: pd.DataFrame) -> pd.Series:
+def _placed_within_reach(
+    previous: Partition, customers: pd.DataFrame, placed: pd.Series | None = None
+) -> pd.Series:
     """Assign customers by the old model; outside where they are unlike all of its segments.
 
     That is farther from the centre than the segment's members, and than half the way to the next segment.
     """
-    placed = previous.assign(customers)
+    placed = previous.assign(customers) if placed is None else placed
     preparer, _ = preparer_and_clusterer(previous.model)
     features = customers[list(previous.customers.columns)]
     rows = features.astype(float) if preparer is None else dense(preparer.transform(features))

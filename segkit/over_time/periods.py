@@ -42,6 +42,7 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
     check_frame("tables", tables, FROM)
     level = _level_of_moments(tables)
     check_same_features(result, tables, "tables")
+    check_same_window(result, tables.attrs.get("segkit") or {}, "tables")
     codes = tables.index.codes[level]
     ids = tables.index.droplevel(level)
     if (codes < 0).any() or ids.hasnans:
@@ -76,8 +77,8 @@ def place(result: Partition, table: pd.DataFrame) -> pd.Series:
     return result.assign(table)
 
 
-def check_same_features(result: Partition, table: pd.DataFrame, name: str) -> None:
-    """Refuse a table without the features of a segmentation, or with those of another window.
+def check_same_features(result: Partition, table: pd.DataFrame, name: str, hint: str = "") -> None:
+    """Refuse a table without the features of a segmentation.
 
     Raises
     ------
@@ -88,13 +89,22 @@ def check_same_features(result: Partition, table: pd.DataFrame, name: str) -> No
     if missing:
         raise ValueError(
             f"{name} has no {listed(map(repr, missing), 5)}.{did_you_mean(missing[0], map(str, table.columns))} The "
-            f"segments were made from {listed(features, 10)}: compute the same features for {name}."
+            f"segments were made from {listed(features, 10)}: compute the same features for {name}.{hint}"
         )
-    ours, theirs = (_window_of(facts) for facts in (result.provenance, table.attrs.get("segkit") or {}))
+
+
+def check_same_window(result: Partition, facts: dict[str, Any], name: str) -> None:
+    """Refuse features that look back over another window than those of a segmentation, where both are known.
+
+    Raises
+    ------
+    ValueError
+    """
+    ours, theirs = _window_of(result.provenance), _window_of(facts)
     if ours and theirs and ours != theirs:
         raise ValueError(
             f"The features of {name} look back on {theirs}, those that the segments were made from on {ours}. "
-            f"Compute both with the same window=."
+            "Compute both with the same window=."
         )
 
 

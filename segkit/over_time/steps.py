@@ -13,8 +13,11 @@ from segkit.create.matching import continued_ids, shared_mass, transitions
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import VALUE_BANDS, checked_result, labels_by_customer
-from segkit.over_time.periods import check_same_features
+from segkit.over_time.periods import check_same_features, check_same_window
 
+CONSTANT = (
+    " segment() leaves out a feature that is the same for all: leave it out of the previous segments, too."
+)
 STAYED, BEHAVIOUR, MODEL, BOTH, BACK = "stayed", "behaviour", "model", "both", "back"
 
 
@@ -55,7 +58,8 @@ def steps_between(previous: Segmentation, current: Segmentation) -> Steps:
     """
     checked_result(previous, "previous")
     checked_result(current, "current")
-    check_same_features(previous, current.customers, "current")
+    check_same_features(previous, current.customers, "current", CONSTANT)
+    check_same_window(previous, current.provenance, "current")
     as_of = (moment_of(previous), moment_of(current))
     if as_of[0] is not None and as_of[1] is not None and as_of[0] > as_of[1]:
         raise ValueError(
@@ -75,7 +79,7 @@ def steps_between(previous: Segmentation, current: Segmentation) -> Steps:
     ids = _common_ids(previous, current, placed)
     # A model that labels by neighbours may place its own customers elsewhere; who is as before has not moved.
     old, new = before.to_numpy()[both], current.labels.map(ids).to_numpy()[at_now]
-    same = _unchanged(previous.customers.iloc[at_before], current.customers.iloc[at_now])
+    same = unchanged(previous.customers.iloc[at_before], current.customers.iloc[at_now])
     step = np.where(same, old, placed.to_numpy()[at_now])
     customers = pd.DataFrame(
         {"before": old, "placed": step, "now": new, "why": _why(old, step, new)}, index=before.index[both]
@@ -124,7 +128,7 @@ def _common_ids(previous: Segmentation, current: Segmentation, placed: pd.Series
         or _same_meaning(previous, current)
     ):
         return own
-    mass = shared_mass(previous, current)
+    mass = shared_mass(previous, current, placed)
     used = max([previous.provenance.get("highest_id", 0), *previous.segments, 0])
     return continued_ids(transitions(mass), mass, used) | {OUTSIDE: OUTSIDE}
 
@@ -151,7 +155,7 @@ def _names_now(before: dict[int, str], current: Segmentation, ids: dict[int, int
     return names
 
 
-def _unchanged(before: pd.DataFrame, now: pd.DataFrame) -> np.ndarray:
+def unchanged(before: pd.DataFrame, now: pd.DataFrame) -> np.ndarray:
     """Return which customers have the same features in both tables, row by row."""
     same = np.ones(len(before), dtype=bool)
     for name, column in before.items():

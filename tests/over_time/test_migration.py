@@ -12,6 +12,7 @@ from sklearn.cluster import DBSCAN
 from tables import orders, purchases, three_groups
 
 import segkit as sg
+from segkit.over_time.steps import unchanged
 
 SPLIT = ["stayed", "behaviour", "model", "both", "came", "gone"]
 
@@ -211,6 +212,41 @@ def test_tables_that_cannot_be_compared(months):
             function(previous, cut(people({"nobody": 3, "no one": 12}), 10))
     one = people({"ann": 3})
     assert read(sg.migration(cut(one, 10), cut(one * 10, 10))) == {("Segment 0", "Segment 0"): {"stayed": 1}}
+
+
+def test_segments_of_other_windows_and_constants():
+    """Each is refused in words."""
+    year, quarter = three_groups(), three_groups()
+    year.attrs["segkit"] = {"as_of": "2024-01-01", "window": "365 days"}
+    quarter.attrs["segkit"] = {"as_of": "2024-02-01", "window": "91 days"}
+    previous = sg.segment(year, n_segments=3)
+    with pytest.raises(ValueError, match=r"current look back on 91 days, .* on 365 days"):
+        sg.migration(previous, sg.segment(quarter, n_segments=3))
+    with pytest.warns(UserWarning, match="the same for all"):
+        constant = sg.segment(three_groups().assign(spend=0.0), n_segments=2)
+    with pytest.raises(ValueError, match=r"no 'spend'.*leave it out of the previous segments"):
+        sg.migration(previous, constant)
+
+
+def test_unseen_words_are_told_once():
+    before = three_groups().assign(city=["Rome", "Oslo", "Bonn"] * 20)
+    previous = sg.segment(before, n_segments=3)
+    current = sg.segment(before.replace({"Bonn": "Paris"}), n_segments=3, random_state=1)
+    with pytest.warns(UserWarning, match=r"city 'Paris' \(20 customers") as told:
+        flows = sg.migration(previous, current)
+    assert len(told) == 1 and flows["customers"].sum() == 60
+
+
+def test_equal_rows_whatever_their_types():
+    table = pd.DataFrame(
+        {
+            "n": pd.array([1, 2, None, 4], "Int64"),
+            "x": [1.0, np.nan, 3, 4],
+            "city": pd.Categorical(["a", None, "b", "c"]),
+        }
+    )
+    other = pd.DataFrame({"n": [1.0, 2, np.nan, 4], "x": [1.0, np.nan, 3, 5], "city": ["a", None, "c", "c"]})
+    assert list(unchanged(table, other)) == [True, True, False, False]
 
 
 def test_what_moved_each_customer_most():
