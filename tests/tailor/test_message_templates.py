@@ -311,7 +311,7 @@ GOOD = (
 def test_a_good_answer_is_taken():
     message = written(*GOOD)
     assert (message.subject, message.body) == (GOOD[0], GOOD[1] + "\n\n{% unsubscribe 'Unsubscribe' %}")
-    assert (message.fields_used, message.checks) == ("first_name", "Written by your writer.")
+    assert (message.fields_used, message.checks) == ("first_name", "Your text.")
     pair = sg.message_templates(plays(), fields=FIELDS, writer=lambda brief: GOOD).iloc[0]
     assert pair.body == message.body
     for changed in (
@@ -368,7 +368,7 @@ def test_a_good_answer_is_taken():
 )
 def test_a_bad_answer_is_refused_with_its_reason(answer, reason):
     message = written("Hello", answer)
-    assert reason in message.checks and message.checks.startswith("Your writer's answer was refused: ")
+    assert reason in message.checks and message.checks.startswith("Your text was refused: ")
     own = sg.message_templates(plays(), fields=FIELDS).iloc[0]
     assert (message.subject, message.body) == (own.subject, own.body)
 
@@ -385,7 +385,7 @@ def test_a_bad_answer_is_refused_with_its_reason(answer, reason):
     ],
 )
 def test_friendly_answers_pass(body):
-    assert written("Tea, and a thank-you", body).checks == "Written by your writer."
+    assert written("Tea, and a thank-you", body).checks == "Your text."
 
 
 def test_subjects_are_checked_too():
@@ -394,14 +394,14 @@ def test_subjects_are_checked_too():
     assert "a discount" in written("A discount for you", "Hello", offer="Early access; no discount").checks
     # as it reads with the fallback
     long = "{{ first_name|default:'there' }} " + "x" * (MOST_SUBJECT - 6)
-    assert written(long, "Hello").checks == "Written by your writer."
+    assert written(long, "Hello").checks == "Your text."
     assert with_fallbacks(long, merge_fields(FIELDS, TOOLS["klaviyo"])).startswith("there x")
 
 
 def test_claims_that_the_offer_holds_may_be_made():
     offer = "Free delivery until Sunday; our best tea for 9,99 €"
     said = written("Free delivery", "Until Sunday: our best tea for 9.99 €", offer=offer)
-    assert said.checks == "Written by your writer."
+    assert said.checks == "Your text."
 
 
 def test_a_share_of_the_offer_is_no_discount():
@@ -439,7 +439,7 @@ def test_a_writer_that_fails_is_replaced(writer, reason):
 
 def test_a_writer_brings_other_languages():
     taken = written("Bonjour", "Bonjour {{ first_name|default:'there' }}", language="fr")
-    assert taken.checks == "Written by your writer. The link to unsubscribe is in English; translate it."
+    assert taken.checks == "Your text. The link to unsubscribe is in English; translate it."
     refused = written("Bonjour", "100 €", language="fr")
     assert refused.body == "" and refused.checks.endswith("No message: segkit has none in 'fr'.")
 
@@ -485,3 +485,19 @@ def test_versions_need_all_their_fields():
     assert version_for(("{a}",), []) == ""
     with pytest.raises(ValueError, match="The table has no column 'segment_id', 'goal'"):
         sg.message_templates(plays()[["segment"]], fields=FIELDS)
+
+
+def test_texts_given_by_segment_are_checked():
+    plays = pd.DataFrame(
+        {"segment_id": [0, 1, 2], "segment": ["Best", "Lapsed", "New"], "goal": ["Win them back"] * 3}
+    )
+    texts = {
+        "Best": {"subject": "Thank you", "body": "Dear reader, thank you."},
+        1: {"subject": "50 % off", "body": "Come back."},
+    }
+    table = sg.message_templates(plays, fields={}, writer=texts)
+    assert table.loc[0, "subject"] == "Thank you" and table.loc[0, "checks"] == "Your text."
+    assert "refused: “50 %” is a share" in table.loc[1, "checks"]
+    assert table["subject"][1] == table["subject"][2] == "It has been a while"
+    with pytest.raises(ValueError, match="'Lapsd', which is no segment"):
+        sg.message_templates(plays, fields={}, writer={"Lapsd": texts[1]})

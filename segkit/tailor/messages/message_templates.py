@@ -34,7 +34,7 @@ def message_templates(
     fields: Mapping[str, str | tuple[str, str]],
     tool: str = "klaviyo",
     language: str = "en",
-    writer: Writer | None = None,
+    writer: Writer | Mapping[Any, Any] | None = None,
 ) -> pd.DataFrame:
     """Write an e-mail for each segment: subject and body, with fields in the tool's syntax.
 
@@ -51,8 +51,9 @@ def message_templates(
         Whose merge tags to write; "plain" writes the fallbacks.
     language : str, default="en"
         "en" or "de"; any, with a writer.
-    writer : callable, optional
-        Yours, such as a call of a language model. It gets a brief, a dict of plain JSON (`segment`, `goal`, `strategy`,
+    writer : callable or mapping, optional
+        Texts that you have, by name or id of the segment: ``{"Lapsed": {"subject": …, "body": …}}``. Or a function of
+        yours, such as a call of a language model. It gets a brief, a dict of plain JSON (`segment`, `goal`, `strategy`,
         `offer`, `channel`, `avoid`, `numbers`, `fields` with their tags, `tool`, `language`, `tone`, `most_characters`,
         `rules`), and answers ``{"subject": …, "body": …}``. What it raises, such as a time-out, is told in `checks`.
 
@@ -98,12 +99,14 @@ def message_templates(
     form = tool_named(tool)
     usable = merge_fields(fields, form)
     own = _own_language(language, writer)
+    if isinstance(writer, Mapping):
+        _check_known(writer, playbook)
     rows = []
     for _, row in playbook.iterrows():
         play = {part: _text(row.get(part)) for part in OF_A_PLAY}
         if _is_of_few(row, playbook):
             play["why"] = ""  # whatever it says, it says of few people
-        message = _message(play, usable, form, language, own, writer)
+        message = _message(play, usable, form, language, own, _writer_of(row, writer))
         rows.append((row["segment_id"], row["segment"], *message))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
         dict.fromkeys(("subject", "body", "fields_used", "checks"), "str")
@@ -127,12 +130,32 @@ def _is_of_few(row: pd.Series, playbook: pd.DataFrame) -> bool:
     return size < FEWEST or 0 < sum(sizes.values()) - size < FEWEST
 
 
+def _check_known(texts: Mapping[Any, Any], playbook: pd.DataFrame) -> None:
+    known = {*playbook["segment"], *playbook["segment_id"]}
+    for segment in texts:
+        if segment not in known:
+            names = list(map(str, playbook["segment"]))
+            raise ValueError(
+                f"writer has a text for {segment!r}, which is no segment.{choose_from(segment, names)}"
+            )
+
+
+def _writer_of(row: pd.Series, writer: Writer | Mapping[Any, Any] | None) -> Writer | None:
+    """Return who writes to a segment; None where texts were given for other segments only."""
+    if not isinstance(writer, Mapping):
+        return writer
+    for key in (row["segment"], row["segment_id"]):
+        if key in writer:
+            return lambda _: writer[key]
+    return None
+
+
 def _own_language(language: object, writer: object) -> Language | None:
     """Return segkit's messages in a language; None where only the writer has any."""
-    if writer is not None and not callable(writer):
+    if writer is not None and not callable(writer) and not isinstance(writer, Mapping):
         raise TypeError(
             f"writer is {in_words(writer)}. It should be a function that takes a brief and answers "
-            '{"subject": "…", "body": "…"}.'
+            '{"subject": "…", "body": "…"}, or such texts by segment.'
         )
     if not isinstance(language, str) or not language.strip():
         raise TypeError(f"language is {in_words(language)}. It should be a code, such as 'en'.")
@@ -165,9 +188,7 @@ def _message(
     if writer is not None:
         brief = write_brief(play, fields, tool, language)
         subject, body, refused = _written(writer, brief, fields, tool)
-        checks.append(
-            f"Your writer's answer was refused: {refused}." if refused else "Written by your writer."
-        )
+        checks.append(f"Your text was refused: {refused}." if refused else "Your text.")
     if not body and own is not None:
         subject, body, said = _own_message(play["goal"], fields, own)
         checks.append(said)
