@@ -12,7 +12,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.over_time.steps import BACK, BEHAVIOUR, BOTH, MODEL, STAYED, Steps, steps_between
 
 CAME, GONE = "(came)", "(gone)"
-NOWHERE = -2  # the place of those who come or go, while flows are counted
+NOWHERE = -(2**40)  # the place of those who come or go, while flows are counted
 LAST = 2**62  # above any id
 REASONS = (STAYED, BEHAVIOUR, MODEL, BOTH, "came", "gone")
 SENT = "_sent"  # the end of kinds of event that the shop does, not the customer
