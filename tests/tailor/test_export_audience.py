@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segkit as sg
-from segkit.tailor import audience_formats
+from segkit.tailor.audiences import audience_formats
 from segkit.tailor.audiences.contact_rules import e164, phone_reader
 from segkit.tailor.audiences.export_audience import DIALECTS
 
