@@ -172,7 +172,7 @@ def test_who_has_no_history_gets_the_segments_products():
     ]
     assert table.attrs["segkit"]["without_history"] == 3
     last = sg.recommend(log(*lines), as_of="2024-02-01", customers=["stranger"], n=9)
-    assert last["why"].tolist()[-1] == "rarely bought so far" and len(last) == 4
+    assert last["why"].tolist()[-1] == "bought by fewer than 5 customers" and len(last) == 4
     assert last.attrs["segkit"]["fewer"] == 1
     again = sg.recommend(
         log(*lines), as_of="2024-02-01", goal="again", customers=["new", "n1"], by=labels, n=1
@@ -234,6 +234,9 @@ def test_small_and_odd_logs_have_answers():
     assert sg.recommend(one, as_of="2024-01-02", goal="again")["why"].tolist() == [
         "bought once, on 2024-01-01"
     ]
+    for some, products in ((["x"], ["tea"]), ([], [])):  # nobody with a history is asked for
+        asked = sg.recommend(one, as_of="2024-02-01", goal="again", customers=some)
+        assert asked["product_id"].tolist() == products and asked["due"].isna().all()
     together = sg.recommend(log(("a", "tea", "2024-01-01"), ("b", "rum", "2024-01-01")), as_of="2024-02-01")
     assert together["product_id"].tolist() == ["rum", "tea"]
     assert "too short" in together.attrs["segkit"]["verdict"]

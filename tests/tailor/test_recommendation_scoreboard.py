@@ -120,7 +120,7 @@ def test_bad_input_is_named(monkeypatch):
     score = {"as_of": END, "horizon": "28 days"}
     for options, words in (
         ({"horizon": "90 days"}, "Say a shorter horizon"),
-        ({"as_of": "2025-06-01"}, "Nobody bought a product in the 28 days"),
+        ({"as_of": "2025-06-01"}, "Nobody bought a product in the 28 days before 2025"),
         ({"as_of": "2023-06-01"}, "Say a shorter horizon, or a later as_of"),
         (
             {"by": pd.Series({"elsewhere": 0})},
@@ -132,7 +132,7 @@ def test_bad_input_is_named(monkeypatch):
         with pytest.raises(ValueError, match=words):
             sg.recommendation_scoreboard(events, **score | options)
     clicks = events.table.to_pandas().assign(kind="visit")
-    with pytest.raises(ValueError, match="only events of kind 'purchase'"):
+    with pytest.raises(ValueError, match="only events of kind 'purchase' that say what was bought"):
         sg.recommendation_scoreboard(read(clicks, kind_column="kind"), **score)
     # segments without customers in the log, customers without a segment or a purchase
     odd = pd.concat([labels.head(30).map({0: "a", 1: "b"}), pd.Series({"x": "c", "y": "c"})])

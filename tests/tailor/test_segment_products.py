@@ -88,6 +88,10 @@ def test_segments_by_name_outside_and_categories():
     assert set(table["segment"]) <= {"Fans", "Segment 1"} and "p00" in set(table["product_id"])
     outside = sg.segment_products(events, labels.replace(1, -1), as_of="2024-02-01")
     assert set(outside["segment_id"]) == {0}
+    yes = sg.segment_products(events, labels == 0, as_of="2024-02-01")
+    assert set(yes["segment"]) == {"True"} and yes["product_id"].tolist() == ["p00"]
+    with pytest.raises(ValueError, match="hold no customer"):
+        sg.segment_products(events, labels[:0], as_of="2024-02-01")
     with pytest.raises(ValueError, match="no category"):
         sg.segment_products(events, labels, as_of="2024-02-01", of="category")
     with pytest.raises(ValueError, match="Say a later as_of"):

@@ -109,7 +109,11 @@ def purchase_matrix(
     pairs = lines.group_by(["customer_id", "product_id"]).agg(orders=orders, last=lines.timestamp.max())
     rows = run_with_progress(pairs, pairs.to_pyarrow, "Counting who bought what")
     if not len(rows):
-        when = f"before {moment}" if span is None else f"in the {span} before {moment}"
+        when = (
+            f"before {moment}"
+            if span is None
+            else f"in the {str(span).removesuffix(' 00:00:00')} before {moment}"
+        )
         there = (
             "there are no events"
             if pd.isna(events.last)
@@ -117,7 +121,7 @@ def purchase_matrix(
         )
         raise ValueError(
             f"Nobody bought a product {when}; {there}. Choose another as_of, or check the kinds: only events of kind "
-            "'purchase' with a product_id count."
+            "'purchase' that say what was bought count."
         )
     customers, row = _sorted_codes(rows["customer_id"])
     products, column = _sorted_codes(rows["product_id"])

@@ -108,10 +108,12 @@ def words_of_popularity(buyers: np.ndarray, customers: np.ndarray, where: list[s
     Examples
     --------
     >>> words_of_popularity(np.array([41, 2]), np.array([77, 77]), ["North", "the shop"]).tolist()
-    ['bought by 41 of 77 customers in North', 'rarely bought so far']
+    ['bought by 41 of 77 customers in North', 'bought by fewer than 5 customers']
     """
     words = [
-        f"bought by {n:,} of {all_of_them:,} customers in {place}" if n >= FEWEST else "rarely bought so far"
+        f"bought by {n:,} of {all_of_them:,} customers in {place}"
+        if n >= FEWEST
+        else f"bought by fewer than {FEWEST} customers"
         for n, all_of_them, place in zip(buyers.tolist(), customers.tolist(), where, strict=True)
     ]
     return np.array(words, dtype=object)

@@ -236,6 +236,8 @@ def _table(picks: Picks, popular: PopularProducts, method: str) -> pd.DataFrame:
 def _add_history(table: pd.DataFrame, picks: Picks, events: Events, moment: pd.Timestamp) -> None:
     """Write when products that were bought before are due, and why."""
     who, rank = np.nonzero(picks.source == SCORED)
+    if not len(who):
+        return
     rows, columns = picks.rows[who], picks.product[who, rank]
     bought = picks.bought
     gaps = gaps_of(events, moment, bought)

@@ -14,6 +14,7 @@ from segkit.core.checks import check_count
 from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment
+from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.products.products_or_categories import check_of
 
@@ -90,13 +91,16 @@ def segment_products(
     check_of(events, of)
     bought, buyers = _buyers(events, labels, moment, of)
     if not len(bought):
-        example = str(labels.index[0]) if len(labels) else ""
+        if not len(labels):
+            raise ValueError(
+                "The segments of 'by' are empty: they hold no customer. Pass a segment for each customer."
+            )
         raise ValueError(
             f"No customer of these segments bought anything before {moment}. Say a later as_of, or pass the log of "
-            f"these customers: their ids look like {example!r}."
+            f"these customers: their ids look like {str(labels.index[0])!r}."
         )
     table = _ratios(bought, buyers, of)
-    table = table[(table["segment_id"] != -1) & (table["low"] > 1)]
+    table = table[(table["segment_id"] != OUTSIDE) & (table["low"] > 1)]
     table = table.sort_values(["segment_id", "sure", of], ascending=[True, False, True], kind="stable")
     table = table.groupby("segment_id", sort=False).head(n).drop(columns="sure").reset_index(drop=True)
     names = {s: by.name_of(s) if isinstance(by, Partition) else str(s) for s in table["segment_id"].unique()}
@@ -111,7 +115,8 @@ def _buyers(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Count who bought each product by segment, and who bought anything by segment."""
     codes, segments = pd.factorize(labels, sort=True)
-    placed = pa.table({"placed_id": labels.index.astype("str").to_list(), "place": codes.astype("int64")})
+    ids = pa.array(labels.index.astype("str").to_list(), type=pa.string())
+    placed = pa.table({"placed_id": ids, "place": codes.astype("int64")})
     t = events.table
     known = table_of(placed) if dialect_of(t) == "duckdb" else ibis.memtable(placed)
     lines = t.filter((t.kind == "purchase") & (t.timestamp < moment) & t[of].notnull() & is_bought(t))
@@ -129,7 +134,7 @@ def _buyers(
 def _ratios(bought: pd.DataFrame, totals: pd.Series, of: str) -> pd.DataFrame:
     """Compare the share of buyers in each segment with that of all others, shrunken by how far ratios spread."""
     inside = bought["buyers"].to_numpy(float)
-    size = totals.loc[bought["segment_id"]].to_numpy(float)
+    size = totals.reindex(bought["segment_id"]).to_numpy(float)
     outside = bought.groupby(of)["buyers"].transform("sum").to_numpy(float) - inside
     rest = totals.sum() - size
     with np.errstate(divide="ignore", invalid="ignore"):
