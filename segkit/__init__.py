@@ -111,6 +111,8 @@ _HOMES = {
     "segkit.over_time.match": ("match_segments",),
     "segkit.over_time.migration": ("migration",),
     "segkit.over_time.moves": ("moves",),
+    "segkit.over_time.next_segment": ("next_segment",),
+    "segkit.over_time.score_next": ("score_next",),
     "segkit.tailor.experiments.arms": (
         "arms_sql",
         "assign_arms",
@@ -147,6 +149,7 @@ _HOMES = {
     "segkit.show.plots.membership": ("plot_membership",),
     "segkit.show.plots.migration": ("plot_migration",),
     "segkit.show.plots.multiverse": ("plot_multiverse",),
+    "segkit.show.plots.next": ("plot_next",),
     "segkit.show.plots.playbook": ("plot_playbook",),
     "segkit.show.plots.power": ("plot_power",),
     "segkit.show.plots.profile": ("plot_profile",),
