@@ -125,7 +125,7 @@ def test_wrong_objects_are_named(name, argument):
         if (name, argument, words) in FINE:
             continue
         table = r"|The table (?:of rules )?has no column|A feature is called|same index|no feature"
-        table += r"|None of the 2 customers"
+        table += r"|None of the 2 customers|The index of tables is"
         with pytest.raises(
             (TypeError, ValueError), match=f"is {words}{table * (words == 'a DataFrame')}"
         ) as caught:
