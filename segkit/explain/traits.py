@@ -195,11 +195,15 @@ def says_number(row: Any, words: Words | None, others: float) -> str:
     unit = _UNITS.get(key_of(row.column), "") if is_share(row.unit) or not row.unit else row.unit
     plain = readable(row.column)
     if row.unit == SHARE_OF_CUSTOMERS:  # 0 or 1
-        return of_them(
-            row.inside, others, words.says if words and "{}" not in words.says else f"say yes to {plain}"
-        )
+        yes = f"say yes to {plain}" if not words else words.says.format(in_units(1, unit), days=days)
+        return of_them(row.inside, others, yes)
     if is_share(row.unit):
         beyond = row.unit.removeprefix(SHARE_OF_CUSTOMERS).strip()
+        if beyond.startswith("with "):  # one of two numbers
+            value = beyond.removeprefix("with ")
+            one = in_units(float(value.replace(",", "")), unit)
+            said = words.says.format(one, days=days) if words else f"have {plain} {value}"
+            return of_them(row.inside, others, said)
         if beyond == "above 0" and words:
             return of_them(row.inside, others, words.says.format(anything(unit), days=days))
         said = f"have any {plain}" if beyond == "above 0" else f"have {plain} {beyond}"

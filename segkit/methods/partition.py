@@ -279,7 +279,9 @@ def labels_by_customer(by: Any, name: str = "segments") -> pd.Series:
         raise ValueError(
             f"{name!r} has no label for {int(labels.isna().sum()):,} customers. Give each customer one."
         )
+    if labels.index.dtype != "str":
+        labels = labels.set_axis(labels.index.astype("str"))
     if not labels.index.is_unique:
         example = labels.index[labels.index.duplicated()][0]
         raise ValueError(f"{name!r} has two labels for {example!r}. Give each customer one.")
-    return labels.set_axis(labels.index.astype("str")) if labels.index.dtype != "str" else labels
+    return labels

@@ -459,3 +459,60 @@ def test_who_is_in_time_is_not_asked_back(known):
         plays = sg.playbook(sg.segment(customers_of(**table), model=rarely)).set_index("segment")
         goals = {"Find out who is still there", "Bring them back", "Win them back"}
         assert (plays.loc["Rarely", "goal"] in goals) == (late == 5.0), plays.loc["Rarely", "goal"]
+
+
+def test_measured_harm_is_found_whatever_segments_are_called(result):
+    """Ids go before names, also ids as text beside names that look like them; a verdict of less is harm."""
+    named = result.with_names({0: "1", 1: "Segment 2", 2: "0"})
+    for keys in ([0, 1], ["0", "1"], [0.0, 1.0]):
+        lift = lift_of(
+            ("calls", "1", -0.04, -0.07, -0.01, "less"), ("calls", "Segment 2", -0.04, -0.07, 0.0, "less")
+        )
+        table = sg.playbook(named, lift=lift.assign(segment_id=keys))
+        assert (table["goal"] == "Do no harm").tolist() == [True, True, False]
+        assert not table["offer"][:2].any() and not table["channel"][:2].any()
+    by_name = sg.playbook(named, lift=lift_of(("calls", "1", -0.04, -0.07, -0.01, "less")))
+    assert (by_name["goal"] == "Do no harm").tolist() == [True, False, False]
+
+
+def test_a_table_of_everyone_alone_is_refused(result):
+    """Harm that was measured for all customers together is not lost silently."""
+    harmed = ("calls", "all customers", -0.04, -0.07, -0.01, "less")
+    with pytest.raises(ValueError, match="lift has no row of a segment, only of all customers"):
+        sg.playbook(result, lift=lift_of(harmed))
+
+
+def test_numbers_of_two_values_are_said_as_numbers():
+    """Not "all of them have recency with 50", nor "say yes to frequency"."""
+    customers = customers_of(
+        recency=[1.0] * 40 + [50.0] * 40, frequency=[1] * 40 + [0] * 40, shoes=[2] * 40 + [3] * 40
+    )
+    result = sg.segment(customers, model=sg.rules_segmenter({"A": "shoes == 2", "B": "shoes == 3"}))
+    assert sg.playbook(result)["why"][0].startswith("None of them last bought 50 days ago (the others: all)")
+    plays = (sg.Play("orders", {"frequency": 0.6}), sg.Play("shoes", {"shoes": 0.6}))
+    assert sg.playbook(result, plays=plays)["why"].str.split(".").str[0].to_list() == [
+        "All of them have placed 1 order (the others: none)",
+        "All of them have shoes 3 (the others: none)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        (
+            {"limits": {"recency": 5}},
+            r"limits 'recency' to 5. It should say the least and the largest median",
+        ),
+        ({"limits": {"recency": (9, 1)}}, r"limits 'recency' to \(9, 1\)"),
+        ({"limits": [1]}, "limits is a list"),
+        ({"offer": 10}, "offer is 10"),
+    ],
+)
+def test_a_play_that_cannot_be_read_is_refused(said, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        sg.Play("mine", {"recency": 0.6}, **said)
+
+
+def test_a_play_without_a_measure_has_none(result):
+    table = sg.playbook(result, plays=(sg.Play("mine", {"recency": 0.6}, goal="G", measure=""),))
+    assert table["measure"][1] == ""

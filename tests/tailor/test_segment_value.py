@@ -9,6 +9,7 @@ from tables import orders, purchases
 
 import segkit as sg
 from segkit.tailor.experiments.experiment_table import EVERYONE
+from segkit.tailor.value import backtests
 from segkit.tailor.value.backtests import LookAlikes, PastErrors, independent_periods, past_origins
 from segkit.tailor.value.order_history import order_history
 
@@ -148,6 +149,8 @@ def test_look_alikes_are_those_of_then():
     then = pd.DataFrame({"x": 5, "t_x": [95.0] * 80 + [0.0] * 20, "T": 100.0, "spend": 50.0, "paid": 5})
     alike = LookAlikes(history, np.repeat([0, 1], 50), n_segments=2)
     assert alike.shares(then).sum(axis=0).tolist() == [80 + 20, 0] or alike.shares(then)[:80, 0].all()
+    few = LookAlikes(history, np.arange(100) % 15, n_segments=15)  # more segments than leaves
+    np.testing.assert_allclose(few.shares(then), few.shares(then)[:1].repeat(100, axis=0), atol=0.05)
     some = LookAlikes(history, np.repeat([0, -1], 50), n_segments=1)
     assert some.shares(history)[:, 0].tolist() == [1.0] * 50 + [0.0] * 50
 
@@ -187,6 +190,7 @@ def test_value_is_checked_on_earlier_periods(small_shop):
     assert sg.plot_value(worth).to_dict()["datasets"]
     facts = worth.attrs["segkit"]
     past = pd.DataFrame(facts["backtests"])
+    past["origin"] = pd.to_datetime(past["origin"])
     assert past["origin"].nunique() == 4 and (past["origin"] + pd.Timedelta("91 days") <= AS_OF).all()
     everyone = past[past["segment"] == EVERYONE].set_index("origin")
     origin = everyone.index[0]
@@ -234,3 +238,49 @@ def test_bad_input_is_said(small_shop):
         sg.segment_value(
             purchases(*lines), labels.set_axis(list("vwxyz")), as_of="2024-05-01", horizon="7 days"
         )
+
+
+def test_every_so_many_customers_teach_the_same(monkeypatch):
+    """Of many customers, a sample of each segment, weighted; of few, all."""
+    rng = np.random.default_rng(0)
+    history = pd.DataFrame({"x": rng.poisson(3, 6000), "t_x": 0.0, "T": rng.uniform(0, 90, 6000).round()})
+    history = history.assign(spend=10.0, paid=1)
+    place = (history["T"] > 60).to_numpy() * 1
+    place[::200] = 2
+    everyone = LookAlikes(history, place, 3).shares(history).sum(axis=0)
+    monkeypatch.setattr(backtests, "MANY", 600)
+    sampled = LookAlikes(history, place, 3)
+    assert sampled.tree.tree_.n_node_samples[0] < 1300
+    np.testing.assert_allclose(sampled.shares(history).sum(axis=0), everyone, rtol=0.02, atol=6)
+
+
+def test_customers_who_never_come_back_have_a_value_near_0():
+    """Also where the chance that they are there, or the horizon, is too small for a float."""
+    lines = [("gone", START + pd.Timedelta(hours=i), 5.0) for i in range(900)]
+    lines += [(f"c{i}", START + pd.Timedelta(days=30 * i + 40 * j), 7.0) for i in range(6) for j in range(14)]
+    events, as_of = purchases(*lines), START + pd.Timedelta(days=672)
+    labels = pd.Series({"gone": "gone"} | {f"c{i}": "there" for i in range(6)})
+    assert sg.customer_value(events, as_of=as_of, horizon="60 days").loc["gone", "orders"] < 1e-12
+    for horizon in ("60 days", "1 us"):
+        worth = sg.segment_value(events, labels, as_of=as_of, horizon=horizon).set_index("segment")
+        numbers = worth[["orders", "orders_low", "orders_high", "value", "value_low", "value_high"]]
+        assert np.isfinite(numbers).all(axis=None) and (numbers >= 0).all(axis=None)
+        assert worth.loc["gone", "model_high"] < 1e-6
+
+
+def test_the_table_can_be_saved(small_shop, tmp_path):
+    worth = sg.segment_value(small_shop, by_recency(small_shop, AS_OF), as_of=AS_OF, horizon="91 days")
+    worth.to_parquet(tmp_path / "worth.parquet")
+    again = pd.read_parquet(tmp_path / "worth.parquet")
+    assert again.attrs == worth.attrs
+    assert sg.plot_value(again).to_dict()["datasets"] == sg.plot_value(worth).to_dict()["datasets"]
+
+
+def test_segments_that_cannot_be_told_apart_are_refused(small_shop):
+    labels = by_recency(small_shop, AS_OF).astype(str)
+    ahead = {"as_of": AS_OF, "horizon": "91 days"}
+    with pytest.raises(ValueError, match="A segment is called 'all customers', as the row of everyone is"):
+        sg.segment_value(small_shop, labels.replace("1", EVERYONE), **ahead)
+    twice = pd.concat([labels, pd.Series(["1", "2"], index=[7, "7"])])
+    with pytest.raises(ValueError, match="has two labels for '7'"):
+        sg.segment_value(small_shop, twice, **ahead)

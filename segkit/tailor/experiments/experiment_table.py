@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -151,18 +152,18 @@ def experiment_table(
     segments = None if by is None else segment_names(by, arms.index)
     if segments is not None:
         segments = segments.cat.remove_unused_categories()
-        check_names(segments)
+        check_is_free(segments.cat.categories)
     return ExperimentTable(arms, y, segments, x, shares, len(values) - found)
 
 
-def check_names(segments: pd.Series) -> None:
+def check_is_free(names: Collection[object]) -> None:
     """Refuse a segment that is called as the row of everyone is.
 
     Raises
     ------
     ValueError
     """
-    if EVERYONE in segments.cat.categories:
+    if EVERYONE in names:
         raise ValueError(f"A segment is called {EVERYONE!r}, as the row of everyone is. Rename it.")
 
 

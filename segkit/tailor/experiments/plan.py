@@ -10,7 +10,7 @@ import pandas as pd
 from segkit.core.messages import counted, in_words, joined, listed
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.audiences.customer_ids import segment_names, text_of
-from segkit.tailor.experiments.experiment_table import EVERYONE, check_names
+from segkit.tailor.experiments.experiment_table import EVERYONE, check_is_free
 from segkit.tailor.experiments.intervals import FixedLook, ManyLooks
 from segkit.tailor.experiments.power import Chance
 from segkit.tailor.experiments.wording import amount
@@ -96,7 +96,7 @@ def plan_experiment(
     if not len(labels):
         raise ValueError("by holds no customer. Pass the segments of customers.")
     names = segment_names(by, labels.index).cat.remove_unused_categories()
-    check_names(names)
+    check_is_free(names.cat.categories)
     table = _baselines(names, baseline, shares=outcome == "conversion")
     held_out = np.rint(table["customers"] * holdout)
     table["treated"], table["held_out"] = (table["customers"] - held_out).astype(int), held_out.astype(int)

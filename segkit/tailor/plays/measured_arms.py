@@ -43,7 +43,7 @@ def measured_by_segment(result: Segmentation, lift: pd.DataFrame | None) -> dict
     """Return what each arm did to each segment, the surest gain first.
 
     A gain counts where the interval lies above 0 and the verdict, which allows for many segments, calls it. For harm
-    the interval is enough: of doubt the customer has the benefit.
+    either is enough: of doubt the customer has the benefit.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _measured(row: dict, shares: bool) -> Measured:
     ends = f"{amount(low, shares, unit=False)} to {amount(high, shares, unit=False)}"
     words = f"{amount(row['lift'], shares, signed=True)} ({ends})"
     called = verdict.startswith("more") if verdict else True
-    found = HARMED if high < 0 else HELPED if low > 0 and called else UNSEEN
+    found = HARMED if high < 0 or verdict.startswith("less") else HELPED if low > 0 and called else UNSEEN
     # A verdict ends with how few responded; a playbook goes to people who should not read such counts.
     said = "; ".join(part for part in verdict.split("; ") if not part.startswith("only "))
     return Measured(arm, found, low, words if found != UNSEEN else said or words)

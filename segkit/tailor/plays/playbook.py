@@ -181,7 +181,7 @@ def _played(described: Describer, segment: int, fit: Fit) -> Row:
         row.say(column, getattr(play, column), CUSTOM)
     if not play.channel:
         row.say("channel", f"E-mail, {AGREED}", CUSTOM)
-    row.advice["measure"] = PROVE.format(play.measure.rstrip("."))
+    row.advice["measure"] = PROVE.format(play.measure.rstrip(".")) if play.measure else ""
     said = clauses(described, segment, fit)
     row.why.append(_they(said) if said else "")
     row.why = [sentence for sentence in row.why if sentence]

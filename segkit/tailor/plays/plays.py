@@ -46,8 +46,8 @@ class Play:
     Raises
     ------
     ValueError
-        If there is no condition, a quantile is not between 0 and 1, or a condition is about age, gender, religion or
-        another protected attribute.
+        If there is no condition, a quantile is not between 0 and 1, limits are not two numbers, or a condition is about
+        age, gender, religion or another protected attribute.
 
     Examples
     --------
@@ -87,6 +87,13 @@ class Play:
                     f"The play {self.name!r} says {key}={said!r}. Say a quantile between 0 and 1, such as 0.65 for "
                     "high, or the word that most have."
                 )
+        for text in ("goal", "strategy", "offer", "channel", "cadence", "avoid", "measure"):
+            check_type(text, getattr(self, text), str, "It should be a text, or empty.")
+        wanted = "It should say the least and the largest median, such as {'recency': (0, 30)}."
+        check_type("limits", self.limits, Mapping, wanted)
+        for feature, ends in self.limits.items():
+            if not isinstance(ends, (tuple, list)) or len(ends) != 2 or not ends[0] <= ends[1]:
+                raise ValueError(f"The play {self.name!r} limits {feature!r} to {ends!r}. {wanted}")
 
 
 def features_of(key: str) -> list[str]:

@@ -32,13 +32,14 @@ def segment_rows(
         raise ValueError(
             f"{name} has no column {lacking[0]!r}. Its columns are {there}. Pass the table from {source}."
         )
-    ids: dict[object, int] = {key: s for s in result.segments for key in (s, str(s), f"Segment {s}")}
-    ids |= {result.name_of(s): s for s in result.segments}
+    ids: dict[object, int] = {key: s for s in result.segments for key in (s, str(s))}
+    named: dict[object, int] = ids | {f"Segment {s}": s for s in result.segments}
+    named |= {result.name_of(s): s for s in result.segments}
     keys = table["segment_id"].where(table["segment_id"].notna(), None) if "segment_id" in table else None
     place = []
     for at, said in enumerate(table["segment"]):
         key = None if keys is None else keys.iloc[at]
-        found = ids.get(key, ids.get(said)) if key is not None else ids.get(said)
+        found = named.get(said) if key is None else ids.get(key, named.get(said))
         if found is None and str(said).casefold() not in NO_SEGMENT and str(key) not in NO_SEGMENT:
             names = listed([f"{result.name_of(s)!r} ({s})" for s in result.segments])
             raise ValueError(
@@ -46,5 +47,9 @@ def segment_rows(
                 f"result: {source}."
             )
         place.append(found)
+    if len(place) and not any(found is not None for found in place):
+        raise ValueError(
+            f"{name} has no row of a segment, only of all customers. Make it by segment: {source}."
+        )
     found_in = pd.Series(place, index=table.index, dtype=object)
     return {s: rows for s in result.segments if len(rows := table[(found_in == s).to_numpy()])}

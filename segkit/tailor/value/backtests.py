@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeRegressor
 
 from segkit.core.messages import counted
+from segkit.core.order import positions_among
 from segkit.tailor.value.segment_forecast import HALF, ORDERS, VALUE, forecast
 
 CLOSEST = 3  # at most so many earlier periods share a day
 SHORTEST = 0.25  # share of the log that a model is fitted to at least
 ALIKE = 20  # customers in a leaf, at least
+MANY = 20_000  # customers of a segment; of more, every so many-th teaches the tree
 
 
 def past_origins(
@@ -37,7 +39,7 @@ def past_origins(
     room = (end - first) - horizon - max(horizon, SHORTEST * (end - first))
     if backtests < 1 or room < pd.Timedelta(0):
         return []
-    n = min(backtests, 1 + int(room / (horizon / CLOSEST)))
+    n = min(backtests, 1 + int(CLOSEST * (room / horizon)))
     step = min(horizon, room / (n - 1)) if n > 1 else horizon
     return [end - horizon - i * step for i in range(n)]
 
@@ -65,14 +67,16 @@ class LookAlikes:
 
     def __init__(self, history: pd.DataFrame, place: np.ndarray, n_segments: int):
         self.n_segments = n_segments
-        self.tree = DecisionTreeClassifier(min_samples_leaf=ALIKE, random_state=0)
-        self.tree.fit(_looks(history), place)
+        each = [np.flatnonzero(place == at) for at in [*range(n_segments), -1]]
+        steps = np.array([max(1, -(-len(inside) // MANY)) for inside in each])
+        some = np.concatenate([inside[::step] for inside, step in zip(each, steps, strict=True)])
+        # As a classifier does: the squared error of a column for each segment is Gini's impurity. The last is of none.
+        self.tree = DecisionTreeRegressor(min_samples_leaf=ALIKE, random_state=0)
+        self.tree.fit(_looks(history.iloc[some]), np.eye(n_segments + 1)[place[some]], steps[place[some]])
 
     def shares(self, history: pd.DataFrame) -> np.ndarray:
         """Return the share by which customers count in each segment: shape (n_customers, n_segments)."""
-        shares = np.zeros((len(history), self.n_segments + 1))
-        shares[:, self.tree.classes_] = self.tree.predict_proba(_looks(history))
-        return shares[:, : self.n_segments]  # without the last, which are those in none
+        return self.tree.predict(_looks(history)).reshape(len(history), -1)[:, : self.n_segments]
 
 
 def _looks(history: pd.DataFrame) -> np.ndarray:
@@ -175,7 +179,8 @@ def past_totals(
         history = history_at(origin)
         if not history["x"].any():
             continue
-        then, later = forecast(history, horizon), history_at(origin + horizon).loc[history.index]
+        then, later = forecast(history, horizon), history_at(origin + horizon)[["x", "spend"]]
+        later = later.iloc[positions_among(history.index, later.index)]
         shares = np.column_stack([alike.shares(history), np.ones(len(history))])
         rows = pd.DataFrame(
             {"origin": origin, "place": range(shares.shape[1]), "customers": shares.sum(axis=0)}

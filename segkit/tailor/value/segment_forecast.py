@@ -20,6 +20,7 @@ DRAWS = 400  # so that an error is known to 4 %
 SAMPLE = 500  # customers of a segment whose orders are drawn; the chance of more follows from theirs
 DAY = pd.Timedelta(days=1)
 STEP = 1e-3  # by which the log of a parameter is changed, to learn how much a total depends on it
+NEVER = 1e-12  # orders that the least likely customer is expected to place: the log of none is not finite
 HALF = 0.5  # an order that is added to totals, since the log of none is not finite
 
 
@@ -106,7 +107,7 @@ class Forecast:
         """Return the standard deviation of the log of expected orders that comes from uncertain parameters."""
 
         def total(model: BuyTillYouDie) -> float:
-            return float(model.expected_orders(*_counts(history), self.days).sum())
+            return float(_expected_orders(model, history, self.days).sum())
 
         return _parameter_error(self.model, ("r", "alpha", "a", "b"), total)
 
@@ -133,7 +134,7 @@ def forecast(
     """Fit both models to the orders of customers, and forecast those within the horizon."""
     days = horizon / DAY
     model = fit_buy_till_you_die(*_counts(history))
-    orders = model.expected_orders(*_counts(history), days)
+    orders = _expected_orders(model, history, days)
     paid, mean = _payments(history)
     known = mean > 0
     if not known.any():
@@ -144,6 +145,10 @@ def forecast(
     discounted = discounted_orders(model, _counts(history), days, discount_rate)
     value = (orders if discounted is None else discounted) * order_value * margin
     return Forecast(history, model, money, days, orders, orders * order_value, value)
+
+
+def _expected_orders(model: BuyTillYouDie, history: pd.DataFrame, days: float) -> np.ndarray:
+    return np.maximum(model.expected_orders(*_counts(history), days), NEVER)
 
 
 def _payments(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,9 @@ from segkit.core.checks import check_count, check_level, check_seed
 from segkit.core.engine.connection import locked_engine
 from segkit.core.messages import counted
 from segkit.core.moments import read_moment, read_span
+from segkit.core.order import positions_among
 from segkit.methods.partition import Partition, labels_by_customer
-from segkit.tailor.experiments.experiment_table import EVERYONE
+from segkit.tailor.experiments.experiment_table import EVERYONE, check_is_free
 from segkit.tailor.value.backtests import (
     NO_ERRORS,
     LookAlikes,
@@ -103,7 +104,8 @@ def segment_value(
         * `verdict`: "checked on 4 earlier periods"; "not checked: the log is too short", where the interval is that of
           the model alone.
 
-        ``pd.DataFrame(table.attrs["segkit"]["backtests"])`` has a row for each earlier moment and segment: `origin`,
+        ``pd.DataFrame(table.attrs["segkit"]["backtests"])`` has a row for each earlier moment and segment: `origin`
+        (ISO 8601 text, so that the table can be saved),
         `segment_id`, `segment`, `predicted` and `actual` spend (or orders) within the horizon, before margin and
         discount.
         Also in ``attrs["segkit"]``: `without_orders`, customers with a segment but no order before `as_of`, and
@@ -112,7 +114,8 @@ def segment_value(
     Raises
     ------
     ValueError
-        If no customer with a segment ordered before `as_of`, or nobody ordered twice.
+        If no customer with a segment ordered before `as_of`, nobody ordered twice, or a segment is called "all
+        customers".
     TypeError
         If `events` did not come from :func:`segkit.read_events`.
 
@@ -156,9 +159,12 @@ def segment_value(
     check_level(level)
     check_count("backtests", backtests, 0)
     check_seed(random_state)
-    history_at = functools.cache(lambda at: order_history(events, at))
+    # Periods that follow each other share a moment; more tables than these would fill the memory.
+    history_at = functools.lru_cache(maxsize=3)(lambda at: order_history(events, at))
     history = history_at(moment)
     ids, place = _places(labels, history.index, moment)
+    names = [by.name_of(int(s)) if isinstance(by, Partition) else str(s) for s in ids]
+    check_is_free(names)
     now = forecast(history, ahead, margin=margin, discount_rate=discount_rate)
     warn_of_times(history, moment, ahead)
     origins = past_origins(*_span_of_orders(events, moment), ahead, backtests)
@@ -171,7 +177,6 @@ def segment_value(
         for inside, mine, known in zip(whose, totals, errors, strict=True)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    names = [by.name_of(int(s)) if isinstance(by, Partition) else str(s) for s in ids]
     kind = "Int64" if pd.api.types.is_integer_dtype(ids.dtype) else "object"
     table["segment_id"] = pd.array([*ids, None], dtype=kind)
     table["segment"] = pd.array([*names, EVERYONE], dtype="str")
@@ -187,7 +192,7 @@ def segment_value(
         "at_bound": now.model.at_bound,
         "margin": margin,
         "discount_rate": discount_rate,
-        "without_orders": int((~labels.index.isin(history.index)).sum()),
+        "without_orders": len(labels) - int((place >= 0).sum()),
         "without_segment": int((place < 0).sum()),
         "backtests": _backtests(past, table, ORDERS if now.money is None else VALUE),
     }
@@ -203,7 +208,7 @@ def _span_of_orders(events: Events, moment: pd.Timestamp) -> tuple[pd.Timestamp,
 def _places(labels: pd.Series, customers: pd.Index, moment: pd.Timestamp) -> tuple[pd.Index, np.ndarray]:
     """Return the ids of the segments, and for each customer the number of the segment, −1 for none."""
     codes, ids = pd.factorize(labels, sort=True)
-    at = labels.index.get_indexer(customers)
+    at = positions_among(customers, labels.index)
     place = np.where(at < 0, -1, codes[at]) if len(codes) else at
     if not (place >= 0).any():
         example = repr(str(labels.index[0])) if len(labels) else "none"
@@ -247,5 +252,6 @@ def _backtests(past: pd.DataFrame, table: pd.DataFrame, what: str) -> list[dict[
     """Return the earlier forecasts, with names of the segments; as records, since tables in attrs break pd.concat."""
     mine = past[(past["what"] == what) & (past["customers"] >= 1)].reset_index(drop=True)
     columns = table.loc[mine["place"], ["segment_id", "segment"]].reset_index(drop=True)
-    found = pd.concat([mine[["origin"]], columns, mine[["predicted", "actual"]]], axis=1).astype(object)
+    origin = pd.Series([moment.isoformat() for moment in mine["origin"]], name="origin", dtype=object)
+    found = pd.concat([origin, columns, mine[["predicted", "actual"]]], axis=1).astype(object)
     return found.where(found.notna(), None).to_dict("records")
