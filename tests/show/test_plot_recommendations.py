@@ -48,6 +48,15 @@ def test_a_panel_for_each_goal_and_its_verdict():
     assert "NaN" not in vl_convert.vegalite_to_svg(sg.plot_recommendations(board()).to_json())
 
 
+def test_the_best_is_named_from_a_board_of_the_package():
+    lines = pd.DataFrame({"customer_id": ["a", "b"] * 2, "product_id": ["tea", "rum", "tea", "tea"]})
+    events = sg.read_events(lines.assign(timestamp=["2024-01-01"] * 2 + ["2024-03-01"] * 2), kind="purchase")
+    chart = sg.plot_recommendations(
+        sg.recommendation_scoreboard(events, as_of="2024-03-02", horizon="7 days")
+    )
+    assert "Best for new products: recent popularity." in chart.to_dict()["title"]["subtitle"][0]
+
+
 def test_other_tables_and_empty_ones_are_refused():
     with pytest.raises(ValueError, match="recommendation_scoreboard"):
         sg.plot_recommendations(board().drop(columns="ndcg"))

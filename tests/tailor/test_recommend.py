@@ -108,6 +108,27 @@ def test_popularity_where_nothing_else_gains():
     ).all()
 
 
+@pytest.mark.parametrize("seed", [2, 4])
+def test_counting_for_longer_is_no_taste(seed):
+    """Customers buy at random. EASE beats recent popularity in these shops, since it looks back for longer: no gain."""
+    rng = np.random.default_rng(seed)
+    chance = 1 / np.arange(1, 31)
+    who = np.repeat(np.arange(300), rng.geometric(1 / 8, 300))
+    what = rng.choice(30, len(who), p=chance / chance.sum())
+    when = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 365 * 1440, len(who)), "min")
+    lines = pd.DataFrame({"customer_id": who, "product_id": what, "timestamp": when})
+    events = sg.read_events(lines, kind="purchase")
+    table = sg.recommend(events, as_of="2024-01-01", n=1, customers=[0])
+    assert table.attrs["segkit"]["method"] == "recent popularity"
+    board = sg.recommendation_scoreboard(events, as_of="2024-01-01", horizon="37 days")
+    rows = board[board["goal"] == "new"].set_index("method")
+    assert (
+        rows.loc["EASE", "gain_low"] > 0
+        and rows.loc["EASE", "verdict"] == "no better than lasting popularity"
+    )
+    assert board.attrs["segkit"]["best"]["new"] in ("recent popularity", "lasting popularity")
+
+
 def test_an_answer_depends_on_nobody_else(tastes):
     """Neither on who else is asked for nor on the order of the rows."""
     lines, group, events = tastes

@@ -142,6 +142,9 @@ def test_popularity_of_shop_and_segment(monkeypatch):
     shop_shares = [0.25, 0.25, 0.5]  # oil, rum and tea; the rum of October is not recent
     rows = np.arange(4)
     assert fit_method("recent popularity", purchases).scores(rows).tolist() == [shop_shares] * 4
+    now, october = 0.5 ** (2 / 91), 0.5 ** (123 / 91)
+    lasting = [now / 4, (now + october) / 4, 2 * now / 4]
+    assert np.allclose(fit_method("lasting popularity", purchases).scores(rows), [lasting] * 4)
     labels = pd.Series({"a": "A", "b": "A", "c": "B", "nobody": "C"})
     found = fit_method("segment popularity", purchases, labels).scores(rows)
     assert found[0].tolist() == found[1].tolist() == [0.5 / 4, 0.5 / 4, (2 + 1) / 4]

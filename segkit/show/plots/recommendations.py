@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from segkit.show.plots.theme import GREY, OKABE_ITO, check_table, themed
-from segkit.tailor.products.methods import RECENT_POPULARITY, SEGMENT_POPULARITY
+from segkit.tailor.products.methods import LASTING_POPULARITY, RECENT_POPULARITY, SEGMENT_POPULARITY
 
 HEADINGS = {"new": "Products that are new to the customer", "again": "Products bought before"}
 LINE = 84  # letters of a line of the subtitle
@@ -56,7 +56,11 @@ def plot_recommendations(board: pd.DataFrame) -> alt.VConcatChart:
             "No customer of the table could be tested, so there is nothing to draw. Read its verdicts, or make it with "
             "a longer horizon."
         )
-    kinds = {RECENT_POPULARITY: YARDSTICK, SEGMENT_POPULARITY: SEGMENTS}
+    kinds = {
+        RECENT_POPULARITY: YARDSTICK,
+        LASTING_POPULARITY: YARDSTICK,
+        SEGMENT_POPULARITY: SEGMENTS,
+    }
     known["kind"] = [kinds.get(name, OTHER) for name in known["method"]]
     panels = [_panel(known[known["goal"] == goal], goal) for goal in dict.fromkeys(known["goal"])]
     return themed(

@@ -42,7 +42,7 @@ def fit_method(name: str, purchases: PurchaseMatrix, labels: pd.Series | None = 
 
     Parameters
     ----------
-    name : {"EASE", "item-kNN", "recent popularity", "segment popularity", "own history"}
+    name : {"EASE", "item-kNN", "recent popularity", "lasting popularity", "segment popularity", "own history"}
         Own history scores only products that the customer bought before.
     purchases : PurchaseMatrix
     labels : Series, optional
@@ -218,6 +218,15 @@ def _recent_popularity(purchases: PurchaseMatrix) -> Popularity:
     return Popularity(shares, np.zeros(len(purchases.customers), dtype=np.int64))
 
 
+def _lasting_popularity(purchases: PurchaseMatrix) -> Popularity:
+    """Rank products by who ever bought them, halved with each half-life: what EASE knows without any taste."""
+    weights = 0.5 ** (purchases.last.data / HALF_LIFE)
+    bought = np.bincount(purchases.last.indices, weights=weights, minlength=len(purchases.products))
+    return Popularity(
+        bought[None, :] / len(purchases.customers), np.zeros(len(purchases.customers), dtype=np.int64)
+    )
+
+
 def _segment_popularity(purchases: PurchaseMatrix, labels: pd.Series) -> Popularity:
     """Rank products by the share of the segment's customers who bought them recently, drawn towards the shop's."""
     found = labels.reindex(purchases.customers)
@@ -252,10 +261,12 @@ def _most_bought(purchases: PurchaseMatrix, n: int) -> np.ndarray:
     return np.sort(np.argsort(-purchases.buyers(), kind="stable")[:n])
 
 
-EASE, ITEM_KNN, RECENT_POPULARITY = "EASE", "item-kNN", "recent popularity"
+EASE, ITEM_KNN = "EASE", "item-kNN"
+RECENT_POPULARITY, LASTING_POPULARITY = "recent popularity", "lasting popularity"
 SEGMENT_POPULARITY, OWN_HISTORY = "segment popularity", "own history"
 METHODS: dict[str, Callable[..., Scorer]] = {
     RECENT_POPULARITY: _recent_popularity,
+    LASTING_POPULARITY: _lasting_popularity,
     SEGMENT_POPULARITY: _segment_popularity,
     ITEM_KNN: _item_knn,
     EASE: _ease,

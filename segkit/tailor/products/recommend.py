@@ -103,7 +103,7 @@ def recommend(
     -----
     **New.** EASE [1]_ of the 6,000 products with the most buyers; where there are more, also what is bought together
     (item-kNN). They are learnt without the latest part of the log and checked on it first, and the better one is taken.
-    Unless it surely does better there than recent popularity, everyone gets what is popular.
+    Unless it surely does better there than popularity, recent and lasting, everyone gets what is popular.
 
     **Again.** The number of orders with a product, halved with each 91 days since the last one, and more for what many
     buy now. It is due after the customer's own median gap, drawn to the product's usual gap as if that were three more

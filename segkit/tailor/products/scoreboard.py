@@ -19,6 +19,7 @@ from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.products.methods import (
     EASE,
     ITEM_KNN,
+    LASTING_POPULARITY,
     OWN_HISTORY,
     RECENT_POPULARITY,
     SEGMENT_POPULARITY,
@@ -75,8 +76,10 @@ def recommendation_scoreboard(
         they bought that was recommended), `ndcg` (the same, with more weight for higher ranks, 0 to 1) and `hit` (share
         of customers who bought any recommended product), each with its 95 % interval, as `recall_low` and
         `recall_high`; `gain` (NDCG beyond that of recent popularity) with `gain_low`, `gain_high`, paired by customer;
-        and `verdict` in words. ``.attrs["segkit"]["best"]`` names the best method of each goal: recent popularity,
-        unless another is surely better.
+        and `verdict` in words. A method is better only if it also surely beats lasting popularity. Recent popularity
+        counts 28 days; lasting popularity all purchases, halved with each 91 days: a method that knows no taste, and
+        merely counts over a longer time, does as well. ``.attrs["segkit"]["best"]`` names the best method of each goal:
+        recent popularity, unless another is surely better.
 
     Raises
     ------
@@ -103,10 +106,11 @@ def recommendation_scoreboard(
     ...                         kind="purchase")
     >>> board = sg.recommendation_scoreboard(events, as_of="2024-03-01", horizon="28 days", n=1)
     >>> board.loc[board["goal"] == "new", ["method", "customers", "hit", "verdict"]]
-                  method  customers  hit                        verdict
-    0  recent popularity         40  0.5                  the yardstick
-    1           item-kNN         40  1.0  better than recent popularity
-    2               EASE         40  1.0  better than recent popularity
+                   method  customers  hit                        verdict
+    0   recent popularity         40  0.5                  the yardstick
+    1  lasting popularity         40  0.0   worse than recent popularity
+    2            item-kNN         40  1.0  better than recent popularity
+    3                EASE         40  1.0  better than recent popularity
     """
     checked_events(events)
     events = products_of(events, of)
@@ -124,16 +128,17 @@ def recommendation_scoreboard(
     _check_labels(labels, known)
     test = held_out_purchases(known, later, MOST)
     segments = () if labels is None else (SEGMENT_POPULARITY,)
-    names = (RECENT_POPULARITY, *segments, ITEM_KNN, EASE, OWN_HISTORY)
+    names = (RECENT_POPULARITY, LASTING_POPULARITY, *segments, ITEM_KNN, EASE, OWN_HISTORY)
     measured = measure_methods(names, known, test, labels, n)
     late = isinstance(by, Partition) and _made_after(by, split)
-    table = pd.DataFrame([row for goal in (NEW, AGAIN) for row in _rows(goal, measured[goal], late)])
+    rows = pd.DataFrame([row for goal in (NEW, AGAIN) for row in _rows(goal, measured[goal], late)])
+    table = rows.drop(columns="sure")
     table.attrs["segkit"] = {
         "as_of": moment.isoformat(),
         "learnt_before": split.isoformat(),
         "n": n,
         "level": LEVEL,
-        "best": {goal: _best(table[table["goal"] == goal]) for goal in (NEW, AGAIN)},
+        "best": {goal: _best(rows[rows["goal"] == goal]) for goal in (NEW, AGAIN)},
         "customers": {
             "tested": len(test.rows),
             "not_drawn": test.not_drawn,
@@ -212,17 +217,29 @@ def _rows(goal: str, measured: dict[str, np.ndarray], late: bool) -> list[dict[s
                 f"{measure}_low": np.maximum(low, 0),
                 f"{measure}_high": np.minimum(high, 1),
             }
-        ahead = values[:, [ndcg]] - measured[RECENT_POPULARITY][:, [ndcg]]
-        gain, low, high = (float(x[0]) for x in mean_interval(ahead, LEVEL))
+        ahead = {
+            other: mean_interval(values[:, [ndcg]] - measured[other][:, [ndcg]], LEVEL)
+            for other in (RECENT_POPULARITY, LASTING_POPULARITY)
+            if other in measured
+        }
+        gain, low, high = (float(x[0]) for x in ahead[RECENT_POPULARITY])
         row |= {"gain": gain, "gain_low": low, "gain_high": high}
+        sure = all(found[1][0] > 0 for other, found in ahead.items() if other != name)
+        row["sure"] = sure and name != RECENT_POPULARITY
         slight = SLIGHT * float(measured[RECENT_POPULARITY][:, ndcg].mean()) if len(values) else np.nan
-        row["verdict"] = _verdict(goal, name, len(values), (low, high), slight, late)
+        row["verdict"] = _verdict(goal, name, len(values), (low, high), slight, sure, late)
         rows.append(row)
     return rows
 
 
 def _verdict(
-    goal: str, name: str, customers: int, gain: tuple[float, float], slight: float, late: bool
+    goal: str,
+    name: str,
+    customers: int,
+    gain: tuple[float, float],
+    slight: float,
+    sure: bool,
+    late: bool,
 ) -> str:
     """Say what the interval of a gain means; no taste is only said where more than a slight gain is ruled out."""
     low, high = gain
@@ -238,13 +255,13 @@ def _verdict(
             return f"it cannot be seen whether your segments carry taste: too few purchases{note}"
         return f"your segments carry no taste: what is popular in them is no better guide{note}"
     if low > 0:
-        return "better than recent popularity"
+        return "better than recent popularity" if sure else "no better than lasting popularity"
     return "worse than recent popularity" if high < 0 else "no better than recent popularity"
 
 
 def _best(rows: pd.DataFrame) -> str:
-    """Return the method with the highest NDCG among those that are surely better than recent popularity."""
-    better = rows[(rows["gain_low"] > 0) & (rows["customers"] >= LEAST)]
+    """Return the method with the highest NDCG among those that are surely better than what is popular."""
+    better = rows[rows["sure"] & (rows["customers"] >= LEAST)]
     return str(better.loc[better["ndcg"].idxmax(), "method"]) if len(better) else RECENT_POPULARITY
 
 
