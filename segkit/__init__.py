@@ -111,6 +111,7 @@ _HOMES = {
     "segkit.over_time.match": ("match_segments",),
     "segkit.over_time.migration": ("migration",),
     "segkit.over_time.moves": ("moves",),
+    "segkit.over_time.moves_over_time": ("moves_over_time",),
     "segkit.over_time.next_segment": ("next_segment",),
     "segkit.over_time.score_next": ("score_next",),
     "segkit.tailor.experiments.arms": (
@@ -174,6 +175,7 @@ _HOMES = {
     "segkit.show.widgets.experiment_planner": ("ExperimentPlanner",),
     "segkit.show.widgets.feature_picker": ("FeaturePicker",),
     "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
+    "segkit.show.widgets.segment_timeline": ("SegmentTimeline",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -71,7 +71,7 @@ def project(
             "make_pipeline(make_preparer(), …), which fills them in."
         )
     if method == "pca":
-        points, facts = _pca(prepared.to_numpy())
+        points, facts = principal_components(prepared.to_numpy())
     elif method == "umap":
         points, facts = _umap(prepared.to_numpy(), n_neighbors, min_dist, random_state), {}
     else:
@@ -81,7 +81,8 @@ def project(
     return embedding
 
 
-def _pca(prepared: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+def principal_components(prepared: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """Return places along the two directions of most variance, and the share of it that they show."""
     with threadpool_limits(limits=1), np.errstate(invalid="ignore"):  # identical customers: 0 / 0
         model = PCA(min(2, *prepared.shape), svd_solver="full")
         points = model.fit_transform(prepared)

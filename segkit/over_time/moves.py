@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from segkit.create.segmentation import Segmentation
-from segkit.methods.partition import plain_preparer
+from segkit.over_time.changes import what_changed
 from segkit.over_time.steps import BEHAVIOUR, BOTH, MODEL, steps_between
-
-TOLD = 3  # features of a customer
-LEAST = 0.05  # spreads; less would read as 0.0
 
 
 def moves(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
@@ -63,57 +59,8 @@ def moves(previous: Segmentation, current: Segmentation) -> pd.DataFrame:
             "why": who["why"].astype("str"),
         }
     )
-    features = list(previous.customers.columns)
-    before = previous.customers.iloc[who["at_before"].to_numpy()]
-    now = current.customers[features].iloc[who["at_now"].to_numpy()]
-    distances, directed = _distances(previous, before, now)
-    largest = np.argsort(-np.abs(distances), axis=1, kind="stable")[:, :TOLD]
-    rows = np.arange(len(who))
-    said = np.full((len(who), TOLD), "", dtype=object)
-    for rank in range(TOLD):
-        at = largest[:, rank] if rank < largest.shape[1] else np.zeros(len(who), dtype=int)
-        moved = distances[rows, at] if rank < largest.shape[1] else np.zeros(len(who))
-        told = np.abs(moved) >= LEAST
-        names = np.array(features, dtype=object)[at]
-        table[f"feature_{rank + 1}"] = pd.Series(names, who.index, dtype="str").where(told)
-        table[f"moved_{rank + 1}"] = np.where(told, moved, np.nan)
-        for i in np.flatnonzero(told):
-            feature = names[i]
-            said[i, rank] = (
-                f"{feature} {_signed(moved[i])}"
-                if directed[i, at[i]]
-                else f"{feature} {_word(before[feature].iloc[i])} → {_word(now[feature].iloc[i])}"
-            )
-    table.insert(
-        5, "changed", pd.Series([", ".join(filter(None, row)) for row in said], who.index, dtype="str")
-    )
+    before = previous.customers.iloc[who["at_before"].to_numpy()].set_axis(who.index)
+    now = current.customers.iloc[who["at_now"].to_numpy()].set_axis(who.index)
+    table = table.join(what_changed(previous, before, now))
     table.attrs["segkit"] = {"badge": current.badge}
     return table
-
-
-def _distances(
-    previous: Segmentation, before: pd.DataFrame, now: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each customer moved along each feature, in spreads, and whether that has a direction."""
-    if not len(before):
-        return np.zeros(before.shape), np.zeros(before.shape, dtype=bool)
-    preparer = plain_preparer(previous)
-    steps = preparer.matrix(now) - preparer.matrix(before)
-    position = {name: at for at, name in enumerate(before.columns)}
-    squares, sums = np.zeros(before.shape), np.zeros(before.shape)
-    for step, owners in zip(steps.T, preparer.owners_, strict=True):
-        for owner in owners:
-            squares[:, position[owner]] += step**2 / len(owners)
-    for column, at in enumerate(preparer.positions_):
-        sums[:, at] = steps[:, column]
-    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in before.dtypes]
-    directed = np.array(numeric) & before.notna().to_numpy() & now.notna().to_numpy()
-    return np.where(directed, sums, np.sqrt(squares)), directed
-
-
-def _signed(moved: float) -> str:
-    return f"{moved:+.1f}".replace("-", "−")
-
-
-def _word(value: object) -> str:
-    return "missing" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

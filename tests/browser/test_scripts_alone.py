@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tables import EVIL, oddly_named, purchases
 
@@ -57,7 +58,19 @@ def panel():
     return explorer.panel
 
 
-SCRIPTS = {"feature_picker": picker, "segment_explorer": panel}
+def timeline():
+    """Return the timeline of customers whose ids, features and segments are full of markup."""
+    customers = oddly_named()
+    months = [pd.Timestamp("2024-05-01"), pd.Timestamp("2024-06-01")]
+    later = customers.iloc[::-1].set_axis(customers.index)
+    tables = pd.concat([customers, later], keys=months, names=["as_of", "customer_id"])
+    result = sg.segment(customers, n_segments=3).with_names({0: EVIL, 2: f"2 {EVIL}"})
+    made = sg.SegmentTimeline(result, tables)
+    made.error = EVIL
+    return made
+
+
+SCRIPTS = {"feature_picker": picker, "segment_explorer": panel, "segment_timeline": timeline}
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -84,7 +97,9 @@ def test_render_can_be_undone(alone):
     alone.evaluate("alone.undo()")
     assert alone.evaluate("alone.handlers()") == 0
     before = alone.content()
-    alone.evaluate("['value', 'segments', 'group', 'code'].forEach((name) => alone.model.set(name, []))")
+    alone.evaluate(
+        "['value', 'segments', 'group', 'chosen', 'code'].forEach((name) => alone.model.set(name, []))"
+    )
     assert alone.content() == before
 
 
@@ -162,3 +177,22 @@ def test_plain_keys_skip_jupyterlab(alone):
     for key, ours in (("Enter", True), ("Shift+Enter", False), ("j", True), ("Control+s", False)):
         alone.keyboard.press(key)
         assert alone.evaluate(kept) == ours
+
+
+@pytest.mark.parametrize("alone", ["segment_timeline"], indirect=True)
+def test_timeline_sends_date_and_flow(alone):
+    slider = alone.get_by_role("slider", name="Date")
+    slider.press("ArrowLeft")
+    assert alone.evaluate("alone.saved.at(-1).at") == 0
+    expect(slider).to_have_attribute("aria-valuetext", "1 May 2024")
+    expect(alone.locator(".flow")).to_have_count(0)
+    slider.press("End")
+    assert alone.evaluate("alone.saved.at(-1).at") == 1
+    pressed = alone.locator(".flow[aria-pressed=true]")
+    expect(pressed).to_have_count(1)
+    pressed.press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).chosen") == {}
+    expect(pressed).to_have_count(0)
+    alone.locator(".flow").last.click()
+    assert alone.evaluate("Object.keys(alone.saved.at(-1).chosen)") == ["from", "to"]
+    expect(alone.locator(".rows")).to_be_hidden()  # until Python answers
