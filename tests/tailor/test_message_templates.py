@@ -208,7 +208,7 @@ def test_a_brief_holds_numbers_of_many():
             why=(
                 "They last bought 1,234 days ago (the others: 8.5 days); 9 of 77 customers are Ann Smith's; 41 of 77 "
                 "customers and 43% of them buy Tea42; 70 of 77 came back; customer 42 spent 260 (the others: 80). "
-                "They put 7 items in an order. Three customers of 30 buy. Such as 42 and 57, 58; "
+                "They put 7 items in an order; 5% of 150 customers buy; 95 % of 150 buy. Three customers of 30 buy. Such as 42 and 57, 58; "
                 "12 days of customer_id 43"
             ),
         ),
@@ -344,7 +344,27 @@ def test_a_good_answer_is_taken():
         ("Only €15", "“€15” is a price"),
         ("We met 213 days ago", "“213” is a number that the brief does not hold"),
         ("Your code: c001", "“001” is a number"),
-        ("Twenty percent for you", "a number in words"),
+        ("Twenty percent for you", "“20 percent” is a share"),
+        ("Fünfundzwanzig Prozent", "“25 Prozent” is a share"),
+        ("Fifty off", "“50” is a number"),
+        ("Two for one", "“2” is a number"),
+        ("Thousands of customers", "“1000” is a number"),
+        ("Half your order", "a number in words"),
+        ("Buy one, get one", "something free"),
+        ("It heals colds", "a promise"),
+        ("This week only", "a deadline"),
+        ("It ends Sunday", "a deadline"),
+        ("A full refund", "a promise"),
+        ("fr\u034fee delivery", "something free"),
+        ("fr\u3164ee delivery", "something free"),
+        ("fr\ufe0fee delivery", "something free"),
+        ("fr\u0435e delivery", "a word of two alphabets: “fr\u0435e”"),
+        ("Hi %recipient.email%", "no tag of Klaviyo"),
+        ("See evil.click", "a link"),
+        ("See evil.co/x", "a link"),
+        ("Dear at\u2011risk regulars", "names the segment"),
+        ("\u200d\ufe0f", "the body is empty"),
+        ("x" * 10**7, "its body has 10,000,000 characters, far too many"),
         ("Delivery is free", "something free"),
         ("15% für jeden zweiten Artikel, und endet bald", "a deadline"),
         ("Today only!", "a deadline"),
@@ -398,6 +418,18 @@ def test_subjects_are_checked_too():
     assert with_fallbacks(long, merge_fields(FIELDS, TOOLS["klaviyo"])).startswith("there x")
 
 
+def test_a_segment_of_a_common_word_is_no_name_in_small_letters():
+    assert written("What is new", "See what is new.", segment="New").checks == "Your text."
+    assert "names the segment: “New”" in written("Dear New customer", "Hello.", segment="New").checks
+
+
+def test_numbers_in_words_are_read_as_numbers():
+    said = written("Good news", "Take 25 % off, and twelve teas.", offer="twenty-five percent off; 12 products")
+    assert said.checks == "Your text."
+    assert "“12” is a number" in written("Good news", "Take twelve teas.").checks
+    assert "“Cheaper” is a discount" in written("Tea", "Cheaper than ever", offer="Early access").checks
+
+
 def test_claims_that_the_offer_holds_may_be_made():
     offer = "Free delivery until Sunday; our best tea for 9,99 €"
     said = written("Free delivery", "Until Sunday: our best tea for 9.99 €", offer=offer)
@@ -407,6 +439,11 @@ def test_claims_that_the_offer_holds_may_be_made():
 def test_a_share_of_the_offer_is_no_discount():
     said = written("Good news", "Take 15% off.", offer="15 % of it goes to a school").checks
     assert "“percent off” is a discount that the offer does not hold" in said and "a share" not in said
+
+
+class Breaking(dict):
+    def get(self, key, default=None):
+        raise RuntimeError("no")
 
 
 def raises(error):
@@ -427,6 +464,7 @@ def raises(error):
         (lambda brief: {"subject": "Hello"}, "its body is None"),
         (lambda brief: {"subject": 3, "body": "Hello"}, "its subject is 3"),
         (lambda: GOOD, "it raised TypeError"),
+        (lambda brief: Breaking(), "it raised RuntimeError (no)"),
         (lambda brief: brief["fields"].update(email="x") or ("Hi", "Hi {{ email }}"), "none of the fields"),
         (lambda brief: brief.update(offer="all is free") or ("Hi", "All is free"), "something free"),
     ],
@@ -439,7 +477,10 @@ def test_a_writer_that_fails_is_replaced(writer, reason):
 
 def test_a_writer_brings_other_languages():
     taken = written("Bonjour", "Bonjour {{ first_name|default:'there' }}", language="fr")
-    assert taken.checks == "Your text. The link to unsubscribe is in English; translate it."
+    assert taken.checks == (
+        "Your text. Read it for claims: segkit knows their words in English and German only. The link to unsubscribe is in "
+        "English; translate it."
+    )
     refused = written("Bonjour", "100 €", language="fr")
     assert refused.body == "" and refused.checks.endswith("No message: segkit has none in 'fr'.")
 

@@ -10,28 +10,39 @@ from typing import Any
 
 from segkit.core.checks import JOINERS
 from segkit.core.messages import in_words
-from segkit.tailor.messages.claims import new_claims
+from segkit.tailor.messages.claims import new_claims, with_digits
 from segkit.tailor.messages.merge_tags import MergeField, MergeTags
 
 WANTED = 'It should answer {"subject": "…", "body": "…"}'
 FIELD = "\ue000"  # what stands for a tag while the words around it are checked
 SHOWN = 60  # characters of a piece that a reason quotes
-FAR_TOO_LONG = 10_000  # characters, from which on nothing more is said than that
+FAR_TOO_LONG = 10_000  # characters of a part, beyond which nothing else is looked at
 
 TAGS = {
     "*|…|*": re.compile(r"\*\|[^|]*\|\*|\*\||\|\*"),
     "{{…}}": re.compile(r"\{\{.*?\}\}\}?|\{\{|\}\}|\$\{[^}]*\}"),
     "{%…%}": re.compile(r"\{%.*?%\}|\{%|%\}|\{#|#\}"),
-    "%%…%%": re.compile(r"%%[^%\s]*%%|%[A-Za-z_]{2,}%"),
-    "<%…%>": re.compile(r"<%.*?%>|<%|%>|<<.*?>>"),
+    "%%…%%": re.compile(r"%%[^%\s]*%%|%[A-Za-z_][\w.]+%"),
+    "<%…%>": re.compile(r"<%.{0,200}?%>|<%|%>|<<.{0,200}?>>|<<"),
     "{…}": re.compile(r"\{[^{}]*\}|[{}]"),
     "[…]": re.compile(r"\[[^\]]*\]"),
 }
 """How tools and people write places to fill in; the first that matches is named."""
 
+UNSEEN = JOINERS + "\ufe0f"  # show nothing themselves, but are part of emoji and of words in some scripts
+FILLERS = "".join(
+    map(
+        chr,
+        [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x3164, 0xFFA0]
+        + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0)],
+    )
+)
+"""Letters and marks that show nothing (Default_Ignorable_Code_Point in Unicode)."""
+
 _LINK = re.compile(
     r"\b(?:https?|ftp|mailto|tel|sms|javascript):|\bdata:\w+/|\bwww\."
-    r"|\b[\w-]+\.(?:com|org|net|io|de|eu|uk|shop|store|info|biz|app|fr|ch|at|nl|es|it|ly|gg|dev)\b",
+    r"|\b[\w-]+\.(?:com|org|net|io|de|eu|uk|shop|store|info|biz|app|fr|ch|at|nl|es|it|ly|gg|dev)\b"
+    r"|(?-i:\b\w[\w-]*\.[a-z]{2,})\b",  # mail programs make a link of any such word
     re.IGNORECASE,
 )
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -64,6 +75,8 @@ def read_answer(answer: object) -> tuple[str, str] | str:
     for part, name in ((subject, "subject"), (body, "body")):
         if not isinstance(part, str):
             return f"Its {name} is {in_words(part)}. {WANTED}"
+        if len(part) > FAR_TOO_LONG:
+            return f"Its {name} has {len(part):,} characters, far too many"
     return _visible(str(subject)).strip(), _visible(str(body)).strip()
 
 
@@ -84,8 +97,9 @@ def faults_of(
     faults = []
     for name, text in (("subject", subject), ("body", body)):
         most = brief["most_characters"][name]
-        length = len(with_fallbacks(text, fields))
-        if not text:
+        shown = with_fallbacks(text, fields)
+        length = len(shown)
+        if not _without(UNSEEN, shown).strip():
             faults.append(f"the {name} is empty")
         elif length > most:
             faults.append(f"the {name} has {length:,} characters, more than {most:,}")
@@ -93,8 +107,6 @@ def faults_of(
         faults.append("the subject has several lines")
     if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in subject + body):
         faults.append("it holds control characters")
-    if len(subject) + len(body) > FAR_TOO_LONG:
-        return faults
     words = _words_alone(f"{subject}\n{body}", fields)
     return faults + _wrong_tags(words, fields, tool) + _leaks(words, brief) + _invented(words, brief)
 
@@ -135,13 +147,19 @@ def _longest_first(fields: Iterable[MergeField]) -> list[MergeField]:
 def _words_alone(text: str, fields: Mapping[str, MergeField]) -> str:
     """Return a text as a reader sees it, with one sign for each allowed tag."""
     text = _replaced(text, fields, lambda _: FIELD)
-    return unicodedata.normalize("NFKC", html.unescape("".join(c for c in text if c not in JOINERS)))
+    return unicodedata.normalize("NFKC", html.unescape(_without(UNSEEN, text)))
 
 
 def _visible(text: str) -> str:
     """Return a text without signs that show nothing, in which words and tags could hide; with plain ends of lines."""
     text = "\n".join(text.splitlines())
-    return "".join(c for c in text if c in JOINERS or unicodedata.category(c) not in ("Cf", "Co", "Cs"))
+    return "".join(
+        c for c in _without(FILLERS, text) if c in UNSEEN or unicodedata.category(c) not in ("Cf", "Co", "Cs")
+    )
+
+
+def _without(signs: str, text: str) -> str:
+    return text.translate(dict.fromkeys(map(ord, signs)))
 
 
 def _wrong_tags(words: str, fields: Mapping[str, MergeField], tool: MergeTags) -> list[str]:
@@ -168,11 +186,19 @@ def _leaks(words: str, brief: Mapping[str, Any]) -> list[str]:
         for what, pattern in (("HTML", _HTML), ("an e-mail address", _EMAIL), ("a link", _LINK))
         if (found := pattern.search(words))
     ]
-    name = " ".join(str(brief["segment"]).split())
-    spaced = " ".join(words.split())
-    if len(name) > 2 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", spaced, re.IGNORECASE):
-        faults.append(f"it names the segment: {_quoted(name)}")
-    return faults
+    name, spaced = (" ".join(re.findall(r"\w+", said)) for said in (str(brief["segment"]), words))
+    # a single word such as New is a name only where it is written so
+    case = re.IGNORECASE if " " in name else re.NOFLAG
+    if len(name) > 2 and re.search(rf"\b{name}\b", spaced, case):
+        faults.append(f"it names the segment: {_quoted(str(brief['segment']))}")
+    mixed = (word for word in re.findall(r"\w+", words) if _is_mixed(word))
+    return faults + [f"a word of two alphabets: {_quoted(word)}" for word in dict.fromkeys(mixed)]
+
+
+def _is_mixed(word: str) -> bool:
+    """Return whether Latin letters stand beside Cyrillic or Greek ones, which look alike."""
+    alphabets = {unicodedata.name(c, "").split(" ")[0] for c in word if c.isalpha()}
+    return "LATIN" in alphabets and bool(alphabets & {"CYRILLIC", "GREEK"})
 
 
 def _invented(words: str, brief: Mapping[str, Any]) -> list[str]:
@@ -184,7 +210,7 @@ def _invented(words: str, brief: Mapping[str, Any]) -> list[str]:
     whole = " ".join([offer, *(str(brief[part]) for part in ("goal", "strategy")), *brief["numbers"]])
     held = _numbers_of(offer) | {pair for pair in _numbers_of(whole) if pair[0] == "a number"}
     faults = []
-    for kind, value, piece in _numbers_in(words):
+    for kind, value, piece in _numbers_in(with_digits(words)):
         if (kind, value) not in held:
             faults.append(
                 f"{_quoted(piece)} is {kind} that the {'offer' if kind != 'a number' else 'brief'} does not hold"
@@ -196,7 +222,7 @@ def _invented(words: str, brief: Mapping[str, Any]) -> list[str]:
 
 
 def _numbers_of(text: str) -> set[tuple[str, float | str]]:
-    return {(kind, value) for kind, value, _ in _numbers_in(text)}
+    return {(kind, value) for kind, value, _ in _numbers_in(with_digits(text))}
 
 
 def _numbers_in(text: str) -> list[tuple[str, float | str, str]]:
@@ -206,7 +232,7 @@ def _numbers_in(text: str) -> list[tuple[str, float | str, str]]:
         after = (match["after"] or "").casefold().replace(" ", "")
         share = after in ("%", "percent", "prozent")
         kind = "a share" if share else "a price" if after or match["before"] else "a number"
-        around = text[: match.start("digits")][-1:] + text[match.end() :][:1]
+        around = text[: match.start("digits")][-1:] + ("" if after else text[match.end("digits") :][:1])
         if any(c.isalpha() or c == "_" for c in around):  # c001, 40th
             found.append(("a number", match[0] + around, match[0].strip()))
         else:

@@ -150,10 +150,14 @@ def _safe_clause(clause: str) -> str:
 
 
 def _tells_of_few(clause: str) -> bool:
-    """Return whether "9 of 77" or "70 of 77" stands in a clause: fewer than 10 people do, or do not."""
+    """Return whether "9 of 77", "70 of 77" or "5% of 77" stands in a clause: fewer than 10 people do, or do not."""
     for some, of in re.findall(r"(\d[\d,]*) (?:out )?of (?:the |their |all )?(\d[\d,]*)", clause):
         low, high = (int(n.replace(",", "")) for n in (some, of))
         if min(low, high, high - low) < FEWEST:
+            return True
+    for share, of in re.findall(r"(\d[\d.]*) ?% of (?:the |their |all )?(\d[\d,]*)", clause):
+        part = float(share.rstrip(".")) / 100
+        if min(part, 1 - part) * int(of.replace(",", "")) < FEWEST:
             return True
     return False
 

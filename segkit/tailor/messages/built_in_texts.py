@@ -40,7 +40,7 @@ KINDS = {
     "keep": ("stop the decline", "retain", "keep from leaving"),
     "onboard": ("onboard", "welcome"),
     "recommend": ("be recommended", "recommendation", "review"),
-    "reward": ("keep them", "keep the habit", "reward", "thank", "loyal"),
+    "reward": ("keep them", "keep the habit", "reward", "loyal"),
     "grow": ("grow", "larger order", "second category", "cross-sell", "bundle"),
     "advise": ("advise", "advice", "fewer returns", "visits into orders", "renewed interest", "large order"),
 }
@@ -145,7 +145,7 @@ ENGLISH = Language(
         "recommend": Text(
             "What would you tell a friend about us?",
             (
-                ("Thank you for your kind words. They mean a lot to us.",),
+                ("Thank you for shopping with us. What you think of us means a lot.",),
                 ("If you like, tell others how it was for you, in your own words.",),
             ),
         ),
@@ -261,14 +261,14 @@ GERMAN = Language(
         "recommend": Text(
             "Was würden Sie Freunden über uns erzählen?",
             (
-                ("Vielen Dank für Ihre freundlichen Worte. Sie bedeuten uns viel.",),
+                ("Vielen Dank, dass Sie bei uns einkaufen. Ihre Meinung ist uns wichtig.",),
                 ("Wenn Sie mögen, erzählen Sie anderen in Ihren eigenen Worten, wie es für Sie war.",),
             ),
         ),
         "advise": Text(
             "Können wir Ihnen beim Aussuchen helfen?",
             (
-                ("Gemeinsam sucht es sich leichter aus. Wenn Sie eine Frage haben, helfen wir gern.",),
+                ("Zu zweit fällt die Wahl leichter. Wenn Sie eine Frage haben, helfen wir gern.",),
                 ("Vielleicht gefällt Ihnen das: {product}.",),
                 ("Nehmen Sie sich die Zeit, die Sie brauchen.",),
             ),
@@ -295,14 +295,14 @@ GERMAN = Language(
                 (
                     "Vielen Dank für Ihre Bestellungen. Bei uns gibt es noch mehr, das zu Ihnen passen könnte.",
                 ),
-                ("Wir haben an das hier gedacht: {product}.",),
+                ("Wir haben dabei an Folgendes gedacht: {product}.",),
                 ("Sehen Sie sich in Ruhe um.",),
             ),
         ),
         NEUTRAL: Text(
             "Neues von uns",
             (
-                ("Wir möchten Sie auf dem Laufenden halten, was es bei uns Neues gibt.",),
+                ("Wir möchten Ihnen zeigen, was es bei uns Neues gibt.",),
                 ("Vielleicht gefällt Ihnen das: {product}.",),
                 ("Sehen Sie sich in Ruhe um.",),
             ),

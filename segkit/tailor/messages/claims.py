@@ -7,44 +7,76 @@ from __future__ import annotations
 
 import re
 
-NUMBERS = """
-two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety
-|hundred|half|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|fünfzehn|zwanzig|dreißig|vierzig|fünfzig|hundert
-|halbe[nrs]?
-"""
-UNITS = """
-per ?cent|euros?|dollars?|pounds?|cents?|hours?|days?|weeks?|months?|years?|times
-|prozent|stunden?|tagen?|wochen?|monaten?|jahren?|mal
-"""
+_ONES = "two three four five six seven eight nine".split()
+_EINER = "zwei drei vier fünf sechs sieben acht neun".split()
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_ZEHN = "zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ZIGER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+_MANY = {12: "dozen dozens dutzend", 100: "hundred hundreds hundert hunderte"}
+_MANY |= {1000: "thousand thousands tausend tausende", 1_000_000: "million millions millionen"}
+NUMBERS = {
+    **{word: n for words in (_ONES, _EINER) for n, word in enumerate(words, 2)},
+    **{word: n for words in (_TEENS, _ZEHN) for n, word in enumerate(words, 10)},
+    **{word: 10 * n for words in (_TENS, _ZIGER) for n, word in enumerate(words, 2)},
+    **{f"{ten} {one}": 10 * t + n for t, ten in enumerate(_TENS, 2) for n, one in enumerate(["one", *_ONES], 1)},
+    **{f"{one}und{ten}": 10 * t + n for t, ten in enumerate(_ZIGER, 2) for n, one in enumerate(["ein", *_EINER], 1)},
+    **{word: n for n, words in _MANY.items() for word in words.split()},
+}
+"""Words of numbers, from two on; "one" and "ein" are seldom numbers."""
+
+_NUMBER_WORDS = re.compile(
+    rf"(?<!\w)(?:{'|'.join(sorted(NUMBERS, key=len, reverse=True)).replace(' ', '[ -]')})(?!\w)", re.IGNORECASE
+)
+
+
+def with_digits(text: str) -> str:
+    """Return a text with its numbers in words, English or German, as digits.
+
+    Examples
+    --------
+    >>> with_digits("Twenty-five percent, and zwei Euro")
+    '25 percent, and 2 Euro'
+    """
+    return _NUMBER_WORDS.sub(lambda match: str(NUMBERS[match[0].lower().replace("-", " ")]), text)
+
+
 CLAIMS = {
-    "a number in words": f"(?:{NUMBERS})[ -](?:{UNITS})",
+    "a number in words": r"""
+twice|thrice|doubled?|tripled?|half (?:the|your|of)|one half|(?:third|quarter) off
+|hälfte|halbe[nrs]? (?:prozent|stunden?)|doppelt\w*|verdoppel\w*|dreifach\w*
+""",
     "something free": r"""
 (?<!feel )free(?! to)|complimentary|(?:it is|it['’]s) on us|on the house|no charge|at no cost
+|freebies?|giveaways?|bogo|buy one|a gift for you|gift inside|zero cost|costs? nothing|without charge
 |gratis|kostenlos\w*|umsonst|geschenkt|versandfrei|portofrei
 """,
     "a discount": r"""
 discount\w*|sales?|(?:per ?cent|money|price|half) off|price cuts?|half[- ]price|reduced|bargains?|save up
-|you save|savings?|vouchers?|coupons?|promo(?: ?codes?)?|cash ?back
+|you save|clearance|cheap(?:er)?|savings?|vouchers?|coupons?|promo(?: ?codes?)?|cash ?back
+|billiger\w*|günstiger\w*|\w+verkauf
 |rabatt\w*|reduziert\w*|halbe\w* preis|sparen sie|preisnachlass\w*|gutschein\w*|sonderangebot\w*|aktionspreis\w*
 """,
     "a deadline": r"""
 today only|only today|last chance|final (?:hours?|call|chance)|hurry|expir\w+|limited[- ]time|for a short time
 |while (?:stocks?|supplies) lasts?|(?:almost|nearly) gone|running out|only \w+ left|selling fast|act (?:now|fast)
-|midnight|don['’]?t miss|ends? (?:today|tonight|tomorrow|soon|on|at|in|this)
+|midnight|don['’]?t miss|ends? (?:today|tonight|tomorrow|soon|on|at|in|this|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
+|this \w+ only|only this \w+|too late|urgent\w*
 |(?:until|by|before) (?:today|tonight|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
-|nur heute|heute nur|letzte chance|beeilen|läuft (?:\w+ )?ab|kurze zeit|solange der vorrat|nur noch|bald vorbei
+|nur dies\w+|zu spät|dringend\w*|nur heute|heute nur|letzte chance|beeilen|läuft (?:\w+ )?ab|kurze zeit|solange der vorrat|nur noch|bald vorbei
 |mitternacht|jetzt zugreifen|endet|bis (?:heute|morgen|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag)
 """,
     "a superlative": r"""
 (?<!all the )best(?! (?:wishes|regards))(?!,)|cheapest|lowest|greatest|finest|highest|fastest|largest|biggest|unbeatable
 |unrivall?ed|unmatched|number one|world[- ]class|leading|favou?rite (?:shop|store|brand)|best[- ]?sell\w+
-|award[- ]winning|most (?:popular|loved|trusted|wanted)
+|award[- ]winning|top[- ]rated|most (?:popular|loved|beloved|trusted|wanted)
 |beste[nrsm]?(?! (?:grüße|wünsche))|günstigste\w*|billigste\w*|größte\w*|höchste\w*|beliebteste\w*|einzigartig\w*
 |unschlagbar\w*|führend\w*|testsieger\w*|preisgekrönt\w*
 """,
     "a promise": r"""
 guarante\w+|risk[- ]free|no risk|money[- ]back|promised?|never fails?|proven|clinically|certified|warranty
-|garantie\w*|garantiert\w*|versprechen|versprochen|risikofrei\w*|geld[- ]zurück|bewiesen\w*
+|refund\w*|cures?|heals?|scientifically|prizes?|winners?|you(?:['’]ve| have) won
+|erstatt\w+|heilt|gewonnen|gewinn\w*|garantie\w*|garantiert\w*|versprechen|versprochen|risikofrei\w*|geld[- ]zurück|bewiesen\w*
 """,
 }
 """The words of each kind of claim, as regular expressions."""

@@ -75,7 +75,7 @@ def message_templates(
 
     A brief holds no ids, no e-mail addresses, no counts of fewer than 10 people, and rounded numbers. An answer is
     refused, and segkit's own message stands in its place, if it uses fields that you did not name, tags of another tool
-    or tags without their fallback; numbers, prices, discounts, deadlines, superlatives or promises that the brief does
+    or tags without their fallback; numbers (in words too), prices, discounts, deadlines, superlatives or promises that the brief does
     not hold; links, HTML or e-mail addresses; the name of the segment; or too many characters (60 in the subject). The
     words of claims are English and German. segkit calls no network. Read each message before you send it.
 
@@ -189,6 +189,8 @@ def _message(
         brief = write_brief(play, fields, tool, language)
         subject, body, refused = _written(writer, brief, fields, tool)
         checks.append(f"Your text was refused: {refused}." if refused else "Your text.")
+        if own is None and not refused:
+            checks.append("Read it for claims: segkit knows their words in English and German only.")
     if not body and own is not None:
         subject, body, said = _own_message(play["goal"], fields, own)
         checks.append(said)
@@ -230,12 +232,11 @@ def _written(
 ) -> tuple[str, str, str]:
     """Return a writer's subject and body, or why they were refused."""
     try:
-        answer = writer(copy.deepcopy(brief))
+        read = read_answer(writer(copy.deepcopy(brief)))
     except Exception as error:  # whatever a user's function raises is a reason to refuse, and is told
         # what it says may hold a key or an address
         said = without_ids(str(error))
         return "", "", f"it raised {type(error).__name__}{f' ({said})' if said else ''}"
-    read = read_answer(answer)
     if isinstance(read, str):
         return "", "", f"{read[0].lower()}{read[1:]}"
     faults = faults_of(*read, brief, fields, tool)
