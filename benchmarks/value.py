@@ -1,6 +1,7 @@
 """Time what a million customers are worth, and measure how well it is known who orders next.
 
     .venv/bin/python benchmarks/value.py speed
+    .venv/bin/python benchmarks/value.py segments
     .venv/bin/python benchmarks/value.py orders [FOLDER]
 
 FOLDER holds ``grocery_elog`` and ``online_retail``; by default that of SEGKIT_SHARED, or ``../shared/data``.
@@ -90,6 +91,16 @@ def speed() -> None:
         timed("customer_value", lambda: sg.customer_value(events, as_of=as_of, horizon=HORIZON), scan)
 
 
+def segments() -> None:
+    """Time `segment_value` of five segments; apart from the rest, whose tables would count in its memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = sg.read_events(written(Path(folder) / "orders.parquet", CUSTOMERS), kind="purchase")
+        as_of = START + pd.Timedelta(days=DAYS)
+        recency = order_history(events, as_of).eval("T - t_x")
+        labels = pd.qcut(recency, 5, labels=False)
+        timed("segment_value", lambda: sg.segment_value(events, labels, as_of=as_of, horizon=HORIZON))
+
+
 def orders(folder: Path) -> None:
     """Print AUC and calibration error of who orders in the last horizon of each log, and AUC of recency alone."""
     os.environ["SEGKIT_DATA_HOME"] = str(folder)
@@ -133,6 +144,8 @@ def main(what: str, folder: Path) -> int:
     warnings.simplefilter("ignore")
     if what == "speed":
         speed()
+    elif what == "segments":
+        segments()
     else:
         orders(folder)
     return 0

@@ -9,6 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import segkit as sg
+from segkit.show.report.cards import tags_of
 from segkit.tailor.messages.built_in_texts import asks_for_silence, kind_of
 from segkit.tailor.plays.fitting_play import Describer, clauses, fitting_play
 from segkit.tailor.plays.plays import features_of
@@ -516,3 +517,40 @@ def test_a_play_that_cannot_be_read_is_refused(said, match):
 def test_a_play_without_a_measure_has_none(result):
     table = sg.playbook(result, plays=(sg.Play("mine", {"recency": 0.6}, goal="G", measure=""),))
     assert table["measure"][1] == ""
+
+
+def test_a_saved_playbook_keeps_its_grades(result, tmp_path):
+    """Parquet makes text of the ids in attrs."""
+    table = sg.playbook(result, products=products_of())
+    table.to_parquet(tmp_path / "plays.parquet")
+    again = pd.read_parquet(tmp_path / "plays.parquet")
+    assert sg.plot_playbook(again).to_dict() == sg.plot_playbook(table).to_dict()
+    assert tags_of(result, again) == tags_of(result, table)
+    assert tags_of(result, again)[0]["Offer"] == "seen in the data"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"customers": np.nan}, "value says of 'Regulars': customers=nan, value="),
+        ({"value": "many"}, None),
+        ({"value_high": 0.0}, "numbers within their interval"),
+    ],
+)
+def test_values_that_cannot_be(result, more, said):
+    value = value_of([90, 20, 1], [110, 60, 2]).assign(**more)
+    if said:
+        with pytest.raises(ValueError, match=said):
+            sg.playbook(result, value=value)
+    else:
+        assert "known of less than two" in sg.playbook(result, value=value).attrs["segkit"]["service"]
+
+
+def test_why_service_is_the_same_is_true(result):
+    """Unknown, known of one segment, and not checked are no overlap."""
+    value = value_of([90, 20, 1], [110, 60, 2])
+    unknown = value.assign(value=np.nan, value_low=np.nan, value_high=np.nan, orders=np.nan)
+    for table in (value[:0], value[:1], unknown):
+        assert "known of less than two" in sg.playbook(result, value=table).attrs["segkit"]["service"]
+    value.loc[1:, "verdict"] = "not checked: the log is too short"
+    assert "not checked" in sg.playbook(result, value=value).attrs["segkit"]["service"]

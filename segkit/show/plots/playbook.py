@@ -18,7 +18,7 @@ from segkit.show.plots.theme import (
     themed,
     with_badge,
 )
-from segkit.tailor.plays.playbook import COLUMNS, CUSTOM, GRADES, MEASURED, SEEN
+from segkit.tailor.plays.playbook import COLUMNS, CUSTOM, GRADES, MEASURED, SEEN, fact_by_segment
 
 SAID = {
     "strategy": "Do",
@@ -121,7 +121,7 @@ def plot_playbook(playbook: pd.DataFrame) -> alt.LayerChart:
 
 def _placed(playbook: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return where each card lies, and each of its texts."""
-    grades = playbook.attrs.get("segkit", {}).get("evidence", {})
+    grades = fact_by_segment(playbook, "evidence")
     cards, texts = [], []
     top = 0
     for row in playbook.to_dict("records"):

@@ -15,6 +15,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import segment_sizes, value_of
 from segkit.show.plots.theme import segment_colors
 from segkit.show.report.facts import Card
+from segkit.tailor.plays.playbook import fact_by_segment
 from segkit.tailor.plays.segment_worth import Worth
 
 LIKED = 3  # products on a card
@@ -180,7 +181,7 @@ def tags_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, di
     """
     if playbook is None:
         return {}
-    graded = (playbook.attrs.get("segkit") or {}).get("evidence", {})
+    graded = fact_by_segment(playbook, "evidence")
     tags = {}
     for segment, row in _rows(playbook):
         s = _ids(result)[segment]

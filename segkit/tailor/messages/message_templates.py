@@ -21,6 +21,7 @@ from segkit.tailor.messages.built_in_texts import (
     version_for,
 )
 from segkit.tailor.messages.merge_tags import MergeField, MergeTags, merge_fields, tool_named
+from segkit.tailor.plays.playbook import fact_by_segment
 
 Writer = Callable[[dict[str, Any]], Any]
 COLUMNS = ("segment_id", "segment", "subject", "body", "fields_used", "checks")
@@ -123,7 +124,7 @@ def message_templates(
 
 def _is_of_few(row: pd.Series, playbook: pd.DataFrame) -> bool:
     """Return whether a segment, or the others that it is compared with, are fewer than 10 customers."""
-    sizes = (playbook.attrs.get("segkit") or {}).get("customers") or {}
+    sizes = fact_by_segment(playbook, "customers")
     if row["segment_id"] not in sizes:
         return bool(row.get("customers", FEWEST) < FEWEST)
     size = sizes[row["segment_id"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +32,8 @@ CLEARLY = 1.25  # least ratio of their share to the others' for an offer
 PROVE = "{}, against 10% held out: plan_experiment(…)"
 ALONE = "There are no other customers to differ from."
 NO_VALUE = "Service is the same for all: pass value=segment_value(events, result, …) to tell levels apart."
-UNCHECKED = "Service is the same for all: the intervals of value were not checked on earlier periods."
+UNKNOWN = "Service is the same for all: value is known of less than two segments."
+UNCHECKED = "Service is the same for all: intervals of value were not checked on earlier periods."
 
 
 @dataclass
@@ -160,6 +162,20 @@ def playbook(
         "service": _service(value, worth, levels),
     }
     return table
+
+
+def fact_by_segment(playbook: pd.DataFrame, name: str) -> dict[int, Any]:
+    """Return a fact of each segment from the attrs of a playbook, also of a saved one, in which ids became text.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame()
+    >>> table.attrs["segkit"] = {"customers": {"0": 40, "1": 120}}
+    >>> fact_by_segment(table, "customers")
+    {0: 40, 1: 120}
+    """
+    facts = (playbook.attrs.get("segkit") or {}).get(name) or {}
+    return {int(segment): fact for segment, fact in facts.items()}
 
 
 def _checked_plays(plays: Iterable[Play]) -> tuple[Play, ...]:
@@ -294,7 +310,9 @@ def _custom(row: Row) -> str:
 def _service(value: pd.DataFrame | None, worth: dict[int, Worth], levels: dict[int, str]) -> str:
     if value is None:
         return NO_VALUE
-    if worth and not levels:
+    if sum(w.known for w in worth.values()) < 2:
+        return UNKNOWN
+    if len(levels) < 2:
         return UNCHECKED
     if len(set(levels.values())) < 2:
         return "Service is the same for all: the intervals of value per customer overlap."

@@ -96,8 +96,15 @@ def worth_by_segment(result: Segmentation, value: pd.DataFrame | None) -> dict[i
             )
         row = rows.iloc[0]
         names = ("orders", "orders_low", "orders_high") if of_orders else ("value", "value_low", "value_high")
-        ends = [float(row[name]) if pd.notna(row[name]) else float("nan") for name in names]
-        customers = int(row["customers"])
+        ends = _numbers(row[list(names)])
+        customers, *_ = _numbers(row[["customers"]])
+        unordered = not ends[1] <= ends[0] <= ends[2] and not np.isnan(ends).any()
+        if np.isnan(customers) or unordered:
+            said = ", ".join(f"{name}={row[name]}" for name in ("customers", *names))
+            raise ValueError(
+                f"value says of {result.name_of(segment)!r}: {said}. It should hold how many customers there are, and "
+                f"numbers within their interval. Pass the table from {SOURCE}."
+            )
         checked = not str(row.get("verdict", "")).startswith("not checked")
         each = [end / customers if customers else float("nan") for end in ends]
         worth[segment] = Worth(
@@ -109,10 +116,15 @@ def worth_by_segment(result: Segmentation, value: pd.DataFrame | None) -> dict[i
             each_high=each[2],
             of_orders=bool(of_orders),
             checked=checked,
-            customers=customers,
+            customers=int(customers),
             horizon=horizon,
         )
     return worth
+
+
+def _numbers(cells: pd.Series) -> list[float]:
+    """Return cells as numbers; missing where they are none."""
+    return pd.to_numeric(cells, errors="coerce").astype("float64").to_list()
 
 
 def service_levels(worth: dict[int, Worth]) -> dict[int, str]:
