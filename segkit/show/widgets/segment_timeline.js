@@ -137,13 +137,15 @@ function render({ model, el }) {
       pen.fill();
     });
     pen.globalAlpha = 1;
-    pen.strokeStyle = getComputedStyle(canvas).color;
-    pen.lineWidth = marked.length > 150 ? 0.7 : 1.2;
-    pen.fillStyle = shown && shown.flow.to >= 0 ? segments[shown.flow.to].color : GREY;
+    // A black ring around a white one: one of them shows on a light page, the other on a dark one.
+    const many = marked.length > 150, ring = many ? 0.7 : 1.1, inner = radius + (many ? 0.4 : 1.2);
     for (const place of marked) {
-      circle(place, radius + (marked.length > 150 ? 0.6 : 1.8));
-      pen.fill();
-      pen.stroke();
+      const to = shown.flow.to;
+      for (const [color, reach] of [["#000", inner + 2 * ring], ["#fff", inner + ring], [to < 0 ? GREY : segments[to].color, inner]]) {
+        pen.fillStyle = color;
+        circle(place, reach);
+        pen.fill();
+      }
     }
   };
 
@@ -248,13 +250,10 @@ function render({ model, el }) {
   drawAll();
   const sized = new ResizeObserver(drawMap);
   sized.observe(canvas);
-  const themed = new MutationObserver(drawMap); // the rings have the colour of the text
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   const letGo = keepKeys(root);
   return () => {
     stop();
     sized.disconnect();
-    themed.disconnect();
     letGo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
   };
