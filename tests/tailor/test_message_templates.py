@@ -209,7 +209,8 @@ def test_a_brief_holds_numbers_of_many():
             why=(
                 "They last bought 1,234 days ago (the others: 8.5 days); 9 of 77 customers are Ann Smith's; 41 of 77 "
                 "customers and 43% of them buy Tea42; 70 of 77 came back; customer 42 spent 260 (the others: 80). "
-                "They put 7 items in an order; 5% of 150 customers buy; 95 % of 150 buy. Three customers of 30 buy. Such as 42 and 57, 58; "
+                "They put 7 items in an order; 5% of 150 customers buy; 95 % of 150 buy. "
+                "Three customers of 30 buy. Such as 42 and 57, 58; "
                 "12 days of customer_id 43"
             ),
         ),
@@ -425,7 +426,9 @@ def test_a_segment_of_a_common_word_is_no_name_in_small_letters():
 
 
 def test_numbers_in_words_are_read_as_numbers():
-    said = written("Good news", "Take 25 % off, and twelve teas.", offer="twenty-five percent off; 12 products")
+    said = written(
+        "Good news", "Take 25 % off, and twelve teas.", offer="twenty-five percent off; 12 products"
+    )
     assert said.checks == "Your text."
     assert "“12” is a number" in written("Good news", "Take twelve teas.").checks
     assert "“Cheaper” is a discount" in written("Tea", "Cheaper than ever", offer="Early access").checks
@@ -479,8 +482,8 @@ def test_a_writer_that_fails_is_replaced(writer, reason):
 def test_a_writer_brings_other_languages():
     taken = written("Bonjour", "Bonjour {{ first_name|default:'there' }}", language="fr")
     assert taken.checks == (
-        "Your text. Read it for claims: segkit knows their words in English and German only. The link to unsubscribe is in "
-        "English; translate it."
+        "Your text. Read it for claims: segkit knows their words in English and German only. The link to unsubscribe "
+        "is in English; translate it."
     )
     refused = written("Bonjour", "100 €", language="fr")
     assert refused.body == "" and refused.checks.endswith("No message: segkit has none in 'fr'.")

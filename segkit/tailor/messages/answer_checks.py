@@ -30,13 +30,11 @@ TAGS = {
 """How tools and people write places to fill in; the first that matches is named."""
 
 UNSEEN = JOINERS + "\ufe0f"  # show nothing themselves, but are part of emoji and of words in some scripts
-FILLERS = "".join(
-    map(
-        chr,
-        [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x3164, 0xFFA0]
-        + [*range(0x180B, 0x1810), *range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0)],
-    )
+_FILLER_RANGES = (
+    *((0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2065, 0x2065)),
+    *((0x3164, 0x3164), (0xFE00, 0xFE0E), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF)),
 )
+FILLERS = "".join(chr(code) for first, last in _FILLER_RANGES for code in range(first, last + 1))
 """Letters and marks that show nothing (Default_Ignorable_Code_Point in Unicode)."""
 
 _LINK = re.compile(

@@ -7,26 +7,41 @@ from __future__ import annotations
 
 import re
 
-_ONES = "two three four five six seven eight nine".split()
-_EINER = "zwei drei vier fünf sechs sieben acht neun".split()
-_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_ZEHN = "zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ZIGER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+_ONES = "two three four five six seven eight nine"
+_EINER = "zwei drei vier fünf sechs sieben acht neun"
+_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_ZEHN = "zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ZIGER = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig"
 _MANY = {12: "dozen dozens dutzend", 100: "hundred hundreds hundert hunderte"}
 _MANY |= {1000: "thousand thousands tausend tausende", 1_000_000: "million millions millionen"}
+
+
+def _counted_from(words: str, first: int, step: int = 1) -> dict[str, int]:
+    return {word: first + step * i for i, word in enumerate(words.split())}
+
+
 NUMBERS = {
-    **{word: n for words in (_ONES, _EINER) for n, word in enumerate(words, 2)},
-    **{word: n for words in (_TEENS, _ZEHN) for n, word in enumerate(words, 10)},
-    **{word: 10 * n for words in (_TENS, _ZIGER) for n, word in enumerate(words, 2)},
-    **{f"{ten} {one}": 10 * t + n for t, ten in enumerate(_TENS, 2) for n, one in enumerate(["one", *_ONES], 1)},
-    **{f"{one}und{ten}": 10 * t + n for t, ten in enumerate(_ZIGER, 2) for n, one in enumerate(["ein", *_EINER], 1)},
+    **{word: n for words in (_ONES, _EINER) for word, n in _counted_from(words, 2).items()},
+    **{word: n for words in (_TEENS, _ZEHN) for word, n in _counted_from(words, 10).items()},
+    **{word: n for words in (_TENS, _ZIGER) for word, n in _counted_from(words, 20, 10).items()},
+    **{
+        f"{ten} {one}": many + few
+        for ten, many in _counted_from(_TENS, 20, 10).items()
+        for one, few in _counted_from(f"one {_ONES}", 1).items()
+    },
+    **{
+        f"{one}und{ten}": many + few
+        for ten, many in _counted_from(_ZIGER, 20, 10).items()
+        for one, few in _counted_from(f"ein {_EINER}", 1).items()
+    },
     **{word: n for n, words in _MANY.items() for word in words.split()},
 }
 """Words of numbers, from two on; "one" and "ein" are seldom numbers."""
 
 _NUMBER_WORDS = re.compile(
-    rf"(?<!\w)(?:{'|'.join(sorted(NUMBERS, key=len, reverse=True)).replace(' ', '[ -]')})(?!\w)", re.IGNORECASE
+    rf"(?<!\w)(?:{'|'.join(sorted(NUMBERS, key=len, reverse=True)).replace(' ', '[ -]')})(?!\w)",
+    re.IGNORECASE,
 )
 
 
@@ -63,7 +78,8 @@ today only|only today|last chance|final (?:hours?|call|chance)|hurry|expir\w+|li
 |midnight|don['’]?t miss|ends? (?:today|tonight|tomorrow|soon|on|at|in|this|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
 |this \w+ only|only this \w+|too late|urgent\w*
 |(?:until|by|before) (?:today|tonight|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)
-|nur dies\w+|zu spät|dringend\w*|nur heute|heute nur|letzte chance|beeilen|läuft (?:\w+ )?ab|kurze zeit|solange der vorrat|nur noch|bald vorbei
+|nur dies\w+|zu spät|dringend\w*
+|nur heute|heute nur|letzte chance|beeilen|läuft (?:\w+ )?ab|kurze zeit|solange der vorrat|nur noch|bald vorbei
 |mitternacht|jetzt zugreifen|endet|bis (?:heute|morgen|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag)
 """,
     "a superlative": r"""
@@ -76,7 +92,8 @@ today only|only today|last chance|final (?:hours?|call|chance)|hurry|expir\w+|li
     "a promise": r"""
 guarante\w+|risk[- ]free|no risk|money[- ]back|promised?|never fails?|proven|clinically|certified|warranty
 |refund\w*|cures?|heals?|scientifically|prizes?|winners?|you(?:['’]ve| have) won
-|erstatt\w+|heilt|gewonnen|gewinn\w*|garantie\w*|garantiert\w*|versprechen|versprochen|risikofrei\w*|geld[- ]zurück|bewiesen\w*
+|erstatt\w+|heilt|gewonnen|gewinnspiel\w*|gewinner\w*
+|garantie\w*|garantiert\w*|versprechen|versprochen|risikofrei\w*|geld[- ]zurück|bewiesen\w*
 """,
 }
 """The words of each kind of claim, as regular expressions."""

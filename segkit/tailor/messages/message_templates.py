@@ -76,9 +76,10 @@ def message_templates(
 
     A brief holds no ids, no e-mail addresses, no counts of fewer than 10 people, and rounded numbers. An answer is
     refused, and segkit's own message stands in its place, if it uses fields that you did not name, tags of another tool
-    or tags without their fallback; numbers (in words too), prices, discounts, deadlines, superlatives or promises that the brief does
-    not hold; links, HTML or e-mail addresses; the name of the segment; or too many characters (60 in the subject). The
-    words of claims are English and German. segkit calls no network. Read each message before you send it.
+    or tags without their fallback; numbers (in words too), prices, discounts, deadlines, superlatives or promises that
+    the brief does not hold; links, HTML or e-mail addresses; words of Latin and look-alike letters; the name of the
+    segment; or too many characters (60 in the subject). The words of numbers and claims are English and German. segkit
+    calls no network. Read each message before you send it.
 
     Examples
     --------
