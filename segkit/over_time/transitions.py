@@ -39,10 +39,10 @@ class Transitions:
     def __init__(self, result: Partition, periods: dict[pd.Timestamp, pd.DataFrame]):
         check_segments(result, "there is nowhere to go")
         self._result, self._periods = result, periods
-        labels = {moment: place(result, table).to_numpy() for moment, table in periods.items()}
-        there = set(result.segments).union(*(np.unique(each).tolist() for each in labels.values()))
-        targets = np.array(sorted(there))
-        self._now = {moment: np.searchsorted(targets, each) for moment, each in labels.items()}
+        labels = self._labels()
+        targets = np.union1d(result.segments, labels)
+        ends = np.cumsum([len(table) for table in periods.values()])
+        self._now = dict(zip(periods, np.split(np.searchsorted(targets, labels), ends[:-1]), strict=True))
         self.names = [*(result.name_of(int(target)) for target in targets), GONE]
         if self.names.count(GONE) > 1:
             raise ValueError(f"A segment is called {GONE!r}. Give it another name: result.with_names(…).")
@@ -52,6 +52,14 @@ class Transitions:
         self._mean, spread = np.nanmean(reference, axis=0), np.nanstd(reference, axis=0)
         self._spread = np.where(spread > 0, spread, 1.0)
         self.of = functools.cache(self._gather)
+
+    def _labels(self) -> np.ndarray:
+        """Return the segments of all customers of all periods; in one go, so that unseen words are told once."""
+        features = list(self._result.customers.columns)
+        tables = [table[features] for table in self._periods.values()]
+        for table in tables:
+            table.attrs = {}
+        return place(self._result, pd.concat(tables)).to_numpy()
 
     def at(
         self, moment: pd.Timestamp, rows: np.ndarray | slice = slice(None)

@@ -143,7 +143,12 @@ def test_missing_values_and_words_are_read():
     tables["region"] = pd.Categorical(np.where(tables["noise"] > 0, "North", "South"))
     tables["told"] = tables["told"].where(tables["told"] > 0)
     result = sg.segment(tables.loc["2024-01-01"], n_segments=3)
-    assert np.isfinite(sg.next_segment(result, tables)).all(axis=None)
+    chances = sg.next_segment(result, tables)
+    assert np.isfinite(chances).all(axis=None)
+    tables["region"] = tables["region"].cat.rename_categories({"South": "West"})
+    with pytest.warns(UserWarning, match="3,600 customers .* region 'West'") as told:
+        sg.next_segment(result, tables)
+    assert len(told) == 1  # not once a period
 
 
 def test_what_cannot_be_foretold_is_refused():
