@@ -554,3 +554,19 @@ def test_why_service_is_the_same_is_true(result):
         assert "known of less than two" in sg.playbook(result, value=table).attrs["segkit"]["service"]
     value.loc[1:, "verdict"] = "not checked: the log is too short"
     assert "not checked" in sg.playbook(result, value=value).attrs["segkit"]["service"]
+
+
+def test_random_slices_with_ties_and_words_get_no_play():
+    """Also where most have spent nothing, half have unsubscribed, or a handful are promoters by luck."""
+    rng = np.random.default_rng(0)
+    quarters = sg.rules_segmenter({f"S{i}": f"slice == {i}" for i in range(6)})
+    for n in (36, 600, 600):
+        customers = customers_of(
+            frequency=rng.geometric(0.7, n),
+            monetary=np.where(rng.random(n) < 0.6, 0, rng.gamma(1, 50, n)),
+            email_unsubscribed=rng.random(n) < 0.52,
+            nps_class=rng.choice(["promoter", "detractor"], n),
+        )
+        drawn = customers.assign(slice=np.arange(n) % 6)
+        table = sg.playbook(_with_customers(sg.segment(drawn, model=quarters), customers))
+        assert not any(table.attrs["segkit"]["play"].values())

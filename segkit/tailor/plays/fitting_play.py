@@ -98,7 +98,8 @@ class Describer:
             median = rank = float("nan")
             if len(here) and 2 * len(here) >= inside.sum():
                 median = float(np.median(here))
-                off = abs(_above(here, float(np.median(known))) - 0.5)
+                middle = float(np.median(known))  # where many have it, less than half lie above
+                off = abs(_above(here, middle) - _above(known, middle))
                 sure = self.compared and off > ERRORS * 0.5 / np.sqrt(len(here))
                 rank = 1 - _above(known, median) if sure else rank
             self._places[segment, column] = (median, rank)
@@ -109,6 +110,13 @@ class Describer:
         has = (self._customers[column].astype("str") == word).to_numpy()
         inside = self._inside[segment]
         return float(has[inside].mean()), float(has[~inside].mean()) if (~inside).any() else float("nan")
+
+    def by_chance(self, segment: int, here: float, there: float) -> float:
+        """Return how far two shares can lie apart by chance: three standard errors."""
+        inside = self._inside[segment]
+        n, others = inside.sum(), (~inside).sum()
+        share = (n * here + others * there) / (n + others)
+        return float(ERRORS * np.sqrt(share * (1 - share) * (1 / n + 1 / others))) if others else float("inf")
 
     def is_number(self, column: str) -> bool:
         return pd.api.types.is_numeric_dtype(self._customers[column].dtype)
@@ -197,7 +205,8 @@ def _clearness(
     """Return how clearly a segment meets a condition, from 0 (not met) to 1."""
     if isinstance(wanted, str):
         here, there = described.share(segment, column, wanted)
-        return here - there if here > MOST and here >= CLEARLY * there else 0.0
+        sure = here - there > described.by_chance(segment, here, there)
+        return here - there if sure and here > MOST and here >= CLEARLY * there else 0.0
     if not described.is_number(column):
         return 0.0
     rank = described.rank(segment, column)
