@@ -20,6 +20,7 @@ from segkit.core.messages import counted
 from segkit.core.order import by_id, positions_by_id
 from segkit.create.auto import check_auto, choose_segments
 from segkit.create.matching import continue_segments
+from segkit.create.recentre import recentred
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.fitting import (
@@ -38,6 +39,8 @@ from segkit.trust.kind import describe_kind
 from segkit.trust.outcome import later_spend
 from segkit.trust.structure import remembered_test, structure_summary
 
+RECENTRE = "recentre"
+
 
 def segment(
     customers: pd.DataFrame,
@@ -49,6 +52,7 @@ def segment(
     min_share: float | None = None,
     events: Events | None = None,
     horizon: str | timedelta | None = None,
+    refit: str = "full",
     random_state: int = 0,
 ) -> Segmentation:
     """Divide customers into segments and determine their kind.
@@ -94,6 +98,9 @@ def segment(
         about what customers spend within the `horizon` after the moment of their features.
     horizon : str or timedelta, optional
         How far `events` are looked ahead, such as ``"90 days"``.
+    refit : {"full", "recentre"}, default="full"
+        With `previous`. "recentre": keep its segments and only measure the features anew, so that where all customers
+        moved alike, segments move with them; see :func:`segkit.refit_advice`. Leave n_segments and model out.
     random_state : int, default=0
         Seed of the built-in methods.
 
@@ -138,6 +145,15 @@ def segment(
     [1, 1, 1, 0, 0, 0]
     """
     customers = checked_customers(customers)
+    if refit not in ("full", RECENTRE):
+        raise ValueError(f"refit={refit!r} is neither 'full' nor {RECENTRE!r}. Say one of these.")
+    if refit == RECENTRE:
+        if previous is None or any(x is not None for x in (n_segments, model, min_share, events, horizon)):
+            raise ValueError(
+                "refit='recentre' keeps the segments of a previous segmentation as they are. Say "
+                "segment(customers, previous=result, refit='recentre'), and nothing else."
+            )
+        return _recentred(customers, previous)
     if model is None:
         customers = without_constants(customers)
     warn_of_features(customers)
@@ -150,6 +166,31 @@ def segment(
             )
         later = later_spend(events, customers, horizon)
     return _segmented(customers, n_segments, method, model, previous, min_share, random_state, later)
+
+
+def _recentred(customers: pd.DataFrame, previous: Segmentation) -> Segmentation:
+    """Return the segments of `previous`, where its customers are now."""
+    checked_result(previous, "previous")
+    order = positions_by_id(customers.index)
+    ordered = customers.iloc[order]
+    model, labels = recentred(previous, ordered)
+    ordered = ordered[list(previous.customers.columns)]
+    facts = previous.provenance
+    provenance = describe_fit(
+        ordered, labels, model, facts["method"], facts["n_segments"], facts["random_state"]
+    )
+    provenance |= {
+        "refit": RECENTRE,
+        "previous": previous.hash,
+        "continues": [*facts.get("continues", []), previous.hash],
+        "highest_id": max([facts.get("highest_id", 0), *previous.segments]),
+    }
+    given = labels.loc[customers.index]
+    table = customers[list(ordered.columns)].copy()
+    result = Segmentation(table, model, given, previous.ids, previous.names, provenance)
+    if result.segments:
+        provenance |= _kind_of(result, ordered)
+    return result
 
 
 def _segmented(

@@ -42,7 +42,7 @@ def describe_fit(
     origin = customers.attrs.get("segkit") or {}
     units, meanings = origin.get("units") or {}, origin.get("meanings") or {}
     return {
-        "as_of": None if origin.get("as_of") is None else str(origin["as_of"]),
+        "as_of": _moment_of(origin.get("as_of")),
         "window": origin.get("window"),
         "sources": list(origin.get("sources") or []),
         "refused": dict(origin.get("refused") or {}),
@@ -64,6 +64,13 @@ def describe_fit(
         },
         "hash": hash_of(customers, labels),
     }
+
+
+def _moment_of(as_of: object) -> str | None:
+    """Return the moment of a table as text; None of one moment of many, such as ``snapshots(…).loc[date]``."""
+    if isinstance(as_of, (list, tuple)):
+        as_of = as_of[0] if len(as_of) == 1 else None
+    return None if as_of is None else str(as_of)
 
 
 def hash_of(customers: pd.DataFrame, labels: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from segkit.core.moments import read_moment
 from segkit.core.order import by_id
 from segkit.methods.partition import Partition, checked_result
 
+LEAST = 8  # periods that say what is usual
 FROM = "Pass the table from snapshots(events, features, dates=…)."
 
 
@@ -128,3 +130,32 @@ def _level_of_moments(tables: pd.DataFrame) -> int:
     raise ValueError(
         f"The index of tables is {listed(map(str, names))}; it should be as_of and customer_id.{hint or ' ' + FROM}"
     )
+
+
+def reference_periods(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) -> int:
+    """Return the number of first periods that say what is usual; 0 where too few are there.
+
+    Those up to the moment of the segmentation, if these are at least 8 and others follow; else the first 8.
+    """
+    made = _made_at(result, periods)
+    before = 0 if made is None else sum(moment <= made for moment in periods)
+    if LEAST <= before < len(periods):
+        return before
+    return LEAST if len(periods) > LEAST else 0
+
+
+def _made_at(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) -> pd.Timestamp | None:
+    """Return the moment of a segmentation, as it says or as that of the period with the same customers; else None."""
+    made = result.provenance.get("as_of")
+    if made is not None:
+        return read_moment(made)
+    own = result.customers.iloc[result.order]
+    for moment, table in periods.items():
+        if table.index.equals(own.index) and table[list(own.columns)].equals(own):
+            return moment
+    return None
+
+
+def no_wobble(n: int) -> str:
+    """Say that too few periods are there to know what is usual."""
+    return f"no wobble can be known: {LEAST} earlier periods are needed, there are {max(n - 1, 0)}"
