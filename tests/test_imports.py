@@ -48,7 +48,9 @@ PUBLIC = {
         "compare cross_segments dendrogram effect_sizes evidence membership profile project rules segment_sizes "
         "suggest_names to_sql typical why"
     ),
-    "over_time": "drift match_segments migration moves moves_over_time next_segment refit_advice score_next",
+    "over_time": (
+        "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
+    ),
     "tailor": (
         "Audience PLAYS Play arms_sql assign_arms audience audience_formats check_experiment customer_value "
         "export_audience lift message_templates plan_experiment playbook policy_value recommend "
@@ -57,6 +59,7 @@ PUBLIC = {
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer SegmentTimeline "
         "plot_confidence plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions plot_drift "
+        "plot_emerging "
         "plot_evidence plot_lift plot_map plot_membership plot_migration plot_multiverse plot_next plot_playbook "
         "plot_power plot_profile plot_qini plot_recommendations plot_rules plot_scan plot_scoreboard plot_sizes plot_stability "
         "plot_structure plot_trust plot_value plot_why report"

@@ -15,13 +15,13 @@ from segkit.core.moments import read_span
 
 FEATURES = ("recency", "frequency", "monetary", "average_order", "visits", "discount_share")
 GROUPS = {  # share of the customers, place of its middle in each feature, in spreads within a group
-    "Regulars": (0.40, (-1.5, 1.5, 1.2, 0.3, 1.0, -0.5)),
+    "Regulars": (0.30, (-1.5, 1.5, 1.2, 0.3, 1.0, -0.5)),
     "Bargain hunters": (0.25, (0.0, 0.5, -1.2, -1.8, 1.0, 2.4)),
-    "Big spenders": (0.15, (0.0, -0.5, 2.2, 2.6, -1.0, -1.5)),
-    "Occasional": (0.20, (2.4, -2.0, -2.0, -0.2, -1.8, 0.0)),
+    "Big spenders": (0.20, (0.0, -0.5, 2.2, 2.6, -1.0, -1.5)),
+    "Occasional": (0.25, (2.4, -2.0, -2.0, -0.2, -1.8, 0.0)),
 }
 NEWCOMERS = "Newcomers"
-TOWARDS = (0.2, 0.9, -0.6, -0.5, 2.4, -2.4)  # many visits, no discount; its length is set by `apart`
+TOWARDS = (0.6, 0.3, -0.8, -0.6, 3.0, 0.0)  # many visits, small orders; its length is set by `apart`
 MIDDLE = {"recency": 20.0, "frequency": 4.0, "monetary": 180.0, "average_order": 40.0, "visits": 12.0}
 SPREAD = 0.4  # of the logarithm of a feature, within a group
 BUSY = (-0.4, 0.7, 0.9, 0.3, 0.8, 0.4)  # what a season does at its height, in spreads within a group

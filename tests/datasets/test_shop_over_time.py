@@ -6,7 +6,7 @@ import pytest
 
 from segkit.datasets import make_shop_over_time
 
-GROUPS = {"Regulars": 0.40, "Bargain hunters": 0.25, "Big spenders": 0.15, "Occasional": 0.20}
+GROUPS = {"Regulars": 0.30, "Bargain hunters": 0.25, "Big spenders": 0.20, "Occasional": 0.25}
 
 
 def shares(shop):
@@ -38,7 +38,7 @@ def test_what_changes_is_what_was_asked_for():
     quiet, grown = shop(()), shares(shop("newcomers"))["Newcomers"]
     assert grown.iloc[:8].eq(0).all() and grown.iloc[[8, 17, 19]].to_list() == [0.005, 0.05, 0.05]
     moved = shares(shop("population"))
-    assert moved["Regulars"].iloc[[7, 19]].round(2).to_list() == [0.4, 0.2]
+    assert moved["Regulars"].iloc[[7, 19]].round(2).to_list() == [0.3, 0.15]
 
     visits = shop("feed gap").tables["visits"] / quiet.tables["visits"]
     assert visits.groupby(level=0).first().round(3).to_list() == [1] * 8 + [0.5] * 4 + [1] * 8
