@@ -58,10 +58,13 @@ PUBLIC = {
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker SegmentExplorer SegmentTimeline "
-        "plot_confidence plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions plot_drift "
+        "plot_confidence plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions "
+        "plot_drift "
         "plot_emerging "
-        "plot_evidence plot_lift plot_map plot_membership plot_migration plot_multiverse plot_next plot_playbook "
-        "plot_power plot_profile plot_qini plot_recommendations plot_rules plot_scan plot_scoreboard plot_sizes plot_stability "
+        "plot_evidence plot_lift plot_map plot_membership plot_migration plot_multiverse plot_next "
+        "plot_playbook "
+        "plot_power plot_profile plot_qini plot_recommendations plot_rules plot_scan "
+        "plot_scoreboard plot_sizes plot_stability "
         "plot_structure plot_trust plot_value plot_why report"
     ),
 }
