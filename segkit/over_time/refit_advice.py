@@ -60,9 +60,9 @@ def refit_advice(
 
         * `advice`: "keep", "recentre" or "refit", and the `reasons` in words.
         * `call`: what to run; ids and names stay. `now` there is the latest table, `result` the segmentation.
-        * `verdict` of :func:`segkit.drift`; `frozen` and `recentred`: how alike the segments are to those of a fresh
-          fit (adjusted Rand index, 1 is the same); `line`: from which that counts as the same. Missing where not
-          compared.
+        * `verdict`: that of :func:`segkit.drift` that counts now.
+        * `frozen` and `recentred`: how alike the segments are to those of a fresh fit (adjusted Rand index, 1 is the
+          same); `line`: from which that counts as the same. Missing where not compared.
 
     Raises
     ------
