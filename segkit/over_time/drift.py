@@ -42,8 +42,8 @@ def drift(
     result : Segmentation
     tables : DataFrame
         From :func:`segkit.snapshots`, with the features of `result`, best with ``window=``: without, features such as
-        `tenure` only grow. The periods up to the moment of `result` say what is usual, if these are at least 8; else
-        the first 8.
+        `tenure` only grow. The periods up to the moment of `result` say what is usual; the first half, where that
+        is not known or none follows; at least 8.
     events : Events, optional
         The log: gaps in it are then found as by :func:`segkit.check_events`.
     outcome : str, optional

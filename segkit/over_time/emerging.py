@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, listed
-from segkit.core.moments import read_moment
 from segkit.methods.partition import Partition
 from segkit.over_time.alarm_line import read_rate
 from segkit.over_time.growth import Watch, watch
 from segkit.over_time.new_groups import SMALLEST, NewGroup, new_groups
-from segkit.over_time.periods import checked_periods
+from segkit.over_time.periods import LEAST, checked_periods, reference_periods
 
-FEWEST = 8  # periods of reference
 TOLD = 3  # features that set a group apart
 APART = 0.5  # spreads; less than that is not told
 COLUMNS = (
@@ -107,9 +104,9 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     rate = read_rate(false_alarms)
     periods = checked_periods(result, tables)
     moments = list(periods)
-    if len(moments) <= FEWEST:
+    if len(moments) <= LEAST:
         raise ValueError(
-            f"tables has {counted(len(moments), 'moment')}. At least {FEWEST + 1} are needed: {FEWEST} to know how "
+            f"tables has {counted(len(moments), 'moment')}. At least {LEAST + 1} are needed: {LEAST} to know how "
             "much shares wobble when nothing grows, and one to watch. Compute more with snapshots(…, dates=…)."
         )
     reference = reference_periods(result, periods)
@@ -141,29 +138,6 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
         "series": _series(result, seen, groups),
     }
     return table
-
-
-def reference_periods(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) -> int:
-    """Return how many of the first moments say what is usual."""
-    as_of = result.provenance.get("as_of")
-    if isinstance(as_of, str):
-        made = read_moment(as_of)
-    else:
-        same = (moment for moment, table in periods.items() if _is_table_of(result, table))
-        made = next(same, pd.Timestamp.max)
-    before = sum(moment <= made for moment in periods)
-    return max(before if before < len(periods) else before // 2, FEWEST)
-
-
-def _is_table_of(result: Partition, table: pd.DataFrame) -> bool:
-    """Whether the segments were made from this table."""
-    features, ids = list(result.customers.columns), table.index
-    made_from = result.customers
-    return (
-        len(ids) == len(made_from)
-        and ids.isin(made_from.index).all()
-        and made_from.loc[ids].equals(table[features])
-    )
 
 
 def _warn_of_gaps(moments: list[pd.Timestamp], gaps: np.ndarray, days: float) -> None:

@@ -135,13 +135,13 @@ def _level_of_moments(tables: pd.DataFrame) -> int:
 def reference_periods(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) -> int:
     """Return the number of first periods that say what is usual; 0 where too few are there.
 
-    Those up to the moment of the segmentation, if these are at least 8 and others follow; else the first 8.
+    Those up to the moment of the segmentation; the first half, where that is not known or no later one follows. At
+    least 8.
     """
     made = _made_at(result, periods)
-    before = 0 if made is None else sum(moment <= made for moment in periods)
-    if LEAST <= before < len(periods):
-        return before
-    return LEAST if len(periods) > LEAST else 0
+    before = len(periods) if made is None else sum(moment <= made for moment in periods)
+    before = before if before < len(periods) else before // 2
+    return max(before, LEAST) if len(periods) > LEAST else 0
 
 
 def _made_at(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) -> pd.Timestamp | None:
