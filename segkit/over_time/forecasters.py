@@ -169,8 +169,8 @@ def choose(
     why = "the default; boosted trees did not surely do better on the period before"
     if surely_less(losses[TREES], losses[LOGISTIC]):
         best, why = TREES, "did better than a logistic regression on the period before"
-    if losses[MARKOV].mean() <= losses[best].mean():
-        best, why = MARKOV, "features told no more than the present segment on the period before"
+    if not surely_less(losses[best], losses[MARKOV]):
+        best, why = MARKOV, "features did not surely tell more than the present segment on the period before"
     fitted = (fits | {MARKOV: fit_markov})[best](everything, n_targets)
     step()
     return _chosen(best, why, temperature[best], cooled(fitted, temperature[best]), losses, latest)

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.messages import counted, listed
-from segkit.core.moments import read_span
+from segkit.core.moments import LONGEST, read_span
 
-CALENDAR = re.compile(r"\s*(\d{1,4})\s*(week|month|quarter|year)s?\s*", re.IGNORECASE)
+CALENDAR = re.compile(r"\s*(\d+)\s*(week|month|quarter|year)s?\s*", re.IGNORECASE)
+DAYS = {"week": 7, "month": 31, "quarter": 92, "year": 365}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 TOLERANCE = 0.125  # of the horizon: months of 28 to 31 days are one length, and 8 weeks are two months
 LATER = ", and a third that begins when these have ended, to test on"
@@ -36,14 +37,14 @@ def read_horizon(horizon: str | timedelta) -> Horizon:
     Timestamp('2024-02-01 00:00:00')
     """
     said = CALENDAR.fullmatch(horizon) if isinstance(horizon, str) else None
-    if said and int(said[1]):
-        n, unit = int(said[1]), said[2].lower()
-        return (
-            read_span(f"{7 * n} days", "horizon")
-            if unit == "week"
-            else pd.DateOffset(months=n * MONTHS[unit])
+    if not said:
+        return read_span(horizon, "horizon")
+    n, unit = int(said[1]), said[2].lower()
+    if not 0 < n * DAYS[unit] <= LONGEST.days:
+        raise ValueError(
+            f"horizon={horizon!r} is not within 1 day and {LONGEST.days // 365} years. Write it as '1 month'."
         )
-    return read_span(horizon, "horizon")
+    return pd.Timedelta(days=7 * n) if unit == "week" else pd.DateOffset(months=n * MONTHS[unit])
 
 
 def pairs_apart(moments: Sequence[pd.Timestamp], horizon: Horizon) -> list[Pair]:

@@ -26,7 +26,8 @@ def migration(previous: Segmentation, current: Segmentation, events: Events | No
     previous, current : Segmentation
         An earlier and a later one, from the same features.
     events : Events, optional
-        The log. Adds who did nothing between the two moments: time alone moved them.
+        The log. Adds who did nothing between the two moments: time alone moved them. Without it, they count as moved by
+        behaviour.
 
     Returns
     -------
@@ -79,8 +80,8 @@ def migration(previous: Segmentation, current: Segmentation, events: Events | No
     2     Rare  Regular          1          1      0
     3     Rare     Rare          3          0      0
     4   (came)     Rare          1          0      0
-    >>> flows.attrs["segkit"]["sentence"]
-    '14% of 7 customers changed segment: 14% by their behaviour. 1 came, 1 gone.'
+    >>> flows.attrs["segkit"]["sentence"].split(". ")[0]
+    '14% of 7 customers changed segment: 14% by their behaviour'
     """
     if events is not None:
         checked_events(events)
@@ -168,7 +169,12 @@ def in_sentences(flows: pd.DataFrame) -> list[str]:
     parts = [f"{changed}: {split}." if moved else f"None of {counted(n, 'customer')} changed segment."]
     if total[BACK]:
         put_back = share(total[BACK], n)
-        parts.append(f"Another {put_back} moved by their behaviour, and the new model put them back.")
+        another = "another " if moved else ""
+        parts.append(
+            f"By the old model {another}{put_back} would have moved; the new one keeps them in place."
+        )
+    if "by_time" not in flows and moved > total[MODEL]:
+        parts.append("Behaviour includes what time alone does, such as a longer tenure.")
     if "by_time" in flows and total[BEHAVIOUR]:
         alone = share(inside["by_time"].sum(), total[BEHAVIOUR])
         parts.append(
@@ -181,4 +187,5 @@ def in_sentences(flows: pd.DataFrame) -> list[str]:
 
 def share(part: float, whole: float) -> str:
     """Return a share in per cent, as people say it."""
-    return "under 1%" if 0 < part < 0.005 * whole else f"{part / whole:.0%}"
+    said = f"{part / whole:.0%}"
+    return {"0%": "under 1%", "100%": "over 99%"}.get(said, said) if 0 < part < whole else said

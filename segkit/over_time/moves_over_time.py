@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from segkit.create.segmentation import Segmentation
 from segkit.over_time.changes import what_changed
 from segkit.over_time.migration import CAME, GONE
-from segkit.over_time.periods import FROM, checked_periods, place
+from segkit.over_time.periods import FROM, checked_periods, place_all
 from segkit.over_time.steps import BEHAVIOUR
 
 CAME_WHY, GONE_WHY = "came", "gone"
@@ -79,8 +79,7 @@ def several_periods(result: Segmentation, tables: pd.DataFrame) -> dict[pd.Times
 
 def placed(result: Segmentation, periods: dict[pd.Timestamp, pd.DataFrame]) -> dict[pd.Timestamp, pd.Series]:
     """Return the segment of each customer at each moment, by the frozen model, with ids as text."""
-    bar = tqdm(periods.items(), desc="Placing customers", unit="moment", delay=1, leave=False)
-    labels = {moment: place(result, table) for moment, table in bar}
+    labels = place_all(result, periods)
     return {moment: here.set_axis(here.index.astype("str")) for moment, here in labels.items()}
 
 

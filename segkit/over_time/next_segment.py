@@ -52,9 +52,9 @@ def next_segment(
     -----
     A multinomial logistic regression learns from features as the segmentation prepares them, their squares, and the
     present segment. Boosted trees replace it where they surely do better on the latest period that is known, and a
-    Markov chain where features tell no more than the present segment. There the probabilities are calibrated too, by
-    one temperature [1]_. The model learns from at most 40,000 customers of all periods. A customer's answer does
-    not depend on the other customers of the last table, but for what they did before.
+    Markov chain where features do not surely tell more there than the present segment. On that period the probabilities
+    are calibrated too, by one temperature [1]_. The model learns from at most 40,000 customers of all periods. A
+    customer's answer does not depend on the other customers of the last table, but for what they did before.
 
     :func:`score_next` says how far to believe it.
 

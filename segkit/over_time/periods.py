@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
     ValueError
         If the index is of other levels, a moment or an id is missing, a customer has two rows at a moment, or features
         of the segmentation are missing or have another window.
+
+    Notes
+    -----
+    Where ids are numbers in some tables and text in others, all become text: 17850, 17850.0 and "17850" are one
+    customer.
     """
     checked_result(result)
     check_frame("tables", tables, FROM)
@@ -51,6 +56,7 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
         what = "as_of" if (codes < 0).any() else "customer_id"
         n = int((codes < 0).sum() if what == "as_of" else ids.isna().sum())
         raise ValueError(f"tables has {n:,} rows without {what}. Drop these rows, or fill it in.")
+    ids = _of_one_type(ids)
     moments = {code: read_moment(tables.index.levels[level][code]) for code in np.unique(codes)}
     if len(set(moments.values())) < len(moments):
         twice = max(moments.values(), key=list(moments.values()).count)
@@ -77,6 +83,44 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
 def place(result: Partition, table: pd.DataFrame) -> pd.Series:
     """Return the segment of each customer of a period, by the frozen model; −1 is outside."""
     return result.assign(table)
+
+
+def place_all(
+    result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]
+) -> dict[pd.Timestamp, pd.Series]:
+    """Return the segments of the customers of each period; in one go, so that unseen words are told once."""
+    tables = [table[list(result.customers.columns)] for table in periods.values()]
+    for table in tables:
+        table.attrs = {}
+    labels = place(result, pd.concat(tables)).to_numpy()
+    each = np.split(labels, np.cumsum([len(table) for table in tables])[:-1])
+    return {
+        moment: pd.Series(here, periods[moment].index, name="segment")
+        for moment, here in zip(periods, each, strict=True)
+    }
+
+
+def check_not_called(result: Partition, names: Collection[str]) -> None:
+    """Refuse a segment with a name that means those who come or go.
+
+    Raises
+    ------
+    ValueError
+    """
+    for segment in result.segments:
+        if result.name_of(segment).casefold() in names:
+            raise ValueError(
+                f"A segment is called {result.name_of(segment)!r}, which here means another thing. Give it another "
+                "name: result.with_names(…)."
+            )
+
+
+def _of_one_type(ids: pd.Index) -> pd.Index:
+    """Return ids as they are, or as text where some are numbers and some text."""
+    if not pd.api.types.infer_dtype(ids, skipna=True).startswith("mixed"):
+        return ids
+    text = [str(int(i)) if isinstance(i, float) and i.is_integer() else str(i) for i in ids]
+    return pd.Index(text, dtype="str", name=ids.name)
 
 
 def check_same_features(result: Partition, table: pd.DataFrame, name: str, hint: str = "") -> None:
@@ -151,7 +195,9 @@ def _made_at(result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]) ->
         return read_moment(made)
     own = result.customers.iloc[result.order]
     for moment, table in periods.items():
-        if table.index.equals(own.index) and table[list(own.columns)].equals(own):
+        if table.index.astype("str").equals(own.index.astype("str")) and table[list(own.columns)].set_axis(
+            own.index
+        ).equals(own):
             return moment
     return None
 

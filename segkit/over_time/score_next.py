@@ -109,12 +109,11 @@ def score_next(
                 tested.append((chances, transitions.of(pair)))
             points += [{"horizon": name, **point} for point in _reliability(tested)]
             of_horizon = pd.DataFrame(row for row in rows if row["horizon"] == name)
-            error = calibration_error(
-                *(np.concatenate(c) for c in zip(*map(_likeliest, tested), strict=True))
-            )
+            chance, true = (np.concatenate(c) for c in zip(*map(_likeliest, tested), strict=True))
+            error = calibration_error(chance, true)
             note = overlap_in_words(name, overlap(pairs, window))
             errors[name] = error
-            verdicts[name] = _in_words(name, of_horizon, error, note)
+            verdicts[name] = _in_words(name, of_horizon, (error, error_by_chance(chance)), note)
     if len(horizons) == 1 and overlap(asked[str(horizon)], window):
         verdicts[str(horizon)] += (
             " There are too few tables to test a horizon of which windows do not overlap."
@@ -186,6 +185,12 @@ def calibration_error(chance: np.ndarray, came_true: np.ndarray) -> float:
     return float(sum(distances) / len(chance))
 
 
+def error_by_chance(chance: np.ndarray) -> float:
+    """Return the calibration error to expect of true probabilities, of so many customers."""
+    groups = [g for g in np.array_split(np.sort(chance), GROUPS) if len(g)]
+    return float(sum(np.sqrt(2 / np.pi * (g * (1 - g)).sum()) for g in groups) / len(chance))
+
+
 def _likeliest(tested: Tested) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability of each customer's likeliest target, and whether it came true."""
     chance, seen = tested
@@ -222,17 +227,18 @@ def _reliability(tested: list[Tested]) -> list[dict[str, Any]]:
     return points
 
 
-def _in_words(horizon: str, rows: pd.DataFrame, error: float, note: str) -> str:
+def _in_words(horizon: str, rows: pd.DataFrame, errors: tuple[float, float], note: str) -> str:
     """Return how well a horizon is foretold, over its test periods."""
     weight = rows["customers"] / rows.groupby("method")["customers"].transform("sum")
     loss = (rows["log_loss"] * weight).groupby(rows["method"]).sum()
     ours = rows["method"] == OURS
-    gain = 1 - loss[OURS] / loss[MARKOV]
-    than = f"{abs(gain):.0%} {'less' if gain >= 0 else 'more'} than"
-    better = int((rows.loc[ours, "verdict"] == BETTER).sum())
+    gain = 1 - loss[OURS] / max(loss[MARKOV], 1e-12)
+    than = f"{abs(gain):.0%} {'less' if gain >= 0 else 'more'} than" if abs(gain) > 0.005 else "as good as"
+    better, worse = (int((rows.loc[ours, "verdict"] == verdict).sum()) for verdict in (BETTER, WORSE))
+    surely = f"surely better in {better}{f', surely worse in {worse},' if worse else ''} of {ours.sum()}"
     words = (
         f"{horizon} ahead, on {counted(int(ours.sum()), 'test period')}: log loss {loss[OURS]:.3f}, {than} "
-        f"a Markov chain's {loss[MARKOV]:.3f}; surely better in {better} of {ours.sum()}. The likeliest segment's "
-        f"probability is off by {100 * error:.1f} points on average."
+        f"a Markov chain's {loss[MARKOV]:.3f}; {surely}. The likeliest segment's probability is off by "
+        f"{100 * errors[0]:.1f} points on average, where chance alone makes {100 * errors[1]:.1f}."
     )
     return f"{words} {note}".rstrip()

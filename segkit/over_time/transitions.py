@@ -14,7 +14,7 @@ from segkit.methods.assignment import prepared_matrix, preparer_and_clusterer
 from segkit.methods.partition import Partition, check_segments
 from segkit.over_time.forecasters import Chosen, Moved, choose
 from segkit.over_time.horizons import Pair
-from segkit.over_time.periods import place
+from segkit.over_time.periods import check_not_called, place_all
 
 GONE = "gone"
 MOST_OF_A_PERIOD = 20_000  # customers of a period that are learnt from, or tested on
@@ -39,27 +39,17 @@ class Transitions:
     def __init__(self, result: Partition, periods: dict[pd.Timestamp, pd.DataFrame]):
         check_segments(result, "there is nowhere to go")
         self._result, self._periods = result, periods
-        labels = self._labels()
-        targets = np.union1d(result.segments, labels)
-        ends = np.cumsum([len(table) for table in periods.values()])
-        self._now = dict(zip(periods, np.split(np.searchsorted(targets, labels), ends[:-1]), strict=True))
+        check_not_called(result, [GONE])
+        placed = place_all(result, periods)
+        targets = np.unique(np.concatenate([result.segments, *placed.values()]))
+        self._now = {moment: np.searchsorted(targets, here) for moment, here in placed.items()}
         self.names = [*(result.name_of(int(target)) for target in targets), GONE]
-        if self.names.count(GONE) > 1:
-            raise ValueError(f"A segment is called {GONE!r}. Give it another name: result.with_names(…).")
         preparer = preparer_and_clusterer(result.model)[0]
         self._preparer = Preparer().fit(result.customers) if preparer is None else preparer
         reference = prepared_matrix(self._preparer, with_pandas_types(result.customers))
         self._mean, spread = np.nanmean(reference, axis=0), np.nanstd(reference, axis=0)
         self._spread = np.where(spread > 0, spread, 1.0)
         self.of = functools.cache(self._gather)
-
-    def _labels(self) -> np.ndarray:
-        """Return the segments of all customers of all periods; in one go, so that unseen words are told once."""
-        features = list(self._result.customers.columns)
-        tables = [table[features] for table in self._periods.values()]
-        for table in tables:
-            table.attrs = {}
-        return place(self._result, pd.concat(tables)).to_numpy()
 
     def at(
         self, moment: pd.Timestamp, rows: np.ndarray | slice = slice(None)

@@ -12,6 +12,7 @@ from sklearn.cluster import DBSCAN
 from tables import orders, purchases, three_groups
 
 import segkit as sg
+from segkit.over_time.migration import share
 from segkit.over_time.steps import unchanged
 
 SPLIT = ["stayed", "behaviour", "model", "both", "came", "gone"]
@@ -79,8 +80,9 @@ def test_each_reason_by_hand(months):
     facts = flows.attrs["segkit"]
     assert facts["ids"] == {0: 2, 1: 1, 2: 0, -1: -1}
     assert facts["sentence"] == (
-        "9% of 35 customers changed segment: 3% by their behaviour, 3% by the new model alone, 3% by both. Another 3% "
-        "moved by their behaviour, and the new model put them back. 1 came, 1 gone."
+        "9% of 35 customers changed segment: 3% by their behaviour, 3% by the new model alone, 3% by both. By the old "
+        "model another 3% would have moved; the new one keeps them in place. Behaviour includes what time alone does, "
+        "such as a longer tenure. 1 came, 1 gone."
     )
     kept = sg.migration(previous, cut(current.customers, 12, 20, from_above=True, previous=previous))
     pd.testing.assert_frame_equal(kept, flows, check_flags=False)
@@ -247,6 +249,39 @@ def test_equal_rows_whatever_their_types():
     )
     other = pd.DataFrame({"n": [1.0, 2, np.nan, 4], "x": [1.0, np.nan, 3, 5], "city": ["a", None, "c", "c"]})
     assert list(unchanged(table, other)) == [True, True, False, False]
+
+
+def test_sentences_are_true_where_only_time_passed():
+    """Everybody's tenure grows by 30 days, and the new borders grow with it: nobody did anything."""
+    before = people({f"c{i}": 10.0 * i for i in range(1, 21)}).rename(columns={"orders": "tenure"})
+    previous, put_back = cut(before, 100), cut(before + 30, 130)
+    said = sg.migration(previous, put_back).attrs["segkit"]["sentence"]
+    assert said == (
+        "None of 20 customers changed segment. By the old model 15% would have moved; the new one keeps them in place."
+    )
+    said = sg.migration(previous, cut(before + 30, 100)).attrs["segkit"]["sentence"]
+    assert said.endswith(
+        "by their behaviour. Behaviour includes what time alone does, such as a longer tenure."
+    )
+    said = sg.migration(previous, cut(before, 130)).attrs["segkit"]["sentence"]
+    assert said.endswith("by the new model alone.")
+    assert [share(part, 200) for part in (0, 1, 2, 198, 199, 200)] == [
+        "0%",
+        "under 1%",
+        "1%",
+        "99%",
+        "over 99%",
+        "100%",
+    ]
+
+
+def test_a_refit_on_a_bootstrap_moves_nobody_by_behaviour():
+    customers = three_groups(20)
+    previous = sg.segment(customers, n_segments=4)
+    drawn = customers.iloc[np.unique(np.random.default_rng(0).integers(0, 60, 60))]
+    flows = sg.migration(previous, sg.segment(drawn, n_segments=4, random_state=3))
+    assert flows[["behaviour", "both", "back", "came"]].to_numpy().sum() == 0
+    assert flows["model"].sum() + flows["stayed"].sum() == len(drawn)
 
 
 def test_what_moved_each_customer_most():

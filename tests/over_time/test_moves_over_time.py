@@ -69,6 +69,14 @@ def test_moves_add_up_to_the_tables(seeds):
         assert (elsewhere["from_id"] != elsewhere["to_id"]).all()
 
 
+def test_unseen_words_are_told_once_for_all_moments():
+    may = three_groups().assign(city=["Rome", "Oslo", "Bonn"] * 20)
+    later = may.replace({"Bonn": "Paris"})
+    with pytest.warns(UserWarning, match=r"city 'Paris' \(40 customers") as told:
+        assert sg.moves_over_time(sg.segment(may, n_segments=3), stacked(may, later, later)).shape[0] < 60
+    assert len(told) == 1
+
+
 def test_the_same_table_twice_moves_nobody():
     customers = three_groups()
     moved = sg.moves_over_time(result_of(customers), stacked(customers, customers))

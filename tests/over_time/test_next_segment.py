@@ -11,7 +11,7 @@ import segkit as sg
 from segkit.datasets.complete_journey import CompleteJourney
 from segkit.over_time.forecasters import Moved, _temperature, choose, fit_markov, fit_stays
 from segkit.over_time.horizons import gaps, overlap, pairs_apart, read_horizon
-from segkit.over_time.score_next import calibration_error
+from segkit.over_time.score_next import calibration_error, error_by_chance
 
 MOVES = np.array([[0.80, 0.10, 0.05, 0.05], [0.20, 0.60, 0.10, 0.10], [0.10, 0.30, 0.50, 0.10]])
 """From each segment to each, and out of the shop; as many others come."""
@@ -205,6 +205,33 @@ def test_pairs_are_a_horizon_apart():
     assert (
         overlap([(weeks[0], weeks[1])], pd.Timedelta("7 days")) == overlap([(weeks[0], weeks[1])], None) == 0
     )
+
+
+@pytest.mark.parametrize("horizon", ["9999 years", "99999999999 weeks", "0 months"])
+def test_horizons_that_no_calendar_has(horizon):
+    with pytest.raises(ValueError, match=f"horizon='{horizon}' is not within 1 day and 300 years"):
+        read_horizon(horizon)
+
+
+def test_few_customers_whose_features_tell_nothing_get_the_markov_chain():
+    """What a model gains by chance on the period of the check is lost on the next."""
+    for seed in (0, 3):
+        result, tables = made(n=150, seed=seed)
+        scores = sg.score_next(result, tables)
+        ours, chain = (
+            scores.loc[scores["method"] == m, "log_loss"].to_numpy() for m in ("next_segment", "Markov chain")
+        )
+        assert (ours == chain).all()
+        assert "as good as a Markov chain's" in scores.attrs["segkit"]["verdict"]
+
+
+def test_the_error_that_chance_makes():
+    """As much as drawn outcomes of true probabilities have; none where all are certain."""
+    rng = np.random.default_rng(0)
+    chance = rng.uniform(0.3, 1, 900)
+    drawn = [calibration_error(chance, rng.random(900) < chance) for _ in range(200)]
+    assert error_by_chance(chance) == pytest.approx(np.mean(drawn), rel=0.05)
+    assert error_by_chance(np.ones(5)) == 0
 
 
 def test_overlapping_windows_are_said_and_the_longer_horizon_comes_first():

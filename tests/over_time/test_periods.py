@@ -55,6 +55,29 @@ def test_other_tables_are_refused(result):
             checked_periods(result, wrong)
 
 
+def test_ids_are_numbers_in_some_tables_and_text_in_others():
+    """Each customer stays one, and who is there twice is found."""
+    customers = three_groups(5)
+    numbers = list(range(len(customers)))
+    result = sg.segment(customers.set_axis(numbers), n_segments=3)
+    moments = pd.date_range("2024-01-01", periods=3, freq="MS")
+
+    def tables(*ids):
+        each = [customers.set_axis(pd.Index(own, dtype=object)) for own in ids]
+        return pd.concat(each, keys=moments, names=["as_of", "customer_id"])
+
+    text = [str(i) for i in numbers]
+    given = tables(numbers, text, [float(i) for i in numbers])
+    assert {tuple(rows.index) for rows in checked_periods(result, given).values()} == {tuple(sorted(text))}
+    assert sg.next_segment(result, given)["gone"].max() < 0.05
+    assert sg.moves_over_time(result, given).empty
+    kept = checked_periods(result, tables(numbers, numbers, numbers))[moments[0]]
+    assert sorted(kept.index) == numbers  # all of one type stay as they are
+    twice = tables([1, "1", *numbers[2:]], text, text)
+    with pytest.raises(ValueError, match="The customer '1' has more than one row at 2024-01-01"):
+        sg.moves_over_time(result, twice)
+
+
 def test_windows_must_agree(result):
     tables = two()
     tables.attrs["segkit"] = {"as_of": ["2024-01-01"], "window": "90 days 00:00:00"}

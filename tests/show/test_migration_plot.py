@@ -72,7 +72,8 @@ def test_flows_are_split_by_their_reason():
         == "44% of 90 customers changed segment: 22% by their behaviour, 11% by the new model alone, 11% by both."
     )
     assert (
-        said[1].startswith("Another 6% moved")
+        said[1] == "By the old model another 6% would have moved; the new one keeps them in place."
+        and "Behaviour includes what time alone does, such as a longer tenure." in said
         and "100 came, 10 gone." in said
         and "Grey: by the new" in said[-1]
     )

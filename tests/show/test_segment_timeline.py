@@ -204,6 +204,14 @@ def test_odd_names_and_outside_customers():
     assert 'to_id == -1")' in dense.code
 
 
+@pytest.mark.parametrize("name", ["(gone)", "(came)"])
+def test_a_segment_is_not_called_as_those_who_come_or_go(name):
+    may = three_groups()
+    result = sg.segment(may, n_segments=3).with_names({0: name})
+    with pytest.raises(ValueError, match=r"A segment is called '\(.*\)', which here means another thing"):
+        sg.SegmentTimeline(result, tables_of(may, may))
+
+
 def test_value_bands_of_one_feature():
     customers = pd.DataFrame({"monetary": np.arange(1.0, 41)}, [f"c{i:02}" for i in range(40)])
     bands = sg.value_bands(customers, n_bands=4)

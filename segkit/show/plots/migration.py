@@ -9,7 +9,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from segkit.over_time.migration import in_sentences
+from segkit.over_time.migration import in_sentences, share
 from segkit.show.plots.theme import (
     GREY,
     INK,
@@ -189,8 +189,7 @@ def _labels(flows: pd.DataFrame, side: str, name: str) -> dict[int, str]:
 
 
 def _size(size: int, n: int) -> str:
-    part = size / n
-    return f"{size:,} ({'under 1%' if 0 < part < 0.005 else f'{part:.0%}'})"
+    return f"{size:,} ({share(size, n)})"
 
 
 def _side(flows: pd.DataFrame, side: str, labels: dict[int, str], height: float) -> Side:

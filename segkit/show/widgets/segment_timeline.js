@@ -236,7 +236,7 @@ function render({ model, el }) {
       element("div", { className: "map" }, canvas, legend, element("p", { className: "hint" }, model.get("note"))),
       element("div", { className: "moves" },
         heading, sentence, titles, list,
-        element("p", { className: "hint" }, "The model is the same at all dates: customers move by what they did, or did not do."),
+        element("p", { className: "hint" }, "The model is the same at all dates: customers move by what they did or did not do, and as time passes."),
         listHeading, hint, rows, error, badge,
         element("details", { className: "code" }, element("summary", {}, "The code"), code))));
   el.append(root);

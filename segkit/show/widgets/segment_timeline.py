@@ -20,6 +20,7 @@ from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import plain_preparer
 from segkit.over_time.migration import CAME, GONE, share
 from segkit.over_time.moves_over_time import moves_of, placed, several_periods
+from segkit.over_time.periods import check_not_called
 from segkit.show.plots.theme import segment_colors
 
 DRAWN = 5_000  # customers on the map
@@ -126,6 +127,7 @@ class SegmentTimeline(anywidget.AnyWidget):
         flow: Sequence[str | int] | None = None,
     ):
         periods = several_periods(result, tables)
+        check_not_called(result, (CAME, GONE))
         labels = placed(result, periods)
         self._result, self._dates = result, list(periods)
         found = set(result.segments).union(*(here.unique().tolist() for here in labels.values()))
