@@ -48,14 +48,22 @@ def read_horizon(horizon: str | timedelta) -> Horizon:
 
 
 def pairs_apart(moments: Sequence[pd.Timestamp], horizon: Horizon) -> list[Pair]:
-    """Return each moment with the one that lies a horizon later, within an eighth; moments are sorted."""
-    pairs = []
+    """Return each moment with the one that lies a horizon later, within an eighth; moments are sorted.
+
+    Of several that lie about a horizon before the same one, the nearest to it counts.
+    """
+    starts: dict[pd.Timestamp, tuple[pd.Timedelta, pd.Timestamp]] = {}
     for start in moments:
         wanted = start + horizon
         end = min(moments, key=lambda moment: abs(moment - wanted))
-        if end > start and abs(end - wanted) <= TOLERANCE * (wanted - start):
-            pairs.append((start, end))
-    return pairs
+        off = abs(end - wanted)
+        if (
+            end > start
+            and off <= TOLERANCE * (wanted - start)
+            and (end not in starts or off < starts[end][0])
+        ):
+            starts[end] = off, start
+    return [(start, end) for end, (_, start) in starts.items()]
 
 
 def checked_pairs(moments: Sequence[pd.Timestamp], horizon: str | timedelta, *, test: bool) -> list[Pair]:

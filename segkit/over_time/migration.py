@@ -165,8 +165,11 @@ def in_sentences(flows: pd.DataFrame) -> list[str]:
     n, moved = int(total["customers"]), int(total[[BEHAVIOUR, MODEL, BOTH]].sum())
     reasons = {BEHAVIOUR: "by their behaviour", MODEL: "by the new model alone", BOTH: "by both"}
     split = ", ".join(f"{share(total[r], n)} {words}" for r, words in reasons.items() if total[r])
-    changed = f"{share(moved, n)} of {counted(n, 'customer')} changed segment"
-    parts = [f"{changed}: {split}." if moved else f"None of {counted(n, 'customer')} changed segment."]
+    parts = []
+    if moved:
+        parts.append(f"{share(moved, n)} of {counted(n, 'customer')} changed segment: {split}.")
+    elif n:
+        parts.append(f"None of {counted(n, 'customer')} changed segment.")
     if total[BACK]:
         put_back = share(total[BACK], n)
         another = "another " if moved else ""

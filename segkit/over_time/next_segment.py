@@ -15,6 +15,10 @@ from segkit.over_time.horizons import Pair, checked_pairs, overlap, overlap_in_w
 from segkit.over_time.periods import checked_periods
 from segkit.over_time.transitions import Transitions
 
+NOBODY_GONE = (
+    "Nobody was ever gone from one table to the next, so nobody is predicted to be. To learn who leaves, compute "
+    "tables of recent events: snapshots(…, window='90 days')."
+)
 STEPS = 4  # of the choice of a model
 
 
@@ -38,7 +42,8 @@ def next_segment(
         Indexed by `customer_id`: a row for each customer of the last table, a column for the name of each segment, and
         "gone"; rows sum to 1. A customer is gone who has no row in the later table: with a window, who has no event in
         it. ``.attrs["segkit"]`` has the `model` that was chosen, `why`, what it `learnt_from`, the log losses of its
-        `check` on the latest period that is known, and a `note` where windows overlap.
+        `check` on the latest period that is known, and a `note` where windows overlap, or
+        nobody was ever gone.
 
     Raises
     ------
@@ -81,11 +86,14 @@ def next_segment(
         chances = chosen.forecast(*transitions.at(moments[-1]))
     table = pd.DataFrame(chances, index=periods[moments[-1]].index, columns=transitions.names)
     table.index.name = table.index.name or "customer_id"
+    notes = [overlap_in_words(horizon, overlap(pairs, window_of(tables, result.provenance)))]
+    if not any(transitions.gone(pair) for pair in pairs):
+        notes.append(NOBODY_GONE)
     table.attrs["segkit"] = {
         "as_of": moments[-1].isoformat(),
         "horizon": str(horizon),
         **_facts(chosen, pairs),
-        "note": overlap_in_words(horizon, overlap(pairs, window_of(tables, result.provenance))),
+        "note": " ".join(filter(None, notes)),
     }
     return table
 

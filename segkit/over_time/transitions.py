@@ -72,6 +72,10 @@ class Transitions:
         later = np.where(found >= 0, self._now[end][found], len(self.names) - 1)
         return Moved(*self.at(start, rows), later)
 
+    def gone(self, pair: Pair) -> bool:
+        """Whether anybody of the first moment of a pair has no row in the second."""
+        return bool((self.of(pair).later == len(self.names) - 1).any())
+
     def learn(self, pairs: Sequence[Pair], step: Callable[[], object]) -> Chosen:
         """Return what is learnt from pairs, in the order of time; the latest checks and calibrates.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from shared_data import shared
+from tables import three_groups
 
 import segkit as sg
 from segkit.datasets.complete_journey import CompleteJourney
@@ -198,6 +199,12 @@ def test_pairs_are_a_horizon_apart():
         found = pairs_apart(months, read_horizon(horizon))
         assert found == (list(zip(months, months[steps:], strict=False)) if steps else [])
     assert gaps(months) == ["1 month", "2 months", "3 months", "4 months"]
+    longer = list(
+        pd.date_range("2023-01-01", periods=18, freq="MS")
+    )  # 11 months are no year where 12 are there
+    assert pairs_apart(longer, read_horizon("1 year")) == list(zip(longer, longer[12:], strict=False))
+    days = list(pd.date_range("2024-01-01", periods=40))
+    assert pairs_apart(days, read_horizon("31 days")) == list(zip(days, days[31:], strict=False))
     weeks = list(pd.date_range("2024-01-01", periods=4, freq="7D"))
     assert pairs_apart(weeks, read_horizon("2 weeks")) == [(weeks[0], weeks[2]), (weeks[1], weeks[3])]
     assert gaps(weeks) == ["1 week", "2 weeks", "3 weeks"]
@@ -223,6 +230,14 @@ def test_few_customers_whose_features_tell_nothing_get_the_markov_chain():
         )
         assert (ours == chain).all()
         assert "as good as a Markov chain's" in scores.attrs["segkit"]["verdict"]
+
+
+def test_that_nobody_was_ever_gone_is_said():
+    """Tables of all events keep everybody."""
+    months = pd.date_range("2024-01-01", periods=3, freq="MS")
+    tables = pd.concat([three_groups()] * 3, keys=months, names=["as_of", "customer_id"])
+    result = sg.segment(three_groups(), n_segments=3)
+    assert sg.next_segment(result, tables).attrs["segkit"]["note"].startswith("Nobody was ever gone")
 
 
 def test_the_error_that_chance_makes():

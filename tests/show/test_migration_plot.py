@@ -96,6 +96,12 @@ def test_labels_lie_beside_each_other():
     assert spec["title"]["subtitle"][-1] == "Constructive segments"
 
 
+def test_a_part_of_a_table_is_drawn_too():
+    """Of those who came alone, nobody is said to have stayed."""
+    _, spec = layers(sg.plot_migration(flows((None, 0, {"came": 5}))))
+    assert spec["title"]["subtitle"][0] == "5 came, 0 gone."
+
+
 def test_names_cannot_break_the_page():
     result = sg.segment(three_groups(), n_segments=3).with_names({0: EVIL, 1: "constructor"})
     layers(sg.plot_migration(sg.migration(result, result)))

@@ -124,8 +124,13 @@ def test_date_and_flow_are_checked():
         with pytest.raises(t.TraitError, match=said):
             sg.SegmentTimeline(result, tables, **dict([change]))
     assert (timeline.as_of, timeline.flow) == (MONTHS[1], ("Quiet", "(gone)"))
+    with pytest.raises(t.TraitError, match=r"no segment \['Quiet'\]"):
+        timeline.flow = (["Quiet"], "Visitors")
     timeline.at = 99  # of a page that is out of date
     assert timeline.as_of == MONTHS[2]
+    timeline.as_of = "2024-05-01"
+    timeline.as_of = None  # the last, as where none is passed
+    assert (timeline.as_of, timeline.at, run(timeline, result, tables).empty) == (MONTHS[2], 2, True)
 
 
 def test_an_error_of_a_press_stands_in_the_widget(monkeypatch):

@@ -51,7 +51,7 @@ class SegmentTimeline(anywidget.AnyWidget):
     Attributes
     ----------
     as_of : Timestamp
-        The date shown; set it to move there.
+        The date shown; set it to move there, and to None for the last.
     flow : tuple of str or None
         The chosen flow, by name; it stays chosen from date to date. None: none.
     customers : DataFrame
@@ -194,7 +194,7 @@ class SegmentTimeline(anywidget.AnyWidget):
         pair = []
         for segment, nowhere in zip(asked, (CAME, GONE), strict=True):
             name = self._result.name_of(int(segment)) if isinstance(segment, (int, np.integer)) else segment
-            if name not in known and name != nowhere:
+            if not isinstance(name, str) or (name not in known and name != nowhere):
                 raise t.TraitError(
                     f"There is no segment {segment!r}.{choose_from(segment, [*known, nowhere])}"
                 )
@@ -284,6 +284,9 @@ class SegmentTimeline(anywidget.AnyWidget):
 
     def _show(self, _change: t.Bunch | None = None) -> None:
         """Show the chosen date and flow, or the reason why not."""
+        if self.as_of is None:  # as where none is passed
+            self.as_of = self._dates[-1]
+            return
         self.at, self.chosen = self._dates.index(self.as_of), self._pair()
         try:
             self.shown, self.error = self._listed(), ""
