@@ -233,12 +233,13 @@ def _in_words(horizon: str, rows: pd.DataFrame, errors: tuple[float, float], not
     loss = (rows["log_loss"] * weight).groupby(rows["method"]).sum()
     ours = rows["method"] == OURS
     gain = 1 - loss[OURS] / max(loss[MARKOV], 1e-12)
-    than = f"{abs(gain):.0%} {'less' if gain >= 0 else 'more'} than" if abs(gain) > 0.005 else "as good as"
+    than = f"{abs(gain):.0%} {'better' if gain >= 0 else 'worse'} than" if abs(gain) > 0.005 else "as good as"
     better, worse = (int((rows.loc[ours, "verdict"] == verdict).sum()) for verdict in (BETTER, WORSE))
-    surely = f"surely better in {better}{f', surely worse in {worse},' if worse else ''} of {ours.sum()}"
+    periods = counted(int(ours.sum()), "earlier period")
+    surely = f"surely better in {better}{f', surely worse in {worse},' if worse else ''} of {periods}"
     words = (
-        f"{horizon} ahead, on {counted(int(ours.sum()), 'test period')}: log loss {loss[OURS]:.3f}, {than} "
-        f"a Markov chain's {loss[MARKOV]:.3f}; {surely}. The likeliest segment's probability is off by "
-        f"{100 * errors[0]:.1f} points on average, where chance alone makes {100 * errors[1]:.1f}."
+        f"{horizon} ahead: {than} guessing by where each segment usually goes (log loss {loss[OURS]:.3f}, Markov chain "
+        f"{loss[MARKOV]:.3f}); {surely}. The likeliest segment's probability is off by {100 * errors[0]:.1f} points on "
+        f"average, where chance alone makes {100 * errors[1]:.1f}."
     )
     return f"{words} {note}".rstrip()

@@ -74,7 +74,7 @@ def test_features_that_tell_are_used_and_others_do_no_harm():
     assert (
         set(ours["customers"]) == {600} and ours["model"].isin(["logistic regression", "boosted trees"]).all()
     )
-    assert scores.attrs["segkit"]["verdict"].startswith("1 month ahead, on 3 test periods: log loss 0.")
+    assert "of 3 earlier periods" in scores.attrs["segkit"]["verdict"]
     chances = sg.next_segment(result, tables)
     told = tables.loc["2024-06-01", "told"]
     assert chances.loc[told > 3, "gone"].min() > 0.5 > chances.loc[told < 1.5, "gone"].max()
@@ -229,7 +229,7 @@ def test_few_customers_whose_features_tell_nothing_get_the_markov_chain():
             scores.loc[scores["method"] == m, "log_loss"].to_numpy() for m in ("next_segment", "Markov chain")
         )
         assert (ours == chain).all()
-        assert "as good as a Markov chain's" in scores.attrs["segkit"]["verdict"]
+        assert "as good as guessing" in scores.attrs["segkit"]["verdict"]
 
 
 def test_that_nobody_was_ever_gone_is_said():
