@@ -422,6 +422,12 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
         ),
         (lambda orders: ELSEWHERE.amount.max(), {}, "uses another table than orders"),
         (lambda orders: orders.filter(orders.amount > 1).count(), {}, "or only some of their rows"),
+        (lambda orders: orders.count() / orders.count().as_scalar(), {}, "which is over all customers"),
+        (
+            lambda orders: orders.count(where=orders.amount.isin(orders.select("amount").amount)),
+            {},
+            "which is over all customers",
+        ),
         (lambda orders: orders.count(), {"empty": "zero"}, "gives numbers, but empty='zero' is not one"),
         (lambda orders: orders.count(), {"empty": np.inf}, "empty=inf should be the value of a customer"),
         (lambda orders: orders.count(), {"kinds": "purchase"}, "kinds='purchase' should list kinds of event"),

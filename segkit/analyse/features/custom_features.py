@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from segkit.core.engine.event_cache import CODES
@@ -57,6 +58,11 @@ def check_aggregate(feature: Feature, table: ir.Table, value: Any) -> None:
             f"{where} uses another table than {feature.table}, or only some of their rows. It should use the table "
             f"that it is given; to leave rows out, write where=: "
             f"lambda {feature.table}: {feature.table}.count(where=…)."
+        )
+    if value.op().find(ops.Subquery):
+        raise ValueError(
+            f"{where} holds an aggregate as a value of its own, with as_scalar() or in isin(…), which is over all "
+            "customers. A feature is of the customer's own events, so that other customers never change it."
         )
     kind = value.type()
     number = kind.is_numeric() or kind.is_boolean()

@@ -23,7 +23,7 @@ from segkit.analyse.features.tables.builder import LOG, MissingColumn, TableBuil
 from segkit.analyse.features.tables.orders import MONEY, TOTAL, in_days
 from segkit.analyse.features.tables.registry import TABLES
 from segkit.collect.events import Events
-from segkit.core.engine.dialects import age_of, dialect_of
+from segkit.core.engine.dialects import age_of, dialect_of, microseconds_of
 from segkit.core.engine.event_cache import with_codes
 from segkit.core.messages import joined
 from segkit.core.schema import EXACT, STANDARD, TYPE_OF
@@ -102,6 +102,47 @@ def snapshot_query(
     return _assembled(aged, age, features, events, dialect, coded)
 
 
+def moment_query(
+    log: ir.Table,
+    asked: ir.Table,
+    features: Iterable[Feature],
+    *,
+    window: timedelta | None = None,
+    timezone: str = "UTC",
+) -> ir.Table:
+    """Compile features of some customers, each as of a moment of its own, into one Ibis query.
+
+    Moments are data, so that one query serves for all customers and moments, and only rows of these customers count.
+
+    Parameters
+    ----------
+    log : ibis Table
+        One row an event, with the standard columns.
+    asked : ibis Table
+        Columns `customer_id` and `moment` (UTC), each pair once.
+    features, window
+        As in :func:`customer_features`.
+    timezone : str
+        The shop's zone.
+
+    Returns
+    -------
+    ibis Table
+        `snapshot` (the moment in microseconds since 1970), `customer_id` and a column for each feature; a row for each
+        pair with events before the moment.
+    """
+    dialect = dialect_of(log)
+    asked = asked.select("customer_id", "moment", snapshot=microseconds_of(asked.moment, dialect))
+    own = log.join(asked, "customer_id")
+    own = own.filter(own.timestamp < own.moment).drop("moment")
+    age = functools.partial(_age_of_snapshot, dialect)
+    aged = _aged(own, age, features)
+    if window is not None:
+        aged = aged.filter(aged.age <= window // timedelta(microseconds=1))
+    no_rows = pd.DataFrame({"reason": [], "count": [], "example": []})
+    return _assembled(aged, age, features, Events(log, no_rows, timezone=timezone), dialect, coded=False)
+
+
 def missing_columns(events: Events, features: Iterable[Feature]) -> dict[str, str]:
     """Return the column that each feature needs and the events lack; empty where the feature can be computed."""
     features, dialect = tuple(features), dialect_of(events.table)
@@ -153,6 +194,10 @@ def _age_at(moment: pd.Timestamp, dialect: str, table: ir.Table) -> ir.IntegerCo
 
 def _age_then(dates: list[pd.Timestamp], dialect: str, table: ir.Table) -> ir.IntegerColumn:
     return age_of(table.timestamp, _moment_of(dates, table), dialect)
+
+
+def _age_of_snapshot(dialect: str, table: ir.Table) -> ir.IntegerColumn:
+    return table.snapshot - microseconds_of(table.timestamp, dialect)
 
 
 def _moment_of(dates: list[pd.Timestamp], table: ir.Table) -> ir.Column:

@@ -143,12 +143,19 @@ def is_embedded(query: ir.Table) -> bool:
 
 
 def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
-    """Run a query of the engine's tables and return its rows; `what` labels the progress bar.
+    """Run a query of the engine's tables and return its rows; `what` labels the progress bar."""
+    backend, text = engine(), lean_sql(query)
+    with naming_lost_files():
+        rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
+    return as_queried(rows, query.schema().to_pyarrow())
 
-    Steps that only select, rename or compare are read again by each part of the query that uses them, so that a
-    part reads only the columns that it needs. DuckDB would compute them once, with all columns for all parts.
+
+def lean_sql(query: ir.Table) -> str:
+    """Write a query for DuckDB, so that each part of it reads only the columns that it needs.
+
+    Steps that only select, rename or compare are read again by each part of the query that uses them. DuckDB would
+    compute them once, with all columns for all parts.
     """
-    import pyarrow as pa
     from sqlglot import expressions as sql
 
     costly = (
@@ -161,10 +168,13 @@ def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
         for step in tree.ctes:
             if step.find(*costly) is None:
                 step.set("materialized", False)
-        text = tree.sql(dialect=backend.dialect, copy=False)
-    with naming_lost_files():
-        rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
-    schema = query.schema().to_pyarrow()
+        return str(tree.sql(dialect=backend.dialect, copy=False))
+
+
+def as_queried(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows of a query with the types that its expression has."""
+    import pyarrow as pa
+
     columns = [
         pa.nulls(len(rows)) if pa.types.is_null(field.type) else rows[field.name].cast(field.type)
         for field in schema

@@ -70,10 +70,15 @@ def age_of(timestamp: ir.Column, moment: pd.Timestamp | ir.Column, dialect: str)
     if dialect != "duckdb" and dialect not in SPARK:
         moment = moment if isinstance(moment, ibis.Expr) else ibis.literal(moment, type="timestamp(6)")
         return moment.delta(timestamp, unit="microsecond")
-    since_1970 = _epoch_us if dialect == "duckdb" else _spark_microseconds
+    since_1970 = microseconds_of(timestamp, dialect)
     if isinstance(moment, ibis.Expr):
-        return since_1970(moment) - since_1970(timestamp)
-    return (moment.floor("us") - pd.Timestamp(0)) // pd.Timedelta(1, "us") - since_1970(timestamp)
+        return microseconds_of(moment, dialect) - since_1970
+    return (moment.floor("us") - pd.Timestamp(0)) // pd.Timedelta(1, "us") - since_1970
+
+
+def microseconds_of(time: ir.Column, dialect: str) -> ir.IntegerColumn:
+    """Return the microseconds since 1970 of a time, in DuckDB and Spark."""
+    return _epoch_us(time) if dialect == "duckdb" else _spark_microseconds(time)
 
 
 def _spark_microseconds(time: ir.Column) -> ir.IntegerColumn:
