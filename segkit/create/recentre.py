@@ -7,10 +7,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
+from segkit.core.messages import counted, listed
 from segkit.methods.assignment import Assigner, preparer_and_clusterer
-from segkit.methods.partition import Partition
+from segkit.methods.partition import Partition, prepared_names
 from segkit.methods.value_bands import ValueBands
 
+FEWEST = 10  # customers a segment; of fewer, nothing is measured anew
 INSTEAD = "Make the segments again instead, with previous= alone"
 
 
@@ -28,7 +30,8 @@ def recentred(previous: Partition, customers: pd.DataFrame) -> tuple[BaseEstimat
     Raises
     ------
     ValueError
-        If the model has no preparer, or its segments are defined by values that should not move.
+        If the model has no preparer, its segments are defined by values that should not move, customers are too few, or
+        other words or missing values are among them.
     """
     preparer, clusterer = preparer_and_clusterer(previous.model)
     if preparer is None or hasattr(clusterer, "names_") or isinstance(clusterer, ValueBands):
@@ -43,14 +46,22 @@ def recentred(previous: Partition, customers: pd.DataFrame) -> tuple[BaseEstimat
             f"These customers have no feature {missing[0]!r}, which the segments were made from. Compute the same "
             "features for them."
         )
+    least = FEWEST * len(previous.segments)
+    if len(customers) < least:
+        raise ValueError(
+            f"{counted(len(customers), 'customer')} do not show where customers are now: at least {least} are needed, "
+            f"{FEWEST} for each segment. Place them with previous.assign(customers)."
+        )
     with threadpool_limits(limits=1):
         moved = clone(preparer).fit(customers[features])
     model = make_pipeline(moved, clusterer)
     assigner = Assigner(model, previous.prepared, previous.labels, previous.ids)
     rows = assigner.prepared(customers[features])
-    if rows.shape[1] != previous.prepared.shape[1]:
+    before, now = list(previous.prepared.columns), prepared_names(moved, rows.shape[1])
+    if now != before:
+        other = sorted(map(str, set(now) ^ set(before)))
         raise ValueError(
-            f"The features are prepared in {rows.shape[1]} columns now, and were in {previous.prepared.shape[1]}: "
-            f"words or missing values came or went. {INSTEAD}."
+            f"The features are prepared otherwise now ({listed(map(repr, other), 5)}): words or missing values came or "
+            f"went. {INSTEAD}."
         )
     return model, pd.Series(assigner.place(rows), customers.index, name="segment")

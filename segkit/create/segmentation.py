@@ -205,6 +205,7 @@ class Segmentation(Partition):
         """
         _check_share("undecided_below", undecided_below)
         customers = self._features_of(customers)
+        self.warn_of_unseen(customers)
         if len(customers):
             with naming_customers():
                 prepared = self._assigner.prepared(customers)

@@ -67,16 +67,9 @@ class Partition:
 
     def _with_names(self, matrix: np.ndarray) -> pd.DataFrame:
         preparer, _ = preparer_and_clusterer(self.model)
-        if preparer is None:
-            names = list(self.customers.columns)
-        else:
-            try:
-                names = list(preparer.get_feature_names_out())
-            except (
-                AttributeError,
-                ValueError,
-            ):  # a pipeline with transformers that do not name their columns
-                names = [f"prepared {i}" for i in range(matrix.shape[1])]
+        names = (
+            list(self.customers.columns) if preparer is None else prepared_names(preparer, matrix.shape[1])
+        )
         return pd.DataFrame(matrix, index=self.customers.index, columns=names)
 
     def keep(self, order: np.ndarray, prepared: np.ndarray) -> None:
@@ -161,6 +154,14 @@ class Partition:
             If customers have words that were unseen when the segments were made, with their number.
         """
         customers = self._features_of(customers)
+        self.warn_of_unseen(customers)
+        return self._assigned(customers)
+
+    def assign_unwarned(self, customers: pd.DataFrame) -> pd.Series:
+        """Assign customers without a warning of unseen words, where it was given before."""
+        return self._assigned(self._features_of(customers))
+
+    def _assigned(self, customers: pd.DataFrame) -> pd.Series:
         if not len(customers):
             return pd.Series([], index=customers.index, dtype="int64", name="segment")
         with naming_customers():
@@ -183,9 +184,7 @@ class Partition:
         if customers.shape[1] != len(self._features):
             twice = customers.columns[customers.columns.duplicated()][0]
             raise ValueError(f"These customers have two columns {twice!r}. Drop or rename one of them.")
-        customers = with_pandas_types(customers)
-        self._warn_of_unseen(customers)
-        return customers
+        return with_pandas_types(customers)
 
     @functools.cached_property
     def _seen(self) -> dict[str, frozenset[str]]:
@@ -194,7 +193,7 @@ class Partition:
         words = [name for name, kind in kinds.items() if not pd.api.types.is_numeric_dtype(kind)]
         return {name: frozenset(map(str, self.customers[name].dropna().unique())) for name in words}
 
-    def _warn_of_unseen(self, customers: pd.DataFrame) -> None:
+    def warn_of_unseen(self, customers: pd.DataFrame) -> None:
         """Warn of customers with a word that no customer had when the segments were made."""
         notes = []
         for name, seen in self._seen.items():
@@ -210,12 +209,20 @@ class Partition:
                 f"Some of these {len(customers):,} customers have words that no customer had when the segments were "
                 f"made, so they are assigned by their other features: {listed(notes, 5)}. Correct the words, or make "
                 "the segments again.",
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out cached values, which hold functions that cannot be pickled."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def prepared_names(preparer: Any, n: int) -> list[str]:
+    """Return the names of the n columns that a preparer makes; their numbers where it does not name them."""
+    try:
+        return list(preparer.get_feature_names_out())
+    except (AttributeError, ValueError):  # a pipeline with transformers that do not name their columns
+        return [f"prepared {i}" for i in range(n)]
 
 
 @contextlib.contextmanager

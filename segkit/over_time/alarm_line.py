@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+from collections.abc import Iterator
 
 import numpy as np
-from scipy.signal import lfilter
 
 from segkit.core.messages import in_words
 
@@ -149,17 +150,27 @@ def alarm_line(rate: float, days: float, cells: int, reference: int, lasting: fl
 @functools.lru_cache(maxsize=8)
 def _largest_of_quiet_cells(reference: int, watched: int, lasting: float) -> np.ndarray:
     """Return the largest accumulated growth of each quiet cell within the watched periods, sorted."""
-    rng = np.random.default_rng(0)
-    n = reference + watched
-    steps = rng.standard_normal((n, PATHS), dtype=np.float32)
-    steps[1:] *= np.float32(np.sqrt(1 - lasting**2))
-    counts = lfilter([1.0], [1.0, -lasting], steps, axis=0) if lasting else steps
-    usual = counts[:reference].mean(axis=0)
-    squares = ((counts[:reference] - usual) ** 2).mean(axis=0) / share_in_wobble(reference, lasting)
-    growth = (counts[reference:] - usual) / np.sqrt(_drawn_towards(squares, 1.0, reference))
+    quiet = _quiet_counts(lasting)
+    total, squares = np.zeros(PATHS), np.zeros(PATHS)
+    for count in itertools.islice(quiet, reference):
+        total += count
+        squares += count.astype(float) ** 2
+    usual = total / reference
+    squares = (squares / reference - usual**2) / share_in_wobble(reference, lasting)
+    spread = np.sqrt(_drawn_towards(squares, 1.0, reference))
     now = np.zeros(PATHS)
     largest = np.zeros(PATHS)
-    for step in growth:
-        now = np.maximum(now + step - SLACK, 0)
+    for count in itertools.islice(quiet, watched):
+        now = np.maximum(now + (count - usual) / spread - SLACK, 0)
         largest = np.maximum(largest, now)
     return np.sort(largest)
+
+
+def _quiet_counts(lasting: float) -> Iterator[np.ndarray]:
+    """Yield the counts of quiet cells, period by period, so that no more than one is held."""
+    rng = np.random.default_rng(0)
+    counts = rng.standard_normal(PATHS, dtype=np.float32)
+    while True:
+        yield counts
+        fresh = rng.standard_normal(PATHS, dtype=np.float32)
+        counts = np.float32(lasting) * counts + np.float32(np.sqrt(1 - lasting**2)) * fresh

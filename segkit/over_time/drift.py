@@ -12,8 +12,8 @@ from segkit.collect.quality.findings import day
 from segkit.core.messages import counted, joined
 from segkit.methods.partition import Partition, check_segments
 from segkit.over_time.feeds import LogGaps, Usual, empty_features
-from segkit.over_time.outcomes import outcome_column, outcome_distances, outcomes_after
-from segkit.over_time.periods import checked_periods, no_wobble, reference_periods
+from segkit.over_time.outcomes import FEW, outcome_column, outcome_distances, outcomes_after
+from segkit.over_time.periods import checked_periods, no_wobble, reference_periods, warn_of_endless_windows
 from segkit.over_time.places import Places, measure_places, middle_distances, share_distances, shifts
 from segkit.over_time.usual import CALM, Distances
 
@@ -28,6 +28,7 @@ WORDS = {
     CONCEPT: "customers who do something else next",
     POPULATION: "other customers",
     SEASON: "a season",
+    UNKNOWN: "too few customers to tell",
 }
 OPEN = " Less than a year of tables before it: a season cannot be ruled out until it comes back."
 
@@ -56,7 +57,8 @@ def drift(
         Indexed by `as_of`, a row for each period:
 
         * `verdict`: "feed" (data are missing), "concept" (the same customers do something else next), "season" (a move
-          that comes back), "population" (other customers, who stay), "none", "reference" or "unknown".
+          that comes back), "population" (other customers, who stay), "none", "reference" or "unknown" (too few periods,
+          or fewer than 30 customers).
         * `effect`: the largest of the three below, in wobbles of the reference beyond the usual; 5 or more is drift.
         * `shares`: share of the customers in another segment than usual; `middles`: how far the middles of segments
           moved, in spreads; `outcome`: how far outcomes are from what features said, in spreads. Missing where unknown.
@@ -70,14 +72,20 @@ def drift(
         If `result` is no segmentation or has no segment, the tables are not of its features, or there is no such
         outcome.
 
+    Warns
+    -----
+    UserWarning
+        If the features look back on all events, or customers have words that were unseen when the segments were made.
+
     Notes
     -----
     The model stays frozen. Each distance is compared with those of the reference periods from each other (median, and
     median deviation) and with chance in so few customers; there is no test and no p-value. A move lasts until its
     effect is below 2.5.
 
-    *Feed*: a gap in the log, a feature that is empty for almost everyone at once, half of the customers gone, or up to
-    half of the features a fifth lower in all segments alike while the others stay. It is looked for first.
+    *Feed*: a gap in the log, a feature that is empty for almost everyone at once, or missing for one in twenty where it
+    never was, half of the customers gone, or up to half of the features a fifth lower in all segments alike while the
+    others stay. It is looked for first.
 
     *Season*: a move that is over within a year, or one in the same direction as a year ago. So the last months of less
     than a year of tables are called "population" or "concept", with a note, until the move comes back.
@@ -91,6 +99,7 @@ def drift(
     ['none', 'none', 'none', 'none', 'feed', 'feed']
     """
     periods = checked_periods(result, tables)
+    warn_of_endless_windows(tables)
     check_segments(result, "drift needs some")
     column = outcome_column(result, tables, outcome)
     gaps = None if events is None else LogGaps(checked_events(events))
@@ -215,6 +224,11 @@ def _verdict(
         return FEED, f"{faults[t][0].upper()}{faults[t][1:]}."
     if first[t]:
         return REFERENCE, "Says what is usual."
+    if places.sizes[t] < FEW:
+        return (
+            UNKNOWN,
+            f"Only {counted(int(places.sizes[t]), 'customer')}: fewer than {FEW} tell nothing of all.",
+        )
     usable = np.array([not fault for fault in faults])
     seasons = []
     for group, kind in ((("outcome",), CONCEPT), (("shares", "middles"), POPULATION)):
@@ -279,12 +293,12 @@ def in_a_sentence(table: pd.DataFrame, column: str | None) -> str:
     """Return what a table of drift comes to, in words."""
     watched = table[table["verdict"] != REFERENCE]
     counts = watched["verdict"].value_counts()
-    drifts = [verdict for verdict in (FEED, CONCEPT, POPULATION, SEASON) if verdict in counts]
+    told = [verdict for verdict in WORDS if verdict in counts]
     said = (
         f"Of {counted(len(watched), 'period')}: "
-        + joined([f"{WORDS[verdict]} in {counts[verdict]}" for verdict in drifts])
+        + joined([f"{WORDS[verdict]} in {counts[verdict]}" for verdict in told])
         + "."
-        if drifts
+        if told
         else f"Nothing drifts in {counted(len(watched), 'period')}."
     )
     return said if column else f"{said} What customers do next was not looked at: no outcome is known."

@@ -12,8 +12,9 @@ from segkit.core.messages import counted, listed
 from segkit.methods.partition import Partition
 from segkit.over_time.alarm_line import read_rate
 from segkit.over_time.growth import Watch, watch
-from segkit.over_time.new_groups import SMALLEST, NewGroup, new_groups
-from segkit.over_time.periods import LEAST, checked_periods, reference_periods
+from segkit.over_time.micro_cells import WATCHED
+from segkit.over_time.new_groups import NewGroup, least_added, new_groups
+from segkit.over_time.periods import LEAST, checked_periods, reference_periods, warn_of_endless_windows
 
 TOLD = 3  # features that set a group apart
 APART = 0.5  # spreads; less than that is not told
@@ -68,13 +69,14 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     Raises
     ------
     TypeError, ValueError
-        If arguments are of the wrong kind, features are missing, or there are fewer than nine moments: the wobble of
-        fewer than eight cannot be known.
+        If arguments are of the wrong kind, features are missing, moments are less than a day apart, or there are fewer
+        than nine: the wobble of fewer than eight cannot be known.
 
     Warns
     -----
     UserWarning
-        If moments are missing in between, or segments have too few customers to be watched.
+        If moments are missing in between, segments have too few customers to be watched (fewer than 120), the features
+        look back on all events, or customers have words that were unseen when the segments were made.
 
     Notes
     -----
@@ -83,8 +85,8 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     in the reference), is accumulated by a one-sided CUSUM [1]_ with a slack of 0.75. The alarm line is such
     that of all shops where nothing changes, as many raise an alarm within a year after the reference as
     `false_alarms` says, however many cells are watched; it is found by simulating quiet cells with the same
-    number of reference periods, the same time between periods, and customers who stay as long. Growth of less
-    than 1 % of all customers is not reported. Look for gaps in the feed first, with
+    number of reference periods, the same time between periods, and customers who stay as long. Growth is
+    reported once it exceeds 1 % of all customers by its standard error. Look for gaps in the feed first, with
     :func:`segkit.check_events`: missing events look like growth. A season is told from growth by what it does
     to the middle and the spread of a segment; one that skews a segment may look like growth.
 
@@ -103,6 +105,7 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     """
     rate = read_rate(false_alarms)
     periods = checked_periods(result, tables)
+    warn_of_endless_windows(tables)
     moments = list(periods)
     if len(moments) <= LEAST:
         raise ValueError(
@@ -112,12 +115,18 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     reference = reference_periods(result, periods)
     gaps = np.diff(np.array(moments, dtype="datetime64[s]")) / np.timedelta64(1, "D")
     days = float(np.median(gaps))
+    if days < 1:
+        raise ValueError(
+            f"The moments of tables are {days * 24:.3g} hours apart. Growth is watched from day to day at most: keep "
+            "one moment a day, or fewer."
+        )
     _warn_of_gaps(moments, gaps, days)
     seen = watch(result, periods, reference, rate, days)
     if seen.unwatched:
         names = listed([result.name_of(s) for s in seen.unwatched], 5)
         warnings.warn(
-            f"These segments have too few customers to be watched: {names}. Compute fewer segments, or wait for more.",
+            f"These segments have too few customers to be watched, at least {WATCHED} are needed: {names}. Make fewer "
+            "segments, or wait for more customers.",
             stacklevel=2,
         )
     groups = new_groups(seen)
@@ -174,9 +183,18 @@ def _row(result: Partition, seen: Watch, group: NewGroup) -> tuple[Any, ...]:
 def _told(apart: np.ndarray, features: list[str]) -> str:
     """Return the features that set a group apart, in words."""
     most = [i for i in np.argsort(-np.abs(apart), kind="stable")[:TOLD] if abs(apart[i]) >= APART]
-    return ", ".join(
-        f"{features[i]} {abs(apart[i]):.1f} spreads {'above' if apart[i] > 0 else 'below'}" for i in most
-    )
+    return ", ".join(_direction(features[i], float(apart[i])) for i in most)
+
+
+def _direction(feature: str, apart: float) -> str:
+    """Return where a group is along a prepared feature; words and missing values by how often they occur."""
+    name, is_word, word = feature.partition(" = ")
+    often = "more" if apart > 0 else "less"
+    if is_word:
+        return f"{name} {often} often {word}"
+    if feature.endswith(" missing"):
+        return f"{feature.removesuffix(' missing')} {often} often missing"
+    return f"{feature} {abs(apart):.1f} spreads {'above' if apart > 0 else 'below'}"
 
 
 def _series(result: Partition, seen: Watch, groups: list[NewGroup]) -> list[dict[str, Any]]:
@@ -188,7 +206,9 @@ def _series(result: Partition, seen: Watch, groups: list[NewGroup]) -> list[dict
     rows = []
     for candidate, growth, cell, first in watched:
         sizes = growth.counts.sum(axis=1)
-        floor = growth.usual[cell] + SMALLEST * seen.sizes / np.maximum(sizes, 1)
+        alone = np.arange(len(growth.usual)) == cell
+        least = least_added(seen, growth, np.broadcast_to(alone, growth.counts.shape))
+        floor = growth.usual[cell] + least * seen.sizes / np.maximum(sizes, 1)
         lines = np.maximum(growth.alarming_share(cell, seen.line), floor)
         for t, share in enumerate(growth.shares(np.array([cell]))):
             rows.append(

@@ -16,6 +16,7 @@ from segkit.over_time.periods import place
 FALLEN = np.log(0.8)  # a fall of a fifth or more
 ALIKE = 0.35  # segments may differ by this part of the fall
 EMPTY, FILLED = 0.95, 0.8  # share of customers with 0 or nothing in a feature, now and at most before
+LOST = 0.05  # share of customers with nothing in a feature that was never missing before
 
 
 class LogGaps:
@@ -36,29 +37,39 @@ class LogGaps:
 
 
 def empty_features(tables: list[pd.DataFrame], reference: np.ndarray) -> list[str]:
-    """Return in words, for each period, the features that are 0 or missing for almost everyone, and were not; or ""."""
-    names = [name for name in tables[0].columns if pd.api.types.is_numeric_dtype(tables[0][name])]
-    share = np.array([[_empty(table[name]) for name in names] for table in tables]).reshape(len(tables), -1)
+    """Return in words, for each period, the features whose values are gone all at once; or ""."""
+    names = list(tables[0].columns)
+    missing = np.array([[table[name].isna().mean() for name in names] for table in tables])
+    empty = np.array([[_empty(table[name]) for name in names] for table in tables])
     least = min(len(table) for table, first in zip(tables, reference, strict=True) if first)
+    gone = (empty >= EMPTY) & (empty[reference].max(axis=0) <= FILLED)
+    lost = (missing >= LOST) & (missing[reference].max(axis=0) == 0)
     said = []
     for t, table in enumerate(tables):
-        gone = [
-            name
-            for name, now, before in zip(names, share[t], share[reference].max(axis=0), strict=True)
-            if now >= EMPTY and before <= FILLED
-        ]
-        if gone and not reference[t]:
-            said.append(
-                f"{joined(gone)}: 0 or missing for {share[t, names.index(gone[0])]:.0%} of the customers"
-            )
-        elif len(table) < 0.5 * least and not reference[t]:
+        if reference[t]:
+            said.append("")
+        elif len(table) < 0.5 * least:
             said.append(f"only {counted(len(table), 'customer')}, at least {least:,} before")
+        elif gone[t].any():
+            said.append(_told(names, gone[t], empty[t], "0 or missing for {:.0%} of the customers"))
+        elif lost[t].any():
+            said.append(
+                _told(names, lost[t], missing[t], "missing for {:.0%} of the customers, never before")
+            )
         else:
             said.append("")
     return said
 
 
+def _told(names: list[str], chosen: np.ndarray, shares: np.ndarray, words: str) -> str:
+    which = np.flatnonzero(chosen)
+    return f"{joined([names[i] for i in which])}: {words.format(shares[which[0]])}"
+
+
 def _empty(column: pd.Series) -> float:
+    """Return the share of customers with 0 or nothing; of words, with nothing."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return float(column.isna().mean()) if len(column) else 1.0
     values = column.to_numpy(dtype=float, na_value=np.nan)
     return float((np.isnan(values) | (values == 0)).mean()) if len(values) else 1.0
 

@@ -22,6 +22,7 @@ DIRECTIONS = 12  # from the middle of a segment
 EDGE = 0.2  # share of the customers of a direction who are farthest away
 LEAST = 8  # customers of an edge, on average at each moment of the reference
 FEWEST = 3  # directions of a segment that is watched
+WATCHED = round(FEWEST * LEAST / EDGE)  # customers of a segment that is watched, on average in the reference
 LEARN = 20_000  # customers that cells are learnt from
 INNER = (0.2, 0.5, 0.8)  # between these quantiles lie the customers that say where a segment is
 WIDTH = 0.7748  # distance between the means of the lower and the upper inner half, of a normal variable
@@ -44,9 +45,10 @@ class Frame:
 
 
 def frame_of(points: np.ndarray, lumpy: np.ndarray | None = None) -> Frame:
-    """Return where points are, robustly; features with many equal values by their mean and standard deviation.
+    """Return where points are, and how wide, robustly; the width of features with many equal values not.
 
-    Means of parts rather than the median: in counts it jumps from one whole number to the next.
+    Means of parts rather than the median: in counts it jumps from one whole number to the next. Not the mean: where
+    almost all have one value, a few newcomers would move all others out of their cells at once.
     """
     points = points[:: max(len(points) // ENOUGH, 1)]
     n = len(points)
@@ -60,7 +62,7 @@ def frame_of(points: np.ndarray, lumpy: np.ndarray | None = None) -> Frame:
         lumpy = spread <= LUMPY * deviation
     spread = np.where(lumpy, deviation, spread)
     return Frame(
-        middle=np.where(lumpy, points.mean(axis=0), (lower + upper) / 2),
+        middle=(lower + upper) / 2,
         spread=np.where(spread > 0, spread, 1.0),
         lumpy=lumpy,
     )

@@ -71,6 +71,13 @@ def added_share(seen: Watch, growth: Growth) -> np.ndarray:
     return beyond / np.maximum(seen.sizes, 1)[:, None]
 
 
+def least_added(seen: Watch, growth: Growth, risen: np.ndarray) -> np.ndarray:
+    """Return the share of all customers that risen cells must have gained: 1 % and its standard error, each moment."""
+    squares = np.where(risen & np.isfinite(growth.error), growth.error, 0.0) ** 2
+    weights = growth.counts.sum(axis=1) / np.maximum(seen.sizes, 1)
+    return SMALLEST + np.sqrt(squares.sum(axis=1)) * weights
+
+
 def smoothed(added: np.ndarray) -> np.ndarray:
     """Return the mean of each moment and the few before it."""
     sums = np.cumsum(np.vstack([np.zeros(added.shape[1]), added]), axis=0)
@@ -82,7 +89,7 @@ def smoothed(added: np.ndarray) -> np.ndarray:
 def _in_segment(seen: Watch, growth: Growth) -> NewGroup | None:
     risen = growth.sums > seen.line
     added = smoothed(added_share(seen, growth))
-    alarms = np.flatnonzero(np.where(risen, added, 0.0).sum(axis=1) >= SMALLEST)
+    alarms = np.flatnonzero(np.where(risen, added, 0.0).sum(axis=1) >= least_added(seen, growth, risen))
     if not len(alarms):
         return None
     first = int(alarms[0])

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
-from segkit.core.messages import did_you_mean
+from segkit.core.messages import did_you_mean, in_words
 from segkit.methods.partition import Partition, plain_preparer
 from segkit.over_time.periods import place
 from segkit.over_time.places import points_of, positions, sums_by
@@ -29,19 +29,25 @@ def outcome_column(result: Partition, tables: pd.DataFrame, outcome: str | None)
     Raises
     ------
     ValueError
-        If there is no such column, or it is not of numbers.
+        If there is no such column, or it is not of finite numbers.
+    TypeError
+        If it is no name.
     """
     if outcome is None:
         return next((name for name in USUAL_OUTCOMES if name in result.customers.columns), None)
+    if not isinstance(outcome, str):
+        raise TypeError(f"outcome is {in_words(outcome)}. It should name one column of tables.")
     if outcome not in tables.columns:
         raise ValueError(
-            f"tables has no column {outcome!r}.{did_you_mean(str(outcome), map(str, tables.columns))} outcome= names a "
+            f"tables has no column {outcome!r}.{did_you_mean(outcome, map(str, tables.columns))} outcome= names a "
             "feature, whose value in the next table counts, or a column with what came after each moment."
         )
     if not pd.api.types.is_numeric_dtype(tables[outcome]):
         raise ValueError(
             f"The outcome {outcome!r} is not of numbers. Pass one that is, or 1 and 0 for yes and no."
         )
+    if np.isinf(tables[outcome].to_numpy(dtype=float, na_value=np.nan)).any():
+        raise ValueError(f"The outcome {outcome!r} holds infinity. Replace it by NaN where nothing is known.")
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -40,11 +41,23 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
         If the index is of other levels, a moment or an id is missing, a customer has two rows at a moment, or features
         of the segmentation are missing or have another window.
 
+    Warns
+    -----
+    UserWarning
+        If customers have words that were unseen when the segments were made.
+
     Notes
     -----
     Where ids are numbers in some tables and text in others, all become text: 17850, 17850.0 and "17850" are one
     customer.
     """
+    periods = read_periods(result, tables)
+    result.warn_of_unseen(tables)
+    return periods
+
+
+def read_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
+    """Return the tables of several moments as :func:`checked_periods`, without its warning."""
     checked_result(result)
     check_frame("tables", tables, FROM)
     level = _level_of_moments(tables)
@@ -80,15 +93,29 @@ def checked_periods(result: Partition, tables: pd.DataFrame) -> dict[pd.Timestam
     return periods
 
 
+def warn_of_endless_windows(tables: pd.DataFrame) -> None:
+    """Warn of features that are known to look back on all events: some of them only grow."""
+    facts = tables.attrs.get("segkit") or {}
+    if facts.get("as_of") is not None and not facts.get("window"):
+        warnings.warn(
+            "The features of tables look back on all events, so features such as tenure only grow, and everything "
+            "drifts. Compute tables, and those of the segments, with snapshots(…, window='91 days').",
+            stacklevel=3,
+        )
+
+
 def place(result: Partition, table: pd.DataFrame) -> pd.Series:
-    """Return the segment of each customer of a period, by the frozen model; −1 is outside."""
-    return result.assign(table)
+    """Return the segment of each customer of a checked period, by the frozen model; −1 is outside.
+
+    Unseen words are told once for all periods, by :func:`checked_periods`.
+    """
+    return result.assign_unwarned(table)
 
 
 def place_all(
     result: Partition, periods: Mapping[pd.Timestamp, pd.DataFrame]
 ) -> dict[pd.Timestamp, pd.Series]:
-    """Return the segments of the customers of each period; in one go, so that unseen words are told once."""
+    """Return the segments of the customers of each period, placed in one go."""
     tables = [table[list(result.customers.columns)] for table in periods.values()]
     for table in tables:
         table.attrs = {}

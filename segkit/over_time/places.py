@@ -90,7 +90,9 @@ def share_distances(places: Places, reference: np.ndarray) -> Distances:
     offsets = offsets_from(places.shares, reference)
     usual = places.shares[reference].mean(axis=0)
     deviation = np.sqrt(usual * (1 - usual) * 2 / np.pi)
-    chance = 0.5 * deviation.sum() / np.sqrt(np.maximum(places.sizes, 1))
+    sizes = np.maximum(places.sizes, 1)
+    # Where segments were empty, or everyone's, in the reference, chance is still that of one customer.
+    chance = np.maximum(0.5 * deviation.sum() / np.sqrt(sizes), 1 / sizes)
     return distances(offsets, 0.5 * np.abs(offsets).sum(axis=1), chance, reference, LEAST_SHARE)
 
 

@@ -10,12 +10,12 @@ from sklearn.base import clone
 
 from segkit.collect.events import Events
 from segkit.core.order import by_id
-from segkit.create.recentre import recentred
+from segkit.create.recentre import FEWEST, recentred
 from segkit.methods.assignment import prepared_matrix, preparer_and_clusterer, rule_of
 from segkit.methods.fitting import METHODS, fit_and_label, make_model, without_cache
 from segkit.methods.partition import VALUE_BANDS, Partition
 from segkit.over_time.drift import CONCEPT, FEED, POPULATION, SEASON, UNKNOWN, drift
-from segkit.over_time.periods import checked_periods, place
+from segkit.over_time.periods import place, read_periods
 from segkit.trust.micro_clusters import adjusted_rand, contingency
 
 KEEP, RECENTRE, REFIT = "keep", "recentre", "refit"
@@ -23,7 +23,6 @@ LOOKED_AT = 3_000  # customers that fits are compared on
 LASTS = 3  # periods for which something has to drift before anything is changed
 RESAMPLES = 10
 SLACK = 0.05  # of the adjusted Rand index; smaller differences are none
-FEWEST = 10  # customers a segment; of fewer, no fit is compared
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def refit_advice(
     'keep'
     """
     verdicts = drift(result, tables, events, outcome)
-    moment, now = list(checked_periods(result, tables).items())[-1]
+    moment, now = list(read_periods(result, tables).items())[-1]
     verdict, lasted = _latest(verdicts)
     advice, reasons, same = _advice(result, now, verdict, lasted, verdicts)
     values = [np.nan] * 3 if same is None else [same.frozen, same.recentred, same.line]

@@ -9,6 +9,7 @@ import segkit as sg
 from segkit.datasets import make_shop_over_time
 from segkit.over_time.drift import drift
 from segkit.over_time.periods import reference_periods
+from segkit.over_time.places import Places, share_distances
 from segkit.over_time.usual import distances, offsets_from
 
 CAUSES = {
@@ -133,6 +134,57 @@ def test_a_period_of_one_customer_or_none_of_whom_did_anything(result):
     assert found["evidence"].iloc[-1] == "Visits: 0 or missing for 100% of the customers."
 
 
+def test_few_customers_tell_nothing(result):
+    tables = make_shop_over_time(29, n_periods=12).tables
+    found = drift(at(result, None), tables)
+    assert list(found["verdict"]) == ["reference"] * 8 + ["unknown"] * 4
+    assert found["evidence"].iloc[-1] == "Only 29 customers: fewer than 30 tell nothing of all."
+    assert found.attrs["segkit"]["sentence"].startswith("Of 4 periods: too few customers to tell in 4.")
+    assert "too few for another fit" in sg.refit_advice(result, tables)["reasons"].item()
+
+
+def test_one_customer_in_an_empty_segment_is_no_move():
+    """All were in one segment in the reference; now 1, then 10 of 50 are in the other."""
+    shares = np.array([[1.0, 0.0]] * 8 + [[0.98, 0.02], [0.8, 0.2]])
+    middles = np.zeros((10, 2, 1))
+    places = Places([], [0, 1], ["x"], np.full(10, 50), shares, middles, np.ones(1))
+    found = share_distances(places, np.arange(10) < 8)
+    assert found.effects[8] == pytest.approx(0) and found.effects[9] == pytest.approx((0.2 - 0.02) / 0.005)
+    assert found.moved.tolist() == [False] * 9 + [True]
+
+
+def test_values_that_were_never_missing_are_the_feed(result):
+    tables = make_shop_over_time(100, n_periods=12, random_state=4).tables
+    late = tables.index.get_level_values(0) >= tables.index.levels[0][10]
+    some = np.arange(len(tables)) % 10 == 0
+    lost = tables.assign(visits=tables["visits"].mask(late & some))
+    found = drift(at(result, None), lost)
+    assert list(found["verdict"].iloc[8:]) == ["none", "none", "feed", "feed"]
+    assert found["evidence"].iloc[-1] == "Visits: missing for 10% of the customers, never before."
+    few = tables.assign(visits=tables["visits"].mask(late & (np.arange(len(tables)) % 25 == 0)))
+    usual = tables.assign(visits=tables["visits"].mask(some))  # as before
+    for table in (few, usual):
+        assert "feed" not in set(drift(result, table)["verdict"])
+
+
+def test_unseen_words_and_endless_windows_are_told_once():
+    tables = make_shop_over_time(200, n_periods=12, random_state=4).tables
+    first = tables.index.get_level_values(0) < tables.index.levels[0][9]
+    tables["channel"] = np.where(first, np.where(tables["visits"] > 12, "web", "shop"), "tv")
+    segments = sg.segment(tables.loc[tables.index[0][0]], n_segments=2)
+    for what in (drift, sg.refit_advice):
+        with pytest.warns(UserWarning, match=r"channel 'tv' \(600 customers") as told:
+            what(segments, tables)
+        assert len(told) == 1
+    with pytest.warns(UserWarning) as told:
+        sg.emerging(segments, tables)
+    assert sum("channel 'tv'" in str(warning.message) for warning in told) == 1
+    tables = tables.loc[first.nonzero()[0].size * [True] + (~first).nonzero()[0].size * [False]]
+    tables.attrs["segkit"] = {"as_of": ["2024-01-01"], "window": None}
+    with pytest.warns(UserWarning, match="look back on all events, so features such as tenure only grow"):
+        drift(segments, tables)
+
+
 def test_gaps_in_the_log_are_the_feed():
     days = pd.date_range("2024-01-01", "2024-06-30")
     days = days[(days < "2024-05-10") | (days > "2024-05-17")]
@@ -178,6 +230,7 @@ def test_bad_input(result):
         ({"outcome": "visit"}, "no column 'visit'. Did you mean 'visits'"),
         ({"tables": tables.drop(columns="visits")}, "tables has no 'visits'"),
         ({"tables": tables.assign(w="a"), "outcome": "w"}, "outcome 'w' is not of numbers"),
+        ({"tables": tables.assign(w=np.inf), "outcome": "w"}, "outcome 'w' holds infinity"),
     ):
         with pytest.raises(ValueError, match=words):
             drift(result, **({"tables": tables} | wrong))
@@ -185,6 +238,8 @@ def test_bad_input(result):
         drift(tables, tables)
     with pytest.raises(TypeError):
         drift(result, tables, events=tables)
+    with pytest.raises(TypeError, match="should name one column"):
+        drift(result, tables, outcome=["visits"])
 
 
 def scaled(tables, factors):
@@ -250,6 +305,21 @@ def test_recentred_segments_follow_their_customers(result):
     for fixed in (bands, bare):
         with pytest.raises(ValueError, match="cannot be recentred"):
             sg.segment(now, previous=fixed, refit="recentre")
+    with pytest.raises(ValueError, match=r"39 customers do not show .* at least 40 are needed, 10 for each"):
+        sg.segment(now.iloc[:39], previous=before, refit="recentre")
+
+
+def test_segments_are_not_recentred_on_other_words_or_missing_values(result):
+    """The number of prepared columns may be the same although they mean something else."""
+    web = result.customers.assign(channel=np.resize(["web", "shop", "app"], len(result.customers)))
+    segments = sg.segment(web, n_segments=2)
+    with pytest.raises(
+        ValueError, match=r"otherwise now \('channel = tv', 'channel = web'\): words or missing"
+    ):
+        sg.segment(web.replace({"web": "tv"}), previous=segments, refit="recentre")
+    lost = result.customers.assign(visits=result.customers["visits"].mask(np.arange(len(web)) % 5 == 0))
+    with pytest.raises(ValueError, match="'visits missing'"):
+        sg.segment(lost, previous=result, refit="recentre")
 
 
 @pytest.mark.simulation

@@ -1,12 +1,16 @@
 """What emerges: alarms as rare as was asked for, new groups found early, and words where nothing can be known."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import segkit as sg
 from segkit.datasets import make_shop_over_time
-from segkit.over_time.alarm_line import accumulated, alarm_line, read_rate, share_in_wobble, wobble
+from segkit.over_time.alarm_line import PATHS, accumulated, alarm_line, read_rate, share_in_wobble, wobble
+from segkit.over_time.emerging import _told
+from segkit.over_time.micro_cells import aligned, frame_of
 
 
 def segmented(shop, at=11):
@@ -65,6 +69,42 @@ def test_quiet_and_seasonal_shops_raise_no_alarm():
         assert {row["candidate"] for row in facts["series"]} == {-1}
 
 
+def test_a_small_seasonal_shop_raises_no_alarm_for_growth_at_the_floor():
+    """At 1,000 customers, 1 % are ten: a corner that swings by ten, give or take three, is no group."""
+    assert watched(make_shop_over_time(1000, changes="season", random_state=9)).empty
+
+
+def test_a_few_newcomers_do_not_move_all_others():
+    """Where almost all have one value, it is the middle, however many others come or go."""
+    points = np.column_stack([np.repeat([1.0, 0.0], [99, 1]), np.linspace(-1, 1, 100)])
+    usual = frame_of(points)
+    assert usual.middle.tolist() == pytest.approx([1, 0], abs=0.01) and usual.lumpy.tolist() == [True, False]
+    more = np.vstack([points, np.tile([0.0, 0.0], (10, 1))])
+    assert np.all(aligned(more, usual)[:99, 0] == aligned(points, usual)[:99, 0])
+
+
+def test_words_and_missing_values_are_told_by_how_often_they_occur():
+    names = ["visits", "channel = web", "rating missing"]
+    assert _told(np.array([1.0, -2.0, 0.6]), names) == (
+        "channel less often web, visits 1.0 spreads above, rating more often missing"
+    )
+    assert _told(np.array([0.4, 0.0, 0.0]), names) == ""
+
+
+def test_moments_of_less_than_a_day_are_refused():
+    tables = make_shop_over_time(50, n_periods=10, every="1 hour").tables
+    with pytest.raises(ValueError, match=r"1 hours apart.*keep one moment a day"):
+        sg.emerging(sg.segment(tables.loc[tables.index[0][0]], n_segments=2), tables)
+
+
+def test_quiet_cells_are_simulated_in_little_memory():
+    tracemalloc.start()
+    lines = alarm_line(0.05, 3, 40, 9, 0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert lines > 10 and peak < 12 * 8 * PATHS  # a few numbers a path, not one a period
+
+
 def test_a_group_that_left_again_is_said_to_be_gone():
     shop = make_shop_over_time(1200, n_periods=26, changes="newcomers", grows=2, apart=5, random_state=1)
     late = shop.tables.index.get_level_values(0) >= shop.tables.index.levels[0][17]
@@ -89,7 +129,9 @@ def test_what_cannot_be_known_is_said():
     ):
         sg.emerging(result, shop.tables.drop(moments[6]))
     few = shop.tables.groupby(level=0).head(60)
-    with pytest.warns(UserWarning, match="too few customers to be watched: Segment 0"):
+    with pytest.warns(
+        UserWarning, match="too few customers to be watched, at least 120 are needed: Segment 0"
+    ):
         assert sg.emerging(sg.segment(few.loc[moments[5]], n_segments=4), few).attrs["segkit"]["series"] == []
     one = shop.tables.groupby(level=0).head(1)
     with pytest.warns(UserWarning, match="too few customers"):

@@ -20,7 +20,7 @@ VERDICTS = {  # the word of the legend, its colour, and its shape
     "season": ("season: it comes back", OKABE_ITO[2], "diamond"),
     "none": ("none: the usual wobble", GREY, "circle"),
     "reference": ("reference: says what is usual", PALE, "circle"),
-    "unknown": ("unknown: too few periods", GREY, "circle"),
+    "unknown": ("unknown: too few data", GREY, "circle"),
 }
 HEIGHT = 240
 NARROW = 480  # pixels; below, the legend has one column
