@@ -49,7 +49,7 @@ def read_rate(false_alarms: object) -> float:
     number = WORDS.get(count.lower()) or int(count if count.isdigit() else 0)
     if not number or not span:
         raise ValueError(f"false_alarms={false_alarms!r} should hold no 0. {wanted}")
-    rate = number / span * YEAR
+    rate = number * (YEAR / span)
     if not RAREST <= rate <= OFTENEST * 1.0001:
         raise ValueError(
             f"false_alarms={false_alarms!r} should lie between '1 in 100 years' and '2 in 1 year': rarer ones cannot "
