@@ -13,6 +13,7 @@ import pandas as pd
 
 from segkit.core.messages import counted, listed
 from segkit.core.moments import LONGEST, read_span
+from segkit.over_time.periods import from_events
 
 CALENDAR = re.compile(r"\s*(\d+)\s*(week|month|quarter|year)s?\s*", re.IGNORECASE)
 DAYS = {"week": 7, "month": 31, "quarter": 92, "year": 365}
@@ -113,7 +114,7 @@ def gaps(moments: Sequence[pd.Timestamp]) -> list[str]:
 def window_of(tables: pd.DataFrame, provenance: dict[str, Any]) -> pd.Timedelta | None:
     """Return how far features look back; the longest span where on all events, None where it is not known."""
     for facts in (tables.attrs.get("segkit") or {}, provenance):
-        if facts.get("as_of") is not None:
+        if from_events(facts):
             return pd.Timedelta(facts["window"]) if facts.get("window") else pd.Timedelta.max
     return None
 

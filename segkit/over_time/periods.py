@@ -183,7 +183,12 @@ def check_same_window(result: Partition, facts: dict[str, Any], name: str) -> No
 
 def _window_of(facts: dict[str, Any]) -> str:
     """Return how far features look back, in words; "" where that is not known."""
-    return (facts.get("window") or "all events") if facts.get("as_of") is not None else ""
+    return (facts.get("window") or "all events") if from_events(facts) else ""
+
+
+def from_events(facts: dict[str, Any]) -> bool:
+    """Whether features are known to come from events; ``tables.loc[date]`` keeps its sources, but not its moment."""
+    return facts.get("as_of") is not None or bool(facts.get("sources"))
 
 
 def _level_of_moments(tables: pd.DataFrame) -> int:

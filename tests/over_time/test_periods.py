@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from tables import three_groups
+from tables import purchases, three_groups
 
 import segkit as sg
 from segkit.over_time.periods import checked_periods, place
@@ -86,3 +86,13 @@ def test_windows_must_agree(result):
     made.attrs["segkit"] = {"as_of": "2024-01-01", "window": None}
     with pytest.raises(ValueError, match=r"look back on 90 days 00:00:00, .* on all events\. Compute both"):
         checked_periods(sg.segment(made, n_segments=3), tables)
+    visits = [(c, day, 1.0 + i) for i, c in enumerate("abcdefgh") for day in ("2024-01-05", "2024-02-05")]
+    events, dates = purchases(*visits), ["2024-02-01", "2024-03-01"]
+    windows = {
+        window: sg.snapshots(events, sg.RFM, dates=dates, window=window) for window in (None, "40 days")
+    }
+    for window, other in ((None, "40 days"), ("40 days", None)):
+        one_of_many = sg.segment(windows[window].loc["2024-02-01"][["monetary"]], n_segments=2)
+        checked_periods(one_of_many, windows[window])
+        with pytest.raises(ValueError, match=r"look back on .* Compute both with the same window="):
+            checked_periods(one_of_many, windows[other])
