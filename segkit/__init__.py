@@ -108,6 +108,7 @@ _HOMES = {
     "segkit.explain.sql": ("to_sql",),
     "segkit.explain.typical": ("typical",),
     "segkit.explain.why": ("why",),
+    "segkit.live.live_segments": ("live_segments",),
     "segkit.over_time.drift": ("drift",),
     "segkit.over_time.emerging": ("emerging",),
     "segkit.over_time.match": ("match_segments",),

@@ -48,6 +48,7 @@ PUBLIC = {
         "compare cross_segments dendrogram effect_sizes evidence membership profile project rules segment_sizes "
         "suggest_names to_sql typical why"
     ),
+    "live": "live_segments",
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),

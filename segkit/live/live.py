@@ -1,0 +1,443 @@
+"""Apply events as they arrive, sweep for what time alone moves, and say what the batch says of a customer."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import getpass
+import itertools
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from segkit.analyse.features.feature import Feature
+from segkit.collect.events import Events
+from segkit.core.checks import check_type
+from segkit.core.engine.connection import table_of
+from segkit.core.messages import counted, did_you_mean, in_words, listed
+from segkit.core.moments import read_moment
+from segkit.create.segmentation import Segmentation
+from segkit.live.arriving import Arrivals
+from segkit.live.feature_reader import FeatureReader
+from segkit.live.history import Correction, History
+from segkit.live.outbox import Hook, Outbox
+from segkit.live.placing import (
+    INSTANT,
+    Answer,
+    Asked,
+    CustomerAt,
+    Placement,
+    answers,
+    as_table,
+    newly_asked,
+    read_features,
+)
+from segkit.live.store import COLUMNS, EVENTS, Event, Store
+
+T = TypeVar("T")
+CHUNK = 20_000  # customers that a sweep reads at once, which bounds its memory
+
+
+def _in_turn(method: Callable[..., T]) -> Callable[..., T]:
+    """Let one thread at a time use the folder."""
+
+    @functools.wraps(method)
+    def alone(self: Live, *args: Any, **options: Any) -> T:
+        with self._turn:
+            return method(self, *args, **options)
+
+    return alone
+
+
+class Live:
+    """Segments that are current, in a folder; made by :func:`live_segments`.
+
+    Notes
+    -----
+    *Moments.* A customer is placed as of a microsecond after the last of its events, so that the event itself counts.
+    No clock is read: the same events give the same placements, in whichever batches they come.
+
+    *All or nothing.* What follows from a batch is written in one transaction. A batch that is delivered again, in part
+    or as a whole, appends nothing and places nobody twice.
+
+    *Late events.* A customer was placed for a moment after the event already: its placements after the event are
+    computed again, and those that differ are written beside the old ones, with `late` true.
+
+    *Columns.* Features see the columns that the log had when the folder was begun. Other standard columns of new events
+    are kept in the log.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        result: Segmentation,
+        features: tuple[Feature, ...],
+        window: pd.Timedelta | None,
+    ):
+        self._store, self._result, self._turn = store, result, threading.RLock()
+        self._columns, self._timezone = tuple(store.facts["columns"]), store.facts["timezone"]
+        self._arrivals = Arrivals(self._columns, self._timezone)
+        self._reader = FeatureReader(
+            store.connection, EVENTS, features, window=window, timezone=self._timezone
+        )
+        self._history = History(store)
+        self._outbox = Outbox(store, result.name_of)
+        self._unused: set[str] = set()
+
+    def begin(self) -> None:
+        """Place every customer as of a microsecond after the last event, within the transaction of a new folder."""
+        (last,) = self._store.run("SELECT max(timestamp) FROM log")[0]
+        moment = pd.Timestamp(last) + INSTANT
+        customers = self._store.run("SELECT DISTINCT customer_id FROM log ORDER BY customer_id")
+        said = answers(self._result, self._reader, [(name, moment) for (name,) in customers])
+        self._history.add(
+            [self._placement(Asked(*pair, None), answer, None) for pair, answer in said.items()]
+        )
+
+    @_in_turn
+    def apply(self, new_events: pd.DataFrame, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
+        """Append events to the log, and place their customers.
+
+        Parameters
+        ----------
+        new_events : DataFrame
+            Columns `event_id`, `customer_id`, `timestamp`, `kind`, and any other standard column, read as by
+            :func:`segkit.read_events`. Kinds may be unknown. A row that cannot be used is counted in :attr:`refused`,
+            also one without `event_id`, since nobody could see that it was delivered twice, and one with a text of more
+            than 100,000 characters.
+        as_of : str or Timestamp, optional
+            The present moment; events at or after it wait, and count in the first batch or sweep after their moment. By
+            default a microsecond after the last of these events, so that none waits.
+
+        Returns
+        -------
+        DataFrame
+            A row for each new placement: `customer_id`; `as_of`, its moment; `segment_id` and `confidence`, what the
+            batch says at that moment; `segment`, the name that is shown, perhaps a correction's; `was`, the segment
+            shown before, missing for a new customer; `event_id`, the event that caused it; `late`, whether it
+            corrects an older placement. ``.attrs["segkit"]`` counts the `events`, and those `appended`, `repeated` and
+            `refused`, and all that are `waiting`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no DataFrame, has a standard column twice, or `as_of` is no moment.
+        """
+        moment = None if as_of is None else read_moment(as_of)
+        self._warn_of_unused(new_events)
+        events, refused = self._arrivals.read(self._store.connection, new_events)
+        if moment is None and len(events):
+            moment = pd.Timestamp(max(events["timestamp"].to_pylist())) + INSTANT
+        appended = repeated = 0
+        with self._batch() as placed:
+            self._store.refuse(refused)
+            if moment is not None:
+                fresh, repeated = self._store.append(events)
+                appended = len(fresh)
+                placed += self._place(self._store.take_due(fresh, moment))
+        counts = {
+            "appended": appended,
+            "repeated": repeated,
+            "refused": len(refused),
+            "waiting": self.waiting,
+        }
+        return self._table(placed, events=len(new_events), **counts)
+
+    @contextlib.contextmanager
+    def _batch(self) -> Iterator[list[Placement]]:
+        """Write the placements that the block appends to a list in one transaction, then tell the hooks."""
+        with self._history.batch() as placed:
+            yield placed
+            self._outbox.note(placed, self._history.last)
+        self._outbox.deliver()
+
+    def _place(self, due: list[Event]) -> list[Placement]:
+        """Place the customers of events that count from now on; correct what late ones change."""
+        new, late = newly_asked(due, self._history.last)
+        older = self._history.after(late)
+        said = answers(self._result, self._reader, [*older, *((a.customer_id, a.moment) for a in new)])
+        placed, shown = [], {name: p.shown for name, p in self._history.last.items() if name in late}
+        coming = {asked.customer_id for asked in new}
+        for (customer, moment), old in older.items():
+            answer, is_last = said[customer, moment], moment == self._history.last[customer].as_of
+            if answer != old.answer or (is_last and customer not in coming):
+                cause = [event_id for event_id, time in late[customer] if time < moment][-1]
+                placed.append(self._placement(Asked(customer, moment, cause, late=True), answer, old.shown))
+                if is_last:
+                    shown[customer] = placed[-1].shown
+        for asked in new:
+            before = self._history.last.get(asked.customer_id)
+            was = shown.get(asked.customer_id, None if before is None else before.shown)
+            placed.append(self._placement(asked, said[asked.customer_id, asked.moment], was))
+        return placed
+
+    def _placement(self, asked: Asked, answer: Answer, was: int | None) -> Placement:
+        customer, moment = asked.customer_id, asked.moment
+        shown = self._history.shown(customer, moment, answer)
+        number = self._history.number()
+        return Placement(number, customer, moment, answer, shown, was, asked.event_id, asked.late)
+
+    @_in_turn
+    def sweep(self, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
+        """Place every customer whom time alone has moved.
+
+        Parameters
+        ----------
+        as_of : str or Timestamp
+            The moment; needed. Events that waited for it count now.
+
+        Returns
+        -------
+        DataFrame
+            As from :meth:`apply`: exactly the customers of whom the batch says another segment at `as_of` than their
+            last placement says. Customers without any event in the window have none: their `segment_id` is missing.
+            Customers who were placed for a later moment already are left out.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `as_of` is missing, or no moment.
+        """
+        moment = read_moment(as_of)
+        with self._batch() as waited:
+            waited += self._place(self._store.take_due([], moment))
+        with self._batch() as moved:
+            moved += self._moved(moment)
+        return self._table([*waited, *moved], waiting=self.waiting)
+
+    def _moved(self, moment: pd.Timestamp) -> list[Placement]:
+        """Place the customers whose segment at a moment is another one than in their last placement."""
+        last = self._history.last
+        customers = sorted(name for name, placed in last.items() if placed.as_of <= moment)
+        moved = []
+        for start in range(0, len(customers), CHUNK):
+            said = answers(
+                self._result, self._reader, [(name, moment) for name in customers[start : start + CHUNK]]
+            )
+            for (name, _), answer in said.items():
+                if answer.segment_id != last[name].answer.segment_id:
+                    moved.append(self._placement(Asked(name, moment, None), answer, last[name].shown))
+        return moved
+
+    @_in_turn
+    def at(self, customer: str, *, as_of: str | pd.Timestamp | None = None) -> CustomerAt:
+        """Return what the batch says of a customer at a moment: nothing is written.
+
+        Parameters
+        ----------
+        customer : str
+            Its id.
+        as_of : str or Timestamp, optional
+            The moment; by default that of the customer's last placement.
+
+        Returns
+        -------
+        CustomerAt
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such customer, or `as_of` is no moment.
+        """
+        last = self._known(customer)
+        moment = last.as_of if as_of is None else read_moment(as_of)
+        answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
+        features = read_features(self._reader, [(customer, moment)]).droplevel("as_of")
+        correction = self._history.correction(customer, moment)
+        shown = self._history.shown(customer, moment, answer)
+        return CustomerAt(
+            customer,
+            moment,
+            answer.segment_id,
+            None if shown is None else self._result.name_of(shown),
+            answer.confidence,
+            features,
+            None if correction is None else self._described(correction),
+        )
+
+    @_in_turn
+    def correct(
+        self,
+        customer: str,
+        segment: int | str | None,
+        why: str,
+        *,
+        who: str | None = None,
+        as_of: str | pd.Timestamp | None = None,
+    ) -> pd.DataFrame:
+        """Correct the segment that is shown of a customer, until the next correction.
+
+        The model's answer stays beside it, in `segment_id`. A correction is an event of kind "correction" with its
+        reason, in :meth:`corrections`; no feature counts it, since it is nothing that the customer did.
+
+        Parameters
+        ----------
+        customer : str
+            Its id.
+        segment : int, str or None
+            The id or name of the segment to show; None to show the model's answer again.
+        why : str
+            The reason, for those who look at it later.
+        who : str, optional
+            Who corrects; by default the user of this computer.
+        as_of : str or Timestamp, optional
+            From which moment on; by default that of the customer's last placement, and not before it.
+
+        Returns
+        -------
+        DataFrame of shape (1, 8)
+            As from :meth:`apply`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such customer or segment, no reason, or the customer was placed later than `as_of`.
+        """
+        last = self._known(customer)
+        chosen = None if segment is None else self._result.segment_id(segment)
+        check_type("why", why, str, "It should say the reason in words.")
+        if not why.strip():
+            raise ValueError("why is empty. Say the reason: others will ask why the model was overruled.")
+        moment = last.as_of if as_of is None else read_moment(as_of)
+        if moment < last.as_of:
+            raise ValueError(
+                f"as_of={moment} is before the last placement of {customer!r}, as of {last.as_of}. Leave as_of out, or "
+                "choose a later moment."
+            )
+        with self._batch() as placed:
+            by = getpass.getuser() if who is None else who
+            correction = self._history.correct(customer, moment, chosen, why, by)
+            answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
+            placed.append(self._placement(Asked(customer, moment, correction.event_id), answer, last.shown))
+        return self._table(placed)
+
+    @_in_turn
+    def on_enter(self, segment: int | str, hook: Hook | None, *, name: str | None = None) -> None:
+        """Call a function with each customer who enters a segment.
+
+        What is to be told is written with the placement, in one transaction, and told afterwards: at least once, so
+        after a crash perhaps twice, with the same `key`. A hook that raises is called again after each of the next
+        batches, five times in all, and the message is then parked; see :attr:`outbox`. The folder remembers hooks by
+        name: what happens before the function is passed again is told then.
+
+        Parameters
+        ----------
+        segment : int or str
+            The id or name of the segment that is shown, as in the column `segment`.
+        hook : callable or None
+            Takes a dict with `key`, `customer_id`, `as_of`, `segment_id`, `segment`, `was`, `event_id` and `late`.
+            None ends the subscription of `name`.
+        name : str, optional
+            By which the folder knows the hook; by default the name of the function.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such segment, or the hook is no function, or has no name of its own.
+        """
+        chosen = self._result.segment_id(segment)
+        if hook is not None and not callable(hook):
+            raise TypeError(f"hook is {in_words(hook)}. It should be a function that takes a dict.")
+        called = name or getattr(hook, "__qualname__", "")
+        if not called or (name is None and "<lambda>" in called):
+            raise ValueError("The hook has no name by which the folder could know it again. Pass name='…'.")
+        self._outbox.subscribe(chosen, f"{called} on {chosen}", hook)
+
+    @property
+    def outbox(self) -> pd.DataFrame:
+        """The messages to hooks, counted: columns `hook`, `state` (waiting, delivered, parked) and `messages`."""
+        with self._turn:
+            return self._outbox.counts()
+
+    def _known(self, customer: str) -> Placement:
+        check_type("customer", customer, str, "It should be the id of a customer, as text.")
+        last = self._history.last
+        if customer not in last:
+            raise ValueError(
+                f"There is no customer {customer!r} among the {len(last):,} of the log."
+                f"{did_you_mean(customer, last)} Pass the id of one who has events."
+            )
+        return last[customer]
+
+    def _described(self, correction: Correction) -> dict[str, Any]:
+        segment = correction.segment_id
+        return {
+            "event_id": correction.event_id,
+            "customer_id": correction.customer_id,
+            "as_of": correction.as_of,
+            "kind": "correction",
+            "segment": None if segment is None else self._result.name_of(segment),
+            "why": correction.why,
+            "who": correction.who,
+        }
+
+    @_in_turn
+    def corrections(self) -> pd.DataFrame:
+        """Return all corrections by moment: `event_id`, `customer_id`, `as_of`, `kind`, `segment`, `why`, `who`."""
+        every = sorted(itertools.chain(*self._history.corrections.values()), key=lambda each: each.as_of)
+        columns = ["event_id", "customer_id", "as_of", "kind", "segment", "why", "who"]
+        return pd.DataFrame([self._described(each) for each in every], columns=columns)
+
+    @_in_turn
+    def placements(self) -> pd.DataFrame:
+        """Return all placements, as from :meth:`apply`, in the order in which they were written."""
+        return self._table(self._history.all())
+
+    @_in_turn
+    def events(self) -> Events:
+        """Return the log as events, in memory, for what works on all of it; events that wait are part of it."""
+        rows = self._store.connection.sql(f"SELECT * FROM {EVENTS}").to_arrow_table()
+        return Events(table_of(rows), self.refused, (str(self._store.folder),), self._timezone)
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """The rows that could not be used: columns `reason`, `count` and `example`; equal rows are counted once."""
+        with self._turn:
+            rows = self._store.run(
+                "SELECT reason, count(*), min(example) FROM refused GROUP BY reason ORDER BY 2 DESC, reason"
+            )
+        frame = pd.DataFrame(rows, columns=["reason", "count", "example"])
+        return frame.astype({"reason": "str", "count": "int64", "example": "str"})
+
+    @property
+    def waiting(self) -> int:
+        """The number of events whose moment has not come."""
+        with self._turn:
+            return int(self._store.run("SELECT count(*) FROM waiting")[0][0])
+
+    def close(self) -> None:
+        """Close the folder, so that another process may open it."""
+        with self._turn:
+            self._store.close()
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        customers = counted(len(self._history.last), "customer")
+        return (
+            f"Live: {customers} in {counted(len(self._result.segments), 'segment')}, in {self._store.folder}"
+        )
+
+    def _table(self, placed: list[Placement], **counts: int) -> pd.DataFrame:
+        table = as_table(sorted(placed, key=lambda p: p.placement_id), self._result.name_of)
+        table.attrs["segkit"] = counts
+        return table
+
+    def _warn_of_unused(self, new_events: pd.DataFrame) -> None:
+        """Warn once of each column that features could use if the folder were begun with it."""
+        columns = getattr(new_events, "columns", ())
+        unused = {name for name in COLUMNS if name in columns} - set(self._columns) - self._unused
+        if unused:
+            self._unused |= unused
+            warnings.warn(
+                f"The log had no column {listed(sorted(map(repr, unused)))} when the folder was begun, so no feature "
+                "uses it. It is kept in the log; begin a new folder with live.events() and these events to use it.",
+                stacklevel=4,
+            )

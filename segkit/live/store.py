@@ -1,0 +1,232 @@
+"""Keep the log and what follows from it in a DuckDB file, with one writer and one transaction a batch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from segkit.core.messages import listed
+from segkit.core.schema import STANDARD
+
+FORMAT = 1
+FILE, LOCK = "live.duckdb", "lock"
+COLUMNS = tuple(dict.fromkeys((*STANDARD, "event_id")))
+OTHER = "event_id of another event"
+EVENTS = "events"  # the view of the log with the columns that features may use
+
+Event = tuple[str, str, pd.Timestamp]
+"""An event by its `event_id`, `customer_id` and `timestamp`."""
+
+_TYPES = {"text": "VARCHAR", "number": "DOUBLE", "time": "TIMESTAMP"}
+_LOG = ", ".join(f"{name} {_TYPES[STANDARD.get(name, 'text')]}" for name in COLUMNS)
+_TABLES = (
+    "CREATE TABLE facts (name VARCHAR, value VARCHAR)",
+    f"CREATE TABLE log ({_LOG}, UNIQUE (event_id))",
+    "CREATE TABLE waiting (event_id VARCHAR, customer_id VARCHAR, timestamp TIMESTAMP)",
+    "CREATE TABLE placements (placement_id BIGINT, customer_id VARCHAR, as_of TIMESTAMP, segment_id BIGINT, "
+    "confidence DOUBLE, shown BIGINT, was BIGINT, event_id VARCHAR, late BOOLEAN)",
+    "CREATE TABLE corrections (event_id VARCHAR, customer_id VARCHAR, as_of TIMESTAMP, segment_id BIGINT, "
+    "why VARCHAR, who VARCHAR)",
+    "CREATE TABLE outbox (placement_id BIGINT, hook VARCHAR, payload VARCHAR, attempts BIGINT, state VARCHAR)",
+    "CREATE TABLE hooks (segment_id BIGINT, hook VARCHAR)",
+    "CREATE TABLE refused (row_key VARCHAR PRIMARY KEY, reason VARCHAR, example VARCHAR)",
+)
+
+
+class Store:
+    """The DuckDB file of a folder, open for this process alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where there is none.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another `Live` of this one, has the folder open.
+    ValueError
+        If the file was written by a newer segkit.
+    """
+
+    def __init__(self, folder: Path):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = _locked(folder)
+        try:
+            self.connection: Any = duckdb.connect(folder / FILE)
+            self.connection.execute("SET TimeZone = 'UTC'")
+            tables = {name for (name,) in self.run("SELECT table_name FROM duckdb_tables()")}
+            self.facts = self._read_facts() if "facts" in tables else {}
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_facts(self) -> dict[str, Any]:
+        facts = {name: json.loads(value) for name, value in self.run("SELECT name, value FROM facts")}
+        if facts.get("format", 0) > FORMAT:
+            raise ValueError(
+                f"The folder {self.folder} has format {facts['format']}, written by a newer segkit; this one reads "
+                f"{FORMAT}. Update segkit, or begin a new folder."
+            )
+        return facts
+
+    def run(self, sql: str, values: Sequence[Any] | None = None) -> list[tuple]:
+        """Run a statement and return its rows."""
+        return self.connection.execute(sql, values).fetchall()
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a table, by the names of their columns."""
+        self.connection.register("rows_to_insert", rows)
+        self.run(f"INSERT INTO {table} BY NAME SELECT * FROM rows_to_insert")
+        self.connection.unregister("rows_to_insert")
+
+    def copy_log(self, rows: pa.Table) -> None:
+        """Append the rows of a log, sorted by customer, so that a customer's rows are found quickly."""
+        self.connection.register("rows", rows)
+        ordered = "SELECT * FROM rows WHERE event_id {} ORDER BY customer_id, timestamp"
+        self.run(f"INSERT INTO log BY NAME {ordered.format('IS NULL')}")
+        # apart from the others: where a conflict is to be passed over, DuckDB takes missing ids for equal
+        self.run(
+            f"INSERT INTO log BY NAME SELECT * FROM ({ordered.format('IS NOT NULL')}) "
+            "ON CONFLICT (event_id) DO NOTHING"
+        )
+        self.connection.unregister("rows")
+
+    def append(self, events: pa.Table) -> tuple[list[Event], int]:
+        """Append the events whose `event_id` the log does not have; of those that share one, the earliest.
+
+        Events that come with the id of another one are refused; the same one again is only counted.
+
+        Returns
+        -------
+        fresh : list of Event
+            The appended events.
+        repeated : int
+        """
+        self.connection.register("arrived", events)
+        rows = self.run(
+            "INSERT INTO log BY NAME SELECT * FROM (SELECT DISTINCT ON (event_id) * FROM arrived "
+            "ORDER BY event_id, timestamp, customer_id) ON CONFLICT (event_id) DO NOTHING "
+            "RETURNING event_id, customer_id, timestamp"
+        )
+        repeated = len(events) - len(rows)
+        if repeated:
+            came, kept = (
+                ", ".join(f"{table}.{c}" for c in events.column_names) for table in ("arrived", "log")
+            )
+            self.run(
+                f"INSERT INTO refused SELECT DISTINCT arrived.event_id || ' ' || hash(row({came})), '{OTHER}', "
+                f"'event_id=' || arrived.event_id[:60] FROM arrived JOIN log USING (event_id) "
+                f"WHERE row({came}) IS DISTINCT FROM row({kept}) ON CONFLICT DO NOTHING"
+            )
+        self.connection.unregister("arrived")
+        return _events(rows), repeated
+
+    def refuse(self, rows: list[tuple[str, str, str]]) -> None:
+        """Keep why rows were refused: key, reason, example."""
+        if rows:
+            keys, reasons, examples = zip(*rows, strict=True)
+            self.run(
+                "INSERT INTO refused SELECT DISTINCT ON (k) k, r, e FROM (SELECT unnest($1) AS k, unnest($2) AS r, "
+                "unnest($3) AS e) ON CONFLICT DO NOTHING",
+                [list(keys), list(reasons), list(examples)],
+            )
+
+    def take_due(self, fresh: list[Event], moment: pd.Timestamp) -> list[Event]:
+        """Return the events before a moment that nobody was placed for, and let those at or after it wait."""
+        due = self.run(
+            "DELETE FROM waiting WHERE timestamp < ? RETURNING event_id, customer_id, timestamp",
+            [moment.to_pydatetime()],
+        )
+        for event_id, customer, time in fresh:
+            if time >= moment:
+                self.run("INSERT INTO waiting VALUES (?, ?, ?)", [event_id, customer, time.to_pydatetime()])
+        return [event for event in fresh if event[2] < moment] + _events(due)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all or nothing: whatever ends the block early, or kills the process, leaves the file as it was."""
+        self.run("BEGIN")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
+                self.run("ROLLBACK")
+            raise
+
+    def create(self, facts: dict[str, Any]) -> None:
+        """Create the tables, within a transaction; `facts` says what the folder is for."""
+        for table in _TABLES:
+            self.run(table)
+        self.run(f"CREATE VIEW {EVENTS} AS SELECT {', '.join(facts['columns'])} FROM log")
+        self.facts = {"format": FORMAT, **facts}
+        for name, value in self.facts.items():
+            self.run("INSERT INTO facts VALUES (?, ?)", [name, json.dumps(value)])
+
+    def close(self) -> None:
+        """Close the file, and let others have the folder."""
+        if getattr(self, "connection", None) is not None:
+            self.connection.close()
+        self._lock.close()
+
+
+def _events(rows: list[tuple]) -> list[Event]:
+    return [(event_id, customer, pd.Timestamp(time)) for event_id, customer, time in rows]
+
+
+def check_facts(folder: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Refuse a folder that was begun for another segmentation, other features or another window.
+
+    Raises
+    ------
+    ValueError
+    """
+    differs = [name for name, value in wanted.items() if kept.get(name) != value]
+    if differs:
+        was, now = (listed(str(facts.get(name))[:60] for name in differs) for facts in (kept, wanted))
+        raise ValueError(
+            f"The folder {folder} was begun for another {listed(differs)}: {was}, and now {now}. Pass what it was "
+            "begun with, or begin a new folder."
+        )
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Open the lock file for this process alone; the system lets go of it when the process ends, however it ends."""
+    file = (folder / LOCK).open("a+", encoding="utf-8")
+    try:
+        _take(file)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise BlockingIOError(
+            f"The folder {folder} is open already: {holder} writes to it, and a folder has one writer. Close that one "
+            "first, live.close(), or pass another folder."
+        ) from error
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node() or 'this machine'}")
+    file.flush()
+    return file
+
+
+def _take(file: IO[str]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(1 << 20)  # far behind the text, which others may then still read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
