@@ -11,6 +11,7 @@ import pandas as pd
 from segkit.core.messages import counted, listed
 from segkit.methods.partition import Partition
 from segkit.over_time.alarm_line import read_rate
+from segkit.over_time.feeds import empty_features
 from segkit.over_time.growth import Watch, watch
 from segkit.over_time.micro_cells import WATCHED
 from segkit.over_time.new_groups import NewGroup, least_added, new_groups
@@ -75,8 +76,9 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
     Warns
     -----
     UserWarning
-        If moments are missing in between, segments have too few customers to be watched (fewer than 120), the features
-        look back on all events, or customers have words that were unseen when the segments were made.
+        If data seem to be missing, moments are missing in between, segments have too few customers to be watched (fewer
+        than 120), the features look back on all events, or customers have words that were unseen when the segments were
+        made.
 
     Notes
     -----
@@ -121,6 +123,7 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
             "one moment a day, or fewer."
         )
     _warn_of_gaps(moments, gaps, days)
+    _warn_of_faults(result, periods, reference)
     seen = watch(result, periods, reference, rate, days)
     if seen.unwatched:
         names = listed([result.name_of(s) for s in seen.unwatched], 5)
@@ -155,6 +158,21 @@ def _warn_of_gaps(moments: list[pd.Timestamp], gaps: np.ndarray, days: float) ->
         warnings.warn(
             f"tables has no moment between {moments[wide]:%Y-%m-%d} and {moments[wide + 1]:%Y-%m-%d}, others are "
             f"{days:g} days apart. The rate of false alarms holds for equal distances: compute the missing ones.",
+            stacklevel=3,
+        )
+
+
+def _warn_of_faults(result: Partition, periods: dict[pd.Timestamp, pd.DataFrame], reference: int) -> None:
+    """Warn of moments whose data are missing, which look like growth."""
+    tables = [table[list(result.customers.columns)] for table in periods.values()]
+    said = empty_features(tables, np.arange(len(tables)) < reference)
+    faults = [(moment, words) for moment, words in zip(periods, said, strict=True) if words]
+    if faults:
+        moment, words = faults[0]
+        others = f" (and {counted(len(faults) - 1, 'later moment')})" if len(faults) > 1 else ""
+        warnings.warn(
+            f"Data seem to be missing at {moment:%Y-%m-%d}{others}: {words}. What seems to grow may be that. Mend the "
+            "feed, and compute the tables again.",
             stacklevel=3,
         )
 

@@ -89,7 +89,7 @@ class Watch:
     growths : list of Growth
         Of each segment that has enough customers.
     unwatched : list of int
-        Segments that have too few.
+        Segments that have too few, also those that nobody was in until the reference was over.
     line : float
         Accumulated growth that is an alarm.
     recent : list of Moment
@@ -124,6 +124,7 @@ def watch(
         lasts: list[tuple[np.ndarray, np.ndarray]] = []
         recent: list[Moment] = []
         last: pd.Series | None = None
+        seen_segments = set(segments)
         for t, table in enumerate(tables):
             moment = first[t] if t < reference else placer.moment(table)
             places = np.full(len(moment.labels), -1)
@@ -137,6 +138,7 @@ def watch(
                 lasts += [] if last is None else [_kept(last, now, start)]
                 last = now
             sizes.append(len(moment.labels))
+            seen_segments.update(np.unique(moment.labels).tolist())
             recent = [*recent, moment][-RECENT:]
             bar.update()
     lasting = _lasting(counters, lasts)
@@ -148,7 +150,7 @@ def watch(
     for counter, share in zip(counters, usual, strict=True):
         growths.append(counter.growth(share, ratios[start : start + len(share)], reference))
         start += len(share)
-    unwatched = [s for s, cells in learnt.items() if cells is None]
+    unwatched = sorted(s for s in seen_segments if learnt.get(s) is None)
     return Watch(list(periods), reference, np.array(sizes), growths, unwatched, line, recent, lasting, pooled)
 
 

@@ -122,7 +122,10 @@ def learn_cells(segment: int, moments: Iterable[np.ndarray]) -> Cells | None:
         return None
     frames = [frame_of(points) for points in moments]
     lumpy = np.mean([frame.lumpy for frame in frames], axis=0) > 0.5
-    frames = [frame_of(points, lumpy) for points in moments]
+    frames = [
+        frame if (frame.lumpy == lumpy).all() else frame_of(points, lumpy)
+        for frame, points in zip(frames, moments, strict=True)
+    ]
     reference = Frame(
         middle=np.mean([frame.middle for frame in frames], axis=0),
         spread=np.mean([frame.spread for frame in frames], axis=0),

@@ -91,6 +91,28 @@ def test_words_and_missing_values_are_told_by_how_often_they_occur():
     assert _told(np.array([0.4, 0.0, 0.0]), names) == ""
 
 
+def test_missing_data_are_said_to_look_like_growth():
+    shop = make_shop_over_time(1000, n_periods=16, random_state=1)
+    late = shop.tables.index.get_level_values(0) >= shop.tables.index.levels[0][14]
+    lost = shop.tables.assign(visits=shop.tables["visits"].mask(late & (np.arange(len(late)) % 10 == 0)))
+    said = (
+        r"missing at 2024-04-08 \(and 1 later moment\): visits: missing for 10% .*, never before\. What seems"
+    )
+    with pytest.warns(UserWarning, match=said) as told:
+        sg.emerging(segmented(shop), lost)
+    assert len(told) == 1
+
+
+def test_segments_that_fill_after_the_reference_are_told():
+    """Nobody has more than 500 visits until the reference is over."""
+    tables = make_shop_over_time(600, n_periods=10, random_state=1).tables
+    rules = sg.rules_segmenter({"Few": "visits < 10", "Many": "visits < 500", "Countless": "visits >= 500"})
+    tables.iloc[-5:, tables.columns.get_loc("visits")] = 1000.0
+    result = sg.segment(tables.loc[tables.index[-1][0]], model=rules)
+    with pytest.warns(UserWarning, match=r"at least 120 are needed: Countless\."):
+        sg.emerging(result, tables)
+
+
 def test_moments_of_less_than_a_day_are_refused():
     tables = make_shop_over_time(50, n_periods=10, every="1 hour").tables
     with pytest.raises(ValueError, match=r"1 hours apart.*keep one moment a day"):
