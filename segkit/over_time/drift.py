@@ -83,9 +83,9 @@ def drift(
     median deviation) and with chance in so few customers; there is no test and no p-value. A move lasts until its
     effect is below 2.5.
 
-    *Feed*: a gap in the log, a feature that is empty for almost everyone at once, or missing for one in twenty where it
-    never was, half of the customers gone, or up to half of the features a fifth lower in all segments alike while the
-    others stay. It is looked for first.
+    *Feed*: a gap in the log, a feature that is empty or of new words for almost everyone at once, one that never was
+    missing and is for one in twenty, half of the customers gone, or up to half of the features a fifth lower in all
+    segments alike while the others stay. It is looked for first.
 
     *Season*: a move that is over within a year, or one in the same direction as a year ago. So the last months of less
     than a year of tables are called "population" or "concept", with a note, until the move comes back.

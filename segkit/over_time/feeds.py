@@ -37,10 +37,17 @@ class LogGaps:
 
 
 def empty_features(tables: list[pd.DataFrame], reference: np.ndarray) -> list[str]:
-    """Return in words, for each period, the features whose values are gone all at once; or ""."""
+    """Return in words, for each period, the features whose values or words are gone all at once; or ""."""
     names = list(tables[0].columns)
     missing = np.array([[table[name].isna().mean() for name in names] for table in tables])
-    empty = np.array([[_empty(table[name]) for name in names] for table in tables])
+    first = [table for table, usual in zip(tables, reference, strict=True) if usual]
+    numeric = np.array([pd.api.types.is_numeric_dtype(tables[0][name]) for name in names])
+    words = {
+        name: set().union(*(table[name].dropna().astype(str) for table in first))
+        for name, number in zip(names, numeric, strict=True)
+        if not number
+    }
+    empty = np.array([[_empty(table[name], words.get(name)) for name in names] for table in tables])
     least = min(len(table) for table, first in zip(tables, reference, strict=True) if first)
     gone = (empty >= EMPTY) & (empty[reference].max(axis=0) <= FILLED)
     lost = (missing >= LOST) & (missing[reference].max(axis=0) == 0)
@@ -50,8 +57,17 @@ def empty_features(tables: list[pd.DataFrame], reference: np.ndarray) -> list[st
             said.append("")
         elif len(table) < 0.5 * least:
             said.append(f"only {counted(len(table), 'customer')}, at least {least:,} before")
+        elif (gone[t] & numeric).any():
+            said.append(_told(names, gone[t] & numeric, empty[t], "0 or missing for {:.0%} of the customers"))
         elif gone[t].any():
-            said.append(_told(names, gone[t], empty[t], "0 or missing for {:.0%} of the customers"))
+            said.append(
+                _told(
+                    names,
+                    gone[t],
+                    empty[t],
+                    "missing or of new words for {:.0%} of the customers",
+                )
+            )
         elif lost[t].any():
             said.append(
                 _told(names, lost[t], missing[t], "missing for {:.0%} of the customers, never before")
@@ -66,10 +82,10 @@ def _told(names: list[str], chosen: np.ndarray, shares: np.ndarray, words: str) 
     return f"{joined([names[i] for i in which])}: {words.format(shares[which[0]])}"
 
 
-def _empty(column: pd.Series) -> float:
-    """Return the share of customers with 0 or nothing; of words, with nothing."""
-    if not pd.api.types.is_numeric_dtype(column):
-        return float(column.isna().mean()) if len(column) else 1.0
+def _empty(column: pd.Series, words: set[str] | None) -> float:
+    """Return the share of customers with 0 or nothing; of words, with nothing or with others than these."""
+    if words is not None:
+        return float((column.isna() | ~column.astype(str).isin(words)).mean()) if len(column) else 1.0
     values = column.to_numpy(dtype=float, na_value=np.nan)
     return float((np.isnan(values) | (values == 0)).mean()) if len(values) else 1.0
 

@@ -131,7 +131,8 @@ def _advice(
         return KEEP, f"{evidence} Of {len(now):,} customers, too few for another fit.", None
     same = _compared(result, now)
     if same.frozen >= same.line:
-        return KEEP, f"{evidence} A fresh fit would draw the same segments ({same.frozen:.2f}).", same
+        enough = f"as well as fits to resampled customers do ({same.line:.2f} or more)"
+        return KEEP, f"{evidence} A fresh fit agrees with the segments ({same.frozen:.2f}) {enough}.", same
     differs = (
         f"{evidence} A fresh fit differs ({same.frozen:.2f}, where resampled customers give {same.line:.2f})"
     )

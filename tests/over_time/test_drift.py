@@ -176,6 +176,9 @@ def test_unseen_words_and_endless_windows_are_told_once():
         with pytest.warns(UserWarning, match=r"channel 'tv' \(600 customers") as told:
             what(segments, tables)
         assert len(told) == 1
+    with pytest.warns(UserWarning, match="unseen words"):
+        found = drift(segments, tables)
+    assert found["evidence"].iloc[-1] == ("Channel: missing or of new words for 100% of the customers.")
     with pytest.warns(UserWarning) as told:
         sg.emerging(segments, tables)
     assert sum("channel 'tv'" in str(warning.message) for warning in told) == 1
@@ -263,6 +266,9 @@ def test_advice(result):
     assert (moved["advice"], moved["verdict"]) == ("recentre", "population")
     assert moved["recentred"] > moved["line"] > moved["frozen"] and "all moved alike" in moved["reasons"]
     assert gone["advice"] == "keep" and gone["verdict"] == "feed" and "Mend the feed first" in gone["reasons"]
+    unknown = sg.refit_advice(result, tables.loc[: tables.index.levels[0][5]]).iloc[0]
+    assert (unknown["advice"], unknown["verdict"]) == ("keep", "unknown")
+    assert f"agrees with the segments ({unknown['frozen']:.2f}) as well as fits to re" in unknown["reasons"]
     # Who had many visits has few, so the groups lie elsewhere.
     new = tables.copy()
     late = tables.index.levels[0][9]
