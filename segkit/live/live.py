@@ -31,6 +31,7 @@ from segkit.live.placing import (
     CustomerAt,
     Placement,
     answers,
+    answers_from,
     as_table,
     newly_asked,
     read_features,
@@ -47,6 +48,10 @@ def _in_turn(method: Callable[..., T]) -> Callable[..., T]:
     @functools.wraps(method)
     def alone(self: Live, *args: Any, **options: Any) -> T:
         with self._turn:
+            if self._store.closed:
+                raise ValueError(
+                    f"{self._store.folder} is closed. Open it again: sg.live_segments(…, folder=…)."
+                )
             return method(self, *args, **options)
 
     return alone
@@ -244,8 +249,9 @@ class Live:
         """
         last = self._known(customer)
         moment = last.as_of if as_of is None else read_moment(as_of)
-        answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
-        features = read_features(self._reader, [(customer, moment)]).droplevel("as_of")
+        pair = (customer, moment)
+        features = read_features(self._reader, [pair])
+        answer = answers_from(self._result, features, [pair])[pair]
         correction = self._history.correction(customer, moment)
         shown = self._history.shown(customer, moment, answer)
         return CustomerAt(
@@ -254,7 +260,7 @@ class Live:
             answer.segment_id,
             None if shown is None else self._result.name_of(shown),
             answer.confidence,
-            features,
+            features.droplevel("as_of"),
             None if correction is None else self._described(correction),
         )
 

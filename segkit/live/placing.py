@@ -119,7 +119,11 @@ def answers(result: Segmentation, reader: FeatureReader, asked: Iterable[Pair]) 
     pairs = sorted(set(asked))
     if not pairs:
         return {}
-    features = read_features(reader, pairs)
+    return answers_from(result, read_features(reader, pairs), pairs)
+
+
+def answers_from(result: Segmentation, features: pd.DataFrame, pairs: list[Pair]) -> dict[Pair, Answer]:
+    """Return what the batch says of customers at moments, from the features that were read."""
     if features.empty:
         return dict.fromkeys(pairs, Answer())
     rows = features.reset_index(drop=True)

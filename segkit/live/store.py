@@ -60,7 +60,7 @@ class Store:
 
     def __init__(self, folder: Path):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.closed = folder, False
         self._lock = _locked(folder)
         try:
             self.connection: Any = duckdb.connect(folder / FILE)
@@ -179,6 +179,7 @@ class Store:
         if getattr(self, "connection", None) is not None:
             self.connection.close()
         self._lock.close()
+        self.closed = True
 
 
 def _events(rows: list[tuple]) -> list[Event]:

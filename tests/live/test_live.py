@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import warnings
+from collections import Counter
 
 import duckdb
 import pandas as pd
@@ -10,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from shared_data import CHECKOUT
 
 import segkit as sg
 from segkit.datasets import make_events
 from segkit.live import store as store_module
+from segkit.live.arriving import Arrivals
 from segkit.live.placing import INSTANT, read_features
 
 FEATURES = sg.RFM
@@ -437,6 +442,8 @@ def test_one_writer_a_folder(copied, first, result, tmp_path):
     live.apply(arriving([("n1", "often 0", 410.0, 20.0)]))
     live.close()
     live.close()
+    with pytest.raises(ValueError, match=r"is closed\. Open it again"):
+        live.at("often 0")
     copied()
 
 
@@ -497,3 +504,68 @@ def test_all_features_are_those_of_the_batch(tmp_path):
                 assert at["segment_id"].tolist() == placed["segment_id"].tolist()
                 assert at["confidence"].tolist() == placed["confidence"].tolist()
     assert len(read.columns) > 100 and len(new) > 60
+
+
+def test_rows_are_read_as_by_read_events():
+    day = pd.Timestamp("2025-01-05")
+    rows = [
+        ("a", 1, "2025-01-05 12:00", "Purchases", 2.5, 2, "Europe/London"),
+        ("b", "2", "2025-01-05T12:00:00Z", "purchase", "3", 2, "Mars/Base"),
+        ("c", 3.0, day.date(), "purchase", 4, -1, None),
+        ("d", "4", 1736078400, "purchase", 5, 1, ""),
+        ("e", {"a": 1}, day, "purchase", 1, 1, None),
+        (1.2e17, "x", day, "purchase", 1, 1, None),
+        ("f", '="007"', "2025-03-30 02:30", " page view ", "x", None, "UTC"),
+        ("g", "y", "2025-01-06 09:00:00.1234567+02:00", "wink", None, None, "Asia/Tokyo"),
+        ("h", "nan", day, "purchase", 1, 1, None),
+    ]
+    names = ["event_id", "customer_id", "timestamp", "kind", "price", "quantity", "zone"]
+    frame = pd.DataFrame(rows, columns=names)
+    read = sg.read_events(frame, timezone="Europe/Berlin", event_id="event_id")
+    columns = ("customer_id", "timestamp", "kind", "quantity", "amount", "zone", "event_id")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        came, refused = Arrivals(columns, "Europe/Berlin").read(connection, frame)
+    wanted = read.table.to_pandas()
+    assert_frame_equal(came.to_pandas()[list(wanted)], wanted, check_dtype=False)
+    assert came["customer_id"].to_pylist() == ["1", "3", "y"]
+    assert Counter(reason for _, reason, _ in refused) == read.refused.set_index("reason")["count"].to_dict()
+    assert len({key for key, _, _ in refused}) == len(refused) == 6
+
+
+STREAM = """
+import sys
+import pandas as pd
+import segkit as sg
+where = sys.argv[1]
+result = sg.Segmentation.load(where + "/result")
+first = sg.read_events(pd.read_parquet(where + "/first.parquet"))
+rows = pd.read_parquet(where + "/rows.parquet")
+with sg.live_segments(result, first, sg.RFM, folder=where + "/live") as live:
+    print("open", flush=True)
+    for start in range(0, len(rows), 7):
+        live.apply(rows.iloc[start : start + 7])
+        print(start, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_and_doubles_nothing(first, result, tmp_path):
+    rows = [(f"n{i}", NAMES[i % 5], 400 + (i * 37 % 90) / 2, 10.0 * (i % 11 + 1)) for i in range(140)]
+    result.save(tmp_path / "result")
+    first.table.to_pandas().to_parquet(tmp_path / "first.parquet")
+    arriving(rows).to_parquet(tmp_path / "rows.parquet")
+    for acknowledged in (0, 2, 7, None):
+        command = [sys.executable, "-W", "ignore", "-c", STREAM, str(tmp_path)]
+        with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "open\n"
+            if acknowledged is None:
+                process.stdout.read()
+            else:
+                for _ in range(acknowledged):
+                    process.stdout.readline()
+                process.kill()
+        assert process.returncode == (0 if acknowledged is None else -9)
+    with sg.live_segments(result, first, FEATURES, folder=tmp_path / "live") as live:
+        assert len(live.events().table.to_pandas()) == len(FIRST) + len(rows)
+        check_placements(live, result, events_of(FIRST, log(rows)))
