@@ -28,7 +28,9 @@ _SHOWN = "<p><b>Events</b> from {{ sources }}: {{ words }}</p>{{ kinds }}{{ refu
 class Events:
     """A log of events, with its sources and the rows that were refused.
 
-    Made by :func:`read_events`. ``+`` joins two logs of the same `timezone`.
+    Made by :func:`read_events`. ``+`` joins two logs of the same `timezone`, and keeps all events of both: one that is
+    in both counts twice, also where its `event_id` says so, and :func:`check_events` reports it. Read the files
+    together, ``read_events([…], event_id=…)``, to count it once.
 
     Attributes
     ----------
@@ -85,7 +87,7 @@ class Events:
         DataFrame of shape (n_kinds, 6 or 7)
             Indexed by `kind`: number of `events`, `customers`, `orders` (where order ids are known), `first` and
             `last` timestamp (UTC), total `amount` (where known) and `repeats`: lines equal to an earlier line in
-            every column.
+            every column but `event_id`.
         """
         return self._summary.copy()
 
@@ -100,8 +102,9 @@ class Events:
             numbers["amount"] = t.amount.sum()
         by_kind = t.group_by("kind").agg(**numbers).order_by("kind")
         summary = run_with_progress(by_kind, by_kind.to_pandas, "Describing events").set_index("kind")
+        t = t.drop("event_id") if "event_id" in self.columns else t
         if dialect_of(t) == "duckdb":
-            lines = t.select("kind", line=ibis.struct({c: t[c] for c in self.columns}).hash())
+            lines = t.select("kind", line=ibis.struct({c: t[c] for c in t.columns}).hash())
             different = lines.group_by("kind").agg(different=lines.line.nunique())
         else:  # the hashes of other engines are too short to tell lines apart
             lines = t.distinct()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from segkit.collect.events import Events
 from segkit.collect.kinds import ask_about_kinds, known_kind
 from segkit.collect.presets.catalogue import preset_named
 from segkit.collect.presets.read_preset import open_export, read_export
-from segkit.collect.row_reader import RowReader
+from segkit.collect.row_reader import REPEATED_EVENT, RowReader
 from segkit.collect.same_customer import aliases_of_export, as_same_customer, read_aliases
 from segkit.collect.sentiment import ScoreFunction, add_sentiment, choose_scorer
 from segkit.collect.sources.csv import CsvOptions
@@ -19,7 +20,7 @@ from segkit.collect.sources.open import open_source
 from segkit.collect.sources.source import Source
 from segkit.collect.timestamps import EPOCHS
 from segkit.core.engine.connection import locked_engine
-from segkit.core.messages import did_you_mean, listed, warn_of_kinds
+from segkit.core.messages import counted, did_you_mean, listed, warn_of_kinds
 from segkit.core.schema import KINDS, STANDARD
 
 if TYPE_CHECKING:
@@ -78,11 +79,13 @@ def read_events(
     timezone : str, default="UTC"
         Zone of times that state none, such as ``"Europe/London"``.
     duplicates : {"keep", "refuse"}, default="keep"
-        What to do with lines equal to another in all standard columns. Two equal lines may be two sales, so they are
-        kept by default; ``describe()`` counts them.
+        What to do with lines equal to another in all standard columns but `event_id`. Two equal lines may be two sales,
+        so they are kept by default; ``describe()`` counts them.
     event_id : str, optional
-        Column with an id of each event. Of rows with the same id one counts, the earliest that can be used; the others
-        are refused. Rows without an id all count. Presets use the ids of their export by themselves.
+        Column with an id of each event; by default ``"event_id"`` if there is one, with a warning if an id is twice.
+        An event that came twice counts once: of rows with the same id the earliest that can be used; the others are
+        refused. Rows without an id all count. Presets use the ids of their export by themselves, and keep none, since
+        one row may become several events.
     same_customer : DataFrame, str, Path or other source, optional
         Table with the columns `alias`, such as the cookie before a sign-in, and `customer_id`. Events of an alias are
         read as events of that customer. Chains of aliases are followed; a circle, or an alias of two customers, is an
@@ -226,6 +229,8 @@ def read_events(
     if known is None and kinds:
         warn_of_kinds(kinds, kind if kind is not None else reader.kind_words, opened.name, frames=2)
     usable, refused = reader.split()
+    if event_id is None and "event_id" in found:
+        _warn_of_repeated_events(refused, opened.name)
     notes = []
     if aliases is not None:
         customers, unused = aliases
@@ -243,6 +248,17 @@ def read_events(
         notes.append(scorer.in_words(own))
     note = f" ({'; '.join(notes)})" if notes else ""
     return Events(usable, refused, (opened.name + note,), timezone)
+
+
+def _warn_of_repeated_events(refused: pd.DataFrame, name: str) -> None:
+    """Warn where a column was taken for the ids of events because of its name, and has an id twice."""
+    n = int(refused.loc[refused["reason"] == REPEATED_EVENT, "count"].sum())
+    if n:
+        warnings.warn(
+            f"The column 'event_id' of {name} has ids more than once, so {counted(n, 'row is', 'rows are')} refused as "
+            "events that came twice. If so, say event_id='event_id'; if it holds no ids of events, rename it.",
+            stacklevel=4,
+        )
 
 
 def _check_one_of(argument: str, value: str, words: tuple[str, str]) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 IDS = ("customer_id", "order_id", "product_id", "event_id")
-TYPES = {**STANDARD, "price": "number", "event_id": "text"}
+TYPES = {**STANDARD, "price": "number"}
 """All columns that can be read, and whether each holds text, numbers or times."""
 REPEATED_EVENT = "event_id counted already"
 ROBOT = "robot: "
@@ -149,8 +149,11 @@ class RowReader:
         return self._checked(columns, read, cases), [why for _, why, _ in cases]
 
     def without_duplicates(self, table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Table, pd.DataFrame]:
-        """Refuse events equal to another one in all columns."""
+        """Refuse events equal to another one in all columns but `event_id`."""
         different = table.distinct()
+        if "event_id" in table.columns:
+            lines = table.group_by([name for name in table.columns if name != "event_id"])
+            different = lines.agg(event_id=table.event_id.min()).select(table.columns)
         repeats = int(table.count().to_pandas()) - int(different.count().to_pandas())
         return self.stored(different), _with_reason(refused, "equal to another line", repeats, "")
 
@@ -495,7 +498,7 @@ def _format_of_numbers(example: str) -> str:
 
 
 def _kept(read: dict[str, ir.Column]) -> dict[str, ir.Column]:
-    return {name: read[name] for name in (*STANDARD, "event_id") if name in read}
+    return {name: read[name] for name in STANDARD if name in read}
 
 
 def _words(column: ir.StringColumn) -> list[str]:
@@ -515,7 +518,6 @@ def _without_repeats(table: ir.Table) -> tuple[ir.Table, int, str]:
     Returns
     -------
     table : ibis Table
-        Without the column `event_id`.
     n : int
         Number of events left out.
     example : str
@@ -525,11 +527,11 @@ def _without_repeats(table: ir.Table) -> tuple[ir.Table, int, str]:
     again = counts.filter(counts.n > 1)
     found = again.agg(n=(again.n - 1).sum(), example=again.event_id.min()).to_pandas().iloc[0]
     if pd.isna(found["n"]):
-        return table.drop("event_id"), 0, ""
+        return table, 0, ""
     others = [name for name in table.columns if name not in ("event_id", "timestamp")]
     window = ibis.window(group_by=table.event_id, order_by=["timestamp", *others])
     numbered = table.mutate(nth=ibis.row_number().over(window))
-    kept = numbered.filter(numbered.event_id.isnull() | (numbered.nth == 0)).drop("event_id", "nth")
+    kept = numbered.filter(numbered.event_id.isnull() | (numbered.nth == 0)).drop("nth")
     return kept, int(found["n"]), f"event_id={str(found['example'])[:60]}"
 
 

@@ -4,6 +4,7 @@ STANDARD = {
     "customer_id": "text",
     "timestamp": "time",
     "kind": "text",
+    "event_id": "text",
     "order_id": "text",
     "product_id": "text",
     "category": "text",

@@ -222,6 +222,7 @@ def plain():
 def test_clean_log_has_no_findings():
     """Prices rise and packs are sold; all columns are there, and each check runs."""
     table = shop().assign(place=lambda t: np.where(t.index % 10 == 0, "Japan", "France"))
+    table["event_id"] = [f"e{i}" for i in range(len(table))]
     table["amount"] *= np.where(table["timestamp"] > "2024-03-01", 1.4, 1) * np.where(
         table.index % 9 == 0, 12, 1
     )
@@ -231,7 +232,9 @@ def test_clean_log_has_no_findings():
         read(
             table,
             table.head(5).assign(
-                kind="return", timestamp=table["timestamp"].head(5) + pd.Timedelta(days=1, seconds=7)
+                kind="return",
+                event_id=None,
+                timestamp=table["timestamp"].head(5) + pd.Timedelta(days=1, seconds=7),
             ),
             opened,
             opened.assign(kind="email_sent", timestamp=opened["timestamp"] - pd.Timedelta(hours=1)),

@@ -162,12 +162,47 @@ def test_event_ids_count_once(lazy, backwards, tmp_path):
         lines.to_parquet(source)
     events = sg.read_events(source, kind="purchase", event_id="id")
     assert counts(events) == {"ada": 1, "bo": 1, "cy": 2}
-    assert events.first == DAYS[0] and "event_id" not in events.columns
+    assert events.first == DAYS[0] and "event_id" in events.columns
     assert events.refused.set_index("reason")["count"].to_dict() == {
         "customer_id missing": 1,
         "event_id counted already": 1,
     }
     assert events.refused["example"].to_list()[1] == "event_id=e1"
+
+
+def test_event_ids_are_a_column(tmp_path):
+    """The id is kept, found by its name when the log is read again, and also when the copies come from two files."""
+    events = sg.read_events(REPEATED, kind="purchase", event_id="id")
+    kept = events.table.to_pandas()
+    assert list(kept)[:4] == ["customer_id", "timestamp", "kind", "event_id"]
+    assert kept.set_index("event_id").loc[["e1", "e2"], "customer_id"].to_list() == ["ada", "bo"]
+    assert kept["event_id"].isna().sum() == 2
+    for name in ("a", "b"):
+        kept.to_csv(tmp_path / f"{name}.csv", index=False)
+    assert len(sg.read_events(tmp_path / "a.csv").refused) == 0
+    again = sg.read_events(tmp_path / "*.csv", event_id="event_id")
+    assert counts(again) == {"ada": 1, "bo": 1, "cy": 4} and again.refused["count"].to_list() == [2]
+    with pytest.warns(UserWarning, match="'event_id' of .* so 2 rows are refused .* rename it"):
+        sg.read_events(tmp_path / "*.csv")
+
+
+def test_an_event_in_two_logs_is_reported():
+    events = sg.read_events(REPEATED, kind="purchase", event_id="id")
+    both = events + sg.read_events(visits("dan", id=["e1"]), kind="visit", event_id="id")
+    assert counts(both) == {"ada": 1, "bo": 1, "cy": 2, "dan": 1}
+    found = sg.check_events(both).findings.loc["repeated_id"]
+    assert found["what"] == "1 event has the event_id of another one." and found["example"] == "event_id=e1"
+    for log in (events, sg.read_events(REPEATED, kind="purchase")):
+        assert "repeated_id" not in sg.check_events(log).findings.index
+
+
+def test_equal_lines_may_have_different_ids():
+    lines = visits("ada", "ada", id=["e1", "e2"]).assign(timestamp=DAYS[0])
+    events = sg.read_events(lines, kind="visit", event_id="id")
+    assert events.describe()["repeats"].to_list() == [1]
+    events = sg.read_events(lines, kind="visit", event_id="id", duplicates="refuse")
+    assert events.table.to_pandas()["event_id"].to_list() == ["e1"]
+    assert events.refused["reason"].to_list() == ["equal to another line"]
 
 
 def test_different_event_ids_change_nothing():

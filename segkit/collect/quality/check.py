@@ -168,6 +168,7 @@ CHECKS = (
     Check("level", "Does the number of events a day jump?", feeds.shifts),
     Check("peak", "Are there days far busier than all others?", feeds.busiest),
     Check("repeats", "Are lines in the log twice?", duplicates.repeats),
+    Check("repeated_id", "Does each event have an id of its own?", duplicates.repeated_ids, ("event_id",)),
     Check("read_twice", "Was a file read twice?", duplicates.read_twice),
     Check("shared_order", "Does each order belong to one customer?", duplicates.shared_orders, ("order_id",), _BUY),
     Check("reused_order", "Is each order id used once?", duplicates.reused_orders, ("order_id",), _BUY),

@@ -18,7 +18,7 @@ REUSED = pd.Timedelta(days=60)  # least time between the first and the last line
 @once
 def repeats_by_day(log: Log) -> pd.DataFrame:
     """Return the `lines` of each kind and day, and how many are `repeats` of an equal line."""
-    t = log.table
+    t = _lines(log)
     if log.dialect == "duckdb":
         line = {"line": ibis.struct({c: t[c] for c in t.columns}).hash()}
     else:
@@ -36,8 +36,34 @@ def repeats_by_day(log: Log) -> pd.DataFrame:
     ).sort_values(["kind", "day"], ignore_index=True)
 
 
+def _lines(log: Log) -> ibis.Table:
+    """Return what the events say, without their ids: an event that is sent again may get another one."""
+    return log.table.drop("event_id") if "event_id" in log.table.columns else log.table
+
+
+def repeated_ids(log: Log) -> list[Finding]:
+    """Report events with the id of another one."""
+    t = log.table.filter(log.table.event_id.notnull())
+    counts = t.group_by("event_id").agg(n=t.count())
+    again = counts.filter(counts.n > 1)
+    found = log.first_row(again.agg(n=(again.n - 1).sum(), example=again.event_id.min()))
+    if found["n"] is None:
+        return []
+    n = int(found["n"])
+    return [
+        Finding(
+            SERIOUS,
+            f"{counted(n, 'event has', 'events have')} the event_id of another one.",
+            n,
+            f"event_id={found['example']}",
+            "Probably they came twice, in two logs. Read these together, so that each counts once: "
+            "read_events([…], event_id='event_id').",
+        )
+    ]
+
+
 def repeats(log: Log) -> list[Finding]:
-    """Report lines that equal an earlier one in every column."""
+    """Report lines that equal an earlier one in every column but `event_id`."""
     totals = repeats_by_day(log).groupby("kind")[["lines", "repeats"]].sum().astype("int64")
     totals = totals[totals["repeats"] > 0].sort_values("repeats", ascending=False)
     part = totals["repeats"] / totals["lines"]
@@ -69,7 +95,7 @@ def _example(log: Log, kind: str) -> str:
     """Return a repeated line of the day with most of them, as text."""
     days = repeats_by_day(log)
     worst = days[days["kind"] == kind].sort_values("repeats", ascending=False, kind="stable")["day"].iloc[0]
-    t = log.table
+    t = _lines(log)
     moment = ibis.literal(worst, type="timestamp(6)")
     t = t.filter(t.kind == kind, t.timestamp >= moment, t.timestamp < moment + ibis.interval(days=1))
     shown = [c for c in ("customer_id", "timestamp", "order_id", "product_id", "page") if c in t.columns]
