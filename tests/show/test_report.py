@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 from sklearn.cluster import HDBSCAN, KMeans
 from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
@@ -40,6 +41,12 @@ class Page(HTMLParser):
 
 def report(result, folder, **said):
     return Page(sg.report(result, folder / "segments.html", **said).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def only_words(monkeypatch):
+    """Leave out the pictures, which take most of the time, for what a page says beside them."""
+    monkeypatch.setattr("segkit.show.report.figures._picture", lambda *_: Markup(""))
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +155,11 @@ def test_page_one_says_who_how_and_how_far_to_trust(tmp_path):
     assert result.provenance["hash"] in page.text
 
 
-def test_the_reason_for_the_number_of_segments_is_told(tmp_path):
+@pytest.mark.usefixtures("only_words")
+def test_the_reason_for_the_number_of_segments_is_told(tmp_path, scan):
     result = sg.segment(three_groups(), n_segments="auto")
     why = result.provenance["choice"]["why"]
-    assert why and " ".join(why.split()) in report(result, tmp_path).text
+    assert why and " ".join(why.split()) in report(result, tmp_path, scan=scan).text
 
 
 def test_suggested_names_are_marked_and_given_ones_are_not(tmp_path, scan):
@@ -162,6 +170,7 @@ def test_suggested_names_are_marked_and_given_ones_are_not(tmp_path, scan):
     assert page.text.count("A name with a star is suggested") == 1
 
 
+@pytest.mark.usefixtures("only_words")
 def test_shares_of_value_are_those_of_hand(tmp_path, scan):
     customers = three_groups()
     result = sg.segment(customers, n_segments=3)
@@ -211,6 +220,7 @@ def test_value_bands_need_no_scan(tmp_path):
     assert "Tiers of spend, from the highest to the lowest" in page.text
 
 
+@pytest.mark.usefixtures("only_words")
 def test_parts_by_another_model_are_not_judged_by_the_scan_of_k_means(tmp_path, scan):
     page = report(sg.segment(three_groups(), model=HDBSCAN(copy=True)), tmp_path, scan=scan)
     assert "agree with these" not in page.text
@@ -269,6 +279,7 @@ def named():
     return sg.segment(three_groups(), n_segments=3).with_names(["A", "B", "C"])
 
 
+@pytest.mark.usefixtures("only_words")
 def test_a_playbook_is_for_these_segments(tmp_path, scan, named):
     result = named
     said = {"scan": scan}
@@ -297,6 +308,7 @@ def test_a_playbook_is_for_these_segments(tmp_path, scan, named):
             report(result, tmp_path, playbook=plays, **said)
 
 
+@pytest.mark.usefixtures("only_words")
 def test_forecast_and_playbook_stand_on_the_cards(tmp_path, scan, named):
     value = pd.DataFrame(
         {"segment_id": [0, 1, 2], "segment": ["A", "B", "C"], "customers": [20] * 3, "value": [200.0, 600.0, 1200.0],
@@ -311,6 +323,12 @@ def test_forecast_and_playbook_stand_on_the_cards(tmp_path, scan, named):
     assert plays["why"][0] in page.text
     assert f"Do {plays['strategy'][0]} custom of the trade" in page.text
     assert ("class", "tag custom") in page.attributes
+
+
+def test_markdown_draws_no_picture(tmp_path, scan, named, monkeypatch):
+    monkeypatch.setattr("segkit.show.report.figures._picture", None)
+    path = sg.report(named, tmp_path / "r.md", scan=scan)
+    assert "How many segments?" in path.read_text(encoding="utf-8")
 
 
 def test_lines_of_a_play_are_tagged_in_markdown():

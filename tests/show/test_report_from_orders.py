@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segkit.__main__ import main
 from segkit.datasets import make_events
 from segkit.show.report.from_orders import report_orders
 
@@ -67,25 +68,25 @@ def test_more_segments_than_customers_is_explained(tmp_path):
         report_orders(lines(tmp_path, frame), tmp_path / "out.html", columns=COLUMNS, n_segments=9)
 
 
-def test_the_command_line_of_the_readme_writes_a_report(tmp_path):
+def test_the_command_line_of_the_readme_writes_a_report(tmp_path, capsys):
     lines = pd.DataFrame(
         {
-            "CustomerID": [f"c{i % 20}" for i in range(200)],
-            "InvoiceDate": pd.date_range("2024-01-01", periods=200, freq="D"),
-            "InvoiceNo": [f"o{i}" for i in range(200)],
-            "Quantity": [1 + i % 7 for i in range(200)],
-            "UnitPrice": [1.0 + i % 20 for i in range(200)],
+            "CustomerID": [f"c{i % 6}" for i in range(60)],
+            "InvoiceDate": pd.date_range("2024-01-01", periods=60, freq="D"),
+            "InvoiceNo": [f"o{i}" for i in range(60)],
+            "Quantity": [1 + i % 7 for i in range(60)],
+            "UnitPrice": [1.0 + i % 20 for i in range(60)],
         }
     )
     lines.to_parquet(tmp_path / "orders.parquet")
     said = ["--customer-id", "CustomerID", "--timestamp", "InvoiceDate", "--order-id", "InvoiceNo"]
     said += ["--quantity", "Quantity", "--price", "UnitPrice"]
-    command = [sys.executable, "-m", "segkit", "--ready", "report", str(tmp_path / "orders.parquet"), *said]
-    done = subprocess.run([*command, "-o", str(tmp_path / "segments.html")], capture_output=True, text=True)
+    said = ["--ready", "report", str(tmp_path / "orders.parquet"), *said]
+    command = [sys.executable, "-m", "segkit", *said, "-o", str(tmp_path / "segments.html")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "segments.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
-    over = subprocess.run([*command, "-o", str(tmp_path / "orders.parquet")], capture_output=True, text=True)
-    assert over.returncode == 2
-    assert "written over the orders" in over.stderr
-    assert len(pd.read_parquet(tmp_path / "orders.parquet")) == 200
+    assert main([*said, "-o", str(tmp_path / "orders.parquet")]) == 2
+    assert "written over the orders" in capsys.readouterr().err
+    assert len(pd.read_parquet(tmp_path / "orders.parquet")) == 60

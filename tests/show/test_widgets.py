@@ -14,6 +14,7 @@ from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 import segkit as sg
 from segkit.core.schema import BASES
 from segkit.methods.fitting import make_model
+from segkit.show.widgets import cluster_tuner
 from segkit.show.widgets.segment_explorer import _ramp
 from segkit.trust.scan import suggested_k
 
@@ -256,10 +257,28 @@ def tuner_of(customers, **more):
     return sg.ClusterTuner(customers, **{"k": range(2, 5), **more})
 
 
-def test_the_tuner_begins_with_a_number_that_holds(groups):
-    tuner = tuner_of(groups)
-    assert tuner.n_segments == suggested_k(tuner.scan)
+@pytest.fixture(scope="module")
+def begun(groups):
+    """A tuner as it begins; tests leave it so."""
+    return tuner_of(groups)
+
+
+def test_the_tuner_begins_with_a_number_that_holds(groups, begun):
+    assert begun.n_segments == suggested_k(begun.scan)
     assert tuner_of(groups, n_segments=2).n_segments == 2
+
+
+def test_the_tuner_draws_each_choice_once(groups, monkeypatch):
+    drawn = []
+    plot = cluster_tuner.plot_scan
+    monkeypatch.setattr(
+        cluster_tuner, "plot_scan", lambda scan, chosen: drawn.append(chosen) or plot(scan, chosen=chosen)
+    )
+    tuner = tuner_of(groups, n_segments=4)
+    assert drawn == [4] and "With 4 segments" in tuner._note.value and "n_segments=4" in tuner.code
+    tuner.n_segments = 2
+    tuner.method = "ward"
+    assert drawn == [4, 2, 2]
 
 
 def test_the_tuner_reads_back_as_its_code(groups):
@@ -293,14 +312,13 @@ def test_the_tuner_marks_the_chosen_number(groups):
 
 
 @pytest.mark.parametrize("n_segments", [1, 5, 99])
-def test_only_the_numbers_on_offer_can_be_chosen(groups, n_segments):
-    tuner = tuner_of(groups)
-    before = tuner.n_segments
+def test_only_the_numbers_on_offer_can_be_chosen(groups, begun, n_segments):
+    before = begun.n_segments
     with pytest.raises(
         t.TraitError, match=rf"n_segments={n_segments} is not offered. Choose from \[2, 3, 4\]"
     ):
-        tuner.n_segments = n_segments
-    assert tuner.n_segments == before
+        begun.n_segments = n_segments
+    assert begun.n_segments == before
     with pytest.raises(t.TraitError, match=rf"n_segments={n_segments} is not offered"):
         tuner_of(groups, n_segments=n_segments)
 
@@ -323,8 +341,7 @@ def test_customers_who_do_not_differ_cannot_be_divided(customers):
         sg.ClusterTuner(pd.DataFrame(customers))
 
 
-@pytest.mark.parametrize("sample", [10, 1_000])
-def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups, sample):
+def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups):
     """That the scan would look at few enough does not help the segments."""
 
     def refuse(method, n_segments, customers, random_state):
@@ -333,7 +350,7 @@ def test_a_method_that_cannot_serve_says_so_in_place(monkeypatch, groups, sample
         return make_model(method, n_segments, customers, random_state)
 
     monkeypatch.setattr("segkit.show.widgets.cluster_tuner.make_model", refuse)
-    monkeypatch.setattr("segkit.trust.scan.MOST", sample)
+    monkeypatch.setattr("segkit.trust.scan.MOST", 10)
     tuner = tuner_of(groups)
     tuner._choice.value = "ward"
     assert (tuner.method, tuner._choice.value) == ("kmeans", "kmeans")
@@ -368,10 +385,9 @@ def test_the_tuner_offers_methods_that_suit_and_says_why_not_the_others():
     assert sg.ClusterTuner(tuner._customers, k=[2, 3], method="average")._choice.value == "average"
 
 
-def test_an_unknown_method_is_refused(groups):
-    tuner = tuner_of(groups)
+def test_an_unknown_method_is_refused(groups, begun):
     with pytest.raises(t.TraitError, match="method"):
-        tuner.method = "magic"
+        begun.method = "magic"
     with pytest.raises(ValueError, match="method='magic' is none of"):
         tuner_of(groups, method="magic")
 

@@ -36,8 +36,8 @@ class Figure:
         Unique within the report.
     title, note : str
         What it shows, and how to read it.
-    wide, narrow : Markup
-        The picture as SVG.
+    spec : dict
+        The chart, without its title.
     code : str
         Python that draws it in a notebook.
     """
@@ -45,9 +45,16 @@ class Figure:
     name: str
     title: str
     note: str
-    wide: Markup
-    narrow: Markup
+    spec: dict[str, Any]
     code: str
+
+    def wide(self) -> Markup:
+        """Draw the picture as SVG; Markdown never asks for it."""
+        return _picture(self.spec, WIDE, f"{self.name}-{WIDE}", self.title or self.name)
+
+    def narrow(self) -> Markup:
+        """Draw the picture as SVG for a phone."""
+        return _picture(self.spec, NARROW, f"{self.name}-{NARROW}", self.title or self.name)
 
     def with_note(self, note: str) -> Figure:
         """Return the figure with another note."""
@@ -77,10 +84,7 @@ def draw(name: str, chart: alt.TopLevelMixin, code: str, *, badge: str = "", leg
     note = " ".join(TOLD_ON_HOVER.sub("", line) for line in lines if line != badge)
     if not legend:
         spec.setdefault("config", {}).setdefault("legend", {})["disable"] = True
-    wide, narrow = (
-        _picture(spec, width, f"{name}-{width}", said.get("text", name)) for width in (WIDE, NARROW)
-    )
-    return Figure(name, said.get("text", ""), note, wide, narrow, code)
+    return Figure(name, said.get("text", ""), note, spec, code)
 
 
 def _picture(spec: dict[str, Any], wanted: int, name: str, title: str) -> Markup:

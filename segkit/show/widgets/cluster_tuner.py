@@ -110,7 +110,9 @@ class ClusterTuner(w.VBox):
             n_segments=self._slider.value, method=method, scan=scan,
         )  # fmt: skip
         w.link((self, "n_segments"), (self._slider, "value"))
-        self._draw()
+        self.observe(self._on_method, "method")
+        self.observe(self._on_number, "n_segments")
+        self._tell()
 
     @t.validate("n_segments")
     def _only_possible(self, proposal: t.Bunch) -> int:
@@ -124,21 +126,17 @@ class ClusterTuner(w.VBox):
             raise t.TraitError(str(error)) from error
         return proposal["value"]
 
-    @t.observe("method")
     def _on_method(self, change: t.Bunch) -> None:
-        if hasattr(self, "_note"):
-            self.scan, self.error = self._scan_with(change["new"]), ""
-            self._choice.unobserve(self._on_choice, "value")  # new options choose the first of them
-            self._choice.options = self._methods(change["new"])
-            self._choice.value = change["new"]
-            self._choice.observe(self._on_choice, "value")
-            self._draw()
+        self.scan, self.error = self._scan_with(change["new"]), ""
+        self._choice.unobserve(self._on_choice, "value")  # new options choose the first of them
+        self._choice.options = self._methods(change["new"])
+        self._choice.value = change["new"]
+        self._choice.observe(self._on_choice, "value")
+        self._draw()
 
-    @t.observe("n_segments")
     def _on_number(self, _change: t.Bunch) -> None:
-        if hasattr(self, "_note"):
-            self.error = ""
-            self._draw()
+        self.error = ""
+        self._draw()
 
     def _on_choice(self, change: t.Bunch) -> None:
         """Take over the method chosen in the list, or show why it cannot be used and put the list back."""
@@ -150,7 +148,7 @@ class ClusterTuner(w.VBox):
         except t.TraitError as error:
             self.error = str(error)
             self._choice.value = self.method
-            self._draw()
+            self._tell()
 
     def _methods(self, chosen: str) -> list[tuple[str, str]]:
         """Return the methods of the list with what they are good for, the best first; the chosen one in any case."""
@@ -175,6 +173,10 @@ class ClusterTuner(w.VBox):
 
     def _draw(self) -> None:
         self._chart.chart = plot_scan(self.scan, chosen=self.n_segments)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what the chosen number means, and show its code."""
         at = self.scan.loc[self.n_segments]
         self._note.value = (
             alert(self.error)
