@@ -58,8 +58,8 @@ def live_segments(
     Raises
     ------
     ValueError
-        If a feature of the segments is not among `features`, the log lacks a column that one needs, or the folder was
-        begun for other segments, features or another window.
+        If a feature of the segments is not among `features`, the log lacks a column that one needs, two of its events
+        have the same `event_id`, or the folder was begun for other segments, features or another window.
     BlockingIOError
         If another process has the folder open.
 
@@ -143,7 +143,7 @@ def _copy(events: Events, store: Store) -> None:
     table = events.table
     held = {name: table[name] for name in COLUMNS if name in table.columns}
     columns = {"event_id": ibis.null(), **held}
-    columns = {name: column.cast(TYPE_OF[STANDARD.get(name, "text")]) for name, column in columns.items()}
+    columns = {name: column.cast(TYPE_OF[STANDARD[name]]) for name, column in columns.items()}
     query = table.select(**columns)
     store.copy_log(run_with_progress(query, query.to_pyarrow, "Copying the log"))
 

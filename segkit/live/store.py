@@ -14,12 +14,12 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from segkit.core.messages import listed
+from segkit.core.messages import counted, listed
 from segkit.core.schema import STANDARD
 
 FORMAT = 1
 FILE, LOCK = "live.duckdb", "lock"
-COLUMNS = tuple(dict.fromkeys((*STANDARD, "event_id")))
+COLUMNS = tuple(STANDARD)
 OTHER = "event_id of another event"
 EVENTS = "events"  # the view of the log with the columns that features may use
 
@@ -27,7 +27,7 @@ Event = tuple[str, str, pd.Timestamp]
 """An event by its `event_id`, `customer_id` and `timestamp`."""
 
 _TYPES = {"text": "VARCHAR", "number": "DOUBLE", "time": "TIMESTAMP"}
-_LOG = ", ".join(f"{name} {_TYPES[STANDARD.get(name, 'text')]}" for name in COLUMNS)
+_LOG = ", ".join(f"{name} {_TYPES[holds]}" for name, holds in STANDARD.items())
 _TABLES = (
     "CREATE TABLE facts (name VARCHAR, value VARCHAR)",
     f"CREATE TABLE log ({_LOG}, UNIQUE (event_id))",
@@ -91,15 +91,24 @@ class Store:
         self.connection.unregister("rows_to_insert")
 
     def copy_log(self, rows: pa.Table) -> None:
-        """Append the rows of a log, sorted by customer, so that a customer's rows are found quickly."""
+        """Append the rows of a log, sorted by customer, so that a customer's rows are found quickly.
+
+        Raises
+        ------
+        ValueError
+            If two of them have the same `event_id`: the batch counts both.
+        """
         self.connection.register("rows", rows)
-        ordered = "SELECT * FROM rows WHERE event_id {} ORDER BY customer_id, timestamp"
-        self.run(f"INSERT INTO log BY NAME {ordered.format('IS NULL')}")
-        # apart from the others: where a conflict is to be passed over, DuckDB takes missing ids for equal
-        self.run(
-            f"INSERT INTO log BY NAME SELECT * FROM ({ordered.format('IS NOT NULL')}) "
-            "ON CONFLICT (event_id) DO NOTHING"
-        )
+        twice, example = self.run(
+            "SELECT count(event_id) - count(DISTINCT event_id), mode(event_id) FROM rows"
+        )[0]
+        if twice:
+            raise ValueError(
+                f"{counted(twice, 'event has', 'events have')} the event_id of another one, such as {example[:60]!r}. "
+                "Live segments count an id once, and customer_features each row. Read all files in one call, "
+                "read_events([…], event_id=…), which keeps the first of each."
+            )
+        self.run("INSERT INTO log BY NAME SELECT * FROM rows ORDER BY customer_id, timestamp")
         self.connection.unregister("rows")
 
     def append(self, events: pa.Table) -> tuple[list[Event], int]:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
+from dataclasses import replace
 
 import duckdb
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -467,6 +469,9 @@ def test_a_folder_is_of_one_segmentation(copied, first, result, begun, tmp_path)
     unpaid = sg.read_events(FIRST.drop(columns="amount"))
     with pytest.raises(ValueError, match="'monetary' needs 'amount'"):
         sg.live_segments(result, unpaid, FEATURES, folder=tmp_path / "new")
+    doubled = replace(first, table=first.table.mutate(event_id=ibis.literal("x")))
+    with pytest.raises(ValueError, match="44 events have the event_id of another one, such as 'x'"):
+        sg.live_segments(result, doubled, FEATURES, folder=tmp_path / "new")
     sg.live_segments(result, first, FEATURES, folder=tmp_path / "new").close()  # nothing of it was kept
 
 
