@@ -11,7 +11,9 @@ import numpy as np
 
 from segkit.core.messages import in_words
 
-SLACK = 0.75  # growth of less than this is forgotten, in standard errors of a period
+SLACK = (
+    0.75  # growth of less than this is forgotten, in standard errors of a period, where counts do not last
+)
 UNITS = {"week": 7.0, "month": 365.25 / 12, "year": 365.25}  # days
 YEAR = 365.25
 RAREST, OFTENEST = 1 / 100, 2.0  # false alarms a year
@@ -58,18 +60,24 @@ def read_rate(false_alarms: object) -> float:
     return rate
 
 
-def accumulated(growth: np.ndarray) -> np.ndarray:
+def slack_for(lasting: float) -> float:
+    """Return the growth that is forgotten: the more, the longer counts last, as the error of their mean grows."""
+    return SLACK * float(np.sqrt((1 + lasting) / (1 - lasting)))
+
+
+def accumulated(growth: np.ndarray, slack: float = SLACK) -> np.ndarray:
     """Return the one-sided cumulative sum (CUSUM) of growth beyond the slack; it never falls below 0.
 
     Parameters
     ----------
     growth : ndarray of shape (n_periods, …)
         In standard errors; 0 where nothing is known.
+    slack : float, default=0.75
     """
     sums = np.zeros_like(growth)
     now = np.zeros(growth.shape[1:], dtype=growth.dtype)
     for t, step in enumerate(growth):
-        now = np.maximum(now + step - SLACK, 0)
+        now = np.maximum(now + step - slack, 0)
         sums[t] = now
     return sums
 
@@ -158,10 +166,11 @@ def _largest_of_quiet_cells(reference: int, watched: int, lasting: float) -> np.
     usual = total / reference
     squares = (squares / reference - usual**2) / share_in_wobble(reference, lasting)
     spread = np.sqrt(_drawn_towards(squares, 1.0, reference))
+    slack = slack_for(lasting)
     now = np.zeros(PATHS)
     largest = np.zeros(PATHS)
     for count in itertools.islice(quiet, watched):
-        now = np.maximum(now + (count - usual) / spread - SLACK, 0)
+        now = np.maximum(now + (count - usual) / spread - slack, 0)
         largest = np.maximum(largest, now)
     return np.sort(largest)
 

@@ -82,15 +82,15 @@ def emerging(result: Partition, tables: pd.DataFrame, false_alarms: str = "1 in 
 
     Notes
     -----
-    Each segment is divided into up to 24 micro-cells: directions from its middle, within reach and on the edge.
-    The growth of the share of each within the segment, in standard errors (by chance, times the wobble seen
-    in the reference), is accumulated by a one-sided CUSUM [1]_ with a slack of 0.75. The alarm line is such
-    that of all shops where nothing changes, as many raise an alarm within a year after the reference as
-    `false_alarms` says, however many cells are watched; it is found by simulating quiet cells with the same
-    number of reference periods, the same time between periods, and customers who stay as long. Growth is
-    reported once it exceeds 1 % of all customers by its standard error. Look for gaps in the feed first, with
-    :func:`segkit.check_events`: missing events look like growth. A season is told from growth by what it does
-    to the middle and the spread of a segment; one that skews a segment may look like growth.
+    Each segment is divided into up to 24 micro-cells: directions from its middle, within reach and on the edge. The
+    growth of the share of each within the segment, in standard errors (by chance, times the wobble seen in the
+    reference), is accumulated by a one-sided CUSUM [1]_ with a slack of 0.75 (more, where customers stay). The alarm
+    line is such that of all shops where nothing changes, as many raise an alarm within a year after the reference as
+    `false_alarms` says, however many cells are watched; it is found by simulating quiet cells with the same number of
+    reference periods, the same time between periods, and customers who stay as long. Growth is reported once it
+    exceeds 1 % of all customers by its standard error. Look for gaps in the feed first, with
+    :func:`segkit.check_events`: missing events look like growth. A season is told from growth by what it does to the
+    middle and the spread of a segment; one that skews a segment may look like growth.
 
     References
     ----------

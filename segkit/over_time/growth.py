@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from segkit.methods.assignment import Assigner, prepared_matrix, preparer_and_clusterer
 from segkit.methods.partition import Partition
-from segkit.over_time.alarm_line import SLACK, accumulated, alarm_line, wobble
+from segkit.over_time.alarm_line import accumulated, alarm_line, slack_for, wobble
 from segkit.over_time.micro_cells import FEW, Cells, frame_of, learn_cells
 
 RECENT = 8  # last moments, in which a new group is looked at
@@ -49,6 +49,8 @@ class Growth:
         Accumulated growth; 0 in the reference.
     middles : ndarray of shape (n_cells, n_prepared)
         Mean of the customers of each cell in the reference, in spreads of the segment from its middle.
+    slack : float
+        Growth that is forgotten each period, in standard errors.
     """
 
     cells: Cells
@@ -57,6 +59,7 @@ class Growth:
     error: np.ndarray
     sums: np.ndarray
     middles: np.ndarray
+    slack: float
 
     @property
     def segment(self) -> int:
@@ -72,7 +75,7 @@ class Growth:
         """Return the share of the segment at which a cell raises the alarm, at each moment; missing where empty."""
         before = np.concatenate([[0.0], self.sums[:-1, cell]])
         error = np.where(np.isfinite(self.error[:, cell]), self.error[:, cell], np.nan)
-        return self.usual[cell] + error * (SLACK + np.maximum(line - before, 0.0))
+        return self.usual[cell] + error * (self.slack + np.maximum(line - before, 0.0))
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,9 @@ def watch(
     ratios, pooled = wobble(squares, reference, lasting)
     growths, start = [], 0
     for counter, share in zip(counters, usual, strict=True):
-        growths.append(counter.growth(share, ratios[start : start + len(share)], reference))
+        growths.append(
+            counter.growth(share, ratios[start : start + len(share)], reference, slack_for(lasting))
+        )
         start += len(share)
     unwatched = sorted(s for s in seen_segments if learnt.get(s) is None)
     return Watch(list(periods), reference, np.array(sizes), growths, unwatched, line, recent, lasting, pooled)
@@ -223,15 +228,15 @@ class _Counter:
         apart = counts - counts.sum(axis=1)[:, None] * self.usual(reference)
         return (apart**2 / np.maximum(chance, 1e-9)).mean(axis=0)
 
-    def growth(self, usual: np.ndarray, ratios: np.ndarray, reference: int) -> Growth:
+    def growth(self, usual: np.ndarray, ratios: np.ndarray, reference: int, slack: float) -> Growth:
         counts, sizes = self.counts, self.counts.sum(axis=1)[:, None]
         error = np.full(counts.shape, np.inf)
         np.divide(np.sqrt(self.chance(reference) * ratios), sizes, out=error, where=sizes > 0)
         steps = (counts / np.maximum(sizes, 1) - usual) / error
         sums = np.zeros_like(counts)
-        sums[reference:] = accumulated(steps[reference:])
+        sums[reference:] = accumulated(steps[reference:], slack)
         middles = self._totals / np.maximum(counts[:reference].sum(axis=0), 1)[:, None]
-        return Growth(self.cells, counts, usual, error, sums, middles)
+        return Growth(self.cells, counts, usual, error, sums, middles, slack)
 
 
 def sums_by(rows: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:

@@ -8,7 +8,15 @@ import pytest
 
 import segkit as sg
 from segkit.datasets import make_shop_over_time
-from segkit.over_time.alarm_line import PATHS, accumulated, alarm_line, read_rate, share_in_wobble, wobble
+from segkit.over_time.alarm_line import (
+    PATHS,
+    accumulated,
+    alarm_line,
+    read_rate,
+    share_in_wobble,
+    slack_for,
+    wobble,
+)
 from segkit.over_time.emerging import _told
 from segkit.over_time.micro_cells import aligned, frame_of
 
@@ -207,6 +215,12 @@ def test_growth_accumulates_beyond_the_slack():
     assert accumulated(steps).tolist() == [[0, 1], [2, 2], [0.25, 0], [0.25, 0.25]]
 
 
+def test_more_is_forgotten_where_counts_last():
+    assert (slack_for(0.0), slack_for(0.6)) == pytest.approx((0.75, 1.5))
+    steps = np.array([[2.0], [2.0]])
+    assert accumulated(steps, slack_for(0.6)).ravel().tolist() == pytest.approx([0.5, 1.0])
+
+
 def test_wobble_is_that_of_series_that_last():
     assert share_in_wobble(10, 0.0) == pytest.approx(0.9)
     each, pooled = wobble(np.array([0.9, 0.9]), 10, 0.0)
@@ -221,13 +235,17 @@ def test_wobble_is_that_of_series_that_last():
 def test_the_alarm_line_holds_on_quiet_cells_of_other_seeds():
     """Of shops of 40 cells, 5 % alarm within a year at 1 in 20 years; more cells need a higher line."""
     rng = np.random.default_rng(5)
-    for days, periods in ((7, 52), (30.4, 12)):
-        line = alarm_line(0.05, days, 40, 12, 0.0)
+    for days, periods, lasting in ((7, 52, 0.0), (30.4, 12, 0.0), (7, 52, 0.6)):
+        line = alarm_line(0.05, days, 40, 12, lasting)
         counts = rng.standard_normal((12 + periods, 600, 40))
+        for t in range(1, len(counts)):
+            counts[t] = lasting * counts[t - 1] + np.sqrt(1 - lasting**2) * counts[t]
         usual = counts[:12].mean(axis=0)
-        own = ((counts[:12] - usual) ** 2).mean(axis=0) / share_in_wobble(12, 0.0)
+        own = ((counts[:12] - usual) ** 2).mean(axis=0) / share_in_wobble(12, lasting)
         spread = np.sqrt((own * 11 + 12) / 23)
-        alarms = (accumulated((counts[12:] - usual) / spread).max(axis=(0, 2)) > line).mean()
+        alarms = (
+            accumulated((counts[12:] - usual) / spread, slack_for(lasting)).max(axis=(0, 2)) > line
+        ).mean()
         assert alarms == pytest.approx(0.049, abs=0.03)
     lines = [
         alarm_line(*of) for of in ((0.2, 7, 40, 12, 0.0), (0.05, 7, 40, 12, 0.0), (0.05, 7, 80, 12, 0.0))
