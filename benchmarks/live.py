@@ -1,7 +1,8 @@
-"""Time the features of 1, 20 and 200 customers, each at a moment of its own, from a log of half a million events.
+"""Time the features of 1, 20 and 200 customers, each at a moment of its own, and live segments.
 
 .venv/bin/python benchmarks/live.py
 .venv/bin/python benchmarks/live.py 5_000_000
+.venv/bin/python benchmarks/live.py apply
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import resource
 import sys
+import tempfile
 from collections.abc import Callable
 
 import duckdb
@@ -72,5 +74,33 @@ def main(n_events: int) -> int:
     return int(different > 0)
 
 
+def apply() -> int:
+    """Print what a batch of events, a sweep and a look at one customer cost."""
+    events, _ = make_events(CUSTOMERS, kinds="purchase")
+    have = sg.available_features(events, SHOP)
+    features = sg.select_features(*have.index[have["available"]])
+    result = sg.segment(sg.customer_features(events, features, as_of="2025-01-01"), n_segments=5)
+    draw, began = np.random.default_rng(0), pd.Timestamp("2025-01-01")
+    ids, number = result.customers.index.to_numpy(), 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sg.live_segments(result, events, features, folder=folder) as live,
+    ):
+        for n in (1, 20, 200, 500):
+            times = []
+            for _ in range(20):
+                number += 1
+                batch = pd.DataFrame({"customer_id": draw.choice(ids, n), "kind": "purchase", "amount": 30.0})
+                batch["event_id"] = batch["order_id"] = [f"{number} {i}" for i in range(n)]
+                batch["timestamp"] = began + pd.to_timedelta(5 * np.arange(n) + 5_000 * number, unit="ms")
+                times.append(milliseconds(functools.partial(live.apply, batch), 1))
+            print(f"{n} events: median {np.median(times):.0f}, most {max(times[1:]):.0f}", flush=True)
+        print(f"at: {milliseconds(lambda: live.at(ids[0])):.0f}")
+        print(f"sweep: {milliseconds(lambda: live.sweep(as_of='2025-02-01'), 1):.0f}")
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["apply"]:
+        sys.exit(apply())
     sys.exit(main(*(int(n) for n in sys.argv[1:])) if len(sys.argv) > 1 else main(500_000))
