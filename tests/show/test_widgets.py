@@ -62,26 +62,37 @@ def last_value(code, **names):
 # FeaturePicker
 
 
-def test_the_picker_begins_with_a_good_choice():
-    picker = sg.FeaturePicker(full_shop(), as_of=AS_OF)
+@pytest.fixture(scope="module")
+def bare():
+    """A picker of the lines alone, as it begins; tests leave it so."""
+    return sg.FeaturePicker(shop(), as_of=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def full():
+    """A picker of lines of which all is known, as it begins; tests leave it so."""
+    return sg.FeaturePicker(full_shop(), as_of=AS_OF)
+
+
+def test_the_picker_begins_with_a_good_choice(full):
+    picker = full
     assert {"recency", "monetary"} <= set(picker.value)
     assert "top_category" not in picker.value
     assert [f.name for f in picker.features] == picker.value
 
 
-@pytest.mark.parametrize(
-    "names", [["monetary"], ["tenure", "recency"], [f.name for f in sg.RFM + sg.CADENCE] + ["variety"]]
-)
 @pytest.mark.parametrize("more", [{}, {"window": "30 days", "as_of": pd.Timestamp("2024-01-31 12:00")}])
-def test_the_picker_reads_back_as_its_code(names, more):
+def test_the_picker_reads_back_as_its_code(more):
     events, looked = full_shop(), {"as_of": AS_OF} | more
     picker = sg.FeaturePicker(events, **looked)
-    picker.value = names
-    assert picker.value == [f.name for f in sg.FAMILIES if f.name in names]
-    expected = sg.customer_features(events, picker.features, **looked)
-    for customers in (picker.customers, run(picker.code, events=events)["customers"]):
-        assert_frame_equal(customers, expected)
-        assert customers.attrs == expected.attrs
+    many = [f.name for f in sg.RFM + sg.CADENCE] + ["variety"]
+    for names in (["monetary"], ["tenure", "recency"], many):
+        picker.value = names
+        assert picker.value == [f.name for f in sg.FAMILIES if f.name in names]
+        expected = sg.customer_features(events, picker.features, **looked)
+        for customers in (picker.customers, run(picker.code, events=events)["customers"]):
+            assert_frame_equal(customers, expected)
+            assert customers.attrs == expected.attrs
 
 
 def test_features_of_ones_own_are_offered():
@@ -101,8 +112,8 @@ def test_features_of_ones_own_are_offered():
         ([], "No feature is left. Keep at least one."),
     ],
 )
-def test_the_picker_refuses_what_cannot_be(value, said):
-    picker = sg.FeaturePicker(shop(), as_of=AS_OF)
+def test_the_picker_refuses_what_cannot_be(bare, value, said):
+    picker = bare
     before = picker.value
     with pytest.raises(t.TraitError, match=said):
         picker.value = value
@@ -111,8 +122,8 @@ def test_the_picker_refuses_what_cannot_be(value, said):
         sg.FeaturePicker(shop(), as_of=AS_OF, chosen=value)
 
 
-def test_what_the_events_lack_is_shown_and_cannot_be_ticked():
-    picker = sg.FeaturePicker(shop(), as_of=AS_OF)
+def test_what_the_events_lack_is_shown_and_cannot_be_ticked(bare):
+    picker = bare
     needs = {option["name"]: option["needs"] for option in picker.options}
     by_basis = sorted(sg.FAMILIES, key=lambda f: BASES.index(f.basis))
     assert list(needs) == [f.name for f in by_basis]
@@ -138,8 +149,8 @@ def test_what_is_the_same_for_all_is_marked():
     }  # fmt: skip
 
 
-def test_words_are_shown_by_their_counts():
-    options = {o["name"]: o for o in sg.FeaturePicker(full_shop(), as_of=AS_OF).options}
+def test_words_are_shown_by_their_counts(full):
+    options = {o["name"]: o for o in full.options}
     assert options["top_category"]["range"] == "2 words, most often Tea"
     assert options["top_category"]["bars"] == [1, 0.5]
     nothing = shop(category=[None] * 6)
@@ -156,7 +167,7 @@ def test_changing_the_table_read_back_changes_nothing_in_the_picker():
     assert picker.customers.attrs["segkit"]["units"]["monetary"] == "currency"
 
 
-def test_attributes_are_offered_by_basis_and_none_is_ticked():
+def test_attributes_are_offered_by_basis_and_none_is_ticked(full):
     attributes = crm("ada", "bob", "cy", town=["P", "Q", "P"])
     picker = sg.FeaturePicker(full_shop(), as_of=AS_OF, attributes=attributes)
     order = [option["basis"] for option in picker.options]
@@ -165,7 +176,7 @@ def test_attributes_are_offered_by_basis_and_none_is_ticked():
     assert (options["age"]["basis"], options["age"]["family"]) == ("demographic", "Your DataFrame")
     assert (options["town"]["basis"], options["town"]["range"]) == ("geographic", "2 words, most often P")
     assert options["recency"]["basis"] == "behavioural"
-    assert picker.value == sg.FeaturePicker(full_shop(), as_of=AS_OF).value
+    assert picker.value == full.value
     assert picker.note == ""
 
 
