@@ -210,6 +210,7 @@ def test_small_segments_are_counted_and_not_described(tmp_path, scan):
 
 
 @pytest.mark.structure
+@pytest.mark.usefixtures("only_words")
 def test_value_bands_need_no_scan(tmp_path):
     customers = three_groups()
     customers.attrs["segkit"] = {"units": {"spend": "share"}, "meanings": {"spend": "Part of <all>."}}
@@ -226,6 +227,7 @@ def test_parts_by_another_model_are_not_judged_by_the_scan_of_k_means(tmp_path, 
     assert "agree with these" not in page.text
 
 
+@pytest.mark.usefixtures("only_words")
 def test_customers_outside_have_no_card(tmp_path, scan):
     customers = pd.concat(
         [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
@@ -339,6 +341,7 @@ def test_lines_of_a_play_are_tagged_in_markdown():
     assert "- Do: Write. (measured lift)\n- Why: Late.\n" in said
 
 
+@pytest.mark.usefixtures("only_words")
 def test_named_rules_are_reported(tmp_path, scan):
     """Their refits without a feature would lack what a rule names."""
     rules = sg.rules_segmenter({"High": "spend > 40", "Low": "spend <= 40"})
@@ -382,6 +385,7 @@ def shop():
     return sg.read_events(table, kind="purchase")
 
 
+@pytest.mark.usefixtures("only_words")
 def test_events_give_the_period_refusals_products_and_what_came_next(tmp_path, shop):
     """At the log's end the last period is used, with customers placed as they were before it."""
     scan = None
