@@ -33,15 +33,15 @@ def what_changed(result: Partition, before: pd.DataFrame, now: pd.DataFrame) -> 
     largest = np.argsort(-np.abs(distances), axis=1, kind="stable")[:, :TOLD]
     rows = np.arange(len(before))
     said = np.full((len(before), TOLD), "", dtype=object)
-    told_features = {}
+    shown_features = {}
     for rank in range(TOLD):
         at = largest[:, rank] if rank < largest.shape[1] else np.zeros(len(before), dtype=int)
         moved = distances[rows, at] if rank < largest.shape[1] else np.zeros(len(before))
-        told = np.abs(moved) >= LEAST
+        shown = np.abs(moved) >= LEAST
         names = np.array(features, dtype=object)[at]
-        told_features[f"feature_{rank + 1}"] = pd.Series(names, before.index, dtype="str").where(told)
-        told_features[f"moved_{rank + 1}"] = np.where(told, moved, np.nan)
-        for i in np.flatnonzero(told):
+        shown_features[f"feature_{rank + 1}"] = pd.Series(names, before.index, dtype="str").where(shown)
+        shown_features[f"moved_{rank + 1}"] = np.where(shown, moved, np.nan)
+        for i in np.flatnonzero(shown):
             feature = names[i]
             said[i, rank] = (
                 f"{feature} {_signed(moved[i])}"
@@ -49,7 +49,7 @@ def what_changed(result: Partition, before: pd.DataFrame, now: pd.DataFrame) -> 
                 else f"{feature} {_word(before[feature].iloc[i])} → {_word(now[feature].iloc[i])}"
             )
     words = pd.Series([", ".join(filter(None, row)) for row in said], before.index, dtype="str")
-    return pd.DataFrame({"changed": words, **told_features})
+    return pd.DataFrame({"changed": words, **shown_features})
 
 
 def _distances(result: Partition, before: pd.DataFrame, now: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

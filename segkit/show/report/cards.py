@@ -13,6 +13,7 @@ from segkit.collect.events import Events
 from segkit.core.messages import counted, joined, listed
 from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import segment_sizes, value_of
+from segkit.show.plots.playbook import SAID
 from segkit.show.plots.theme import segment_colors
 from segkit.show.report.facts import Card
 from segkit.tailor.plays.playbook import fact_by_segment
@@ -29,17 +30,7 @@ VERDICTS = {
     "arbitrary, and its edges move": "A convenient slice; its edges move from sample to sample.",
     "neither real nor repeatable": "A convenient slice; other samples are cut elsewhere.",
 }  # of trust, for people who do not know its words
-PLAYED = {
-    "goal": "Goal",
-    "strategy": "Do",
-    "offer": "Offer",
-    "channel": "Channel",
-    "cadence": "How often",
-    "service_level": "Service",
-    "avoid": "Avoid",
-    "why": "Why",
-    "measure": "Prove it",
-}
+PLAYED = {"goal": "Goal", **SAID}
 
 
 def worth_of(result: Segmentation, value: str | pd.Series | None, events: Events | None) -> pd.Series | None:
