@@ -37,6 +37,7 @@ from segkit.live.placing import (
     read_features,
 )
 from segkit.live.store import COLUMNS, EVENTS, Event, Store
+from segkit.live.watching import Watcher, Watchers
 
 T = TypeVar("T")
 CHUNK = 20_000  # customers that a sweep reads at once, which bounds its memory
@@ -90,6 +91,7 @@ class Live:
         )
         self._history = History(store)
         self._outbox = Outbox(store, result.name_of)
+        self._watchers = Watchers()
         self._unused: set[str] = set()
 
     def begin(self) -> None:
@@ -149,7 +151,7 @@ class Live:
             "refused": len(refused),
             "waiting": self.waiting,
         }
-        return self._table(placed, events=len(new_events), **counts)
+        return self._told(placed, events=len(new_events), **counts)
 
     @contextlib.contextmanager
     def _batch(self) -> Iterator[list[Placement]]:
@@ -211,7 +213,7 @@ class Live:
             waited += self._place(self._store.take_due([], moment))
         with self._batch() as moved:
             moved += self._moved(moment)
-        return self._table([*waited, *moved], waiting=self.waiting)
+        return self._told([*waited, *moved], waiting=self.waiting)
 
     def _moved(self, moment: pd.Timestamp) -> list[Placement]:
         """Place the customers whose segment at a moment is another one than in their last placement."""
@@ -318,7 +320,7 @@ class Live:
             correction = self._history.correct(customer, moment, chosen, why, by)
             answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
             placed.append(self._placement(Asked(customer, moment, correction.event_id), answer, last.shown))
-        return self._table(placed)
+        return self._told(placed)
 
     @_in_turn
     def on_enter(self, segment: int | str, hook: Hook | None, *, name: str | None = None) -> None:
@@ -351,6 +353,32 @@ class Live:
         if not called or (name is None and "<lambda>" in called):
             raise ValueError("The hook has no name by which the folder could know it again. Pass name='…'.")
         self._outbox.subscribe(chosen, f"{called} on {chosen}", hook)
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call a function after each batch, sweep and correction, with what it returns.
+
+        For screens and counters that may miss something; what must arrive goes through :meth:`on_enter`. It is called
+        once all is written, in the thread of the batch, which waits for it: hand long work to another thread. Errors
+        are warned of.
+
+        Parameters
+        ----------
+        watcher : callable
+            Takes the table that :meth:`apply`, :meth:`sweep` or :meth:`correct` returns, also one without rows.
+
+        Returns
+        -------
+        callable
+            Call it to stop.
+
+        Raises
+        ------
+        TypeError
+            If it is no function.
+        """
+        if not callable(watcher):
+            raise TypeError(f"watcher is {in_words(watcher)}. It should be a function that takes a table.")
+        return self._watchers.add(watcher)
 
     @property
     def outbox(self) -> pd.DataFrame:
@@ -386,6 +414,55 @@ class Live:
         every = sorted(itertools.chain(*self._history.corrections.values()), key=lambda each: each.as_of)
         columns = ["event_id", "customer_id", "as_of", "kind", "segment", "why", "who"]
         return pd.DataFrame([self._described(each) for each in every], columns=columns)
+
+    @_in_turn
+    def current(self) -> pd.DataFrame:
+        """Return the last placement of each customer, as from :meth:`apply`, in the order of their ids."""
+        last = self._history.last
+        return as_table([last[customer] for customer in sorted(last)], self._result.name_of)
+
+    @_in_turn
+    def features(self, placed: pd.DataFrame) -> pd.DataFrame:
+        """Compute the features that placements follow from: nothing is written.
+
+        Parameters
+        ----------
+        placed : DataFrame
+            Columns `customer_id` and `as_of`, as from :meth:`apply` or :meth:`current`.
+
+        Returns
+        -------
+        DataFrame of shape (n_rows, n_features)
+            Indexed by `customer_id` and `as_of`; customers without an event before the moment have no row.
+        """
+        return read_features(self._reader, list(zip(placed["customer_id"], placed["as_of"], strict=True)))
+
+    @_in_turn
+    def causes(self, placed: pd.DataFrame) -> pd.Series:
+        """Say why customers were placed.
+
+        Parameters
+        ----------
+        placed : DataFrame
+            As from :meth:`apply`.
+
+        Returns
+        -------
+        Series of str
+            On its index: the kind of the event, such as "purchase"; "correction"; or "time alone".
+        """
+        ids = placed["event_id"].dropna().tolist()
+        kinds = self._store.run("SELECT event_id, kind FROM log WHERE event_id IN (SELECT unnest(?))", [ids])
+        corrections = self._store.run(
+            "SELECT event_id FROM corrections WHERE event_id IN (SELECT unnest(?))", [ids]
+        )
+        said = {**dict(kinds), **{name: "correction" for (name,) in corrections}}
+        return placed["event_id"].map(lambda event_id: said.get(event_id, "time alone")).astype("str")
+
+    @property
+    def result(self) -> Segmentation:
+        """The segments that customers are placed in."""
+        return self._result
 
     @_in_turn
     def placements(self) -> pd.DataFrame:
@@ -430,6 +507,12 @@ class Live:
         return (
             f"Live: {customers} in {counted(len(self._result.segments), 'segment')}, in {self._store.folder}"
         )
+
+    def _told(self, placed: list[Placement], **counts: int) -> pd.DataFrame:
+        """Return what was written as a table, after telling those who watch."""
+        table = self._table(placed, **counts)
+        self._watchers.tell(table)
+        return table
 
     def _table(self, placed: list[Placement], **counts: int) -> pd.DataFrame:
         table = as_table(sorted(placed, key=lambda p: p.placement_id), self._result.name_of)
