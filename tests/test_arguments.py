@@ -64,6 +64,7 @@ FINE |= {
     ("bases", "customers", "a DataFrame"),
 }
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
+FINE |= {("pseudonymise", "data", "a DataFrame")}  # contacts, without a column of ids
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",
@@ -72,6 +73,7 @@ MORE = {
     "chosen": ["c001"],
     "baseline": 0.1,
     "path": "x.html",
+    "key": "0123456789abcdef",
 }
 
 

@@ -1,0 +1,1 @@
+"""Protect people: pseudonyms, consent, erasure, and what an export gives away."""
