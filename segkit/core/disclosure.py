@@ -1,0 +1,163 @@
+"""Decide what may be said of a group of customers: the gate that tables, charts, pages and files go through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from segkit.core.checks import check_count
+from segkit.core.messages import counted
+
+MINIMUM = 10  # customers of a group of which something is said
+MEANS_FROM = 100  # customers of a group whose means are shown; of fewer, medians
+ROOM = 2  # times the minimum that a group has which hides the sizes of smaller ones
+
+_EMAIL = re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE = re.compile(  # written as one: with its country, or in groups; not a date, an amount or the id of a product
+    r"(?<![\w.,/-])(?:\+[0-9][0-9 ()./-]{6,18}[0-9]"
+    r"|\([0-9]{2,5}\)[ ./-]?[0-9]{3,4}[ ./-]?[0-9]{3,6}"
+    r"|[0-9]{3}([.-])[0-9]{3}\1[0-9]{4}"
+    r"|0[0-9]{2,4}[ /-][0-9]{3,8}(?:[ -][0-9]{2,5})?)(?![\w/-]|[.,][0-9])"
+)
+
+
+def check_minimum(minimum: object) -> None:
+    """Check that `minimum` is a number of customers.
+
+    Raises
+    ------
+    ValueError
+    """
+    check_count("minimum", minimum, 1, "; 1 shows everything")
+
+
+def is_few(n: np.ndarray | pd.Series | int, minimum: int) -> np.ndarray:
+    """Return where counts are too few to be shown; nobody is not few.
+
+    Examples
+    --------
+    >>> is_few(np.array([0, 1, 9, 10]), 10).tolist()
+    [False, True, True, False]
+    """
+    n = np.asarray(n)
+    return (n > 0) & (n < minimum)
+
+
+def hidden_sizes(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
+    """Return which sizes of groups are hidden, so that none below the minimum follows from their total.
+
+    Beside the small groups also one that could have swallowed them: the smallest of at least twice the minimum; all,
+    where there is none. Which of them are small must not be said together with the total of all.
+
+    Examples
+    --------
+    >>> hidden_sizes(np.array([300, 200, 3]), 10).tolist()
+    [False, True, True]
+    >>> hidden_sizes(np.array([300, 200, 10]), 10).tolist()
+    [False, False, False]
+    """
+    sizes = np.asarray(sizes)
+    hidden = is_few(sizes, minimum)
+    if hidden.any():
+        large = np.flatnonzero(sizes >= ROOM * minimum)
+        if len(large):
+            hidden[large[sizes[large].argmin()]] = True
+        else:
+            hidden = sizes > 0
+    return hidden
+
+
+def may_have_share(having: np.ndarray, n: np.ndarray | int, minimum: int) -> np.ndarray:
+    """Return where the share of n customers who have something may be shown: neither few have it, nor few lack it.
+
+    Examples
+    --------
+    >>> may_have_share(np.array([0, 3, 20, 38, 40]), 40, 10).tolist()
+    [True, False, True, False, True]
+    """
+    having, n = np.round(np.asarray(having, dtype=float), 6), np.asarray(n)
+    return (n >= minimum) & ~is_few(having, minimum) & ~is_few(n - having, minimum)
+
+
+def may_have_quantile(n: np.ndarray | int, q: float, minimum: int) -> np.ndarray:
+    """Return where a quantile of n customers may be shown: of `minimum`, with about half as many beyond it.
+
+    Examples
+    --------
+    >>> n = np.array([9, 10, 18, 90])
+    >>> [may_have_quantile(n, q, 10).tolist() for q in (0.5, 0.25, 0.05)]
+    [[False, True, True, True], [False, False, True, True], [False, False, False, True]]
+    """
+    n = np.asarray(n)
+    beyond = n * min(q, 1 - q) + 1e-9
+    return (n >= minimum) & (beyond >= (minimum - 1) / 2)
+
+
+def may_have_mean(n: np.ndarray | int, minimum: int) -> np.ndarray:
+    """Return where the mean of n customers may be shown: of 100, or of all with ``minimum=1``.
+
+    Means of many features tell whether a person is in a small group; medians do not.
+
+    Examples
+    --------
+    >>> may_have_mean(np.array([99, 100]), 10).tolist(), may_have_mean(np.array([99, 100]), 1).tolist()
+    ([False, True], [True, True])
+    """
+    return np.asarray(n) >= (1 if minimum == 1 else max(MEANS_FROM, minimum))
+
+
+def fewer_than(minimum: int) -> str:
+    """Return what stands in a cell of a table in place of what is hidden.
+
+    Examples
+    --------
+    >>> fewer_than(10)
+    'hidden: fewer than 10 customers'
+    """
+    return f"hidden: fewer than {minimum:,} customers"
+
+
+def hidden_in_words(names: Sequence[str], minimum: int) -> str:
+    """Return a sentence that counts and names the segments that are hidden; "" where none is.
+
+    Examples
+    --------
+    >>> hidden_in_words(["VIPs"], 10)
+    'Hidden is 1 segment of fewer than 10 customers: VIPs.'
+    """
+    if not len(names):
+        return ""
+    are = "is" if len(names) == 1 else "are"
+    return f"Hidden {are} {counted(len(names), 'segment')} of fewer than {minimum:,} customers: {', '.join(names)}."
+
+
+def pseudonyms(ids: Iterable[object]) -> list[str]:
+    """Return a pseudonym for each id: customers numbered in the order in which they first come.
+
+    The order must say nothing of the ids: put customers into one of its own before.
+
+    Examples
+    --------
+    >>> pseudonyms(["anna", "bo", "anna"])
+    ['customer 1', 'customer 2', 'customer 1']
+    """
+    codes, _ = pd.factorize(pd.Series(list(ids), dtype=object))
+    return [f"customer {code + 1}" for code in codes]
+
+
+def without_contacts(text: str) -> str:
+    """Return text in which nothing is an e-mail address or a phone number.
+
+    Examples
+    --------
+    >>> without_contacts("write to ann@example.com or call +44 20 7946 0958")
+    'write to [e-mail] or call [phone]'
+    >>> without_contacts("order 20240301 of 2024-03-01, 1.234,50 EUR"), without_contacts("555-123-4567")
+    ('order 20240301 of 2024-03-01, 1.234,50 EUR', '[phone]')
+    """
+    if "@" in text:
+        text = _EMAIL.sub("[e-mail]", text)
+    return _PHONE.sub("[phone]", text)
