@@ -145,6 +145,7 @@ _HOMES = {
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
     "segkit.privacy.pseudonymise": ("pseudonymise",),
+    "segkit.privacy.with_consent": ("with_consent",),
     "segkit.show.plots.confidence": ("plot_confidence",),
     "segkit.show.plots.cross": ("plot_cross",),
     "segkit.show.plots.dendrogram": ("plot_dendrogram",),

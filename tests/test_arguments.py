@@ -64,7 +64,7 @@ FINE |= {
     ("bases", "customers", "a DataFrame"),
 }
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
-FINE |= {("pseudonymise", "data", "a DataFrame")}  # contacts, without a column of ids
+FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a DataFrame")}  # without ids
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",

@@ -9,6 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from segkit.collect.consent import Consent
 from segkit.collect.sources.ibis_tables import check_one_engine
 from segkit.core.checks import check_count, check_type
 from segkit.core.engine.connection import asked_once, locked_engine, run_with_progress, table_of
@@ -45,6 +46,8 @@ class Events:
     timezone : str
         The shop's zone: hours and weekdays of an event without a `zone` of its own are counted in it. Timestamps stay
         UTC, so ``dataclasses.replace(events, timezone="Europe/London")`` moves none of them.
+    consent : Consent, optional
+        Who may be looked at, for which purpose; set by :func:`with_consent`.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Events:
     refused: pd.DataFrame = field(repr=False)
     sources: tuple[str, ...] = ()
     timezone: str = "UTC"
+    consent: Consent | None = field(default=None, repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -211,6 +215,11 @@ class Events:
                 f"events + dataclasses.replace(more_events, timezone={self.timezone!r}). Events with a zone of their "
                 "own, in the column zone, keep it."
             )
+        if self.consent is not other.consent:
+            raise ValueError(
+                "The customers of the two logs consent to different things. Join the logs first, and ask for consent "
+                "then: with_consent(events + more_events, consent)."
+            )
         columns = [c for c in STANDARD if c in self.columns or c in other.columns]
         tables = []
         for part in (self.table, other.table):
@@ -225,6 +234,7 @@ class Events:
             refused.reset_index()[["reason", "count", "example"]],
             self.sources + other.sources,
             self.timezone,
+            self.consent,
         )
 
     def __copy__(self) -> Events:

@@ -129,7 +129,9 @@ def _events(events: Events, secret: bytes) -> Events:
     made = table_of(pa.table({"was": ids, "pseudonym": pa.array(pseudonyms(ids.to_pylist(), secret))}))
     joined = table.join(made, table.customer_id == made.was)
     hidden = joined.select(**{c: joined["pseudonym" if c == "customer_id" else c] for c in table.columns})
-    return dataclasses.replace(events, table=cached(hidden), refused=_without_examples(events.refused))
+    consent = None if events.consent is None else events.consent.renamed(lambda ids: pseudonyms(ids, secret))
+    refused = _without_examples(events.refused)
+    return dataclasses.replace(events, table=cached(hidden), refused=refused, consent=consent)
 
 
 def _attributes(attributes: Attributes, secret: bytes) -> Attributes:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 
 from segkit.analyse.features.feature import Feature, distinct_features
@@ -91,6 +92,7 @@ def customer_features(
     moment, span = read_moment(as_of), read_window(window)
     build_query = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
     frame = run_checked(build_query, dialect_of(events.table))
+    frame = _consenting(events, frame, [moment])
     if frame.empty:
         raise ValueError(_no_events(events, moment, span))
     _warn_of_distance(events, [moment])
@@ -151,6 +153,7 @@ def snapshots(
     moments, span = read_moments(dates), read_window(window)
     build_query = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
     frame = run_checked(build_query, dialect_of(events.table))
+    frame = _consenting(events, frame, moments)
     if frame.empty:
         raise ValueError(_no_events(events, moments[-1], span))
     _warn_of_distance(events, moments)
@@ -170,6 +173,8 @@ def _computable(
         If `unavailable` is not known, or all features would be skipped.
     """
     chosen = distinct_features(features)
+    if events.consent is not None:
+        events.consent.check_purposes((feature.name, feature.purpose) for feature in chosen)
     if unavailable not in ("error", "skip"):
         raise ValueError(f"unavailable={unavailable!r} is neither 'error' nor 'skip'. Choose one of these.")
     if unavailable == "error":
@@ -192,6 +197,18 @@ def _computable(
             stacklevel=4,
         )
     return kept, skipped
+
+
+def _consenting(events: Events, frame: pd.DataFrame, moments: list[pd.Timestamp]) -> pd.DataFrame:
+    """Return the rows of customers who still consent at their moment; the log holds those who consent at present."""
+    if events.consent is None:
+        return frame
+    ids, kept = pd.Index(frame["customer_id"]), np.ones(len(frame), dtype=bool)
+    snapshot = frame["snapshot"].to_numpy() if "snapshot" in frame else np.zeros(len(frame), dtype=int)
+    for i, moment in enumerate(moments):
+        if moment > events.consent.as_of:
+            kept &= (snapshot != i) | events.consent.having(ids, moment)
+    return frame if kept.all() else frame[kept].reset_index(drop=True)
 
 
 def _described(

@@ -55,6 +55,9 @@ class Feature:
         The family that it belongs to.
     settings : tuple of (str, value) pairs
         Its settings, see :func:`with_settings`.
+    purpose : str, default="segmentation"
+        What it is computed for. Of events with consent, :func:`segkit.with_consent`, it is computed only where the
+        customer consents to this purpose; ``dataclasses.replace(feature, purpose="advertising")`` is for another.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Feature:
     family: str = "own"
     settings: tuple[tuple[str, Any], ...] = ()
     needs: tuple[str, ...] = ()
+    purpose: str = "segmentation"
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -89,6 +93,7 @@ class Feature:
             )
         object.__setattr__(self, "kinds", _checked_kinds(self.name, self.kinds))
         object.__setattr__(self, "needs", _checked_kinds(self.name, self.needs))
+        check_type(f"{self.name}: purpose", self.purpose, str, "It should be text, such as 'segmentation'.")
         _check_empty(self.name, self.empty)
         _check_settings(self.name, self.settings)
         for name, parameter in _parameters_of(self.name, self.expr).items():
