@@ -109,6 +109,7 @@ _HOMES = {
     "segkit.explain.typical": ("typical",),
     "segkit.explain.why": ("why",),
     "segkit.live.live_segments": ("live_segments",),
+    "segkit.privacy.suppress_small": ("suppress_small",),
     "segkit.over_time.drift": ("drift",),
     "segkit.over_time.emerging": ("emerging",),
     "segkit.over_time.match": ("match_segments",),

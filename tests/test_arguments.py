@@ -65,6 +65,7 @@ FINE |= {
 }
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
 FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a DataFrame")}  # without ids
+FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",

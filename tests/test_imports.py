@@ -49,7 +49,7 @@ PUBLIC = {
         "suggest_names to_sql typical why"
     ),
     "live": "live_segments",
-    "privacy": "pseudonymise with_consent",
+    "privacy": "pseudonymise suppress_small with_consent",
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),
