@@ -6,7 +6,6 @@ import contextlib
 import functools
 import getpass
 import itertools
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -23,7 +22,8 @@ from segkit.create.segmentation import Segmentation
 from segkit.live.arriving import Arrivals
 from segkit.live.feature_reader import FeatureReader
 from segkit.live.history import Correction, History
-from segkit.live.outbox import Hook, Outbox
+from segkit.live.hooks import Hook, url_hook
+from segkit.live.outbox import Outbox
 from segkit.live.placing import (
     INSTANT,
     Answer,
@@ -40,6 +40,7 @@ from segkit.live.store import COLUMNS, EVENTS, Event, Store
 from segkit.live.watching import Watcher, Watchers
 
 T = TypeVar("T")
+LONGEST_CALL = 3_600  # seconds
 CHUNK = 20_000  # customers that a sweep reads at once, which bounds its memory
 
 
@@ -83,7 +84,7 @@ class Live:
         features: tuple[Feature, ...],
         window: pd.Timedelta | None,
     ):
-        self._store, self._result, self._turn = store, result, threading.RLock()
+        self._store, self._result, self._turn = store, result, store.turn
         self._columns, self._timezone = tuple(store.facts["columns"]), store.facts["timezone"]
         self._arrivals = Arrivals(self._columns, self._timezone)
         self._reader = FeatureReader(
@@ -159,7 +160,7 @@ class Live:
         with self._history.batch() as placed:
             yield placed
             self._outbox.note(placed, self._history.last)
-        self._outbox.deliver()
+        self._outbox.wake()
 
     def _place(self, due: list[Event]) -> list[Placement]:
         """Place the customers of events that count from now on; correct what late ones change."""
@@ -323,36 +324,79 @@ class Live:
         return self._told(placed)
 
     @_in_turn
-    def on_enter(self, segment: int | str, hook: Hook | None, *, name: str | None = None) -> None:
-        """Call a function with each customer who enters a segment.
+    def on_enter(
+        self,
+        segment: int | str,
+        hook: Hook | str | None,
+        *,
+        name: str | None = None,
+        timeout: float = 10.0,
+        allow_network: bool = False,
+    ) -> None:
+        """Tell a function or a URL of each customer who enters a segment.
 
-        What is to be told is written with the placement, in one transaction, and told afterwards: at least once, so
-        after a crash perhaps twice, with the same `key`. A hook that raises is called again after each of the next
-        batches, five times in all, and the message is then parked; see :attr:`outbox`. The folder remembers hooks by
-        name: what happens before the function is passed again is told then.
+        What is to be told is written with the placement, in one transaction, and told afterwards, by a thread for each
+        hook, in order and at least once: after a crash perhaps twice, with the same `key`. A hook that raises or takes
+        too long is called again after 1, 5, 30 and 120 seconds; the message is then parked, and the next one comes. See
+        :attr:`outbox`, :meth:`deliver` and :meth:`retry_parked`. The folder remembers hooks by name: what happens
+        before the hook is passed again is told then.
 
         Parameters
         ----------
         segment : int or str
             The id or name of the segment that is shown, as in the column `segment`.
-        hook : callable or None
-            Takes a dict with `key`, `customer_id`, `as_of`, `segment_id`, `segment`, `was`, `event_id` and `late`.
-            None ends the subscription of `name`.
+        hook : callable, str or None
+            A function takes a dict with `key`, `customer_id`, `as_of`, `segment_id`, `segment`, `was`, `event_id` and
+            `late`. To a URL the same is posted as JSON, with the header `Idempotency-Key`; any answer but 2xx is a
+            failure, also a redirect. None ends the subscription of `name`.
         name : str, optional
-            By which the folder knows the hook; by default the name of the function.
+            By which the folder knows the hook; by default the name of the function, or the URL.
+        timeout : float, default=10.0
+            Seconds that a call may take. A function that takes longer is left behind, and not called again until it has
+            ended.
+        allow_network : bool, default=False
+            Whether a URL may lead to another computer.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such segment, or the hook is no function, or has no name of its own.
+            If there is no such segment; the hook is no function and no URL, has no name of its own, or leads to another
+            computer without `allow_network`; or `timeout` is not above 0 and at most an hour.
         """
         chosen = self._result.segment_id(segment)
-        if hook is not None and not callable(hook):
-            raise TypeError(f"hook is {in_words(hook)}. It should be a function that takes a dict.")
-        called = name or getattr(hook, "__qualname__", "")
+        called = name or (hook if isinstance(hook, str) else getattr(hook, "__qualname__", ""))
         if not called or (name is None and "<lambda>" in called):
             raise ValueError("The hook has no name by which the folder could know it again. Pass name='…'.")
-        self._outbox.subscribe(chosen, f"{called} on {chosen}", hook)
+        called = f"{called} on {chosen}"
+        if hook is None:
+            self._outbox.unsubscribe(chosen, called)
+            return
+        if (
+            isinstance(timeout, bool)
+            or not isinstance(timeout, int | float)
+            or not 0 < timeout <= LONGEST_CALL
+        ):
+            raise ValueError(
+                f"timeout={timeout!r}. It should be seconds, above 0 and at most {LONGEST_CALL:,}."
+            )
+        if isinstance(hook, str):
+            hook = url_hook(hook, allow_network=allow_network, timeout=timeout)
+        if not callable(hook):
+            raise TypeError(f"hook is {in_words(hook)}. It should be a function that takes a dict, or a URL.")
+        self._outbox.subscribe(chosen, called, hook, timeout)
+
+    def deliver(self) -> pd.DataFrame:
+        """Call the hooks with all that waits for them, without pauses, and return :attr:`outbox` afterwards.
+
+        Each hook is called until it fails. Nothing needs this call; a script that ends, or a test, may.
+        """
+        self._outbox.deliver()
+        return self.outbox
+
+    @_in_turn
+    def retry_parked(self) -> int:
+        """Let all parked messages wait again, each for another five attempts, and return how many there were."""
+        return self._outbox.retry_parked()
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call a function after each batch, sweep and correction, with what it returns.
@@ -382,7 +426,7 @@ class Live:
 
     @property
     def outbox(self) -> pd.DataFrame:
-        """The messages to hooks, counted: columns `hook`, `state` (waiting, delivered, parked) and `messages`."""
+        """The messages to hooks: `hook`, `state` (waiting, delivered, parked), `messages` and the last `error`."""
         with self._turn:
             return self._outbox.counts()
 
@@ -492,7 +536,11 @@ class Live:
             return int(self._store.run("SELECT count(*) FROM waiting")[0][0])
 
     def close(self) -> None:
-        """Close the folder, so that another process may open it."""
+        """Close the folder, so that another process may open it.
+
+        Hooks first get what waits for them, for as long as one call may take.
+        """
+        self._outbox.close()
         with self._turn:
             self._store.close()
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +37,8 @@ _TABLES = (
     "confidence DOUBLE, shown BIGINT, was BIGINT, event_id VARCHAR, late BOOLEAN)",
     "CREATE TABLE corrections (event_id VARCHAR, customer_id VARCHAR, as_of TIMESTAMP, segment_id BIGINT, "
     "why VARCHAR, who VARCHAR)",
-    "CREATE TABLE outbox (placement_id BIGINT, hook VARCHAR, payload VARCHAR, attempts BIGINT, state VARCHAR)",
+    "CREATE TABLE outbox (placement_id BIGINT, hook VARCHAR, payload VARCHAR, attempts BIGINT, state VARCHAR, "
+    "error VARCHAR)",
     "CREATE TABLE hooks (segment_id BIGINT, hook VARCHAR)",
     "CREATE TABLE refused (row_key VARCHAR PRIMARY KEY, reason VARCHAR, example VARCHAR)",
 )
@@ -61,6 +63,7 @@ class Store:
     def __init__(self, folder: Path):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.closed = folder, False
+        self.turn = threading.RLock()  # held by the one thread that uses the connection
         self._lock = _locked(folder)
         try:
             self.connection: Any = duckdb.connect(folder / FILE)
