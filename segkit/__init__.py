@@ -96,7 +96,11 @@ _HOMES = {
     "segkit.explain.cross": ("cross_segments",),
     "segkit.explain.dendrogram": ("dendrogram",),
     "segkit.explain.evidence": ("evidence",),
-    "segkit.explain.map": ("project",),
+    "segkit.explain.map": (
+        "CustomerMap",
+        "make_map",
+        "project",
+    ),
     "segkit.explain.membership": ("membership",),
     "segkit.explain.names": ("suggest_names",),
     "segkit.explain.profile": (

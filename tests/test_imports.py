@@ -45,8 +45,8 @@ PUBLIC = {
     ),
     "create": "Segmentation recommend_method segment value_bands",
     "explain": (
-        "compare cross_segments dendrogram effect_sizes evidence membership profile project rules segment_sizes "
-        "suggest_names to_sql typical why"
+        "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "
+        "rules segment_sizes suggest_names to_sql typical why"
     ),
     "live": "live_segments",
     "privacy": "pseudonymise suppress_small with_consent",

@@ -65,6 +65,29 @@ class Partition:
         preparer, _ = preparer_and_clusterer(self.model)
         return self._with_names(prepared_matrix(preparer, self.customers))
 
+    def prepare(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """Return the matrix of other customers, in which distances to those of `prepared` can be measured.
+
+        Parameters
+        ----------
+        customers : DataFrame of shape (n, n_features)
+            The same features; further columns are ignored.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_prepared)
+            No unit, on their index.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing or not finite.
+        """
+        customers = self._features_of(customers)
+        with naming_customers():
+            matrix = prepared_matrix(preparer_and_clusterer(self.model)[0], customers)
+        return pd.DataFrame(matrix, index=customers.index, columns=self._prepared.columns)
+
     def _with_names(self, matrix: np.ndarray) -> pd.DataFrame:
         preparer, _ = preparer_and_clusterer(self.model)
         names = (

@@ -22,7 +22,7 @@ def plot_map(
     ----------
     frame : DataFrame or Segmentation
         From ``result.to_frame()`` of a result with an embedding: `x`, `y`, `segment`, and the features. A Segmentation
-        without an embedding is drawn on its principal components.
+        without an embedding is projected first, see :func:`segkit.project`.
     color : str, default="segment"
         What to colour by: "segment", or a feature.
     random_state : int, default=0

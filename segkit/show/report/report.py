@@ -52,8 +52,8 @@ def report(
     Parameters
     ----------
     result : Segmentation
-        Unnamed segments get the names of :func:`segkit.suggest_names`, marked by a star. Drawn on the map of its
-        principal components if it has no embedding.
+        Unnamed segments get the names of :func:`segkit.suggest_names`, marked by a star. Drawn on the map of
+        :func:`segkit.project` if it has no embedding.
     path : str or Path
         The file to write. Its suffix says the format: `.html`; `.md` (text and tables); `.pdf`, printed by Chromium.
     events : Events, optional

@@ -58,7 +58,7 @@ class SegmentExplorer(w.HBox):
     Parameters
     ----------
     result : Segmentation
-        Drawn by its two principal components if it has no embedding.
+        Drawn by :func:`segkit.project` if it has no embedding.
     height : int, default=560
         Height of the map, in pixels.
     value : DataFrame, optional

@@ -14,7 +14,7 @@ import traitlets as t
 from segkit.core.messages import choose_from, counted
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
-from segkit.explain.map import principal_components
+from segkit.explain.map_layouts import principal_components
 from segkit.explain.names import SUGGESTED, shown_names
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import plain_preparer
