@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.consent import Consent
+from segkit.collect.sentiment import Scorer
 from segkit.collect.sources.ibis_tables import check_one_engine
 from segkit.core.checks import check_count, check_type
 from segkit.core.engine.connection import asked_once, locked_engine, run_with_progress, table_of
@@ -48,6 +49,8 @@ class Events:
         UTC, so ``dataclasses.replace(events, timezone="Europe/London")`` moves none of them.
     consent : Consent, optional
         Who may be looked at, for which purpose; set by :func:`with_consent`.
+    scorer : Scorer or None
+        What scored the sentiment of the texts, where :func:`read_events` did; live segments score new texts by it too.
 
     Examples
     --------
@@ -67,6 +70,7 @@ class Events:
     sources: tuple[str, ...] = ()
     timezone: str = "UTC"
     consent: Consent | None = field(default=None, repr=False)
+    scorer: Scorer | None = field(default=None, repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -235,6 +239,7 @@ class Events:
             self.sources + other.sources,
             self.timezone,
             self.consent,
+            _common_scorer(self, other),
         )
 
     def __copy__(self) -> Events:
@@ -290,3 +295,10 @@ def checked_events(events: Any) -> Events:
     """
     check_type("events", events, Events, "They should be Events, as from read_events(…).")
     return events
+
+
+def _common_scorer(*logs: Events) -> Scorer | None:
+    """Return what scored all texts of some logs; None where they were scored differently."""
+    scorers = [log.scorer for log in logs if "text" in log.columns]
+    known = {None if scorer is None else (scorer.name, scorer.language) for scorer in scorers}
+    return scorers[0] if len(known) == 1 else None

@@ -247,7 +247,7 @@ def read_events(
         usable, own = add_sentiment(usable, scorer, opened.name)
         notes.append(scorer.in_words(own))
     note = f" ({'; '.join(notes)})" if notes else ""
-    return Events(usable, refused, (opened.name + note,), timezone)
+    return Events(usable, refused, (opened.name + note,), timezone, scorer=scorer)
 
 
 def _warn_of_repeated_events(refused: pd.DataFrame, name: str) -> None:

@@ -24,11 +24,13 @@ from segkit.core.schema import STANDARD
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 BATCH = 1_000  # texts in a call of the scorer
 CHUNK = 100_000  # texts fetched from the engine at once, which limits the memory
 POST = 280  # characters; VADER was made for posts, so longer texts are scored sentence by sentence
 SENTENCE = 100  # words in a call of VADER, whose time grows with their square
+BLANKS = " \t\n\r\v\f"  # what Ibis strips
 ROUNDING = 1e-6  # excess over ±1 from numbers of 32 bits
 
 _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,2000}>")  # a letter first: "<3" is a heart
@@ -57,6 +59,11 @@ class Scorer:
     score: ScoreFunction
     name: str
     language: str | None = None
+
+    @property
+    def plain_name(self) -> str:
+        """The name without the version, and the language."""
+        return " ".join([self.name.split(" ")[0], *([self.language] if self.language else [])])
 
     def in_words(self, own: int) -> str:
         """Describe the scorer, for the sources of the events; `own` events had a sentiment already."""
@@ -182,6 +189,27 @@ def add_sentiment(table: ir.Table, scorer: Scorer, source: str) -> tuple[ir.Tabl
     joined = table.left_join(by_text, "text")
     values = {name: table[name] for name in table.columns} | {"sentiment": known.fill_null(joined.score)}
     return materialise(joined.select(**{name: values[name] for name in STANDARD if name in values})), own
+
+
+def scored(events: pa.Table, scorer: Scorer) -> pa.Table:
+    """Return a few events with the sentiment of their texts, as :func:`add_sentiment` does for many."""
+    import pyarrow as pa
+
+    if not {"text", "sentiment"} <= set(events.column_names):
+        return events
+    known = events["sentiment"].to_pylist()
+    texts = [
+        text if text and text.strip(BLANKS) and own is None else None
+        for text, own in zip(events["text"].to_pylist(), known, strict=True)
+    ]
+    distinct = sorted({text for text in texts if text is not None})
+    scores: dict[str | None, float] = {}
+    for start in range(0, len(distinct), BATCH):
+        batch = distinct[start : start + BATCH]
+        scores |= zip(batch, checked_scores(scorer.score(list(batch)), batch, scorer.name), strict=True)
+    values = [scores.get(text) if own is None else own for text, own in zip(texts, known, strict=True)]
+    column = pa.array(values, from_pandas=True, type=pa.float64())
+    return events.set_column(events.column_names.index("sentiment"), "sentiment", column)
 
 
 def _check_engine(table: ir.Table, source: str) -> None:

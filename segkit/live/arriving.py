@@ -12,6 +12,7 @@ import pandas as pd
 
 from segkit.collect.kinds import known_kind
 from segkit.collect.row_reader import TYPES, RowReader
+from segkit.collect.sentiment import Scorer, scored
 from segkit.collect.sources.dataframes import arrow_column
 from segkit.collect.sources.source import Source
 from segkit.collect.values import LONGEST_ID
@@ -70,10 +71,12 @@ class Arrivals:
         Columns that each row should have; where a batch lacks one, it is missing in all rows.
     timezone : str
         Zone of times that state none.
+    scorer : Scorer, optional
+        By which the texts of the log were scored.
     """
 
-    def __init__(self, columns: tuple[str, ...], timezone: str):
-        self._columns, self._timezone = columns, timezone
+    def __init__(self, columns: tuple[str, ...], timezone: str, scorer: Scorer | None = None):
+        self._columns, self._timezone, self._scorer = columns, timezone, scorer
         self._queries: dict[pa.Schema, tuple[str, list[str]]] = {}
 
     def read(
@@ -105,7 +108,7 @@ class Arrivals:
         events = rows.drop_columns(["refused", "example"])
         if bad:
             events = events.filter(rows["refused"].is_null())
-        return events, refused
+        return events if self._scorer is None else scored(events, self._scorer), refused
 
     def _prepared(self, connection: DuckDBPyConnection, schema: pa.Schema) -> tuple[str, list[str]]:
         """Return the table that the query for batches of these columns and types reads, and the reasons to refuse."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from segkit.live.context import Feedback, first_words
 from segkit.live.placing import Answer, Pair, Placement
 from segkit.live.store import Store
 
@@ -28,6 +29,10 @@ class Correction:
     segment_id: int | None
     why: str
     who: str
+
+    def as_feedback(self) -> Feedback:
+        """Return the correction as feedback, which its reason is the text of."""
+        return Feedback("correction", self.as_of, self.event_id, text=first_words(self.why))
 
 
 class History:
@@ -137,6 +142,11 @@ class History:
     def all(self) -> list[Placement]:
         """Return all placements, in the order in which they were written."""
         return [_placement(row) for row in self._store.run(f"{_VERSIONS} ORDER BY placement_id")]
+
+    def of(self, customer: str) -> list[Placement]:
+        """Return all placements of a customer, in the order in which they were written."""
+        rows = self._store.run(f"{_VERSIONS} WHERE customer_id = ? ORDER BY placement_id", [customer])
+        return [_placement(row) for row in rows]
 
 
 def _placement(row: tuple) -> Placement:

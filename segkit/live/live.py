@@ -14,12 +14,14 @@ import pandas as pd
 
 from segkit.analyse.features.feature import Feature
 from segkit.collect.events import Events
+from segkit.collect.sentiment import Scorer
 from segkit.core.checks import check_type
 from segkit.core.engine.connection import table_of
 from segkit.core.messages import counted, did_you_mean, in_words, listed
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
 from segkit.live.arriving import Arrivals
+from segkit.live.context import Context, context_table, contexts, visitors
 from segkit.live.feature_reader import FeatureReader
 from segkit.live.history import Correction, History
 from segkit.live.hooks import Hook, url_hook
@@ -37,6 +39,7 @@ from segkit.live.placing import (
     read_features,
 )
 from segkit.live.store import COLUMNS, EVENTS, Event, Store
+from segkit.live.trail import trail_of
 from segkit.live.watching import Watcher, Watchers
 
 T = TypeVar("T")
@@ -75,6 +78,9 @@ class Live:
 
     *Columns.* Features see the columns that the log had when the folder was begun. Other standard columns of new events
     are kept in the log.
+
+    *Sentiment.* Where the log was read with a scorer, as by ``read_events(…, sentiment="vader", language="en")``, the
+    texts of new events are scored by it too.
     """
 
     def __init__(
@@ -83,10 +89,11 @@ class Live:
         result: Segmentation,
         features: tuple[Feature, ...],
         window: pd.Timedelta | None,
+        scorer: Scorer | None = None,
     ):
         self._store, self._result, self._turn = store, result, store.turn
         self._columns, self._timezone = tuple(store.facts["columns"]), store.facts["timezone"]
-        self._arrivals = Arrivals(self._columns, self._timezone)
+        self._arrivals, self._scorer = Arrivals(self._columns, self._timezone, scorer), scorer
         self._reader = FeatureReader(
             store.connection, EVENTS, features, window=window, timezone=self._timezone
         )
@@ -221,14 +228,17 @@ class Live:
         last = self._history.last
         customers = sorted(name for name, placed in last.items() if placed.as_of <= moment)
         moved = []
-        for start in range(0, len(customers), CHUNK):
-            said = answers(
-                self._result, self._reader, [(name, moment) for name in customers[start : start + CHUNK]]
-            )
-            for (name, _), answer in said.items():
-                if answer.segment_id != last[name].answer.segment_id:
-                    moved.append(self._placement(Asked(name, moment, None), answer, last[name].shown))
+        for name, answer in self._said(customers, moment):
+            if answer.segment_id != last[name].answer.segment_id:
+                moved.append(self._placement(Asked(name, moment, None), answer, last[name].shown))
         return moved
+
+    def _said(self, customers: list[str], moment: pd.Timestamp) -> Iterator[tuple[str, Answer]]:
+        """Yield what the batch says of customers, in alphabetical order, at a moment."""
+        for start in range(0, len(customers), CHUNK):
+            pairs = [(name, moment) for name in customers[start : start + CHUNK]]
+            for (name, _), answer in answers(self._result, self._reader, pairs).items():
+                yield name, answer
 
     @_in_turn
     def at(self, customer: str, *, as_of: str | pd.Timestamp | None = None) -> CustomerAt:
@@ -265,7 +275,100 @@ class Live:
             answer.confidence,
             features.droplevel("as_of"),
             None if correction is None else self._described(correction),
+            self._contexts([customer], moment)[0],
         )
+
+    @_in_turn
+    def where(
+        self,
+        *,
+        segment: int | str | None = None,
+        in_shop: bool | None = None,
+        looked_at: str | None = None,
+        as_of: str | pd.Timestamp | None = None,
+    ) -> pd.DataFrame:
+        """Return the customers for whom all of some conditions hold at a moment: nothing is written.
+
+        Parameters
+        ----------
+        segment : int or str, optional
+            The id or name of the segment that is shown.
+        in_shop : bool, optional
+            Whether the customer is on a visit: a page view, search, cart addition or visit in the last 30 minutes.
+        looked_at : str, optional
+            A product, category or page, in any case, that such an event is of.
+        as_of : str or Timestamp, optional
+            The moment; by default that of the latest placement of any customer.
+
+        Returns
+        -------
+        DataFrame
+            A row for each customer, by id: `customer_id`, `as_of`; `segment_id`, `segment` and `confidence` as of
+            :meth:`at`; `hour`, `place`, `device` and `channel`; `in_shop`, and what was done on the visit: `minutes`,
+            `page_views`, `searches`, `cart_adds`, `ordered`, `categories`; the last `feedback`, its `text`, and the
+            last known `sentiment`. See :class:`Context`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such segment, a condition is of another type, or `as_of` is no moment.
+        """
+        chosen = None if segment is None else self._result.segment_id(segment)
+        if in_shop is not None:
+            check_type("in_shop", in_shop, bool, "Say True, False, or leave it out.")
+        if looked_at is not None:
+            check_type(
+                "looked_at", looked_at, str, "It should be a product, category or page, as in the log."
+            )
+        last = self._history.last
+        moment = max(p.as_of for p in last.values()) if as_of is None else read_moment(as_of)
+        wanted = sorted(last)
+        if in_shop is not None or looked_at is not None:
+            there = visitors(self._store, moment, looked_at)
+            wanted = [name for name in wanted if (name in there) == (in_shop is not False)]
+        placed = [
+            Placement(-1, name, moment, answer, self._history.shown(name, moment, answer))
+            for name, answer in self._said(wanted, moment)
+        ]
+        placed = [each for each in placed if chosen is None or each.shown == chosen]
+        table = as_table(placed, self._result.name_of).drop(columns=["was", "event_id", "late"])
+        found = self._contexts([each.customer_id for each in placed], moment)
+        return pd.concat([table, context_table(found)], axis=1)
+
+    def _contexts(self, customers: list[str], moment: pd.Timestamp) -> list[Context]:
+        """Return the contexts of customers, with the corrections that are shown."""
+        found = contexts(self._store, customers, moment, self._timezone)
+        corrections = [self._history.correction(name, moment) for name in customers]
+        return [
+            found[name] if correction is None else found[name].with_feedback(correction.as_feedback())
+            for name, correction in zip(customers, corrections, strict=True)
+        ]
+
+    @_in_turn
+    def trail(self, customer: str) -> pd.DataFrame:
+        """Return how a customer came into its segment: each placement with what caused it.
+
+        Parameters
+        ----------
+        customer : str
+            Its id.
+
+        Returns
+        -------
+        DataFrame
+            A row for each placement, in the order in which they were written: `as_of`, `segment_id`, `segment`,
+            `confidence`, `was` and `late` as from :meth:`apply`; `cause`, which is "begin" of the folder, "event",
+            "time" alone, or "correction"; and of the event or correction `event_id`, `timestamp`, `kind`, `rating`,
+            `sentiment`, `text` (the first words, or the reason of a correction) and `who` corrected.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such customer.
+        """
+        self._known(customer)
+        placed = as_table(self._history.of(customer), self._result.name_of)
+        return trail_of(self._store, placed, self._history.corrections.get(customer, []))
 
     @_in_turn
     def correct(
@@ -517,7 +620,9 @@ class Live:
     def events(self) -> Events:
         """Return the log as events, in memory, for what works on all of it; events that wait are part of it."""
         rows = self._store.connection.sql(f"SELECT * FROM {EVENTS}").to_arrow_table()
-        return Events(table_of(rows), self.refused, (str(self._store.folder),), self._timezone)
+        return Events(
+            table_of(rows), self.refused, (str(self._store.folder),), self._timezone, scorer=self._scorer
+        )
 
     @property
     def refused(self) -> pd.DataFrame:

@@ -42,7 +42,8 @@ def live_segments(
     result : Segmentation
         Segments made from features of events.
     events : Events
-        The log so far. Pass no event of it to :meth:`Live.apply` again that has no `event_id` in the log.
+        The log so far. Pass no event of it to :meth:`Live.apply` again that has no `event_id` in the log. Texts of new
+        events are scored by the scorer with which the log was read.
     features : iterable of Feature
         Those that the segments were made from, at least; further ones are not computed.
     folder : str or Path
@@ -59,7 +60,7 @@ def live_segments(
     ------
     ValueError
         If a feature of the segments is not among `features`, the log lacks a column that one needs, two of its events
-        have the same `event_id`, or the folder was begun for other segments, features or another window.
+        have the same `event_id`, or the folder was begun for other segments or features, another window or scorer.
     BlockingIOError
         If another process has the folder open.
 
@@ -105,13 +106,14 @@ def _opened(
         "features": [f"{f.name} {sorted((n, str(v)) for n, v in f.settings)}" for f in features],
         "window": None if window is None else str(window),
         "timezone": events.timezone,
+        "sentiment": None if events.scorer is None else events.scorer.plain_name,
     }
     if not store.facts:
         columns = [name for name in COLUMNS if name in events.columns or name == "event_id"]
         with store.transaction():
             store.create({**facts, "columns": columns, "begun": _extent(events)})
             _copy(events, store)
-            live = Live(store, result, features, window)
+            live = Live(store, result, features, window, events.scorer)
             live.begin()
         return live
     check_facts(store.folder, store.facts, facts)
@@ -122,7 +124,7 @@ def _opened(
             f"{_in_words(_extent(events))}. The log of the folder counts. Pass new events to apply().",
             stacklevel=3,
         )
-    return Live(store, result, features, window)
+    return Live(store, result, features, window, events.scorer)
 
 
 def _features_of(result: Segmentation, features: tuple[Feature, ...]) -> tuple[Feature, ...]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
+from segkit.live.context import Context
 from segkit.live.feature_reader import FeatureReader
 from segkit.live.store import Event
 
@@ -66,6 +67,8 @@ class CustomerAt:
         The features that the answer follows from.
     corrected : dict or None
         The correction that is shown: `segment`, `why`, `who` and `as_of`.
+    context : Context
+        The hour, place and device, the current visit, and the last feedback.
     """
 
     customer_id: str
@@ -74,7 +77,8 @@ class CustomerAt:
     segment: str | None
     confidence: float | None
     features: pd.DataFrame = field(repr=False)
-    corrected: dict[str, Any] | None = None
+    corrected: dict[str, Any] | None
+    context: Context
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Store:
             )
         return facts
 
-    def run(self, sql: str, values: Sequence[Any] | None = None) -> list[tuple]:
+    def run(self, sql: str, values: Sequence[Any] | dict[str, Any] | None = None) -> list[tuple]:
         """Run a statement and return its rows."""
         return self.connection.execute(sql, values).fetchall()
 
