@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from tables import purchases, three_groups
 
 import segkit as sg
+from segkit.live.live import Live
 
 TYPES = {
     "Attributes",
@@ -96,6 +97,7 @@ def right(argument):
         "labels": lambda: right("result").labels,
         "prepared": lambda: right("result").prepared,
         "outcomes": lambda: pd.Series(range(4), index=list("abcd")),
+        "live": lambda: object.__new__(Live),
         "log": lambda: pd.DataFrame({"x": [1.0, 1.0, 1.0]}),
         "policy": lambda: pd.Series([1.0, 1.0, 1.0]),
     }

@@ -48,7 +48,7 @@ PUBLIC = {
         "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "
         "rules segment_sizes suggest_names to_sql typical why"
     ),
-    "live": "live_segments",
+    "live": "file_source follow live_segments",
     "privacy": "pseudonymise suppress_small with_consent",
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"

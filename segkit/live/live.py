@@ -8,6 +8,7 @@ import getpass
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -623,6 +624,23 @@ class Live:
         return Events(
             table_of(rows), self.refused, (str(self._store.folder),), self._timezone, scorer=self._scorer
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where the log is."""
+        return self._store.folder
+
+    @_in_turn
+    def refuse(self, rows: list[tuple[str, str, str]]) -> None:
+        """Count what could not be read as events in :attr:`refused`.
+
+        Parameters
+        ----------
+        rows : list of (str, str, str)
+            A key, the same when it comes again; the reason; an example.
+        """
+        with self._store.transaction():
+            self._store.refuse(rows)
 
     @property
     def refused(self) -> pd.DataFrame:
