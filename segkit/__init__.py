@@ -115,6 +115,7 @@ _HOMES = {
     "segkit.live.follow": ("follow",),
     "segkit.live.live_segments": ("live_segments",),
     "segkit.live.sources.file_source": ("file_source",),
+    "segkit.privacy.k_anonymity": ("k_anonymity",),
     "segkit.privacy.suppress_small": ("suppress_small",),
     "segkit.over_time.drift": ("drift",),
     "segkit.over_time.emerging": ("emerging",),

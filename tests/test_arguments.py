@@ -67,6 +67,7 @@ FINE |= {
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
 FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a DataFrame")}  # without ids
 FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
+FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)}
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",
@@ -93,6 +94,7 @@ def right(argument):
         "arms": lambda: pd.Series(["treated", "held out"] * 2, index=list("abcd")),
         "audience": lambda: sg.audience(right("result").labels),
         "customers": three_groups,
+        "table": three_groups,
         "features": lambda: sg.RFM,
         "labels": lambda: right("result").labels,
         "prepared": lambda: right("result").prepared,

@@ -49,7 +49,7 @@ PUBLIC = {
         "rules segment_sizes suggest_names to_sql typical why"
     ),
     "live": "file_source follow live_segments",
-    "privacy": "pseudonymise suppress_small with_consent",
+    "privacy": "k_anonymity pseudonymise suppress_small with_consent",
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),
