@@ -76,7 +76,10 @@ def main(sizes: list[int]) -> None:
         print(f"{n:,} customers x {DIMENSIONS}")
         for method in ("fast", "umap-learn") if n <= 20_000 else ("fast",):
             command = [sys.executable, __file__, "measure", method, str(n)]
-            print(f"  {method:10}", subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip())
+            print(
+                f"  {method:10}",
+                subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip(),
+            )
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ class History:
         self, customer: str, moment: pd.Timestamp, segment: int | None, why: str, who: str
     ) -> Correction:
         """Write a correction, within a batch."""
-        number = self._store.run("SELECT count(*) + 1 FROM corrections")[0][0]
+        last = "max(split_part(event_id, ' ', 2)::BIGINT)"  # of those that are left, after an erasure
+        number = self._store.run(f"SELECT coalesce({last}, 0) + 1 FROM corrections")[0][0]
         correction = Correction(f"correction {number}", customer, moment, segment, why, who)
         values = [correction.event_id, customer, moment.to_pydatetime(), segment, why, who]
         self._store.run("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?)", values)

@@ -7,7 +7,7 @@ import functools
 import getpass
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,14 +94,19 @@ class Live:
     ):
         self._store, self._result, self._turn = store, result, store.turn
         self._columns, self._timezone = tuple(store.facts["columns"]), store.facts["timezone"]
-        self._arrivals, self._scorer = Arrivals(self._columns, self._timezone, scorer), scorer
-        self._reader = FeatureReader(
-            store.connection, EVENTS, features, window=window, timezone=self._timezone
-        )
-        self._history = History(store)
-        self._outbox = Outbox(store, result.name_of)
+        self._features, self._window, self._scorer = features, window, scorer
+        self._read()
+        self._outbox = Outbox(store, lambda segment: self._result.name_of(segment))
         self._watchers = Watchers()
         self._unused: set[str] = set()
+
+    def _read(self) -> None:
+        """Prepare what reads from the connection of the store."""
+        self._arrivals = Arrivals(self._columns, self._timezone, self._scorer)
+        self._reader = FeatureReader(
+            self._store.connection, EVENTS, self._features, window=self._window, timezone=self._timezone
+        )
+        self._history = History(self._store)
 
     def begin(self) -> None:
         """Place every customer as of a microsecond after the last event, within the transaction of a new folder."""
@@ -527,6 +532,45 @@ class Live:
         if not callable(watcher):
             raise TypeError(f"watcher is {in_words(watcher)}. It should be a function that takes a table.")
         return self._watchers.add(watcher)
+
+    @_in_turn
+    def erase(self, customers: Iterable[str], *, result: Segmentation | None = None) -> int:
+        """Erase customers from the folder: their events, placements, corrections, messages and refused rows.
+
+        The file is written anew, so that no byte of them is left in it. Events of theirs that come later are read as
+        those of new customers. :func:`segkit.erase` calls this, and erases them from everything else.
+
+        Parameters
+        ----------
+        customers : iterable of str
+            Their ids; those of nobody are passed over.
+        result : Segmentation, optional
+            The segments without them, which place customers from now on. Placements so far stay; the next
+            :meth:`sweep` places whom the new segments place elsewhere.
+
+        Returns
+        -------
+        int
+            Number of rows that were erased.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `result` is no Segmentation, or of other features.
+        """
+        if result is not None:
+            check_type("result", result, Segmentation, "It should be the Segmentation without the customers.")
+            if list(result.customers.columns) != list(self._result.customers.columns):
+                raise ValueError(
+                    f"These segments are made from {listed(result.customers.columns, 5)}, and those of the folder from "
+                    f"{listed(self._result.customers.columns, 5)}. Pass those that sg.erase(…) returns."
+                )
+        try:
+            number = self._store.erase(customers, None if result is None else result.hash)
+        finally:
+            self._read()
+        self._result = self._result if result is None else result
+        return number
 
     @property
     def outbox(self) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def _opened(
         return live
     check_facts(store.folder, store.facts, facts)
     begun = store.facts["begun"]
-    if _extent(events) != begun:
+    if begun is not None and _extent(events) != begun:
         warnings.warn(
             f"The folder {store.folder} was begun with {_in_words(begun)}; these events are "
             f"{_in_words(_extent(events))}. The log of the folder counts. Pass new events to apply().",

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from segkit.core.engine.erase_rows import erase_rows
 from segkit.core.messages import counted, listed
 from segkit.core.schema import STANDARD
 
@@ -42,6 +43,14 @@ _TABLES = (
     "CREATE TABLE hooks (segment_id BIGINT, hook VARCHAR)",
     "CREATE TABLE refused (row_key VARCHAR PRIMARY KEY, reason VARCHAR, example VARCHAR)",
 )
+_HERS = {
+    "outbox": "json_extract_string(payload, '$.customer_id') IN (SELECT id FROM hers)",
+    "refused": (
+        "example IN (SELECT 'customer_id=' || id FROM hers) OR example IN (SELECT 'event_id=' || event_id[:60] "
+        "FROM old.log WHERE customer_id IN (SELECT id FROM hers))"
+    ),
+}
+"""Rows of tables without a `customer_id` that are about a customer of the table `hers`."""
 
 
 class Store:
@@ -66,13 +75,16 @@ class Store:
         self.turn = threading.RLock()  # held by the one thread that uses the connection
         self._lock = _locked(folder)
         try:
-            self.connection: Any = duckdb.connect(folder / FILE)
-            self.connection.execute("SET TimeZone = 'UTC'")
+            self._connect()
             tables = {name for (name,) in self.run("SELECT table_name FROM duckdb_tables()")}
             self.facts = self._read_facts() if "facts" in tables else {}
         except BaseException:
             self.close()
             raise
+
+    def _connect(self) -> None:
+        self.connection: Any = duckdb.connect(self.folder / FILE)
+        self.connection.execute("SET TimeZone = 'UTC'")
 
     def _read_facts(self) -> dict[str, Any]:
         facts = {name: json.loads(value) for name, value in self.run("SELECT name, value FROM facts")}
@@ -185,6 +197,30 @@ class Store:
         self.facts = {"format": FORMAT, **facts}
         for name, value in self.facts.items():
             self.run("INSERT INTO facts VALUES (?, ?)", [name, json.dumps(value)])
+
+    def erase(self, ids: Iterable[str], segmentation: str | None = None) -> int:
+        """Write the file anew without some customers, on a new connection, and return how many rows were left out.
+
+        Parameters
+        ----------
+        ids : iterable of str
+        segmentation : str, optional
+            The hash of the segments that the folder is for from now on.
+        """
+        self.connection.close()
+        try:
+            number = erase_rows(self.folder / FILE, ids, _HERS)
+        finally:
+            self._connect()
+        if number:  # the log that the folder was begun with is not known any longer
+            self._change_fact("begun", None)
+        if segmentation is not None:
+            self._change_fact("segmentation", segmentation)
+        return number
+
+    def _change_fact(self, name: str, value: Any) -> None:
+        self.run("UPDATE facts SET value = ? WHERE name = ?", [json.dumps(value), name])
+        self.facts[name] = value
 
     def close(self) -> None:
         """Close the file, and let others have the folder."""

@@ -414,6 +414,33 @@ def test_corrections_overrule_what_is_shown(copied, result):
         live.correct("often 0", other, "late", as_of="2025-01-01")
 
 
+def test_erased_customers_leave_no_byte(copied, result, first):
+    live, watched = copied(), "much 0"
+    other = next(s for s in result.segments if s != live.at(watched).segment_id)
+    live.correct("seldom 3", other, "stays")
+    live.on_enter(other, [].append, name="mail")
+    live.correct(watched, other, "is much 0's wish")
+    live.apply(arriving([("n1", watched, 421.0, 20.0), ("n2", "seldom 1", 420.0, 20.0)]), as_of="2025-02-25")
+    assert live.waiting == 1
+    live.apply(arriving([("n1", "often 1", 419.0, 20.0), (None, watched, 419.0, 20.0)]))
+    before = live.placements()
+    assert live.outbox["messages"].sum() == 1
+    assert live.erase([watched, "nobody"]) > 0
+    check_placements(live, result, live.events())
+    assert live.waiting == 0
+    kept = before[before["customer_id"] != watched].reset_index(drop=True)
+    assert_frame_equal(live.placements(), kept)
+    assert live.refused["count"].sum() == 0 and live.outbox.empty
+    live.correct("seldom 3", None, "a new number")
+    assert live.corrections()["event_id"].tolist() == ["correction 1", "correction 2"]
+    moved = live.apply(arriving([("n3", "seldom 1", 422.0, 20.0)]))
+    assert moved["customer_id"].tolist() == ["seldom 1"]
+    live.close()
+    for file in live._store.folder.iterdir():
+        assert watched.encode() not in file.read_bytes()
+    copied()  # the log that it was begun with is not asked for any longer
+
+
 def test_one_writer_a_folder(copied, first, result, tmp_path):
     live = copied()
     with pytest.raises(BlockingIOError, match=rf"process {os.getpid()} on .* has one writer"):
