@@ -152,6 +152,11 @@ _HOMES = {
     "segkit.tailor.products.scoreboard": ("recommendation_scoreboard",),
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
+    "segkit.privacy.budget": ("PrivacyBudget",),
+    "segkit.privacy.private": (
+        "private_profile",
+        "private_sizes",
+    ),
     "segkit.privacy.pseudonymise": ("pseudonymise",),
     "segkit.privacy.with_consent": ("with_consent",),
     "segkit.show.plots.confidence": ("plot_confidence",),

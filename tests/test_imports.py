@@ -49,7 +49,9 @@ PUBLIC = {
         "rules segment_sizes suggest_names to_sql typical why"
     ),
     "live": "file_source follow live_segments",
-    "privacy": "k_anonymity pseudonymise suppress_small with_consent",
+    "privacy": (
+        "PrivacyBudget k_anonymity private_profile private_sizes pseudonymise suppress_small with_consent"
+    ),
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),
