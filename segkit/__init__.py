@@ -116,6 +116,7 @@ _HOMES = {
     "segkit.live.live_segments": ("live_segments",),
     "segkit.live.sources.file_source": ("file_source",),
     "segkit.privacy.k_anonymity": ("k_anonymity",),
+    "segkit.privacy.proxy_audit": ("proxy_audit",),
     "segkit.privacy.suppress_small": ("suppress_small",),
     "segkit.over_time.drift": ("drift",),
     "segkit.over_time.emerging": ("emerging",),

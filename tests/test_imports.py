@@ -50,7 +50,8 @@ PUBLIC = {
     ),
     "live": "file_source follow live_segments",
     "privacy": (
-        "PrivacyBudget k_anonymity private_profile private_sizes pseudonymise suppress_small with_consent"
+        "PrivacyBudget k_anonymity private_profile private_sizes proxy_audit pseudonymise suppress_small "
+        "with_consent"
     ),
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
