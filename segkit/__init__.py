@@ -115,6 +115,8 @@ _HOMES = {
     "segkit.live.follow": ("follow",),
     "segkit.live.live_segments": ("live_segments",),
     "segkit.live.sources.file_source": ("file_source",),
+    "segkit.live.sources.kafka_source": ("kafka_source",),
+    "segkit.live.sources.redis_source": ("redis_source",),
     "segkit.privacy.k_anonymity": ("k_anonymity",),
     "segkit.privacy.proxy_audit": ("proxy_audit",),
     "segkit.privacy.suppress_small": ("suppress_small",),

@@ -64,10 +64,12 @@ FINE |= {
     ("plot_distributions", "features", TEXT),
     ("bases", "customers", "a DataFrame"),
 }
+SOURCE = ("servers", "stream", "topic")
 FINE |= {("arms_sql", "experiment", TEXT), ("assign_arms", "customers", "a DataFrame")}
 FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a DataFrame")}  # without ids
 FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
 FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)}
+FINE |= {(f"{name}_source", argument, TEXT) for name in ("kafka", "redis") for argument in SOURCE}
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",
@@ -76,6 +78,7 @@ MORE = {
     "chosen": ["c001"],
     "baseline": 0.1,
     "path": "x.html",
+    "url": "redis://127.0.0.1",
     "key": "0123456789abcdef",
 }
 

@@ -48,7 +48,7 @@ PUBLIC = {
         "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "
         "rules segment_sizes suggest_names to_sql typical why"
     ),
-    "live": "file_source follow live_segments",
+    "live": "file_source follow kafka_source live_segments redis_source",
     "privacy": (
         "PrivacyBudget k_anonymity private_profile private_sizes proxy_audit pseudonymise suppress_small "
         "with_consent"

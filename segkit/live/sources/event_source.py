@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 NAME = "follower"  # the file in a live folder that holds the name of its consumer group
+START, STARTS = "earliest", ("earliest", "latest")
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,21 @@ def group_of(folder: Path) -> str:
         written.write_text(f"segkit-{uuid.uuid4().hex[:16]}", encoding="utf-8")
         written.replace(path)
     return path.read_text(encoding="utf-8").strip()
+
+
+def check_start(start: str) -> str:
+    """Return where a new consumer group begins.
+
+    Raises
+    ------
+    ValueError
+    """
+    if start not in STARTS:
+        raise ValueError(f"start={start!r} should be 'earliest' or 'latest'.")
+    return start
+
+
+def without_password(url: str) -> str:
+    """Return a URL as messages may show it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
