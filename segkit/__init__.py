@@ -156,6 +156,7 @@ _HOMES = {
     "segkit.tailor.products.segment_products": ("segment_products",),
     "segkit.tailor.experiments.targeting": ("targeting",),
     "segkit.privacy.budget": ("PrivacyBudget",),
+    "segkit.privacy.data_sheet": ("data_sheet",),
     "segkit.privacy.private": (
         "private_profile",
         "private_sizes",
@@ -177,6 +178,7 @@ _HOMES = {
     "segkit.show.plots.next": ("plot_next",),
     "segkit.show.plots.playbook": ("plot_playbook",),
     "segkit.show.plots.power": ("plot_power",),
+    "segkit.show.plots.privacy": ("plot_privacy",),
     "segkit.show.plots.profile": ("plot_profile",),
     "segkit.show.plots.qini": ("plot_qini",),
     "segkit.show.plots.quality": ("plot_coverage",),

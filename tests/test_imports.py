@@ -49,10 +49,7 @@ PUBLIC = {
         "rules segment_sizes suggest_names to_sql typical why"
     ),
     "live": "file_source follow kafka_source live_segments redis_source",
-    "privacy": (
-        "PrivacyBudget k_anonymity private_profile private_sizes proxy_audit pseudonymise suppress_small "
-        "with_consent"
-    ),
+    "privacy": (""),
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),
@@ -68,7 +65,7 @@ PUBLIC = {
         "plot_emerging "
         "plot_evidence plot_lift plot_map plot_membership plot_migration plot_multiverse plot_next "
         "plot_playbook "
-        "plot_power plot_profile plot_qini plot_recommendations plot_rules plot_scan "
+        "plot_power plot_privacy plot_profile plot_qini plot_recommendations plot_rules plot_scan "
         "plot_scoreboard plot_sizes plot_stability "
         "plot_structure plot_trust plot_value plot_why report"
     ),
