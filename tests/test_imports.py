@@ -49,7 +49,10 @@ PUBLIC = {
         "rules segment_sizes suggest_names to_sql typical why"
     ),
     "live": "file_source follow kafka_source live_segments redis_source",
-    "privacy": (""),
+    "privacy": (
+        "PrivacyBudget data_sheet k_anonymity private_profile private_sizes proxy_audit pseudonymise "
+        "suppress_small with_consent"
+    ),
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"
     ),
