@@ -117,6 +117,7 @@ _HOMES = {
     "segkit.live.sources.file_source": ("file_source",),
     "segkit.live.sources.kafka_source": ("kafka_source",),
     "segkit.live.sources.redis_source": ("redis_source",),
+    "segkit.live.webhook_inbox": ("WebhookInbox",),
     "segkit.privacy.k_anonymity": ("k_anonymity",),
     "segkit.privacy.proxy_audit": ("proxy_audit",),
     "segkit.privacy.suppress_small": ("suppress_small",),

@@ -48,7 +48,7 @@ PUBLIC = {
         "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "
         "rules segment_sizes suggest_names to_sql typical why"
     ),
-    "live": "file_source follow kafka_source live_segments redis_source",
+    "live": "WebhookInbox file_source follow kafka_source live_segments redis_source",
     "privacy": (
         "PrivacyBudget data_sheet k_anonymity private_profile private_sizes proxy_audit pseudonymise "
         "suppress_small with_consent"

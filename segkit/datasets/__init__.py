@@ -14,6 +14,7 @@ from segkit.datasets.lifestyles import (
 )
 from segkit.datasets.online_retail import fetch_online_retail
 from segkit.datasets.personas import CATEGORIES, PERSONAS, Persona, blended, one_population
+from segkit.datasets.play_events import play_events
 from segkit.datasets.shop import make_events
 from segkit.datasets.shop_over_time import ShopOverTime, make_shop_over_time
 
@@ -39,4 +40,5 @@ __all__ = [
     "make_experiment",
     "make_shop_over_time",
     "one_population",
+    "play_events",
 ]
