@@ -201,6 +201,7 @@ _HOMES = {
     "segkit.show.widgets.cluster_tuner": ("ClusterTuner",),
     "segkit.show.widgets.experiment_planner": ("ExperimentPlanner",),
     "segkit.show.widgets.feature_picker": ("FeaturePicker",),
+    "segkit.show.widgets.live_map": ("LiveMap",),
     "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
     "segkit.show.widgets.segment_timeline": ("SegmentTimeline",),
 }

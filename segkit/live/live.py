@@ -652,6 +652,11 @@ class Live:
         return placed["event_id"].map(lambda event_id: said.get(event_id, "time alone")).astype("str")
 
     @property
+    def timezone(self) -> str:
+        """The shop's zone, as in :func:`segkit.read_events`."""
+        return str(self._timezone)
+
+    @property
     def result(self) -> Segmentation:
         """The segments that customers are placed in."""
         return self._result

@@ -70,13 +70,51 @@ def timeline():
     return made
 
 
-SCRIPTS = {"feature_picker": picker, "segment_explorer": panel, "segment_timeline": timeline}
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """Live segments of customers, segments and kinds of event that are full of markup."""
+    rows = [
+        (f"{c} {EVIL}", f"2024-01-{1 + c % 9:02}", 5.0 * (1 + i))
+        for c in range(20)
+        for i in range(1 + 5 * (c < 10))
+    ]
+    events = purchases(*rows)
+    features = sg.select_features("frequency", "monetary")
+    result = sg.segment(sg.customer_features(events, features, as_of="2024-02-01"), n_segments=2)
+    named = result.with_names({0: EVIL, 1: f"2 {EVIL}"})
+    with sg.live_segments(named, events, features, folder=tmp_path_factory.mktemp("live")) as opened:
+        yield opened
+
+
+def live_map(live):
+    """Return the map after a few moves, with a chosen customer."""
+    made, n = sg.LiveMap(live), len(live.placements())
+    came = {
+        "event_id": [f"{n}", f"{n + 1}"],
+        "customer_id": [f"new {n} {EVIL}", f"3 {EVIL}"],
+        "timestamp": "2024-02-02",
+    }
+    live.apply(pd.DataFrame({**came, "kind": EVIL, "amount": 5.0}))
+    live.correct(f"19 {EVIL}", 1 - live.at(f"19 {EVIL}").segment_id, EVIL, who=EVIL)
+    made.refresh()
+    made.chosen, made.error = f"19 {EVIL}", EVIL
+    made.close()
+    return made
+
+
+SCRIPTS = {
+    "feature_picker": picker,
+    "live_map": live_map,
+    "segment_explorer": panel,
+    "segment_timeline": timeline,
+}
 
 
 @pytest.fixture(params=SCRIPTS)
 def alone(request, new_page):
     """A page with one widget's script, rendered with the state of a widget that Python made."""
-    made = SCRIPTS[request.param]()
+    needs = [request.getfixturevalue("live")] if request.param == "live_map" else []
+    made = SCRIPTS[request.param](*needs)
     state = {name: value for name, value in made.get_state().items() if name[0] != "_" and name != "layout"}
     page = new_page()
     page.errors = []
@@ -173,10 +211,45 @@ def test_panel_sends_colour_and_segment(alone):
 
 def test_plain_keys_skip_jupyterlab(alone):
     kept = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
-    alone.locator("input:enabled").first.focus()
+    alone.locator("input:enabled, .live .play").first.focus()
     for key, ours in (("Enter", True), ("Shift+Enter", False), ("j", True), ("Control+s", False)):
         alone.keyboard.press(key)
         assert alone.evaluate(kept) == ours
+
+
+@pytest.mark.parametrize("alone", ["live_map"], indirect=True)
+def test_live_map_sends_choice_and_pause(alone):
+    card = alone.get_by_role("region", name="Chosen customer")
+    expect(card).to_contain_text(f"Corrected by {EVIL}: {EVIL}")
+    alone.get_by_role("button", name=f"Close 19 {EVIL}").click()
+    assert alone.evaluate("alone.saved.at(-1).chosen") == ""
+    expect(card).to_be_hidden()
+    customer = alone.locator(".customer").last
+    customer.press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).chosen") == customer.inner_text()
+    expect(customer).to_have_attribute("aria-pressed", "true")
+    alone.get_by_role("button", name="Pause").press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).paused") is True
+    alone.evaluate("alone.model.set('state', { ...alone.model.get('state'), now: 'later' })")
+    expect(alone.locator(".date")).not_to_have_text("later")
+    alone.get_by_role("button", name="Resume").press("Enter")
+    expect(alone.locator(".date")).to_have_text("later")
+
+
+@pytest.mark.parametrize("alone", ["live_map"], indirect=True)
+def test_live_map_shows_the_moves_of_a_segment(alone):
+    rows = alone.locator(".list tbody tr:not([hidden])")
+    ends = "rows => rows.filter(row => !row.hidden).map(row => row.dataset.ends.split(' '))"
+    every = alone.locator(".list tbody tr").evaluate_all(ends)
+    expect(rows).to_have_count(len(every))
+    for at in ("0", "1"):
+        button = alone.locator(f'.counts button[data-at="{at}"]')
+        button.focus()
+        button.press("Enter")
+        expect(rows).to_have_count(sum(at in pair for pair in every))
+        expect(button).to_be_focused()
+        button.press("Enter")
+        expect(rows).to_have_count(len(every))
 
 
 @pytest.mark.parametrize("alone", ["segment_timeline"], indirect=True)

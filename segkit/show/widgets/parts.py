@@ -1,4 +1,4 @@
-"""Parts that widgets of ipywidgets share: sliders of shares; notes, errors and code in JupyterLab's colours."""
+"""Parts that widgets share: names and colours of segments, sliders of shares; notes, errors and code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import traitlets as t
 from markupsafe import Markup
 
 from segkit.core.html import render
+from segkit.create.segmentation import Segmentation
+from segkit.explain.names import SUGGESTED, shown_names
+from segkit.show.plots.theme import segment_colors
 
 WIDE = {"width": "420px", "max_width": "calc(100% - 4px)"}
 """How wide a control is, and no wider than a narrow screen: beside its margins."""
@@ -20,6 +23,18 @@ _TITLED = """
  aria-label="{{ title }}">{{ table }}</div>
 """
 _APART = '<table style="border-spacing: 14px 2px; margin: 0 -14px">'
+
+
+def described_segments(result: Segmentation, order: Sequence[int]) -> list[dict[str, str]]:
+    """Return each segment as it is shown: its name, with its place in Python where that is a suggested one."""
+    shown = shown_names(result)
+    names = [result.name_of(s) for s in order]
+    described = []
+    for s, name, color in zip(order, names, segment_colors(names), strict=True):
+        full = shown.get(s, name)
+        legend = full if full == name else f"{name}: {full}"
+        described.append({"name": full.removesuffix(SUGGESTED), "legend": legend, "color": color})
+    return described
 
 
 def slider(description: str, options: Sequence[tuple[str, float]], value: float) -> w.SelectionSlider:

@@ -15,13 +15,12 @@ from segkit.core.messages import choose_from, counted
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map_layouts import principal_components
-from segkit.explain.names import SUGGESTED, shown_names
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import plain_preparer
 from segkit.over_time.migration import CAME, GONE, share
 from segkit.over_time.moves_over_time import moves_of, placed, several_periods
 from segkit.over_time.periods import check_not_called
-from segkit.show.plots.theme import segment_colors
+from segkit.show.widgets.parts import described_segments
 
 DRAWN = 5_000  # customers on the map
 LISTED = 100  # customers of a flow in the list
@@ -144,7 +143,7 @@ class SegmentTimeline(anywidget.AnyWidget):
         flows = self._counted_flows(labels)
         super().__init__(
             dates=[_said(moment) for moment in self._dates],
-            segments=self._described(),
+            segments=described_segments(result, self._order),
             places=_rounded(self._places.iloc[drawn]),
             labels=there[:, drawn].tolist(),
             sizes=[[int((row == s).sum()) for s in range(len(self._order))] for row in there],
@@ -270,17 +269,6 @@ class SegmentTimeline(anywidget.AnyWidget):
                 first = "No customer was there before"
             said.append(f"{first}; {came:,} came, {gone:,} gone.")
         return said
-
-    def _described(self) -> list[dict[str, str]]:
-        """Return each segment as it is shown: its name, with its place in Python where that is a suggested one."""
-        shown = shown_names(self._result)
-        names = [self._result.name_of(s) for s in self._order]
-        described = []
-        for s, name, color in zip(self._order, names, segment_colors(names), strict=True):
-            full = shown.get(s, name)
-            legend = full if full == name else f"{name}: {full}"
-            described.append({"name": full.removesuffix(SUGGESTED), "legend": legend, "color": color})
-        return described
 
     def _show(self, _change: t.Bunch | None = None) -> None:
         """Show the chosen date and flow, or the reason why not."""

@@ -1,0 +1,126 @@
+"""Widget of live segments: a map on which customers move, how many are in each segment, and who moved last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import pandas as pd
+import traitlets as t
+
+from segkit.live.live import Live
+from segkit.show.widgets.live_board import LiveBoard
+
+
+class LiveMap(anywidget.AnyWidget):
+    """Watch customers move between segments, a moment after each batch, sweep or correction.
+
+    The map shows each customer in the colour of the segment that is shown of it. Whoever changes segment is ringed and
+    moves to a new place; beside the map stand the customers of each segment, and the latest moves: from where to where,
+    when, and whether an event or time alone did it. Press a customer to see the features that the answer follows from,
+    or a segment to see its moves only.
+
+    Parameters
+    ----------
+    live : Live
+        From :func:`segkit.live_segments`.
+
+    Attributes
+    ----------
+    moves : DataFrame
+        The last 1,000 moves since the map was opened, the newest last: `customer_id`, `was`, `segment`, `when` in the
+        shop's zone, `why` ("purchase" or another kind of event, "correction", "time alone"), `late`.
+    chosen : str
+        The id of the customer who is ringed, "" for none; set it to watch one.
+    paused : bool
+        Whether the page stands still; the segments do not.
+    error : str
+        Why the page cannot show something, or "".
+
+    Raises
+    ------
+    TypeError
+        If `live` is no Live.
+    TraitError
+        If there is no customer of the id `chosen`.
+
+    Notes
+    -----
+    Places are two principal components of those whom the segments were made from, and the map stays as it is. Of more
+    than 8,000 customers a random sample is drawn, and besides it whoever moved, at most 2,000; numbers count everyone.
+    The map follows in a thread of its own, twice a second at most, so that batches do not wait for it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> from segkit.datasets import make_events
+    >>> events, _ = make_events(60, kinds="purchase")
+    >>> customers = sg.customer_features(events, sg.RFM, as_of="2025-01-01")
+    >>> result = sg.segment(customers, n_segments=3)
+    >>> live = sg.live_segments(result, events, sg.RFM, folder=tempfile.mkdtemp())
+    >>> live_map = sg.LiveMap(live)
+    >>> placed = live.apply(pd.DataFrame({"event_id": ["e1"], "customer_id": ["ada"], "kind": ["purchase"],
+    ...                                   "timestamp": ["2025-01-01 12:00"], "amount": [30.0]}))
+    >>> live_map.refresh()
+    >>> live_map.moves[["customer_id", "was", "when", "why"]]
+      customer_id  was                  when       why
+    0         ada  NaN  1 Jan 2025, 12:00:00  purchase
+    >>> live_map.close()
+    >>> live.close()
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_name("widgets.css")
+    state: t.Dict = t.Dict().tag(sync=True)
+    paused = t.Bool(False).tag(sync=True)
+    chosen = t.Unicode("").tag(sync=True)
+    marked = t.Int(-1).tag(sync=True)
+    card: t.Dict = t.Dict().tag(sync=True)
+    error = t.Unicode("").tag(sync=True)
+
+    def __init__(self, live: Live):
+        self._board = LiveBoard(live, self._follow)
+        super().__init__(state=self._board.state)
+
+    def _follow(self) -> None:
+        """Show what has changed, the chosen customer too."""
+        self.state = self._board.state
+        if self.chosen:
+            try:
+                self.card, self.error = self._board.card(self.chosen), ""
+            except ValueError as error:  # the folder was closed meanwhile
+                self.error = str(error)
+
+    @t.observe("chosen")
+    def _on_choice(self, change: t.Bunch) -> None:
+        if not change["new"]:
+            self.card, self.marked = {}, -1
+            return
+        self.card, self.marked = self._board.card(change["new"]), self._board.mark(change["new"])
+        self.state = self._board.state
+
+    @t.validate("chosen")
+    def _only_customers(self, proposal: t.Bunch) -> str:
+        if proposal["value"]:
+            try:
+                self._board.card(proposal["value"])
+            except ValueError as error:
+                raise t.TraitError(str(error)) from error
+        return str(proposal["value"])
+
+    @property
+    def moves(self) -> pd.DataFrame:
+        """The last 1,000 moves since the map was opened, the newest last."""
+        return self._board.table()
+
+    def refresh(self) -> None:
+        """Take in all that has happened so far; it happens by itself within about a second."""
+        self._board.refresh()
+
+    def close(self) -> None:
+        """Stop following, and remove the map from the page."""
+        if hasattr(self, "_board"):  # not where `live` was refused
+            self._board.close()
+        super().close()
