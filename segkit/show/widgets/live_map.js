@@ -66,7 +66,8 @@ function drawer(canvas) {
     pen.clearRect(0, 0, size, high);
     const share = still ? 1 : Math.min(1, (now - started) / GLIDE);
     const eased = 1 - (1 - share) ** 3;
-    const x = (value) => ((value / FULL / EDGE + 1) / 2) * size, y = (value) => high / 2 - ((value / FULL / EDGE) * size) / 2;
+    const x = (value) => ((value / FULL / EDGE + 1) / 2) * size;
+    const y = (value) => Math.min(Math.max(high / 2 - ((value / FULL / EDGE) * size) / 2, 9), high - 9);
     const place = (i) => {
       const was = before && before[3 * i + 2] !== NOWHERE ? before : points;
       return [0, 1].map((j) => was[3 * i + j] + (points[3 * i + j] - was[3 * i + j]) * eased);
@@ -240,9 +241,9 @@ function customerCard(close) {
       shut.setAttribute("aria-label", `Close ${chosen}`);
       shut.addEventListener("click", close);
       const sure = said.confidence === null ? "" : `, ${Math.round(100 * said.confidence)}% sure`;
-      const list = element("dl");
+      const list = element("ul");
       for (const [name, value] of Object.entries(said.features)) {
-        list.append(element("div", {}, element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, shown(value))));
+        list.append(element("li", {}, element("span", { className: "what" }, name.replaceAll("_", " ")), " ", element("span", {}, shown(value))));
       }
       card.replaceChildren(element("h4", {}, said.customer_id), shut,
         element("p", { className: "segment" }, dot(segment ? segment.color : GREY), `${segment ? segment.name : said.segment || "In no segment"}${sure}`),
