@@ -162,6 +162,7 @@ _HOMES = {
         "private_profile",
         "private_sizes",
     ),
+    "segkit.privacy.erase": ("erase",),
     "segkit.privacy.pseudonymise": ("pseudonymise",),
     "segkit.privacy.with_consent": ("with_consent",),
     "segkit.show.plots.confidence": ("plot_confidence",),

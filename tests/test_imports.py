@@ -19,7 +19,8 @@ ROOMS = (
     ("create",),
     ("explain", "over_time"),
     ("tailor",),
-    ("live", "privacy"),
+    ("live",),
+    ("privacy",),
     ("show",),
     ("cli",),
 )
@@ -50,8 +51,8 @@ PUBLIC = {
     ),
     "live": "WebhookInbox file_source follow kafka_source live_segments redis_source",
     "privacy": (
-        "PrivacyBudget data_sheet k_anonymity private_profile private_sizes proxy_audit pseudonymise "
-        "suppress_small with_consent"
+        "PrivacyBudget data_sheet erase k_anonymity private_profile private_sizes proxy_audit "
+        "pseudonymise suppress_small with_consent"
     ),
     "over_time": (
         "drift emerging match_segments migration moves moves_over_time next_segment refit_advice score_next"

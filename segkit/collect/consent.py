@@ -67,6 +67,11 @@ class Consent:
                     f"with_consent(events, consent, purpose={purpose!r})."
                 )
 
+    def without(self, ids: Iterable[str]) -> Consent:
+        """Return the consent of the others."""
+        spans, faulty = (part[~part.index.isin(list(ids))] for part in (self.spans, self.faulty))
+        return dataclasses.replace(self, spans=spans, faulty=faulty)
+
     def renamed(self, rename: Callable[[Iterable[str]], list[str]]) -> Consent:
         """Return the same consent under other ids."""
         spans, faulty = (

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -51,3 +52,22 @@ def write_files(contents: Mapping[Path, bytes | str]) -> None:
             with contextlib.suppress(FileNotFoundError):
                 beside.unlink()
         raise
+
+
+def take_lock(file: IO[str]) -> None:
+    """Take an open file for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Raises
+    ------
+    OSError
+        If another process has it, or this one through another opened file.
+    """
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(1 << 20)  # far behind the text, which others may then still read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

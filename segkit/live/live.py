@@ -534,6 +534,11 @@ class Live:
         return self._watchers.add(watcher)
 
     @_in_turn
+    def holds(self, customers: Iterable[str]) -> set[str]:
+        """Return which of some customers, by their ids, have an event, a placement or a correction in the folder."""
+        return self._store.holds(customers)
+
+    @_in_turn
     def erase(self, customers: Iterable[str], *, result: Segmentation | None = None) -> int:
         """Erase customers from the folder: their events, placements, corrections, messages and refused rows.
 

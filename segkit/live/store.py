@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from segkit.core.engine.erase_rows import erase_rows
+from segkit.core.files import take_lock
 from segkit.core.messages import counted, listed
 from segkit.core.schema import STANDARD
 
@@ -198,6 +199,14 @@ class Store:
         for name, value in self.facts.items():
             self.run("INSERT INTO facts VALUES (?, ?)", [name, json.dumps(value)])
 
+    def holds(self, ids: Iterable[str]) -> set[str]:
+        """Return which of some customers it holds."""
+        tables = ("log", "waiting", "placements", "corrections")
+        known = " UNION ".join(f"SELECT customer_id FROM {table}" for table in tables)
+        return {
+            text for (text,) in self.run(f"SELECT unnest($1::VARCHAR[]) INTERSECT ({known})", [list(ids)])
+        }
+
     def erase(self, ids: Iterable[str], segmentation: str | None = None) -> int:
         """Write the file anew without some customers, on a new connection, and return how many rows were left out.
 
@@ -254,7 +263,7 @@ def _locked(folder: Path) -> IO[str]:
     """Open the lock file for this process alone; the system lets go of it when the process ends, however it ends."""
     file = (folder / LOCK).open("a+", encoding="utf-8")
     try:
-        _take(file)
+        take_lock(file)
     except OSError as error:
         file.seek(0)
         holder = file.read().strip() or "another process"
@@ -267,15 +276,3 @@ def _locked(folder: Path) -> IO[str]:
     file.write(f"process {os.getpid()} on {platform.node() or 'this machine'}")
     file.flush()
     return file
-
-
-def _take(file: IO[str]) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(1 << 20)  # far behind the text, which others may then still read
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,9 +13,11 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segkit.core.engine.interrupts import run_interruptibly, stop_at_exit
+from segkit.core.files import take_lock
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 T = TypeVar("T")
+FOLDER, OWNER = "segkit-", "owner.lock"
 LOST_FILE = re.compile(
     """No files found that match the pattern "(.+)"|File '(.+)' too small|magic bytes .* file '(.+?)'"""
 )
@@ -57,16 +60,32 @@ def engine() -> Backend:
 
 @functools.cache
 def folder() -> str:
-    """Return the temporary folder of this process, readable by its user only and deleted when the process ends."""
+    """Return the temporary folder of this process, readable by its user only and deleted when the process ends.
+
+    The file `owner.lock` in it is locked as long as the process lives.
+    """
     try:
-        path = tempfile.mkdtemp(prefix="segkit-")
+        path = tempfile.mkdtemp(prefix=FOLDER)
+        owner = (Path(path) / OWNER).open("w", encoding="utf-8")
+        take_lock(owner)
     except OSError as error:
         raise OSError(
             f"There is no folder for temporary files: {error.strerror or error}. Name one that can be written, in the "
             "environment variable TMPDIR, before Python starts."
         ) from error
     atexit.register(shutil.rmtree, path, ignore_errors=True)
+    atexit.register(owner.close)  # which keeps it open until then, and runs first
     return path
+
+
+def abandoned_folders() -> list[Path]:
+    """Return the temporary folders that killed processes of this user left behind."""
+    left = []
+    for path in sorted(Path(tempfile.gettempdir()).glob(f"{FOLDER}*/{OWNER}")):
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as owner:  # of others, or locked
+            take_lock(owner)
+            left.append(path.parent)
+    return left
 
 
 def locked_engine(function: Callable[..., T]) -> Callable[..., T]:

@@ -69,19 +69,20 @@ def erase_rows(
     return sum(counts.values())
 
 
-def rows_left(path: Path, ids: Iterable[str]) -> int:
-    """Count the rows of a DuckDB file in which a text is one of the ids."""
+def ids_in(path: Path, ids: Iterable[str], column: str = "customer_id") -> set[str]:
+    """Return which of the ids a DuckDB file holds, as a whole text in any column, or in `column` of any type."""
+    found: set[str] = set()
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {quoted(str(path))} AS old (READ_ONLY)")
         connection.register("hers", pa.table({"id": pa.array(list(ids), pa.string())}))
-        number = 0
         for table, columns in _columns(connection).items():
-            texts = [_quoted(name) for name, kind in columns.items() if kind == "VARCHAR"]
-            if texts:
-                where = " OR ".join(f"{name} IN (SELECT id FROM hers)" for name in texts)
-                number += _number(connection, f"SELECT count(*) FROM old.{table} WHERE {where}")
+            for name, kind in columns.items():
+                if kind == "VARCHAR" or name.lower() == column:
+                    values = f"SELECT CAST({_quoted(name)} AS VARCHAR) FROM old.{table}"
+                    rows = connection.execute(f"SELECT id FROM hers WHERE id IN ({values})").fetchall()
+                    found |= {text for (text,) in rows}
         connection.execute("DETACH old")
-    return number
+    return found
 
 
 def _conditions(connection: Any, also: Mapping[str, str], column: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from segkit.core.engine.connection import (
     dropped_on_error,
     folder,
     insert_into,
+    locked_engine,
     naming_lost_files,
     quoted,
     run,
@@ -27,6 +29,7 @@ from segkit.core.engine.connection import (
     unique_name,
 )
 from segkit.core.engine.dialects import codes_of, dialect_of, has_codes
+from segkit.core.engine.erase_rows import erase_rows
 from segkit.core.schema import STANDARD, TYPE_OF
 
 if TYPE_CHECKING:
@@ -112,6 +115,27 @@ def _store(table: ir.Table) -> ir.Table:
             "there, or name another folder in the environment variable TMPDIR before Python starts; or go on "
             "without cache()."
         ) from error
+
+
+@locked_engine
+def erase_from_stored_logs(ids: Iterable[str]) -> int:
+    """Erase customers from all stored logs of this process, also from those that other events use.
+
+    Returns
+    -------
+    int
+        Number of rows that were erased.
+    """
+    drop_unused()
+    number = 0
+    for file in sorted(Path(folder()).glob(f"segkit_{CATALOG}_*_{os.getpid()}.duckdb")):
+        catalog = file.name.removesuffix(f"_{os.getpid()}.duckdb")
+        run(f"DETACH {catalog}")
+        try:
+            number += erase_rows(file, ids)
+        finally:
+            run(f"ATTACH {quoted(str(file))} AS {catalog}")
+    return number
 
 
 def _drop(catalog: str, file: Path, owner: int) -> None:

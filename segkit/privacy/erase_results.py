@@ -1,0 +1,160 @@
+"""Take customers out of a segmentation; make it again where its model still holds something of theirs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
+from sklearn.mixture import GaussianMixture
+
+from segkit.core.messages import counted
+from segkit.core.order import by_id, positions_by_id
+from segkit.create.segment import segment, value_bands
+from segkit.create.segmentation import Segmentation
+from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
+from segkit.methods.behaviour_parts import BehaviourParts
+from segkit.methods.mixed_mixture import MixedMixture
+from segkit.methods.partition import VALUE_BANDS
+from segkit.methods.provenance import hash_of
+from segkit.methods.rfm import RFMSegmenter
+from segkit.methods.rules import FirstRule
+from segkit.methods.value_bands import ValueBands
+
+SMALL = 100  # customers of a segment, below which its centre says something of each
+SUMMARIES = (
+    *(KMeans, MiniBatchKMeans, BisectingKMeans, GaussianMixture, MixedMixture),
+    *(BehaviourParts, ValueBands, RFMSegmenter, FirstRule),
+)
+"""Clusterers that keep centres, cuts or rules, and no rows; the others keep their customers, or may."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """A segmentation without some customers.
+
+    Attributes
+    ----------
+    result : Segmentation
+    found : set of str
+        The customers that it held.
+    action : str
+        What was done, and why.
+    """
+
+    result: Segmentation
+    found: Set[str]
+    action: str
+
+
+def without_customers(result: Segmentation, ids: Set[str]) -> Erased:
+    """Return a segmentation without some customers, made again where its model holds something of theirs.
+
+    Raises
+    ------
+    ValueError
+        If it has no other customers, or too few to be made again.
+    """
+    text = result.customers.index.astype("str")
+    hers = text.isin(list(ids))
+    found = set(text[hers])
+    if not found:
+        return Erased(result, found, "held none of them")
+    if hers.all():
+        raise ValueError(
+            "A segmentation has no other customers than those to erase, so nothing of it would be left. Delete it, and "
+            "leave it out of results."
+        )
+    rest = _trimmed(result, hers)
+    reason = _why_again(result, hers)
+    if reason is None:
+        smallest = min(int((result.labels == s).sum()) for s in set(result.labels[hers]))
+        return Erased(
+            rest,
+            found,
+            f"rows removed; model kept: it holds no rows, and the segments had {smallest:,} or more",
+        )
+    return Erased(_again(rest), found, f"made again: {reason}")
+
+
+def _why_again(result: Segmentation, hers: np.ndarray) -> str | None:
+    """Return why the model has to be fitted again, or None."""
+    _, clusterer = preparer_and_clusterer(result.model)
+    if not isinstance(clusterer, SUMMARIES):
+        return f"{type(clusterer).__name__} keeps the rows of customers"
+    sizes = result.labels.value_counts()
+    few = [s for s in sorted(set(result.labels[hers]) - {OUTSIDE}) if sizes[s] < SMALL]
+    if few:
+        return f"a segment had {counted(int(sizes[few[0]]), 'customer')}, fewer than {SMALL}"
+    name = _at_an_end(result.customers, hers)
+    return f"the end of the scale of {name} was theirs" if name else None
+
+
+def _at_an_end(customers: pd.DataFrame, hers: np.ndarray) -> str | None:
+    """Return a feature of which nobody else has a value as low, or as high, or the same word."""
+    for name in customers:
+        own, others = customers.loc[hers, name].dropna(), customers.loc[~hers, name].dropna()
+        if pd.api.types.is_numeric_dtype(customers[name].dtype):
+            beyond = len(own) and (not len(others) or own.min() < others.min() or own.max() > others.max())
+        else:
+            beyond = bool(set(own) - set(others))
+        if beyond:
+            return str(name)
+    return None
+
+
+def _trimmed(result: Segmentation, hers: np.ndarray) -> Segmentation:
+    """Return the same segments without the rows of some customers, and without what was computed from all."""
+    customers, labels = result.customers[~hers].copy(), result.labels[~hers].copy()
+    for name in customers.select_dtypes("category"):
+        customers[name] = customers[name].cat.remove_unused_categories()
+    provenance = result.provenance | {
+        "n_customers": len(customers),
+        "hash": hash_of(by_id(customers), by_id(labels)),
+    }
+    embedding = None if result.embedding is None else result.embedding[~hers].copy()
+    model = _without_labels(result.model, hers[positions_by_id(result.customers.index)])
+    return dataclasses.replace(
+        result,
+        customers=customers,
+        labels=labels,
+        model=model,
+        provenance=provenance,
+        embedding=embedding,
+        assessment=None,
+    )
+
+
+def _without_labels(model: BaseEstimator, hers: np.ndarray) -> BaseEstimator:
+    """Return a copy of a model whose fitted labels, in the order of ids, are those of the others."""
+    other = copy.deepcopy(model)
+    _, clusterer = preparer_and_clusterer(other)
+    if len(getattr(clusterer, "labels_", ())) == len(hers):
+        clusterer.labels_ = clusterer.labels_[~hers]
+    return other
+
+
+def _again(rest: Segmentation) -> Segmentation:
+    """Make segments of the customers that are left, as these were made, under their ids and names."""
+    facts = rest.provenance
+    customers = rest.customers
+    if facts["method"] == VALUE_BANDS:
+        result = value_bands(customers, by=facts.get("by"), n_bands=facts["n_segments"])
+        result = result.with_names({s: n for s, n in rest.names.items() if s in result.segments})
+    elif facts["method"] == "model":
+        named = hasattr(preparer_and_clusterer(rest.model)[1], "names_")  # whose labels have a meaning
+        result = segment(customers, model=clone(rest.model), previous=None if named else rest)
+    else:
+        result = segment(
+            customers,
+            n_segments=facts["n_segments"],
+            method=facts["method"],
+            previous=rest,
+            random_state=facts["random_state"],
+        )
+    return result if rest.embedding is None else result.with_embedding(rest.embedding)
