@@ -135,18 +135,20 @@ class RowReader:
         kept, n, example = _without_repeats(table)
         return (self.stored(kept) if n else kept), _with_reason(refused, REPEATED_EVENT, n, example)
 
-    def marked(self) -> tuple[ir.Table, list[str]]:
+    def marked(self) -> tuple[ir.Table, list[tuple[str, str]]]:
         """Return a query of every row, and the reasons to refuse one; nothing is run.
 
         Returns
         -------
         table : ibis Table
-            Standard columns; `refused`, the number of the reason, or missing; and an `example`.
-        reasons : list of str
+            Standard columns, and `refused`, the number of the reason, or missing.
+        reasons : list of (str, str)
+            Each with the column that shows it.
         """
         read = self._as_read()
-        columns, cases = _kept(read), self._cases(read)
-        return self._checked(columns, read, cases), [why for _, why, _ in cases]
+        cases = self._cases(read)
+        marked = self._typed.select(**_kept(read), refused=self._first_case(read, cases))
+        return marked, [(why, name) for _, why, name in cases]
 
     def without_duplicates(self, table: ir.Table, refused: pd.DataFrame) -> tuple[ir.Table, pd.DataFrame]:
         """Refuse events equal to another one in all columns but `event_id`."""

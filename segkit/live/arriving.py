@@ -77,7 +77,7 @@ class Arrivals:
 
     def __init__(self, columns: tuple[str, ...], timezone: str, scorer: Scorer | None = None):
         self._columns, self._timezone, self._scorer = columns, timezone, scorer
-        self._queries: dict[pa.Schema, tuple[str, list[str]]] = {}
+        self._queries: dict[pa.Schema, tuple[str, list[tuple[str, str]]]] = {}
 
     def read(
         self, connection: DuckDBPyConnection, frame: pd.DataFrame
@@ -104,13 +104,15 @@ class Arrivals:
         rows = connection.sql(f"EXECUTE read_{name}").to_arrow_table()  # in their order, as DuckDB promises
         why = rows["refused"].to_pylist()
         bad = [i for i, number in enumerate(why) if number is not None]
-        refused = [(_key(arriving, i), reasons[int(why[i])], rows["example"][i].as_py() or "") for i in bad]
-        events = rows.drop_columns(["refused", "example"])
+        refused = [(_key(arriving, i), *_shown(arriving, i, *reasons[int(why[i])])) for i in bad]
+        events = rows.drop_columns(["refused"])
         if bad:
             events = events.filter(rows["refused"].is_null())
         return events if self._scorer is None else scored(events, self._scorer), refused
 
-    def _prepared(self, connection: DuckDBPyConnection, schema: pa.Schema) -> tuple[str, list[str]]:
+    def _prepared(
+        self, connection: DuckDBPyConnection, schema: pa.Schema
+    ) -> tuple[str, list[tuple[str, str]]]:
         """Return the table that the query for batches of these columns and types reads, and the reasons to refuse."""
         name = f"{ARRIVING}_{len(self._queries)}"
         sql, reasons = _query(schema, name, self._timezone)
@@ -121,7 +123,7 @@ class Arrivals:
 
 @functools.lru_cache(maxsize=64)
 @locked_engine
-def _query(schema: pa.Schema, name: str, timezone: str) -> tuple[str, list[str]]:
+def _query(schema: pa.Schema, name: str, timezone: str) -> tuple[str, list[tuple[str, str]]]:
     """Return the query that reads a table of these columns and types, and the reasons to refuse a row."""
     table = ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
     found = {column: column for column in schema.names}
@@ -188,6 +190,12 @@ def _plain(name: str, column: pd.Series) -> pa.Array:
     if is_number:
         return array.cast(pa.string())
     return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+
+
+def _shown(rows: pa.Table, i: int, reason: str, name: str) -> tuple[str, str]:
+    """Return why a row was refused, and an example."""
+    value = rows[name if name in rows.column_names else "price"][i].as_py()
+    return reason, f"{name}={'missing' if value is None else str(value)[:60]}"
 
 
 def _key(rows: pa.Table, i: int) -> str:

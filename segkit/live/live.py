@@ -151,7 +151,7 @@ class Live:
         self._warn_of_unused(new_events)
         events, refused = self._arrivals.read(self._store.connection, new_events)
         if moment is None and len(events):
-            moment = pd.Timestamp(max(events["timestamp"].to_pylist())) + INSTANT
+            moment = events["timestamp"].to_pandas().max() + INSTANT
         appended = repeated = 0
         with self._batch() as placed:
             self._store.refuse(refused)
@@ -225,7 +225,7 @@ class Live:
         moment = read_moment(as_of)
         with self._batch() as waited:
             waited += self._place(self._store.take_due([], moment))
-        with self._batch() as moved:
+        with self._store.on_all_cores(), self._batch() as moved:
             moved += self._moved(moment)
         return self._told([*waited, *moved], waiting=self.waiting)
 

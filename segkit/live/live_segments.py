@@ -110,7 +110,7 @@ def _opened(
     }
     if not store.facts:
         columns = [name for name in COLUMNS if name in events.columns or name == "event_id"]
-        with store.transaction():
+        with store.on_all_cores(), store.transaction():
             store.create({**facts, "columns": columns, "begun": _extent(events)})
             _copy(events, store)
             live = Live(store, result, features, window, events.scorer)

@@ -86,6 +86,7 @@ class Store:
     def _connect(self) -> None:
         self.connection: Any = duckdb.connect(self.folder / FILE)
         self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET threads = 1")
 
     def _read_facts(self) -> dict[str, Any]:
         facts = {name: json.loads(value) for name, value in self.run("SELECT name, value FROM facts")}
@@ -189,6 +190,15 @@ class Store:
             with contextlib.suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
                 self.run("ROLLBACK")
             raise
+
+    @contextlib.contextmanager
+    def on_all_cores(self) -> Iterator[None]:
+        """Let work on all customers use every core; a batch is small, and several threads would only cost it more."""
+        self.run("RESET threads")
+        try:
+            yield
+        finally:
+            self.run("SET threads = 1")
 
     def create(self, facts: dict[str, Any]) -> None:
         """Create the tables, within a transaction; `facts` says what the folder is for."""

@@ -539,6 +539,9 @@ def test_rows_are_read_as_by_read_events():
     assert_frame_equal(came.to_pandas()[list(wanted)], wanted, check_dtype=False)
     assert came["customer_id"].to_pylist() == ["1", "3", "y"]
     assert Counter(reason for _, reason, _ in refused) == read.refused.set_index("reason")["count"].to_dict()
+    assert {reason: example for _, reason, example in refused} == read.refused.set_index("reason")[
+        "example"
+    ].to_dict()
     assert len({key for key, _, _ in refused}) == len(refused) == 6
 
 
