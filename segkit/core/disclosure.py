@@ -70,6 +70,23 @@ def hidden_sizes(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
     return hidden
 
 
+def countable(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
+    """Return how many customers of each group may be drawn or counted one by one.
+
+    None of small groups, and of the one that hides their sizes as many as it has whatever theirs are.
+
+    Examples
+    --------
+    >>> countable(np.array([300, 200, 3]), 10).tolist()
+    [300, 194, 0]
+    """
+    sizes = np.asarray(sizes)
+    few, hidden = is_few(sizes, minimum), hidden_sizes(sizes, minimum)
+    room = max(int(sizes[hidden].sum()) - int(few.sum()) * (minimum - 1), 0)
+    lone = hidden & ~few
+    return np.where(lone, room if lone.sum() == 1 else 0, np.where(few, 0, sizes))
+
+
 def may_have_share(having: np.ndarray, n: np.ndarray | int, minimum: int) -> np.ndarray:
     """Return where the share of n customers who have something may be shown: neither few have it, nor few lack it.
 

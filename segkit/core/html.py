@@ -1,4 +1,4 @@
-"""Render HTML with jinja2, which escapes every value; one function for tables."""
+"""Render HTML with jinja2: every value is escaped, and without e-mail addresses; one function for tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
+from segkit.core.disclosure import without_contacts
 
 _TABLE = """
 <table>
@@ -24,7 +26,12 @@ _TABLE = """
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_finalized)
+
+
+def _finalized(value: object) -> object:
+    """Return a value without e-mail addresses and phone numbers; HTML went through here already."""
+    return without_contacts(value) if type(value) is str else value
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_frame, check_type, with_pandas_types
+from segkit.core.disclosure import MINIMUM, check_minimum
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import Groups, differences
@@ -19,7 +20,11 @@ Moment: TypeAlias = Segmentation | pd.DataFrame
 
 
 def compare(
-    result: Segmentation, chosen: Chosen | Moment, other: Chosen | Moment | None = None
+    result: Segmentation,
+    chosen: Chosen | Moment,
+    other: Chosen | Moment | None = None,
+    *,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Compare a group of customers with all others, with another group, or with themselves at another moment.
 
@@ -33,6 +38,9 @@ def compare(
     other : as chosen, optional
         The other group; by default all customers who are not in the first. With a Segmentation or a table of the same
         features at another moment, the chosen customers as they are there.
+    minimum : int, default=10
+        Least customers of a group. As in :func:`segkit.profile`, shares that fewer have, or lack, are missing, and
+        effects of groups of fewer than 100 are those of medians. 1 shows everything.
 
     Returns
     -------
@@ -45,8 +53,8 @@ def compare(
     Raises
     ------
     ValueError
-        If a group is empty, holds all customers, or an unknown one, there is no such segment, or the two have
-        customers in common.
+        If a group is empty, has fewer customers than the minimum, holds all, or an unknown one, there is no such
+        segment, or the two have customers in common.
 
     Examples
     --------
@@ -54,20 +62,21 @@ def compare(
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
     >>> result = sg.segment(customers, n_segments=2)
-    >>> sg.compare(result, ["d", "e"])[["inside", "others"]]
+    >>> sg.compare(result, ["d", "e"], minimum=1)[["inside", "others"]]
                inside  others
     feature
     frequency    30.5     1.5
-    >>> sg.compare(result, ["d", "e"], ["f"])[["inside", "others"]]
+    >>> sg.compare(result, ["d", "e"], ["f"], minimum=1)[["inside", "others"]]
                inside  others
     feature
     frequency    30.5    29.0
-    >>> sg.compare(result, customers - 1)[["inside", "others"]]
+    >>> sg.compare(result, customers - 1, minimum=1)[["inside", "others"]]
                inside  others
     feature
     frequency    15.5    14.5
     """
     checked_result(result)
+    check_minimum(minimum)
     index = result.customers.index
     not_there = 0
     if isinstance(chosen, (Partition, pd.DataFrame)):
@@ -90,11 +99,17 @@ def compare(
         codes = np.where(inside, 0, 1)
         if other is not None:
             frame, codes = frame[inside | rest], codes[inside | rest]
-    table = differences(frame, plain_preparer(result), Groups(codes, 1), result.provenance.get("units", {}))
+    sizes = {"inside": int((codes == 0).sum()), "others": int((codes == 1).sum())}
+    if min(sizes.values()) < minimum:
+        raise ValueError(
+            f"A group holds fewer than {counted(minimum, 'customer')}, of whom nothing is said. Choose more, or see "
+            "everything by minimum=1."
+        )
+    groups = Groups(codes, 1, minimum=minimum)
+    table = differences(frame, plain_preparer(result), groups, result.provenance.get("units", {}))
     table["used"] = table["column"].isin(used_features(result)).to_numpy()
     strongest = np.argsort(-table["effect"].abs().fillna(-1).to_numpy(), kind="stable")
     table = table.iloc[strongest].drop(columns="group").set_index("feature")
-    sizes = {"inside": int((codes == 0).sum()), "others": int((codes == 1).sum())}
     table.attrs["segkit"] = {"badge": result.badge, **sizes, "not_there": not_there}
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from segkit.analyse.numbers import as_logged
 from segkit.analyse.prepare import Preparer
 from segkit.analyse.words import MISSING, one_hot, ranks
+from segkit.core.disclosure import hidden_sizes, is_few, may_have_mean, may_have_quantile
 
 LARGEST = 10.0  # Cohen's d; stands for all larger ones, also where neither group varies and they differ
 FIELDS = (
@@ -22,6 +23,7 @@ FIELDS = (
 SHARE_OF_CUSTOMERS = "share of customers"
 SHARES = (SHARE_OF_CUSTOMERS, "share of value")
 EPSILON = 1e-12
+Quartiles: TypeAlias = tuple[np.ndarray, ...]
 
 
 def is_share(unit: str) -> bool:
@@ -60,11 +62,14 @@ class Groups:
     k : int
     weights : ndarray of float, shape (n_customers,), optional
         How much a customer counts; by default all alike.
+    minimum : int, default=1
+        Customers of whom something is said; see :mod:`segkit.core.disclosure`.
     """
 
     codes: np.ndarray
     k: int
     weights: np.ndarray | None = None
+    minimum: int = 1
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -80,6 +85,16 @@ class Groups:
         """Return the weighted sum of the values of each group, and of those in none."""
         weighted = values if self.weights is None else values * self.weights
         return np.bincount(self.codes, weights=weighted, minlength=self.k + 1)
+
+    def counts(self, those: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many of some customers are in each group, and how many elsewhere; all count alike."""
+        inside = np.bincount(self.codes[those], minlength=self.k + 1)
+        return inside[:-1], inside.sum() - inside[:-1]
+
+    def have_means(self, known: np.ndarray) -> np.ndarray:
+        """Return which groups may be compared with all others by means."""
+        own, rest = self.counts(known)
+        return may_have_mean(own, self.minimum) & may_have_mean(rest, self.minimum)
 
     @property
     def of(self) -> str:
@@ -193,9 +208,11 @@ def _number(
             below = usual == high
             beyond = values < usual if below else values > usual
             those = _quantiles(np.where(beyond, values, np.nan), groups)
-            row = _share(beyond, known, groups) | {
+            row = _share(beyond, known, groups)
+            by_share = np.isnan(row["effect"]) | ~groups.have_means(known)
+            row |= {
                 "unit": f"{groups.of} {'below' if below else 'above'} {figure(usual)}",
-                "effect": cohen_d(scaled, groups),
+                "effect": np.where((groups.minimum > 1) & by_share, row["effect"], cohen_d(scaled, groups)),
                 "of_those_unit": unit,
             }
             return row | dict(zip(("low", "of_those", "high", "of_those_others"), those, strict=True))
@@ -220,15 +237,34 @@ def _share(hot: np.ndarray, known: np.ndarray | None, groups: Groups) -> dict[st
     # Differences of sums leave rounding errors.
     others = np.clip(others, 0, 1)
     effect = _bounded(inside - others, np.maximum(pooled, 0) * n / max(n - 2, 1))
-    return {"effect": effect, "inside": inside, "others": others, "unit": groups.of, "index": index}
+    row = {"effect": effect, "inside": inside, "others": others, "index": index}
+    if groups.minimum > 1:
+        hidden = _hidden_shares(hot, np.ones(len(hot), dtype=bool) if known is None else known, groups)
+        row = {field: np.where(hidden, np.nan, cells) for field, cells in row.items()}
+    return row | {"unit": groups.of}
+
+
+def _hidden_shares(hot: np.ndarray, known: np.ndarray, groups: Groups) -> np.ndarray:
+    """Return of which groups no share is shown: where few have it or lack it, or that would follow from others."""
+    hot = hot.astype(bool)
+    hidden = np.zeros(groups.k, dtype=bool)
+    for those in (known & hot, known & ~hot):
+        own, rest = groups.counts(those)
+        elsewhere = own[:1] + rest[:1] - own.sum()  # those in no group
+        hidden |= hidden_sizes(np.append(own, elsewhere), groups.minimum)[:-1] | is_few(rest, groups.minimum)
+    own, rest = groups.counts(known)
+    return hidden | (own < groups.minimum) | (rest < groups.minimum)
 
 
 def cohen_d(values: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the difference of each group's mean from that of all others, in pooled standard deviations.
 
-    Missing values are left out; missing where a group, or the others, have no known value.
+    Missing values are left out; missing where a group, or the others, have no known value. Of groups too small for
+    means to be shown, the difference of medians.
     """
     known = ~np.isnan(values)
+    of_means = groups.have_means(known)
+    medians = None if of_means.all() else _quantiles(values, groups)[1::2]
     if not known.all():
         values = np.where(known, values, 0.0)
     sizes = groups.totals(known.astype(float))
@@ -244,7 +280,10 @@ def cohen_d(values: np.ndarray, groups: Groups) -> np.ndarray:
         between[np.arange(groups.k), np.arange(groups.k)] = 0.0
         n = int(known.sum())
         variance = (squares.sum() + between.sum(axis=1)) / sizes.sum() * n / max(n - 2, 1)
-    return _bounded(means[:-1] - elsewhere, variance)
+    differ = means[:-1] - elsewhere
+    if medians is not None:
+        differ = np.where(of_means, differ, medians[0] - medians[1])
+    return _bounded(differ, variance)
 
 
 def _bounded(apart: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -254,12 +293,20 @@ def _bounded(apart: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return np.where(np.abs(apart) <= EPSILON, 0.0, effect)
 
 
-def _quantiles(
-    values: np.ndarray, groups: Groups, ordered: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _quantiles(values: np.ndarray, groups: Groups, ordered: np.ndarray | None = None) -> Quartiles:
     """Return the lower quartile, the median and the upper quartile of each group, and the median of all others."""
-    if groups.weights is not None:
-        return _weighted_quantiles(values, groups)
+    found = (
+        _weighted_quantiles(values, groups) if groups.weights is not None else _plain(values, groups, ordered)
+    )
+    if groups.minimum > 1:
+        own, rest = groups.counts(~np.isnan(values))
+        shown = [may_have_quantile(own, q, groups.minimum) for q in (0.25, 0.5, 0.75)]
+        shown.append((own >= groups.minimum) & may_have_quantile(rest, 0.5, groups.minimum))
+        found = tuple(np.where(may, cells, np.nan) for may, cells in zip(shown, found, strict=True))
+    return found
+
+
+def _plain(values: np.ndarray, groups: Groups, ordered: np.ndarray | None) -> Quartiles:
     if ordered is None:
         ordered = np.sort(values[~np.isnan(values)])
     by_group = values[groups.order]
@@ -302,9 +349,7 @@ def _median_without(ordered: np.ndarray, own: np.ndarray) -> float:
     return _middle(nth((n - 1) // 2), nth(n // 2))
 
 
-def _weighted_quantiles(
-    values: np.ndarray, groups: Groups
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _weighted_quantiles(values: np.ndarray, groups: Groups) -> Quartiles:
     assert groups.weights is not None
     order = np.argsort(values)[: int((~np.isnan(values)).sum())]
     values, weights, codes = values[order], groups.weights[order], groups.codes[order]

@@ -10,10 +10,18 @@ from sklearn.base import BaseEstimator, clone
 
 from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_frame, check_seed, checked_customers
+from segkit.core.disclosure import MINIMUM, check_minimum, fewer_than, is_few, may_have_mean
 from segkit.create.segmentation import Segmentation
 from segkit.explain.cross import cramers_v
 from segkit.explain.differences import differences, is_share
-from segkit.explain.profile import grouped, of_customers, profile, used_features
+from segkit.explain.profile import (
+    grouped,
+    hidden_facts,
+    is_described,
+    of_customers,
+    profile,
+    used_features,
+)
 from segkit.explain.rank_tests import Tested, adjusted, numbers_differ, words_differ
 from segkit.methods.assignment import OUTSIDE, Assigner, preparer_and_clusterer
 from segkit.methods.fitting import METHODS, fit_and_label, make_model
@@ -39,6 +47,7 @@ def evidence(
     split: bool = False,
     fdr: float = 0.05,
     random_state: int = 0,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Tell which differences between segments are evidence, and which only say how they were made.
 
@@ -57,6 +66,9 @@ def evidence(
         Share of wrong findings among all findings that is accepted on average.
     random_state : int, default=0
         Seed of the halves and of the permutations.
+    minimum : int, default=10
+        Segments of fewer customers are named, and their verdict says that they are hidden; shares that fewer have, or
+        lack, are missing. 1 shows everything.
 
     Returns
     -------
@@ -65,7 +77,8 @@ def evidence(
         `segment_id`, `segment`, `feature`, `column`, `inside`, `others` and `unit` as from :func:`segkit.profile`;
 
         - `kind`: "built the segments", "kept out", or "left out once" (with `split`)
-        - `effect`: Cohen's d; `effect_low`, `effect_high`: its 95 % interval, only for what was kept out
+        - `effect`: Cohen's d; `effect_low`, `effect_high`: its 95 % interval, only for what was kept out and
+          of segments of 100 or more
         - `test`: "Kruskal–Wallis" over all segments, "Mann–Whitney" of one against all others; "chi-square" of words
           and of shares; "exact" and "permutation" where fewer than five customers are expected in a cell
         - `p`, and `q`, its Benjamini–Hochberg adjustment over all tests of the table [2]_
@@ -103,7 +116,7 @@ def evidence(
     >>> import segkit as sg
     >>> visits = pd.DataFrame({"visits": np.r_[1:21, 61:81]})
     >>> later = pd.DataFrame({"opened": [False] * 18 + [True] * 22})
-    >>> table = sg.evidence(sg.segment(visits, n_segments=2), later)
+    >>> table = sg.evidence(sg.segment(visits, n_segments=2), later, minimum=1)
     >>> table.loc[[0, 1, 3], ["segment", "feature", "kind", "test", "verdict"]]
             segment feature                kind        test                         verdict
     0  all segments  opened            kept out  chi-square        differs between segments
@@ -113,21 +126,24 @@ def evidence(
     checked_result(result)
     check_segments(result, "evidence is about differences between segments")
     check_seed(random_state)
+    check_minimum(minimum)
     if not isinstance(fdr, (int, float)) or isinstance(fdr, bool) or not 0 < fdr < 1:
         raise ValueError(f"fdr={fdr!r} should be a share of wrong findings, such as 0.05.")
     rng = np.random.default_rng(random_state)
-    used = profile(result)
+    used = profile(result, minimum=minimum)
     used = used[used["used"]]
     parts = [used.assign(kind=BUILT, verdict=f"not tested: {BUILT}")]
     if held_out is not None:
         wanted = "It should be a table of what did not build the segments, indexed by customer."
         check_frame("held_out", held_out, wanted)
-        parts.append(_kept_out(result, held_out, rng))
+        parts.append(_kept_out(result, held_out, rng, minimum))
     if split:
         parts.append(_left_out_once(result, rng))
     table = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
     table["q"] = adjusted(table["p"].to_numpy(dtype=float))
     table = table.astype({"segment_id": "Int64", "test": "str", "segment": "str"}).fillna({"test": ""})
+    few = [s for s in result.segments if is_few((result.labels == s).sum(), minimum)]
+    table.loc[table["segment_id"].isin(few), "verdict"] = fewer_than(minimum)
     table["verdict"] = [
         row.verdict if isinstance(row.verdict, str) else _verdict(row, fdr) for row in table.itertuples()
     ]
@@ -140,7 +156,12 @@ def evidence(
     table = table.sort_values(["by_kind", "by_segment", "q", "by_effect"], kind="stable", ignore_index=True)
     table = table[list(COLUMNS)]
     without = max((part.attrs.get("without", 0) for part in parts), default=0)
-    table.attrs["segkit"] = {"badge": result.badge, "fdr": fdr, "without": without}
+    table.attrs["segkit"] = {
+        "badge": result.badge,
+        "fdr": fdr,
+        "without": without,
+        **hidden_facts(result, minimum),
+    }
     return table
 
 
@@ -153,20 +174,26 @@ def _verdict(row: object, fdr: float) -> str:
         return "no difference shown"
     if over_all or pd.isna(effect):
         return "differs between segments"
+    if not effect:  # of medians that are the same
+        return "differs from others"
     share = is_share(row.unit)  # type: ignore[attr-defined]
     more, less = ("more often", "less often") if share else ("higher", "lower")
     return f"{more if effect > 0 else less} than others{', but hardly' * (abs(effect) < SMALL)}"
 
 
-def _kept_out(result: Segmentation, held_out: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _kept_out(
+    result: Segmentation, held_out: pd.DataFrame, rng: np.random.Generator, minimum: int
+) -> pd.DataFrame:
     """Return the effects and tests of what did not build the segments."""
     units = result.provenance.get("units", {}) | (held_out.attrs.get("segkit") or {}).get("units", {})
     frame = checked_customers(of_customers(result, held_out, "held_out"))
     there = frame.notna().any(axis=1).to_numpy()
     there = there | (not there.any())
+    without = int((~there).sum())
+    there &= is_described(result.labels, minimum)
     everyone, frame = frame, frame[there]
     preparer = make_preparer().fit(frame)
-    groups = grouped(result.labels[there], result.segments)
+    groups = grouped(result.labels[there], result.segments, minimum=minimum)
     table = differences(frame, preparer, groups, units)
     segments = np.array(result.segments)
     at = table["group"].to_numpy()
@@ -192,6 +219,10 @@ def _kept_out(result: Segmentation, held_out: pd.DataFrame, rng: np.random.Gener
     table["p"] = [alone.get(f, none).p[g] for f, g in pairs]
     table["test"] = [alone.get(f, none).tests[g] for f, g in pairs]
     half = NORMAL * _errors(table["effect"], [alone.get(f, none) for f, _ in pairs], at)
+    half[table["effect"].isna().to_numpy()] = np.nan
+    sizes = np.bincount(groups.codes, minlength=groups.k + 1)
+    of_means = may_have_mean(sizes, minimum) & may_have_mean(len(frame) - sizes, minimum)
+    half[~of_means[at] & ~np.array([is_share(u) for u in table["unit"]])] = np.nan  # of medians
     table["effect_low"], table["effect_high"] = table["effect"] - half, table["effect"] + half
     every = pd.DataFrame(over_all).assign(segment=ALL_SEGMENTS, unit="")
     table = pd.concat([every, table], ignore_index=True).assign(kind=KEPT_OUT)
@@ -204,7 +235,7 @@ def _kept_out(result: Segmentation, held_out: pd.DataFrame, rng: np.random.Gener
     ]
     table.loc[refused, ["p", "effect_low", "effect_high"]] = np.nan
     table.loc[refused, "test"] = ""
-    table.attrs["without"] = int((~there).sum())
+    table.attrs["without"] = without
     return table
 
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.name_words import FEW, PAIRS, THEMES, TYPICAL
 from segkit.explain.name_writer import Told, Writer, written_names
-from segkit.explain.profile import profiled
+from segkit.explain.profile import profile, profiled
 from segkit.explain.traits import Speaker, Trait
 from segkit.methods.partition import checked_result
 
@@ -27,8 +28,12 @@ WORDS_OF_NAME = 5
 AGAINST = {"big on": "more", "light on": "less"}  # where two features are named
 ROUNDS = 3  # of setting apart segments that share a name
 
+TOO_FEW = "They are fewer than {:,} customers, of whom nothing is said."
 
-def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.DataFrame:
+
+def suggest_names(
+    result: Segmentation, *, writer: Writer | None = None, minimum: int = MINIMUM
+) -> pd.DataFrame:
     """Suggest a name and a sentence for each segment, from what sets it apart.
 
     Parameters
@@ -38,6 +43,8 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
         Called for each segment with a summary, such as to ask a language model: a dict with `customers`, `share`,
         `features` (`feature`, `meaning`, `unit`, `here`, `others`, `times`), the suggested `name` and `sentence`. It
         returns a name and a sentence. The summary holds aggregates only, and none of fewer than 10 customers.
+    minimum : int, default=10
+        Segments of fewer customers are called "Small group", and nothing that fewer have, or lack, is said. 1 says all.
 
     Returns
     -------
@@ -67,7 +74,7 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
     ...     index=list("abcdefg"),
     ... )
     >>> result = sg.segment(customers, n_segments=2)
-    >>> names = sg.suggest_names(result)
+    >>> names = sg.suggest_names(result, minimum=1)
     >>> names["name"].to_list()
     ['Lapsing big spenders', 'Active small spenders']
     >>> names["sentence"][0]
@@ -75,12 +82,13 @@ def suggest_names(result: Segmentation, *, writer: Writer | None = None) -> pd.D
     >>> result = result.with_names(names["name"])
     """
     checked_result(result)
+    check_minimum(minimum)
     columns = ["segment", "name", "sentence", "features"]
     if not result.segments:
         table = pd.DataFrame(columns=columns, index=pd.Index([], name="segment_id", dtype="int64"))
         table.attrs["segkit"] = {"badge": result.badge, "refused": {}}
         return table
-    told = _suggestions(result)
+    told = _suggestions(result, minimum)
     names = _unique({s: name for s, (name, _, _) in told.items()}, result)
     told = {s: (names[s], sentence, features) for s, (_, sentence, features) in told.items()}
     refused: dict[int, str] = {}
@@ -111,15 +119,24 @@ def with_shown_names(result: Segmentation) -> Segmentation:
     return result.with_names(shown_names(result))
 
 
-def _suggestions(result: Segmentation) -> dict[int, Told]:
+def _suggestions(result: Segmentation, minimum: int) -> dict[int, Told]:
     """Return the name, the sentence and the features of each segment, computed once, whatever names are given."""
     if result.labels.nunique() < 2:
         return {
             s: ("All customers", "There are no others to compare them with.", []) for s in result.segments
         }
-    if "_told" not in vars(result):
-        vars(result)["_told"] = _told(result, profiled(result))
-    return vars(result)["_told"]
+    kept = vars(result).setdefault("_told", {})
+    if minimum not in kept:
+        rows = profiled(result)
+        if minimum > 1:  # named by its effects as they are, from what may be said
+            said = profile(result, minimum=minimum).set_index(["segment_id", "feature"])["inside"].notna()
+            rows = rows[said.reindex(list(zip(rows["segment_id"], rows["feature"], strict=True))).to_numpy()]
+        sizes = result.labels.value_counts()
+        few: dict[int, Told] = {
+            s: (FEW, TOO_FEW.format(minimum), []) for s in result.segments if is_few(sizes[s], minimum)
+        }
+        kept[minimum] = _told(result, rows) | few
+    return kept[minimum]
 
 
 def _told(result: Segmentation, rows: pd.DataFrame) -> dict[int, Told]:
@@ -167,8 +184,8 @@ def _set_apart(
 ) -> dict[int, list[Trait]]:
     """Return the traits of segments that share a name, with one more by which they differ from each other."""
     among = rows[rows["segment_id"].isin(alike)]
-    effects = among.pivot_table(index="segment_id", columns="feature", values="effect")
-    medians = among.pivot_table(index="segment_id", columns="feature", values="inside")
+    effects = among.pivot_table(index="segment_id", columns="feature", values="effect").reindex(alike)
+    medians = among.pivot_table(index="segment_id", columns="feature", values="inside").reindex(alike)
     found: dict[int, list[Trait]] = {}
     for segment in alike:
         rest = [s for s in alike if s != segment]

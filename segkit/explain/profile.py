@@ -9,6 +9,7 @@ import pandas as pd
 
 from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_frame, check_type, checked_customers, with_pandas_types
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes, is_few
 from segkit.core.messages import counted, did_you_mean
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import Groups, cohen_d, differences
@@ -21,7 +22,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) -> pd.DataFrame:
+def segment_sizes(
+    result: Segmentation, value: str | pd.Series | None = None, *, minimum: int = MINIMUM
+) -> pd.DataFrame:
     """Count the customers of each segment, and add up their value.
 
     Parameters
@@ -29,6 +32,9 @@ def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) ->
     result : Segmentation
     value : str or Series, optional
         What customers are worth: a numeric feature, such as "monetary", or a Series indexed by customer.
+    minimum : int, default=10
+        Segments of fewer customers are named without numbers, and so is one more, so that theirs do not follow from the
+        total. 1 shows everything.
 
     Returns
     -------
@@ -36,36 +42,58 @@ def segment_sizes(result: Segmentation, value: str | pd.Series | None = None) ->
         Indexed by `segment_id`: `segment` (its name), number of `customers`, and their `share` of all; with a value,
         also its sum, `value`, and `value_share`, missing where a segment's value is below 0, or all together not above.
         Customers outside all segments (−1) come last, if there are any. A missing value adds nothing;
-        ``.attrs["segkit"]["without_value"]`` says for how many customers it is missing.
+        ``.attrs["segkit"]`` has the names of `hidden` segments, and says how many customers are `without_value`.
 
     Examples
     --------
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"monetary": [10, 20, 10, 360]}, index=list("abcd"))
-    >>> sg.segment_sizes(sg.segment(customers, n_segments=2), "monetary")
+    >>> sg.segment_sizes(sg.segment(customers, n_segments=2), "monetary", minimum=1)
                   segment  customers  share  value  value_share
     segment_id
     0           Segment 0          3   0.75   40.0          0.1
     1           Segment 1          1   0.25  360.0          0.9
     """
     checked_result(result)
+    check_minimum(minimum)
     counts = result.labels.value_counts()
     order = result.segments + [OUTSIDE] * (OUTSIDE in counts.index)
+    customers = counts[order].to_numpy()
+    hidden = hidden_sizes(customers, minimum)
     sizes = pd.DataFrame(
-        {"segment": [result.name_of(s) for s in order], "customers": [int(counts[s]) for s in order]},
+        {
+            "segment": [result.name_of(s) for s in order],
+            "customers": pd.array(np.where(hidden, None, customers), "Int64"),
+            "share": np.where(hidden, np.nan, customers / customers.sum()),
+        },
         index=pd.Index(order, name="segment_id"),
     )
-    sizes = sizes.assign(share=sizes["customers"] / sizes["customers"].sum())
-    sizes.attrs["segkit"] = {"badge": result.badge}  # for the subtitles of charts
+    sizes.attrs["segkit"] = {
+        "badge": result.badge,
+        **hidden_facts(result, minimum),
+    }  # for the subtitles of charts
     if value is not None:
         worth = value_of(result, value, "value")
         sums = worth.groupby(result.labels).sum()[order]
         total = float(sums.sum())
-        sizes["value"] = sums.to_numpy()
+        sizes["value"] = np.where(hidden, np.nan, sums.to_numpy())
         sizes["value_share"] = sizes["value"] / (total if total > 0 and (sums >= 0).all() else np.nan)
         sizes.attrs["segkit"]["without_value"] = int(worth.isna().sum())
     return sizes
+
+
+def is_described(labels: pd.Series, minimum: int) -> np.ndarray:
+    """Return which customers are in segments of which something may be said, or outside with enough others."""
+    sizes = labels.value_counts()
+    return ~labels.isin(sizes.index[is_few(sizes, minimum)]).to_numpy()
+
+
+def hidden_facts(result: Segmentation, minimum: int) -> dict[str, object]:
+    """Return what charts and pages say of hidden segments, their names and the minimum; empty where none is."""
+    sizes = result.labels.value_counts()
+    names = [result.name_of(s) for s in result.segments if is_few(sizes[s], minimum)]
+    return {"hidden": names, "minimum": minimum} if names else {}
 
 
 def value_of(result: Segmentation, value: str | pd.Series, name: str) -> pd.Series:
@@ -118,10 +146,12 @@ def of_customers(result: Segmentation, frame: pd.DataFrame, name: str) -> pd.Dat
     return frame.reindex(index)
 
 
-def grouped(labels: pd.Series, segments: list[int], weights: np.ndarray | None = None) -> Groups:
+def grouped(
+    labels: pd.Series, segments: list[int], weights: np.ndarray | None = None, minimum: int = 1
+) -> Groups:
     """Return the segments as groups; customers outside are only among the others."""
     codes = pd.Index(segments).get_indexer(labels)
-    return Groups(np.where(codes < 0, len(segments), codes), len(segments), weights)
+    return Groups(np.where(codes < 0, len(segments), codes), len(segments), weights, minimum)
 
 
 def effect_sizes(prepared: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
@@ -195,6 +225,7 @@ def profile(
     features: pd.DataFrame | Iterable[str] | str | None = None,
     *,
     weights: str | pd.Series | None = None,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Compare each segment with all other customers.
 
@@ -207,6 +238,10 @@ def profile(
     weights : str or Series, optional
         How much each customer counts: a numeric feature, such as "monetary", or a Series indexed by customer. Shares
         are then shares of that value, and medians those of a unit of value. By default all customers count alike.
+    minimum : int, default=10
+        Segments of fewer customers are named, and nothing is said of them; their customers are not among the others
+        either. So are shares that fewer have, or lack. Quartiles are of 18 customers or more, effects of segments of
+        fewer than 100 those of medians. 1 shows everything.
 
     Returns
     -------
@@ -216,7 +251,7 @@ def profile(
         - `feature`: "recency", "top_category = GROCERY" for one of several words, "vip = yes" for one of two,
           "gap_mean missing"; `column` it comes from, and `level`, the word
         - `effect`: Cohen's d of the prepared values, at most ±10, see :func:`segkit.effect_sizes`; missing where
-          nothing is known of a segment
+          nothing is known or said of a segment
         - `inside`, `others`: the medians, in the feature's `unit`, or shares where the unit says so: "share of
           customers" of a word, of a yes, or of a missing value; and where at least half of all customers have the
           same value, such as 0, "share of customers above 0"
@@ -237,7 +272,7 @@ def profile(
     Notes
     -----
     With weights, customers whose weight is missing or negative do not count;
-    ``.attrs["segkit"]["without_weight"]`` says how many these are.
+    ``.attrs["segkit"]["without_weight"]`` says how many these are, and `hidden` names the segments that are hidden.
 
     Examples
     --------
@@ -245,12 +280,12 @@ def profile(
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"visits": [1, 2, 3, 30, 31, 35]}, index=list("abcdef"))
     >>> result = sg.segment(customers, n_segments=2)
-    >>> sg.profile(result)[["segment", "feature", "inside", "others", "low", "high"]]
+    >>> sg.profile(result, minimum=1)[["segment", "feature", "inside", "others", "low", "high"]]
          segment feature  inside  others   low  high
     0  Segment 0  visits    31.0     2.0  30.0  35.0
     1  Segment 1  visits     2.0    31.0   1.0   3.0
     >>> likes = pd.DataFrame({"likes": ["tea", "tea", "cocoa", "beer", "beer", "tea"]}, index=list("abcdef"))
-    >>> sg.profile(result, likes)[["segment", "feature", "inside", "others", "index"]].head(3).round(2)
+    >>> sg.profile(result, likes, minimum=1)[["segment", "feature", "inside", "others", "index"]].head(3).round(2)
          segment        feature  inside  others   index
     0  Segment 0   likes = beer    0.67    0.00  200.00
     1  Segment 0  likes = cocoa    0.00    0.33    0.00
@@ -258,13 +293,14 @@ def profile(
     """
     checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
+    check_minimum(minimum)
     if len(set(result.labels)) < 2:
         n = len(result.labels)
         raise ValueError(
             f"The only segment holds {n:,} of {counted(n, 'customer')}, so there is nothing to compare. Make more "
             "segments."
         )
-    facts: dict[str, object] = {"badge": result.badge}
+    facts: dict[str, object] = {"badge": result.badge, **hidden_facts(result, minimum)}
     counts = None
     if weights is not None:
         worth = value_of(result, weights, "weights").to_numpy()
@@ -274,8 +310,11 @@ def profile(
             raise ValueError(
                 "No customer has a weight above 0. Leave weights out, or weight by another value."
             )
-    groups = grouped(result.labels, result.segments, counts)
-    table = _described(result, features, groups)
+    there = is_described(result.labels, minimum)
+    groups = grouped(
+        result.labels[there], result.segments, None if counts is None else counts[there], minimum
+    )
+    table = _described(result, features, groups, there)
     segments = np.array(result.segments)
     names = np.array([result.name_of(s) for s in result.segments], dtype=object)
     at = table["group"].to_numpy()
@@ -287,20 +326,27 @@ def profile(
 
 
 def profiled(result: Segmentation) -> pd.DataFrame:
-    """Return the profile of the features of a result, computed once; `segment` may hold names that it had before."""
+    """Return the profile of a result's features, for computing with: of small segments too, and computed once.
+
+    `segment` may hold names that it had before.
+    """
     if "_profile" not in vars(result):
-        vars(result)["_profile"] = profile(result)
+        vars(result)["_profile"] = profile(result, minimum=1)
     return vars(result)["_profile"]
 
 
 def _described(
-    result: Segmentation, features: pd.DataFrame | Iterable[str] | str | None, groups: Groups
+    result: Segmentation,
+    features: pd.DataFrame | Iterable[str] | str | None,
+    groups: Groups,
+    there: np.ndarray,
 ) -> pd.DataFrame:
-    """Return the differences of the wanted features, and which of them built the segments."""
+    """Return the differences of the wanted features, and which of them built the segments; of some customers."""
     built = used_features(result)
     units = result.provenance.get("units", {})
     if features is None or not isinstance(features, pd.DataFrame):
         customers = with_pandas_types(result.customers)
+        customers = customers if there.all() else customers[there]
         table = differences(customers, plain_preparer(result), groups, units)
         if features is not None:
             table = table[table["column"].isin(_known_features(result, features))]
@@ -308,7 +354,7 @@ def _described(
     frame = checked_customers(of_customers(result, features, "features"))
     units = units | (features.attrs.get("segkit") or {}).get("units", {})
     same = {c for c in built & set(frame.columns) if frame[c].equals(result.customers[c])}
-    table = differences(frame, make_preparer().fit(frame), groups, units)
+    table = differences(frame if there.all() else frame[there], make_preparer().fit(frame), groups, units)
     return table.assign(used=table["column"].isin(same).to_numpy())
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_count, check_seed
+from segkit.core.disclosure import MINIMUM, check_minimum, countable
 from segkit.create.segmentation import Segmentation
+from segkit.explain.profile import hidden_facts, is_described, segment_sizes
 from segkit.explain.rule_tree import LEAVES, WORTH, Node, Rule, Table, grow, rounded, shorten
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import check_segments, checked_result
@@ -26,7 +28,9 @@ ROUNDING = (
 DIGITS = (1, 2, 3)  # that people say, few first
 
 
-def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 0) -> pd.DataFrame:
+def rules(
+    result: Segmentation, *, max_conditions: int = 4, random_state: int = 0, minimum: int = MINIMUM
+) -> pd.DataFrame:
     """Describe each segment by one short rule, in numbers that a person would say.
 
     The rules apply in their order: a customer belongs to the first that holds.
@@ -39,6 +43,8 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
         Most comparisons in a rule.
     random_state : int, default=0
         Seed of the customers that the rules are learnt from and measured on.
+    minimum : int, default=10
+        Segments of fewer customers have no rule, nor are rules learnt from them. 1 finds a rule for all.
 
     Returns
     -------
@@ -47,7 +53,9 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
         :func:`segkit.rules_segmenter` reads it), `conditions` (how many), `customers` of the segment, `precision`
         (share of those whom the rule finds that are in the segment) and `recall` (share of the segment that it finds).
 
-        "True" holds for everyone else. "False" holds for no one: no rule finds that segment with so few conditions.
+        "True" holds for everyone else. "False" holds for no one: no rule finds that segment with so few conditions, or
+        it is hidden, as ``attrs["segkit"]["hidden"]`` says; `customers` is then missing, and also for one more segment,
+        so that its size does not follow.
         Customers outside all segments (−1) are those for whom no rule holds.
 
         ``attrs["segkit"]`` holds the `fidelity` (share of customers whom the rules put where the model does) with its
@@ -87,16 +95,19 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
     check_count("max_conditions", max_conditions, 1)
     check_seed(random_state)
     check_segments(result, "rules describe segments")
+    check_minimum(minimum)
     order = result.order[np.random.default_rng(random_state).permutation(len(result.labels))]
+    order = order[is_described(result.labels, minimum)[order]]
+    there = set(result.labels.iloc[order])
     most = int(max_conditions)
     if len(order) > 1.5 * LEARN:
-        final = Imitation(result, order[:LEARN], random_state)
+        final = Imitation(result, order[:LEARN], random_state, there)
         parts = [(final, order[LEARN : LEARN + CHECK])]
     else:
-        final = Imitation(result, order, random_state)
+        final = Imitation(result, order, random_state, there)
         fold = np.arange(len(order)) % FOLDS
         parts = [
-            (Imitation(result, order[fold != at], random_state), order[fold == at])
+            (Imitation(result, order[fold != at], random_state, there), order[fold == at])
             for at in range(FOLDS)
             if (fold == at).any() and (fold != at).any()
         ]
@@ -107,35 +118,44 @@ def rules(result: Segmentation, *, max_conditions: int = 4, random_state: int = 
         for size in sorted({*CURVE, most})
     }
     exact = np.concatenate([part.given(most, rows, exact=True) for part, rows in parts] or [labels])
-    table = _described(result, final.found(most), labels, given[most])
+    table = _described(result, final.found(most), labels, given[most], minimum)
     fidelity, low, high = share_with_interval(int((given[most] == labels).sum()), len(labels))
+    room = int(
+        countable(result.labels.value_counts(), minimum).sum()
+    )  # counts that tell of no hidden customer
     table.attrs["segkit"] = {
         "badge": result.badge,
         "max_conditions": most,
         "fidelity": fidelity,
         "low": low,
         "high": high,
-        "customers": len(order),
-        "learnt": len(final.labels),
-        "measured": len(labels),
+        "customers": len(result.labels),
+        "learnt": min(len(final.labels), room),
+        "measured": min(len(labels), room),
         "curve": {size: _share(found == labels) for size, found in given.items()},
         "rounded": [change for f in final.found(most).values() if f for change in f.changes],
         "rounding_cost": _share(exact == labels) - fidelity,
         "boolean": list(result.customers.select_dtypes("bool")),
+        **hidden_facts(result, minimum),
     }
     return table
 
 
 def _described(
-    result: Segmentation, found: dict[int, Found | None], labels: np.ndarray, given: np.ndarray
+    result: Segmentation,
+    found: dict[int, Found | None],
+    labels: np.ndarray,
+    given: np.ndarray,
+    minimum: int,
 ) -> pd.DataFrame:
-    sizes = result.labels.value_counts()
+    found = found | dict.fromkeys(s for s in result.segments if s not in found)  # those that are hidden
+    sizes = segment_sizes(result, minimum=minimum)["customers"]
     return pd.DataFrame(
         {
             "segment": [result.name_of(s) for s in found],
             "rule": [f.rule.text if f else "False" for f in found.values()],
             "conditions": [f.rule.conditions if f else 0 for f in found.values()],
-            "customers": [int(sizes[s]) for s in found],
+            "customers": sizes[list(found)].array,
             "precision": [_share((labels == s)[given == s]) for s in found],
             "recall": [_share((given == s)[labels == s]) for s in found],
         },
@@ -180,12 +200,14 @@ class Imitation:
     rows : ndarray of int
         Positions of the customers to learn from.
     random_state : int
+    there : set of int
+        Segments to find a rule for, and whether customers are outside all.
     """
 
-    def __init__(self, result: Segmentation, rows: np.ndarray, random_state: int):
+    def __init__(self, result: Segmentation, rows: np.ndarray, random_state: int, there: set[int]):
         self.result, self.random_state = result, random_state
         self.labels = result.labels.to_numpy()[rows]
-        self.segments, self.outside = result.segments, OUTSIDE in set(result.labels.unique())
+        self.segments, self.outside = [s for s in result.segments if s in there], OUTSIDE in there
         self.table = Table.of(result.customers.iloc[rows])
         self._first: dict[tuple[int, int], Node] = {}  # trees of all customers
         self._learnt: dict[int, dict[int, Found | None]] = {}
@@ -253,7 +275,7 @@ class Imitation:
             left = left[~said.rule.holds(self.table, left)]
         todo.sort(key=lambda s: (int((self.labels[left] == s).sum()), -s))
         found |= dict.fromkeys(todo)
-        if not self.outside:
+        if todo and not self.outside:
             found[todo[-1]] = Found(Rule(), Rule(), [])
         return found
 

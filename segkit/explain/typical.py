@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_count
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.core.order import positions_by_id
 from segkit.create.segmentation import Segmentation
+from segkit.explain.profile import hidden_facts
 from segkit.explain.why import figures_of
 from segkit.methods.assignment import preparer_and_clusterer
 from segkit.methods.partition import check_segments, checked_result
@@ -16,7 +18,7 @@ TYPICAL, BORDERLINE = "typical", "borderline"
 COLUMNS = ["segment_id", "segment", "customer_id", "role", "distance", "runner_up", "runner_up_distance"]
 
 
-def typical(result: Segmentation, n: int = 3) -> pd.DataFrame:
+def typical(result: Segmentation, n: int = 3, *, minimum: int = MINIMUM) -> pd.DataFrame:
     """Return typical customers of each segment, and those nearest to another segment.
 
     Parameters
@@ -24,6 +26,8 @@ def typical(result: Segmentation, n: int = 3) -> pd.DataFrame:
     result : Segmentation
     n : int, default=3
         Customers of each role in a segment; fewer where it has fewer. Nobody is both.
+    minimum : int, default=10
+        Segments of fewer customers show none; ``.attrs["segkit"]["hidden"]`` names them. 1 shows all.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def typical(result: Segmentation, n: int = 3) -> pd.DataFrame:
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 2, 6, 30, 31, 34]}, index=list("abcdefg"))
-    >>> found = sg.typical(sg.segment(customers, n_segments=2), n=1)
+    >>> found = sg.typical(sg.segment(customers, n_segments=2), n=1, minimum=1)
     >>> found[["segment", "customer_id", "role", "frequency"]]
          segment customer_id        role  frequency
     0  Segment 0           b     typical          2
@@ -61,15 +65,19 @@ def typical(result: Segmentation, n: int = 3) -> pd.DataFrame:
     checked_result(result)
     check_segments(result, "typical shows customers of each")
     check_count("n", n, 1, "; 3 is usual")
+    check_minimum(minimum)
     figures = figures_of(result)
     own, _ = preparer_and_clusterer(result.model)
     same = own is figures.preparer
     matrix = result.prepared.to_numpy() if same else figures.preparer.matrix(result.customers)
     rank = np.empty(len(matrix), dtype=int)
     rank[positions_by_id(result.customers.index)] = np.arange(len(matrix))
-    parts = [_of_segment(result, figures.means, matrix, segment, n, rank) for segment in result.segments]
-    table = pd.concat(parts, ignore_index=True)
-    table.attrs["segkit"] = {"badge": result.badge}
+    sizes = result.labels.value_counts()
+    shown = [s for s in result.segments if not is_few(sizes[s], minimum)]
+    parts = [_of_segment(result, figures.means, matrix, segment, n, rank) for segment in shown]
+    nobody = result.customers.iloc[:0].reset_index(drop=True)
+    table = pd.concat(parts, ignore_index=True) if parts else nobody.reindex(columns=[*COLUMNS, *nobody])
+    table.attrs["segkit"] = {"badge": result.badge, **hidden_facts(result, minimum)}
     return table
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_type
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.core.messages import did_you_mean, joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import is_share
@@ -50,7 +51,7 @@ class Figures:
     middles: dict[int, pd.DataFrame]
 
 
-def why(result: Segmentation, customer_id: Hashable) -> pd.DataFrame:
+def why(result: Segmentation, customer_id: Hashable, *, minimum: int = MINIMUM) -> pd.DataFrame:
     """Explain why a customer is in her segment rather than in the nearest other one, and what would move her.
 
     Parameters
@@ -58,6 +59,8 @@ def why(result: Segmentation, customer_id: Hashable) -> pd.DataFrame:
     result : Segmentation
     customer_id : str or int
         A customer of the result.
+    minimum : int, default=10
+        Medians of fewer customers are missing. 1 shows them.
 
     Returns
     -------
@@ -86,13 +89,14 @@ def why(result: Segmentation, customer_id: Hashable) -> pd.DataFrame:
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
     >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars", 1: "New"})
-    >>> reasons = sg.why(result, "b")
+    >>> reasons = sg.why(result, "b", minimum=1)
     >>> for part in reasons.attrs["segkit"]["sentence"].split("; "):
     ...     print(part)
     Customer 'b' is in New, since they have placed 2 orders (the others: 30 orders)
     with 14 more orders they would be in Regulars.
     """
     checked_result(result)
+    check_minimum(minimum)
     if not shown_names(result):
         check_segments(result, "why tells what holds a customer in her segment")
     at = position_of(result, customer_id)
@@ -104,6 +108,10 @@ def why(result: Segmentation, customer_id: Hashable) -> pd.DataFrame:
     total = pd.Series(apart.sum(axis=1), index=figures.means.index).drop(own, errors="ignore")
     second = int(total.idxmin()) if len(total) and np.isfinite(total.min()) else None
     table = _middles(result, figures, own)
+    n = int((result.labels == own).sum())
+    for side, size in (("segment", n), ("others", len(result.labels) - n)):
+        if is_few(size, minimum):
+            table[side] = np.nan
     table.insert(0, "value", pd.Series(row.iloc[0].to_dict(), dtype=object))
     table["contribution"] = _contributions(figures, apart, own, second)
     moves = _moves(result, figures, row, own)

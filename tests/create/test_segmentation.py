@@ -95,7 +95,7 @@ def test_continuum_is_divided_too():
     for method in ("kmeans", "gaussian_mixture", "mixed_mixture", "ward"):
         result = sg.segment(customers, n_segments=4, method=method)
         assert len(result.segments) == 4
-        assert len(sg.profile(result)) and len(sg.project(result)) == len(customers)
+        assert len(sg.profile(result, minimum=1)) and len(sg.project(result)) == len(customers)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_arrow_types_are_features(column, expected, tmp_path):
     assert_frame_equal(result.prepared, same.prepared)
     assert_series_equal(result.assign(arrow), result.labels)
     assert_series_equal(sg.Segmentation.load(result.save(tmp_path / "kept")).assign(arrow), result.labels)
-    assert len(sg.profile(result)) == len(sg.profile(same))
+    assert len(sg.profile(result, minimum=1)) == len(sg.profile(same, minimum=1))
 
 
 def test_columns_of_several_levels_are_refused_with_help():

@@ -20,14 +20,14 @@ def medians(table, feature="visits"):
 def test_two_groups_are_compared_with_each_other_only():
     """By name, id, ids or mask; customers in neither do not count."""
     made = result()
-    assert medians(sg.compare(made, "Rare", "Often")) == (2, 31)
-    assert medians(sg.compare(made, ["a", "b"], made.labels["f"])) == (1.5, 31)
-    table = sg.compare(made, NOW["visits"] < 2, ["c", "d"])
+    assert medians(sg.compare(made, "Rare", "Often", minimum=1)) == (2, 31)
+    assert medians(sg.compare(made, ["a", "b"], made.labels["f"], minimum=1)) == (1.5, 31)
+    table = sg.compare(made, NOW["visits"] < 2, ["c", "d"], minimum=1)
     assert medians(table) == (1, 16.5)
     assert (table.attrs["segkit"]["inside"], table.attrs["segkit"]["others"]) == (1, 2)
-    against = sg.compare(made, "Often", "Rare")
+    against = sg.compare(made, "Often", "Rare", minimum=1)
     assert against["effect"].to_dict() == pytest.approx(
-        (-sg.compare(made, "Rare", "Often")["effect"]).to_dict()
+        (-sg.compare(made, "Rare", "Often", minimum=1)["effect"]).to_dict()
     )
     assert set(sg.profile(made)) - set(against) == {"segment_id", "segment", "feature"}
 
@@ -35,12 +35,12 @@ def test_two_groups_are_compared_with_each_other_only():
 def test_the_same_customers_are_compared_at_two_moments():
     made = result()
     before = (NOW * 2).drop(index="f").assign(further=1)
-    table = sg.compare(made, before)
+    table = sg.compare(made, before, minimum=1)
     assert medians(table) == (3, 6) and table.attrs["segkit"]["not_there"] == 1
-    often = sg.compare(made, "Often", before)
+    often = sg.compare(made, "Often", before, minimum=1)
     assert medians(often) == (30.5, 61) and often.attrs["segkit"]["inside"] == 2
-    assert medians(sg.compare(made, sg.segment(NOW + 1, n_segments=2))) == (16.5, 17.5)
-    assert (sg.compare(made, NOW)["effect"] == 0).all()
+    assert medians(sg.compare(made, sg.segment(NOW + 1, n_segments=2), minimum=1)) == (16.5, 17.5)
+    assert (sg.compare(made, NOW, minimum=1)["effect"] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_the_same_customers_are_compared_at_two_moments():
 )
 def test_what_cannot_be_compared_is_explained(chosen, other, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        sg.compare(result(), chosen, other)
+        sg.compare(result(), chosen, other, minimum=1)
 
 
 def test_any_group_agrees_with_numpy():
     rng = np.random.default_rng(1)
     customers = pd.DataFrame(rng.normal(size=(80, 3)), columns=list("pqr"))
     made, chosen = sg.segment(customers, n_segments=3), rng.random(80) < 0.3
-    table = sg.compare(made, chosen)
+    table = sg.compare(made, chosen, minimum=1)
     for name in customers:
         assert medians(table, name) == (
             customers.loc[chosen, name].median(),

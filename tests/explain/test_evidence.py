@@ -37,7 +37,7 @@ def findings(table, fdr=0.05):
 def test_used_features_get_no_test():
     """Also in one population, where naive tests of them find nearly everything."""
     result, kept_out = one_population(0)
-    table = sg.evidence(result, kept_out)
+    table = sg.evidence(result, kept_out, minimum=1)
     built = table[table["kind"] == "built the segments"]
     assert set(built["feature"]) == set(result.customers) and len(built) == 16
     assert built[["p", "q", "effect_low", "effect_high"]].isna().all(axis=None)
@@ -52,13 +52,13 @@ def check_false_findings(simulations):
     wrong, of_planted, found = [], [], []
     for seed in range(simulations):
         result, kept_out = one_population(seed)
-        wrong.append(len(findings(sg.evidence(result, kept_out))) > 0)
+        wrong.append(len(findings(sg.evidence(result, kept_out, minimum=1))) > 0)
         if seed % 3:
             continue
         planted = kept_out.assign(
             outcome=(result.labels == 1) * 1.5 + np.random.default_rng(seed).normal(size=len(kept_out))
         )
-        table = findings(sg.evidence(result, planted))
+        table = findings(sg.evidence(result, planted, minimum=1))
         of_planted.append((table["column"] != "outcome").mean())
         found.append((table["column"] == "outcome").any())
     slack = 2 * np.sqrt(0.05 * 0.95 / simulations)
@@ -79,7 +79,7 @@ def check_left_out_once(simulations):
     wrong = []
     for seed in range(simulations):
         result, _ = one_population(seed)
-        table = sg.evidence(result, split=True, random_state=seed)
+        table = sg.evidence(result, split=True, random_state=seed, minimum=1)
         tested = table[table["kind"] == "left out once"]
         assert len(tested) == 4 and set(tested["segment"]) == {"all segments"}
         wrong.append(len(findings(tested)) > 0)
@@ -105,13 +105,13 @@ def test_groups_show_in_features_left_out():
     }
     customers = pd.DataFrame(columns | {"word": rng.choice(["x", "y", "z"], 200)})
     result = sg.segment(customers, n_segments=2)
-    table = sg.evidence(result, split=True)
+    table = sg.evidence(result, split=True, minimum=1)
     assert set(findings(table)["feature"]) == {"a", "b"}
-    assert sg.evidence(result, split=True).equals(table)
-    alone = sg.evidence(sg.segment(customers[["a"]], n_segments=2), split=True)
+    assert sg.evidence(result, split=True, minimum=1).equals(table)
+    alone = sg.evidence(sg.segment(customers[["a"]], n_segments=2), split=True, minimum=1)
     assert alone.iloc[0]["verdict"] == "cannot be told: no segments are made without it"
     mixed = sg.segment(customers, n_segments=2, method="mixed_mixture")
-    assert set(findings(sg.evidence(mixed, split=True))["feature"]) == {"a", "b"}
+    assert set(findings(sg.evidence(mixed, split=True, minimum=1))["feature"]) == {"a", "b"}
 
 
 def test_tests_agree_with_scipy():
@@ -158,7 +158,7 @@ def test_a_copy_is_no_evidence():
         again=np.exp(visits), opposite=-visits, gappy=visits.where(kept_out["age"] > 40), label=result.named_labels,
         number=result.labels, spend=result.customers["spend"], near=visits + kept_out["age"] / 20,
     )  # fmt: skip
-    table = sg.evidence(result, kept_out)
+    table = sg.evidence(result, kept_out, minimum=1)
     rows = table[(table["kind"] == "kept out") & (table["segment_id"].isin([0]))].set_index("column")
     for name, of in {"again": "visits", "opposite": "visits", "spend": "spend"}.items():
         assert rows.loc[name, "verdict"] == f"no evidence: says the same as {of}, which built the segments"
@@ -185,7 +185,7 @@ def test_verdicts_are_words():
             "noise": rng.normal(size=240),
         }
     )
-    table = sg.evidence(result, more)
+    table = sg.evidence(result, more, minimum=1)
     first = table[table["segment_id"] == 0].set_index("feature")["verdict"]
     assert first[["spend later", "opened", "noise"]].to_list() == [
         "higher than others", "less often than others", "no difference shown",
@@ -208,7 +208,7 @@ def test_odd_results_have_evidence():
     more = pd.DataFrame(
         {"toString": np.arange(60) % 7, "年齢": ["子", "母"] * 30, "word": list("abc") * 20}, index=ids[:60]
     )
-    table = sg.evidence(sixty, more)
+    table = sg.evidence(sixty, more, minimum=1)
     assert table["q"].dropna().between(0, 1).all() and np.isfinite(table["effect"].dropna()).all()
     assert "NaN" not in vl_convert.vegalite_to_svg(sg.plot_evidence(table).to_json())
 
@@ -224,13 +224,13 @@ def test_odd_results_have_evidence():
 )
 def test_wrong_arguments_of_evidence_are_explained(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        sg.evidence(one_population(0)[0], **arguments)
+        sg.evidence(one_population(0)[0], **arguments, minimum=1)
 
 
 def test_the_chart_keeps_the_two_kinds_apart():
     result, kept_out = one_population(0)
     kept_out["outcome"] = (result.labels == 0) * 3.0 + kept_out["age"] / 10
-    chart = sg.plot_evidence(sg.evidence(result, kept_out), most=6).to_dict()
+    chart = sg.plot_evidence(sg.evidence(result, kept_out, minimum=1), most=6).to_dict()
     left, right = chart["vconcat"]
     assert "tested" in left["title"] and "no evidence" in right["title"]
     rows = [
@@ -239,7 +239,7 @@ def test_the_chart_keeps_the_two_kinds_apart():
     ]
     assert rows[0][0]["finding"] == "a finding" and {r["finding"] for r in rows[1]} == {"not tested"}
     assert len(rows[0]) == len(rows[1]) == 6 and "left out" in " ".join(chart["title"]["subtitle"])
-    only_built = sg.plot_evidence(sg.evidence(result)).to_dict()
+    only_built = sg.plot_evidence(sg.evidence(result, minimum=1)).to_dict()
     assert len(only_built["vconcat"]) == 1
     with pytest.raises(ValueError, match="evidence"):
         sg.plot_evidence(sg.profile(result))
@@ -251,11 +251,11 @@ def test_customers_of_whom_nothing_was_kept_out_are_left_out():
     visits = pd.DataFrame({"visits": np.r_[rng.normal(0, 1, 100), rng.normal(20, 1, 100)]})
     result = sg.segment(visits, n_segments=2)
     survey = pd.DataFrame({"age": rng.normal(40, 9, 200), "town": rng.choice(["Ulm", "Bonn", "Kiel"], 200)})
-    some = sg.evidence(result, survey.iloc[np.r_[0:40, 100:190]])
+    some = sg.evidence(result, survey.iloc[np.r_[0:40, 100:190]], minimum=1)
     assert some.attrs["segkit"]["without"] == 70
     kept = some[some["kind"] == "kept out"]
     assert not kept["feature"].str.contains("missing").any()
     assert kept["verdict"].isin(["no difference shown"]).all()
     partly = survey.assign(age=survey["age"].where(np.arange(200) < 100))
-    assert sg.evidence(result, partly).attrs["segkit"]["without"] == 0
-    assert sg.evidence(result, partly)["feature"].str.contains("age missing").any()
+    assert sg.evidence(result, partly, minimum=1).attrs["segkit"]["without"] == 0
+    assert sg.evidence(result, partly, minimum=1)["feature"].str.contains("age missing").any()

@@ -30,7 +30,7 @@ def ids(n):
 
 
 def test_names_by_hand():
-    names = sg.suggest_names(six())
+    names = sg.suggest_names(six(), minimum=1)
     assert names.index.name == "segment_id" and list(names) == ["segment", "name", "sentence", "features"]
     assert names.loc[0].to_list() == [
         "Segment 0",
@@ -42,7 +42,7 @@ def test_names_by_hand():
 
 
 def test_accepted_by_with_names():
-    named = six().with_names(sg.suggest_names(six())["name"])
+    named = six().with_names(sg.suggest_names(six(), minimum=1)["name"])
     assert named.names == {0: "Lapsing big spenders", 1: "Active small spenders"}
     assert six().names == {}
 
@@ -86,7 +86,7 @@ def test_archetypes_get_their_key_feature():
     for seed in range(5):
         customers, kinds = archetype_shop(seed)
         result = sg.segment(customers, n_segments=10, random_state=seed)
-        names = sg.suggest_names(result)
+        names = sg.suggest_names(result, minimum=1)
         assert names["name"].is_unique
         for kind, (planted, words) in ARCHETYPES.items():
             segment = result.labels[kinds == kind].mode()[0]
@@ -105,7 +105,7 @@ def test_names_stay_over_refits():
         sample = customers.iloc[drawn].set_axis(ids(len(drawn)))
         result = sg.segment(sample, n_segments=10, random_state=seed)
         names, known = (
-            sg.suggest_names(result)["name"],
+            sg.suggest_names(result, minimum=1)["name"],
             pd.Series(kinds.to_numpy()[drawn], index=sample.index),
         )
         for kind in ARCHETYPES:
@@ -116,7 +116,7 @@ def test_names_stay_over_refits():
 
 def test_nothing_is_claimed_of_random_groups():
     customers, _ = archetype_shop(0)
-    names = sg.suggest_names(sg.segment(customers, model=RandomLabels()))
+    names = sg.suggest_names(sg.segment(customers, model=RandomLabels()), minimum=1)
     assert set(names["name"]) == {"Typical customers", "Middle of the road", "Average customers"}
     assert names["features"].to_list() == [[], [], []]
     assert names["sentence"].str.startswith("Nothing sets them").all()
@@ -131,7 +131,7 @@ def test_words_claim_no_more_than_the_value():
         },
         index=ids(60),
     )
-    names = sg.suggest_names(sg.segment(customers, n_segments=2))["name"]
+    names = sg.suggest_names(sg.segment(customers, n_segments=2), minimum=1)["name"]
     assert not names.str.contains("aps|eekend ").any()
 
 
@@ -143,14 +143,14 @@ def test_no_order_is_no_order():
         (3.0, "Occasional buyers"),
     ):
         customers = pd.DataFrame({"frequency": [few] * 20 + [20.0, 30, 40, 50, 60] * 4}, index=ids(40))
-        assert name in set(sg.suggest_names(sg.segment(customers, n_segments=2))["name"])
+        assert name in set(sg.suggest_names(sg.segment(customers, n_segments=2), minimum=1)["name"])
 
 
 def test_a_few_far_apart_are_not_called_typical():
     customers = three_groups(40)
     customers.loc["whale"] = [5_000.0, 90_000.0]
     result = sg.segment(customers, n_segments=4)
-    whale = sg.suggest_names(result).loc[result.labels["whale"]]
+    whale = sg.suggest_names(result, minimum=1).loc[result.labels["whale"]]
     assert (result.labels == result.labels["whale"]).sum() == 1 and whale["name"] == "Small group"
     assert whale["sentence"].startswith(
         "They are too few to be sure: they have spent 90,000 (the others: 11)"
@@ -163,8 +163,8 @@ def test_what_sets_namesakes_apart_holds_against_everyone():
     columns = ["recency", "frequency", "monetary", "foo", "bar"]
     customers = pd.DataFrame(np.exp(rng.normal(size=(900, 5))), ids(900), columns)
     result = sg.segment(customers, n_segments=40)
-    profile = sg.profile(result).set_index(["segment_id", "feature"])["effect"]
-    for segment, features in sg.suggest_names(result)["features"].items():
+    profile = sg.profile(result, minimum=1).set_index(["segment_id", "feature"])["effect"]
+    for segment, features in sg.suggest_names(result, minimum=1)["features"].items():
         assert all(abs(profile[segment, feature]) >= 0.2 for feature in features)
 
 
@@ -172,29 +172,31 @@ def test_shared_names_are_set_apart():
     """Two groups of lapsed customers beside the active ones: by how long."""
     spread = np.exp(np.random.default_rng(0).normal(0, 0.05, 200))
     customers = pd.DataFrame({"recency": np.repeat([5.0, 100, 400], [120, 40, 40]) * spread}, index=ids(200))
-    names = sg.suggest_names(sg.segment(customers, n_segments=3))["name"]
+    names = sg.suggest_names(sg.segment(customers, n_segments=3), minimum=1)["name"]
     assert set(names) == {"Recently active customers", "Lapsed customers", "Long-lapsed customers"}
 
 
 def test_sixty_segments_have_sixty_names():
     rng = np.random.default_rng(0)
     customers = pd.DataFrame(rng.normal(size=(1200, 5)), index=ids(1200)).add_prefix("trait ")
-    names = sg.suggest_names(sg.segment(customers, n_segments=60))["name"]
+    names = sg.suggest_names(sg.segment(customers, n_segments=60), minimum=1)["name"]
     assert names.is_unique and len(names) == 60
 
 
 def test_names_given_to_others_are_not_suggested():
     result = six().with_names({1: "Lapsing big spenders"})
-    assert sg.suggest_names(result)["name"].to_list() == ["Lapsing big spenders 2", "Active small spenders"]
-    assert shown_names(result) == {0: "Lapsing big spenders 2 (suggested)", 1: "Lapsing big spenders"}
+    assert sg.suggest_names(result, minimum=1)["name"].to_list() == [
+        "Lapsing big spenders 2",
+        "Active small spenders",
+    ]
+    assert shown_names(result) == {0: "Small group (suggested)", 1: "Lapsing big spenders"}  # of three
 
 
 def test_shown_names_keep_the_given_ones():
     result = six().with_names({1: "Regulars"})
-    assert shown_names(result) == {0: "Lapsing big spenders (suggested)", 1: "Regulars"}
+    assert shown_names(result) == {0: "Small group (suggested)", 1: "Regulars"}
     assert (
-        with_shown_names(result).name_of(0) == "Lapsing big spenders (suggested)"
-        and result.name_of(0) == "Segment 0"
+        with_shown_names(result).name_of(0) == "Small group (suggested)" and result.name_of(0) == "Segment 0"
     )
 
 
@@ -203,14 +205,14 @@ def test_outside_is_not_named():
         [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
     )
     result = sg.segment(customers, model=HDBSCAN(copy=True))
-    assert list(sg.suggest_names(result).index) == result.segments and -1 in set(result.labels)
+    assert list(sg.suggest_names(result, minimum=1).index) == result.segments and -1 in set(result.labels)
 
 
 def test_few_segments():
     noise = sg.segment(three_groups(), model=DBSCAN(eps=1e-9))
-    assert sg.suggest_names(noise).empty and shown_names(noise) == {}
+    assert sg.suggest_names(noise, minimum=1).empty and shown_names(noise) == {}
     same = pd.DataFrame({"visits": [1.0, 1, 1, 1, 1, 9]}, index=list("abcdef"))
-    lonely = sg.suggest_names(sg.segment(same, n_segments=2))
+    lonely = sg.suggest_names(sg.segment(same, n_segments=2), minimum=1)
     assert lonely["name"].is_unique
 
 
@@ -223,7 +225,7 @@ def test_odd_words_give_plain_names():
     customers["city"] = ["Łódź\u200e", "東京" * 5000, 'O\'Brien "&" <b>'] * 20
     with pytest.warns(UserWarning, match="nobody knows"):
         result = sg.segment(customers, n_segments=3)
-    names = sg.suggest_names(result)
+    names = sg.suggest_names(result, minimum=1)
     assert names["name"].is_unique and (names["name"].str.len() <= 80).all()
     assert (names["sentence"].str.len() <= 400).all() and not names["sentence"].str.contains("\n").any()
     result.with_names(names["name"])
@@ -240,7 +242,7 @@ def test_odd_words_give_plain_names():
 )
 def test_two_values(values, word, said):
     customers = pd.DataFrame({"city": values * 20}, index=ids(40))
-    names = sg.suggest_names(sg.segment(customers, n_segments=2))
+    names = sg.suggest_names(sg.segment(customers, n_segments=2), minimum=1)
     row = names[names["name"] == word].iloc[0]
     assert row["sentence"].lower() == f"{said}.".lower()
 
@@ -287,7 +289,7 @@ def test_writer_gets_a_summary_and_is_heard():
         days = summary["features"][0]["here"]
         return f"Group of {summary['customers']}", f"Here it is {days:,}."
 
-    names = sg.suggest_names(forty(), writer=writer)
+    names = sg.suggest_names(forty(), writer=writer, minimum=1)
     assert names["name"].to_list() == ["Group of 30", "Group of 20"]
     assert names.attrs["segkit"]["refused"] == {}
     assert set(seen[0]) == {"customers", "share", "features", "name", "sentence"}
@@ -315,32 +317,34 @@ def test_writer_gets_a_summary_and_is_heard():
 )
 def test_writer_is_checked(answer, reason):
     with pytest.warns(UserWarning, match="built-in names stay"):
-        names = sg.suggest_names(forty(), writer=lambda summary: answer)
-    assert names["name"].to_list() == sg.suggest_names(forty())["name"].to_list()
+        names = sg.suggest_names(forty(), writer=lambda summary: answer, minimum=1)
+    assert names["name"].to_list() == sg.suggest_names(forty(), minimum=1)["name"].to_list()
     assert all(reason in why for why in names.attrs["segkit"]["refused"].values()), names.attrs
 
 
 def test_writer_may_repeat_the_suggestion():
-    names = sg.suggest_names(forty(), writer=lambda summary: {k: summary[k] for k in ("name", "sentence")})
+    names = sg.suggest_names(
+        forty(), writer=lambda summary: {k: summary[k] for k in ("name", "sentence")}, minimum=1
+    )
     assert names.attrs["segkit"]["refused"] == {}
 
 
 def test_writer_must_not_name_two_alike():
     with pytest.warns(UserWarning, match="another segment is called 'Nice'"):
-        names = sg.suggest_names(forty(), writer=lambda summary: ("Nice", "Nice people."))
+        names = sg.suggest_names(forty(), writer=lambda summary: ("Nice", "Nice people."), minimum=1)
     assert names["name"].to_list()[0] == "Nice" and names["name"].is_unique
 
 
 def test_writer_is_not_asked_about_few():
     with pytest.warns(UserWarning, match="fewer than 10 customers"):
-        sg.suggest_names(six(), writer=lambda summary: pytest.fail("asked"))
+        sg.suggest_names(six(), writer=lambda summary: pytest.fail("asked"), minimum=1)
     with pytest.raises(TypeError, match="cannot be called"):
-        sg.suggest_names(six(), writer="gpt")
+        sg.suggest_names(six(), writer="gpt", minimum=1)
 
 
 def test_times_of_day_are_read_aloud():
     customers = pd.DataFrame(
         {"weekend_share": [0.58, 0.6, 0.56] * 20 + [0.1, 0.11, 0.12] * 20}, index=ids(120)
     )
-    sentences = sg.suggest_names(sg.segment(customers, n_segments=2))["sentence"]
+    sentences = sg.suggest_names(sg.segment(customers, n_segments=2), minimum=1)["sentence"]
     assert "They act at weekends 58% of the time (the others: 11%)." in set(sentences)

@@ -24,7 +24,7 @@ def with_outsider():
 
 
 def test_sizes_by_hand():
-    sizes = sg.segment_sizes(six().with_names({1: "Regulars"}))
+    sizes = sg.segment_sizes(six().with_names({1: "Regulars"}), minimum=1)
     assert sizes.to_dict("list") == {
         "segment": ["Segment 0", "Regulars"],
         "customers": [3, 3],
@@ -34,7 +34,7 @@ def test_sizes_by_hand():
 
 
 def test_outside_comes_last():
-    sizes = sg.segment_sizes(with_outsider())
+    sizes = sg.segment_sizes(with_outsider(), minimum=1)
     assert sizes.index[-1] == -1 and sizes["segment"].iloc[-1] == "Outside" and sizes["customers"].sum() == 61
 
 
@@ -63,7 +63,7 @@ def test_one_group_is_refused():
 
 def test_compare_by_hand():
     """Medians in natural units, whatever was logged and scaled."""
-    table = sg.compare(six(), ["a", "b", "d"])
+    table = sg.compare(six(), ["a", "b", "d"], minimum=1)
     assert table[["inside", "others"]].to_dict("index") == {"frequency": {"inside": 2, "others": 29}}
 
 
@@ -75,13 +75,13 @@ def test_group_as_ids_or_mask():
         result.labels == result.labels["d"],
         ["d", "d", "e", "f"],
     ]
-    tables = [sg.compare(result, group) for group in chosen]
+    tables = [sg.compare(result, group, minimum=1) for group in chosen]
     assert all(table.equals(tables[0]) for table in tables)
 
 
 def test_words_and_gaps_are_shares():
     customers = three_groups(word=pd.Categorical(["x", "y"] * 30), gap=[np.nan] * 20 + list(range(40)))
-    table = sg.compare(sg.segment(customers, n_segments=3), customers.index[:20])
+    table = sg.compare(sg.segment(customers, n_segments=3), customers.index[:20], minimum=1)
     assert table.loc["word = y", ["inside", "others", "unit"]].to_list() == [0.5, 0.5, "share of customers"]
     assert table.loc["gap missing", ["inside", "others"]].to_list() == [1, 0]
     assert np.isnan(table.loc["gap", "inside"]) and table.loc["gap", "others"] == 19.5
@@ -89,7 +89,7 @@ def test_words_and_gaps_are_shares():
 
 
 def test_strongest_difference_comes_first():
-    profile = sg.profile(sg.segment(three_groups(noise=np.arange(60) % 7), n_segments=3))
+    profile = sg.profile(sg.segment(three_groups(noise=np.arange(60) % 7), n_segments=3), minimum=1)
     for _, rows in profile.groupby("segment_id"):
         assert rows["effect"].abs().is_monotonic_decreasing
     assert list(profile)[:7] == ["segment_id", "segment", "feature", "effect", "inside", "others", "unit"]
@@ -97,14 +97,17 @@ def test_strongest_difference_comes_first():
 
 
 def test_profile_leaves_out_outside():
-    profile = sg.profile(with_outsider())
+    profile = sg.profile(with_outsider(), minimum=1)
     assert set(profile["segment_id"]) == set(with_outsider().segments)
 
 
 def test_units_come_from_the_features():
     customers = three_groups()
     customers.attrs["segkit"] = {"units": {"visits": "visits a year"}}
-    assert sg.compare(sg.segment(customers, n_segments=3), ["c000"]).loc["visits", "unit"] == "visits a year"
+    assert (
+        sg.compare(sg.segment(customers, n_segments=3), ["c000"], minimum=1).loc["visits", "unit"]
+        == "visits a year"
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,16 +125,16 @@ def test_columns_of_every_type(column):
     model = make_pipeline(
         sg.make_preparer(), KMeans(3, n_init=2, random_state=0)
     )  # which constants are not dropped for
-    table = sg.profile(sg.segment(three_groups(extra=column), model=model))
+    table = sg.profile(sg.segment(three_groups(extra=column), model=model), minimum=1)
     plain = sg.profile(
-        sg.segment(three_groups(extra=pd.Series(column).astype(float).to_numpy()), model=model)
+        sg.segment(three_groups(extra=pd.Series(column).astype(float).to_numpy()), model=model), minimum=1
     )
     pd.testing.assert_frame_equal(table, plain)
 
 
 def test_odd_names_are_only_names():
     result = sg.segment(oddly_named(), n_segments=3)
-    assert set(sg.profile(result)["feature"]) == set(result.prepared)
+    assert set(sg.profile(result, minimum=1)["feature"]) == set(result.prepared)
 
 
 @pytest.mark.parametrize(
@@ -144,24 +147,24 @@ def test_odd_names_are_only_names():
 )
 def test_wrong_groups_are_explained(chosen, message):
     with pytest.raises(ValueError, match=message):
-        sg.compare(six(), chosen)
+        sg.compare(six(), chosen, minimum=1)
 
 
 def test_one_segment_has_no_profile():
     with pytest.raises(ValueError, match="6 of 6 customers, so there is nothing to compare"):
-        sg.profile(sg.segment(SIX, model=KMeans(1, n_init=1)))
+        sg.profile(sg.segment(SIX, model=KMeans(1, n_init=1)), minimum=1)
 
 
 def test_feature_named_like_a_flag():
     customers = three_groups(gap=[np.nan, 1.0] * 30, **{"gap missing": np.arange(60) % 7})
-    assert sg.profile(sg.segment(customers, n_segments=3))["effect"].notna().any()
+    assert sg.profile(sg.segment(customers, n_segments=3), minimum=1)["effect"].notna().any()
 
 
 def test_a_result_without_segments_says_so():
     nobody = sg.segment(SIX, model=HDBSCAN(min_samples=6, copy=True))
     assert nobody.segments == []
     with pytest.raises(ValueError, match="No segment was found: all 6 customers are outside"):
-        sg.profile(nobody)
+        sg.profile(nobody, minimum=1)
     assert nobody.with_trust(nobody.trust).to_frame()["trust"].unique() == ["outside all segments"]
     with pytest.raises(ValueError, match="verdicts on no segment"):
         sg.plot_trust(nobody.trust)
@@ -169,10 +172,12 @@ def test_a_result_without_segments_says_so():
 
 def test_a_segment_is_compared_by_id_or_name():
     result = six().with_names({1: "Regulars"})
-    expected = sg.compare(result, result.labels == 1)
+    expected = sg.compare(result, result.labels == 1, minimum=1)
     for chosen in (1, np.int64(1), "Regulars"):
-        assert sg.compare(result, chosen).equals(expected)
-    assert sg.compare(with_outsider(), "Outside").equals(sg.compare(with_outsider(), ["stray"]))
+        assert sg.compare(result, chosen, minimum=1).equals(expected)
+    assert sg.compare(with_outsider(), "Outside", minimum=1).equals(
+        sg.compare(with_outsider(), ["stray"], minimum=1)
+    )
     for chosen, words in {
         7: r"There is no segment 7. The segments are 0 \(Segment 0\), 1 \(Regulars\)",
         "Regular": "no segment 'Regular'. Did you mean 'Regulars'",
@@ -180,7 +185,7 @@ def test_a_segment_is_compared_by_id_or_name():
         True: "no segment True",
     }.items():
         with pytest.raises((ValueError, TypeError), match=words):
-            sg.compare(result, chosen)
+            sg.compare(result, chosen, minimum=1)
 
 
 def halves(**columns):
@@ -208,7 +213,7 @@ def told(table, segment, feature):
 def test_medians_and_quartiles_are_in_natural_units():
     result, more = halves(age=[20, 30, 40, 50, 60, np.nan, 31, 33, 35, 37])
     more.attrs["segkit"] = {"units": {"age": "years"}}
-    table = sg.profile(result, more)
+    table = sg.profile(result, more, minimum=1)
     assert told(table, 0, "age") == {"inside": 40, "others": 34, "low": 30, "high": 50, "unit": "years"}
     assert told(table, 1, "age missing") == {
         "inside": 0.2,
@@ -216,7 +221,7 @@ def test_medians_and_quartiles_are_in_natural_units():
         "index": 200,
         "unit": "share of customers",
     }
-    assert not table["used"].any() and sg.profile(result)["used"].all()
+    assert not table["used"].any() and sg.profile(result, minimum=1)["used"].all()
 
 
 def test_what_most_do_not_have_is_a_share():
@@ -228,7 +233,7 @@ def test_what_most_do_not_have_is_a_share():
         change=[0, 0, 0, 0, 0, -1, 2, 0, 0, 5],
     )
     more.attrs["segkit"] = {"units": {"spend_30d": "currency"}}
-    table = sg.profile(result, more)
+    table = sg.profile(result, more, minimum=1)
     spend = told(table, 1, "spend_30d")
     assert spend == {"inside": 0.6, "others": 0, "low": 10, "high": 40, "of_those": 20, "index": 200} | {
         "unit": "share of customers above 0"
@@ -253,7 +258,7 @@ def test_two_values_are_one_row():
     result, more = halves(
         vip=yes, flag=[w == "yes" for w in yes], member=[np.nan] * 4 + ["gold"] * 6, size=[38] * 5 + [42] * 5
     )
-    table = sg.profile(result, more)
+    table = sg.profile(result, more, minimum=1)
     assert set(table["feature"]) == {"vip = yes", "flag", "member = gold", "size"}
     for feature, level in {"vip = yes": "yes", "flag": "", "member = gold": "gold"}.items():
         expected = {
@@ -276,7 +281,7 @@ def test_categories_have_an_index():
     result, more = halves(
         likes=["tea"] * 3 + ["beer", "cola", "tea", "cola", "cola", "beer", "beer"], rank=order
     )
-    table = sg.profile(result, more)
+    table = sg.profile(result, more, minimum=1)
     assert told(table, 0, "likes = tea") == {
         "inside": 0.6,
         "others": 0.2,
@@ -298,32 +303,32 @@ def test_weights_count_by_value():
         app=["no", "yes", "no", "no", "no", *["no"] * 4, "yes"], age=[20, 30, 40, 50, 60, *range(5)]
     )
     value = pd.Series([1, 6, 1, 1, 1, 0, -3, np.nan, 0, 5], index=more.index)
-    table = sg.profile(result, more, weights=value)
+    table = sg.profile(result, more, weights=value, minimum=1)
     assert told(table, 0, "app = yes") == {
         "inside": 0.6, "others": 1, "index": pytest.approx(60 / 11 * 15), "unit": "share of value",
     }  # fmt: skip
     assert told(table, 0, "age") == {"inside": 30, "others": 4, "low": 30, "high": 40, "unit": ""}
     assert table.attrs["segkit"]["without_weight"] == 2
     pd.testing.assert_frame_equal(
-        sg.profile(result, more, weights=pd.Series(2.0, index=more.index)).replace(
+        sg.profile(result, more, weights=pd.Series(2.0, index=more.index), minimum=1).replace(
             "share of value", "share of customers"
         ),
-        sg.profile(result, more),
+        sg.profile(result, more, minimum=1),
     )
-    by_name = sg.profile(result, "visits", weights="visits")
+    by_name = sg.profile(result, "visits", weights="visits", minimum=1)
     assert told(by_name, 0, "visits") == {"inside": 4, "others": 93, "low": 3, "high": 5, "unit": ""}
 
 
 def test_sizes_add_up_the_value():
     result, more = halves(value=[1, 1, 1, 1, np.nan, 4, 4, 4, 4, 4])
-    sizes = sg.segment_sizes(result, more["value"]).sort_values("segment")
+    sizes = sg.segment_sizes(result, more["value"], minimum=1).sort_values("segment")
     assert sizes["value"].to_list() == [4, 20] and sizes["value_share"].to_list() == pytest.approx(
         [1 / 6, 5 / 6]
     )
     assert sizes.attrs["segkit"]["without_value"] == 1
-    assert set(sg.segment_sizes(result, "visits")["value"]) == {15, 465}
-    assert sg.segment_sizes(result, more["value"] * 0)["value_share"].isna().all()
-    losses = sg.segment_sizes(result, more["value"] - 2)  # −4 and 10: no shares of 6
+    assert set(sg.segment_sizes(result, "visits", minimum=1)["value"]) == {15, 465}
+    assert sg.segment_sizes(result, more["value"] * 0, minimum=1)["value_share"].isna().all()
+    losses = sg.segment_sizes(result, more["value"] - 2, minimum=1)  # −4 and 10: no shares of 6
     assert sorted(losses["value"]) == [-4, 10] and losses["value_share"].isna().all()
 
 
@@ -334,7 +339,8 @@ def test_medians_agree_with_those_of_numpy():
     customers["gap"] = customers["spend"].where(rng.random(203) < 0.7)
     result = sg.segment(customers[["visits"]], n_segments=5)
     plain, weighted = (
-        sg.profile(result, customers, weights=w) for w in (None, pd.Series(1.0, index=customers.index))
+        sg.profile(result, customers, weights=w, minimum=1)
+        for w in (None, pd.Series(1.0, index=customers.index))
     )
     for row, other in zip(plain.itertuples(), weighted.itertuples(), strict=True):
         if row.column == row.feature:
@@ -367,7 +373,7 @@ def test_medians_agree_with_those_of_numpy():
 )
 def test_wrong_arguments_of_a_profile_are_explained(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        sg.profile(halves()[0], **arguments)
+        sg.profile(halves()[0], **arguments, minimum=1)
 
 
 def test_odd_attributes_are_described():
@@ -378,11 +384,12 @@ def test_odd_attributes_are_described():
             "constructor": [5.0] * 4, "toString": [None] * 4, "年齢": ["子"] * 4, "nothing": [np.nan] * 4,
         }, index=list("abcd"),
     )  # fmt: skip
-    table = sg.profile(result, more)
+    table = sg.profile(result, more, minimum=1)
     assert set(table["column"]) == set(more) and not np.isinf(table["effect"]).any()
     alone = table[table["segment_id"] == 1].set_index("column")
     assert alone["inside"].drop("年齢").drop_duplicates().shape and np.isnan(alone.loc["nothing", "effect"])
     profile = sg.profile(
-        sg.segment(pd.DataFrame({"x1": np.arange(60.0) ** 2}), model=KMeans(60, n_init=1, random_state=0))
+        sg.segment(pd.DataFrame({"x1": np.arange(60.0) ** 2}), model=KMeans(60, n_init=1, random_state=0)),
+        minimum=1,
     )
     assert len(profile) == 60 and np.isfinite(profile["effect"]).all()

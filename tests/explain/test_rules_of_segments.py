@@ -54,7 +54,7 @@ def replayed(table, customers):
 def test_planted_rules_are_found():
     customers = mixed(2000)
     result = sg.segment(customers, model=sg.rules_segmenter(PLANTED))
-    table = sg.rules(result)
+    table = sg.rules(result, minimum=1)
     facts = table.attrs["segkit"]
     assert facts["fidelity"] > 0.985 and facts["low"] < facts["fidelity"] < facts["high"]
     assert (replayed(table, customers) == result.named_labels.astype(str)).mean() > 0.99
@@ -74,7 +74,7 @@ def test_texts_say_what_the_rules_do(most):
     """Whoever reads the texts gets each customer's segment as the table says it: one, or none."""
     customers = mixed(300)
     result = sg.segment(customers, n_segments=4)
-    table = sg.rules(result, max_conditions=most)
+    table = sg.rules(result, max_conditions=most, minimum=1)
     assert table["conditions"].max() <= most
     given_by_text = replayed(table, customers)
     holds = rules_that_hold(dict(zip(table["segment"], table["rule"], strict=True)), customers)
@@ -88,8 +88,8 @@ def test_texts_say_what_the_rules_do(most):
 def test_neither_the_order_of_rows_nor_the_call_changes_rules():
     result = sg.segment(mixed(300), n_segments=3)
     shuffled = sg.segment(mixed(300).sample(frac=1, random_state=1), n_segments=3)
-    table = sg.rules(result)
-    for other in (sg.rules(result), sg.rules(shuffled)):
+    table = sg.rules(result, minimum=1)
+    for other in (sg.rules(result, minimum=1), sg.rules(shuffled, minimum=1)):
         assert_frame_equal(table, other)
         assert table.attrs == other.attrs
 
@@ -98,7 +98,7 @@ def gap_of(seed, n, most):
     """How much higher the stated fidelity is than that of 5,000 new customers of the same population."""
     everyone = continuum(n + 5000, seed=seed)
     result = sg.segment(everyone[:n], n_segments=4)
-    table = sg.rules(result, max_conditions=most)
+    table = sg.rules(result, max_conditions=most, minimum=1)
     fresh = everyone[n:]
     holds = rules_that_hold(dict(zip(table["segment"], table["rule"], strict=True)), fresh)
     return table, table.attrs["segkit"]["fidelity"] - (
@@ -127,7 +127,7 @@ def test_numbers_are_rounded():
     spend = np.concatenate([rng.uniform(0, 990, 400), [1005.5], rng.uniform(1020, 2000, 400)])
     customers = pd.DataFrame({"spend": spend, "noise": rng.normal(size=801)})
     result = sg.segment(customers, model=sg.rules_segmenter({"low": "spend <= 1017", "high": "True"}))
-    table = sg.rules(result)
+    table = sg.rules(result, minimum=1)
     assert table.loc[0, "rule"] in ("spend <= 1000", "spend > 1000")
     assert rounded(347.5, 2) == [350, 340] and rounded(-0.0123, 1) == [-0.01, -0.02]
     assert [written_number(x) for x in (1e6, -5.0, 0.25, 1e22)] == ["1000000", "-5", "0.25", "1e+22"]
@@ -138,7 +138,7 @@ def test_more_customers_than_are_learnt_from(monkeypatch):
     monkeypatch.setattr("segkit.explain.rules.LEARN", 200)
     monkeypatch.setattr("segkit.explain.rules.CHECK", 150)
     customers = three_groups(200)
-    table = sg.rules(sg.segment(customers, n_segments=3))
+    table = sg.rules(sg.segment(customers, n_segments=3), minimum=1)
     facts = table.attrs["segkit"]
     assert (facts["learnt"], facts["measured"], facts["customers"]) == (200, 150, 600)
     assert facts["fidelity"] == 1 and table["precision"].eq(1).all() and table["recall"].eq(1).all()
@@ -152,7 +152,7 @@ def test_customers_outside_are_those_of_no_rule():
     )
     customers = pd.concat([near, stray])
     result = sg.segment(customers, model=HDBSCAN(min_cluster_size=20, copy=True))
-    table = sg.rules(result)
+    table = sg.rules(result, minimum=1)
     assert len(table) == 3 and "True" not in set(table["rule"])
     outside = replayed(table, customers) == "Outside"
     assert (outside == (result.labels == -1)).mean() > 0.9
@@ -162,39 +162,45 @@ def test_customers_outside_are_those_of_no_rule():
 def test_hard_cases(monkeypatch):
     """Segments too many or too small, two customers, features that say nothing."""
     monkeypatch.setattr("segkit.explain.rules.CURVE", (1, 2))
-    many = sg.rules(sg.segment(continuum(200), n_segments=60), max_conditions=2)
+    many = sg.rules(sg.segment(continuum(200), n_segments=60), max_conditions=2, minimum=1)
     assert len(many) == 60 and many["conditions"].max() <= 2
     customers = three_groups(10, same=1.0, gone=np.nan)
     model = make_pipeline(sg.make_preparer(), KMeans(3, random_state=0, n_init=1))
-    table = sg.rules(sg.segment(customers, model=model))
+    table = sg.rules(sg.segment(customers, model=model), minimum=1)
     assert not table["rule"].str.contains("same|gone").any() and table.attrs["segkit"]["fidelity"] == 1
     two = sg.segment(pd.DataFrame({"v": [1.0, 5.0]}, index=["p", "q"]), n_segments=2)
     assert (
-        sorted(sg.rules(two)["rule"]) == ["True", "v > 3"] and sg.rules(two).attrs["segkit"]["fidelity"] == 0
+        sorted(sg.rules(two, minimum=1)["rule"]) == ["True", "v > 3"]
+        and sg.rules(two, minimum=1).attrs["segkit"]["fidelity"] == 0
     )
     alone = sg.segment(two.customers[:1], model=sg.rules_segmenter({"all": "v > 0"}))
-    assert sg.rules(alone)["rule"].to_list() == ["True"] and np.isnan(
-        sg.rules(alone).attrs["segkit"]["fidelity"]
+    assert sg.rules(alone, minimum=1)["rule"].to_list() == ["True"] and np.isnan(
+        sg.rules(alone, minimum=1).attrs["segkit"]["fidelity"]
     )
     rare = sg.rules_segmenter(
         {"one": "v == 50", "many": "True"}
     )  # within the other, so that no rule is worth it
     one = sg.segment(pd.DataFrame({"v": np.arange(2000) % 100, "w": np.arange(2000) == 50}), model=rare)
-    assert set(sg.rules(one)["rule"]) <= {"v > 49 and v <= 50", "v <= 50 and v > 49", "True", "False"}
+    assert set(sg.rules(one, minimum=1)["rule"]) <= {
+        "v > 49 and v <= 50",
+        "v <= 50 and v > 49",
+        "True",
+        "False",
+    }
     odd = oddly_named()
-    assert (replayed(sg.rules(sg.segment(odd, n_segments=3)), odd) != "Outside").all()
+    assert (replayed(sg.rules(sg.segment(odd, n_segments=3), minimum=1), odd) != "Outside").all()
 
 
 def test_arguments():
     result = sg.segment(three_groups(), n_segments=3)
     for wrong in (0, "4", True, 2.5, None):
         with pytest.raises(ValueError, match=r"max_conditions=.* should be a whole number, 1 or more"):
-            sg.rules(result, max_conditions=wrong)
+            sg.rules(result, max_conditions=wrong, minimum=1)
     noise = sg.segment(three_groups(3), model=HDBSCAN(min_cluster_size=9, copy=True))
     with pytest.raises(ValueError, match=r"No segment was found: .* and rules describe segments"):
-        sg.rules(noise)
+        sg.rules(noise, minimum=1)
     with pytest.raises(TypeError, match="result is a DataFrame"):
-        sg.rules(three_groups())
+        sg.rules(three_groups(), minimum=1)
 
 
 @given(name=NAMES, word=st.text(max_size=6), number=st.floats(allow_nan=False, allow_infinity=False))
@@ -234,10 +240,10 @@ def test_rules_are_joined_as_people_would():
 
 def test_the_chart_shows_what_the_table_says():
     result = sg.segment(mixed(300), n_segments=3).with_names({0: "constructor", 1: EVIL})
-    table = sg.rules(result, max_conditions=2)
+    table = sg.rules(result, max_conditions=2, minimum=1)
     facts = table.attrs["segkit"]
     spec = sg.plot_rules(table).to_dict()
-    assert spec == sg.plot_rules(sg.rules(result, max_conditions=2)).to_dict()
+    assert spec == sg.plot_rules(sg.rules(result, max_conditions=2, minimum=1)).to_dict()
     assert (
         f"at most 2 conditions put {facts['fidelity']:.0%} of 300 customers" in spec["title"]["subtitle"][0]
     )
@@ -252,7 +258,7 @@ def test_the_chart_shows_what_the_table_says():
         few = sg.segment(
             pd.DataFrame({"v": [2.0, 1.0]})[:lonely], model=sg.rules_segmenter({"a": "v > 1", "b": "True"})
         )
-        vl_convert.vegalite_to_svg(sg.plot_rules(sg.rules(few)).to_json())
+        vl_convert.vegalite_to_svg(sg.plot_rules(sg.rules(few, minimum=1)).to_json())
     with pytest.raises(ValueError, match=r"no column 'precision'. Pass the table from rules"):
         sg.plot_rules(table.drop(columns="precision"))
 
@@ -260,7 +266,7 @@ def test_the_chart_shows_what_the_table_says():
 def test_sql_gives_the_same_segments():
     customers = mixed(300)
     result = sg.segment(customers, n_segments=4)
-    table = sg.rules(result)
+    table = sg.rules(result, minimum=1)
     people = pa.Table.from_pandas(customers.reset_index().astype({"member": float}))  # noqa: F841, read by DuckDB
     found = duckdb.sql(sg.to_sql(table, table="people")).df().set_index("customer_id")["segment"]
     assert (found.loc[customers.index] == replayed(table, customers)).all()

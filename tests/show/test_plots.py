@@ -86,11 +86,11 @@ def every_chart(result):
     frame = result.to_frame()
     numbers = list(result.customers.select_dtypes(["number", "bool"]))
     return {
-        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
-        "profile": sg.plot_profile(sg.profile(result)),
-        "map": sg.plot_map(frame),
-        **{f"map by {c}": sg.plot_map(frame, color=c) for c in result.customers},
-        "distributions": sg.plot_distributions(frame, numbers),
+        "sizes": sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
+        "profile": sg.plot_profile(sg.profile(result, minimum=1)),
+        "map": sg.plot_map(frame, minimum=1),
+        **{f"map by {c}": sg.plot_map(frame, color=c, minimum=1) for c in result.customers},
+        "distributions": sg.plot_distributions(frame, numbers, minimum=1),
         "cross": sg.plot_cross(sg.cross_segments(result, frame["segment"].astype("str"))),
         "scan": sg.plot_scan(scan(result.customers), chosen=3),
     }
@@ -133,17 +133,21 @@ def test_names_that_every_object_has_are_drawn():
         {"constructor": [1.0, 2, 50, 51], "toString": [4.0, 2, 9, 1]}, index=list("abcd")
     )
     result = sg.segment(customers, n_segments=2).with_names({0: "valueOf", 1: "__proto__"})
-    for chart in (sg.plot_profile(sg.profile(result)), sg.plot_trust(result.trust)):
+    for chart in (sg.plot_profile(sg.profile(result, minimum=1)), sg.plot_trust(result.trust)):
         drawn(chart)
-    drawn(sg.plot_profile(sg.profile(result.with_names({0: "Frequent visitors, big on constructor"}))))
+    drawn(
+        sg.plot_profile(
+            sg.profile(result.with_names({0: "Frequent visitors, big on constructor"}), minimum=1)
+        )
+    )
     frame = result.with_embedding(sg.project(result)).to_frame()
     words = pd.Series(["hasOwnProperty", "constructor"] * 2, index=list("abcd"))
     repeated = sg.stability(result, resamples=2, progress=False)
     for chart in (
-        sg.plot_sizes(sg.segment_sizes(result)),
-        sg.plot_map(frame),
-        sg.plot_map(frame.assign(word=words), color="word"),
-        sg.plot_distributions(frame, ["toString", "constructor"]),
+        sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
+        sg.plot_map(frame, minimum=1),
+        sg.plot_map(frame.assign(word=words), color="word", minimum=1),
+        sg.plot_distributions(frame, ["toString", "constructor"], minimum=1),
         sg.plot_cross(sg.cross_segments(result, words, names=("constructor", "toString"))),
         sg.plot_confidence(result),
         sg.plot_stability(repeated),
@@ -158,11 +162,14 @@ def test_charts_take_a_segmentation():
     frame = mapped(three_groups()).with_names(["A", "B", "C"]).to_frame()
     trust = result.trust
     pairs = {
-        "sizes": (sg.plot_sizes(result), sg.plot_sizes(sg.segment_sizes(result))),
+        "sizes": (sg.plot_sizes(result, minimum=1), sg.plot_sizes(sg.segment_sizes(result, minimum=1))),
         "dendrogram": (sg.plot_dendrogram(result), sg.plot_dendrogram(sg.dendrogram(result))),
-        "profile": (sg.plot_profile(result), sg.plot_profile(sg.profile(result))),
-        "map": (sg.plot_map(result), sg.plot_map(frame)),
-        "distributions": (sg.plot_distributions(result, ["spend"]), sg.plot_distributions(frame, ["spend"])),
+        "profile": (sg.plot_profile(result, minimum=1), sg.plot_profile(sg.profile(result, minimum=1))),
+        "map": (sg.plot_map(result, minimum=1), sg.plot_map(frame, minimum=1)),
+        "distributions": (
+            sg.plot_distributions(result, ["spend"], minimum=1),
+            sg.plot_distributions(frame, ["spend"], minimum=1),
+        ),
         "confidence": (sg.plot_confidence(result), sg.plot_confidence(result.place(result.customers))),
         "trust": (sg.plot_trust(result), sg.plot_trust(trust)),
         "structure": (sg.plot_structure(result), sg.plot_structure(trust.structure)),
@@ -177,7 +184,9 @@ def test_charts_show_suggested_names():
     """Segments without a name get one that says so, and what was computed on the way is kept."""
     result = sg.segment(three_groups(), n_segments=3).with_names({1: "Regulars"})
     drawn_names = {
-        row["segment"] for rows in sg.plot_sizes(result).to_dict()["datasets"].values() for row in rows
+        row["segment"]
+        for rows in sg.plot_sizes(result, minimum=1).to_dict()["datasets"].values()
+        for row in rows
     }
     suggested = sg.suggest_names(result)["name"]
     assert drawn_names == {f"{suggested[0]} (suggested)", "Regulars", f"{suggested[2]} (suggested)"}
@@ -192,9 +201,9 @@ def test_odd_names_are_only_text_in_every_chart():
         svg = drawn(chart)
         assert not any(wrong in svg for wrong in ("<script", "<img", "NaN", "Infinity")), name
     for name in ODD_NAMES:
-        chart = sg.plot_map(result.to_frame(), color=name)
+        chart = sg.plot_map(result.to_frame(), color=name, minimum=1)
         field = chart.to_dict()["encoding"]["color"]["field"]
-        assert [row[field] for row in marks(chart)] == pytest.approx(result.customers[name].to_list())
+        assert sorted(row[field] for row in marks(chart)) == pytest.approx(sorted(result.customers[name]))
 
 
 @pytest.mark.parametrize(
@@ -213,16 +222,16 @@ def test_columns_of_every_type_can_be_drawn(column):
     )  # which constants are not dropped for
     result = mapped(three_groups(extra=column), n_segments=None, model=model)
     for color in ("segment", "extra"):
-        drawn(sg.plot_map(result.to_frame(), color=color))
-    drawn(sg.plot_profile(sg.profile(result)))
-    json.dumps(sg.plot_distributions(result.to_frame(), ["extra", "visits"]).to_dict())
+        drawn(sg.plot_map(result.to_frame(), color=color, minimum=1))
+    drawn(sg.plot_profile(sg.profile(result, minimum=1)))
+    json.dumps(sg.plot_distributions(result.to_frame(), ["extra", "visits"], minimum=1).to_dict())
 
 
 def test_charts_leave_the_callers_table_as_it_was():
     frame = mapped(three_groups()).to_frame()
     before = frame.copy()
-    sg.plot_map(frame, color="visits").to_dict()
-    sg.plot_distributions(frame, ["visits"]).to_dict()
+    sg.plot_map(frame, color="visits", minimum=1).to_dict()
+    sg.plot_distributions(frame, ["visits"], minimum=1).to_dict()
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -231,7 +240,7 @@ def test_charts_leave_the_callers_table_as_it_was():
 
 def test_sizes_are_bars_with_their_share():
     chart = sg.plot_sizes(
-        pd.DataFrame({"segment": ["B", "A"], "customers": [3000, 1000], "share": [0.75, 0.25]})
+        pd.DataFrame({"segment": ["B", "A"], "customers": [3000, 1000], "share": [0.75, 0.25]}), minimum=1
     )
     assert [row["label"] for row in marks(chart)] == ["3,000  (75%)", "1,000  (25%)"]
     assert titles(chart, "x") == {"Customers"}
@@ -247,12 +256,14 @@ def test_sizes_are_bars_with_their_share():
 
 def test_a_profile_shows_natural_units_on_hover():
     result = mapped(with_units(three_groups(word=pd.Categorical(["x", "y"] * 30))))
-    rows = {(row["segment"], row["feature"]): row for row in marks(sg.plot_profile(sg.profile(result)))}
+    rows = {
+        (row["segment"], row["feature"]): row for row in marks(sg.plot_profile(sg.profile(result, minimum=1)))
+    }
     cell = rows[("Segment 0", "visits")]
     assert cell["here"].endswith(" visits a year") and cell["elsewhere"].endswith(" visits a year")
     assert rows[("Segment 0", "word = y")]["here"].endswith("% of customers")
     mostly_zero = pd.DataFrame({"late": [0] * 40 + [0, 1, 3, 4] * 5}, index=result.customers.index)
-    rows = {row["segment"]: row for row in marks(sg.plot_profile(sg.profile(result, mostly_zero)))}
+    rows = {row["segment"]: row for row in marks(sg.plot_profile(sg.profile(result, mostly_zero, minimum=1)))}
     assert rows[result.name_of(result.labels.iloc[-1])]["here"] == "75% of customers above 0"
 
 
@@ -260,25 +271,27 @@ def test_a_profile_of_unknown_and_far_values_is_drawn():
     """An attribute that is missing for all, and one that two groups without variation differ in."""
     result = mapped(three_groups())
     more = pd.DataFrame({"nothing": np.nan, "apart": np.arange(60) // 20}, index=result.customers.index)
-    svg = drawn(sg.plot_profile(sg.profile(result, more)))
+    svg = drawn(sg.plot_profile(sg.profile(result, more, minimum=1)))
     assert "NaN" not in svg and "Infinity" not in svg
 
 
 def test_a_profile_leaves_out_the_weakest_and_says_so():
     result = mapped(three_groups(noise=np.arange(60) % 7))
-    chart = sg.plot_profile(sg.profile(result), most=2)
+    chart = sg.plot_profile(sg.profile(result, minimum=1), most=2)
     assert {row["feature"] for row in marks(chart)} == {"visits", "spend"}
     assert "The 1 weakest features are left out" in said(chart)
-    assert "left out" not in said(sg.plot_profile(sg.profile(result)))
+    assert "left out" not in said(sg.plot_profile(sg.profile(result, minimum=1)))
 
 
 def test_distributions_show_what_differs_the_most():
     result = mapped(three_groups(noise=np.arange(60) % 7, word=["x", "y"] * 30))
     by_name = sg.plot_distributions(
-        result, [f for f in dict.fromkeys(sg.profile(result)["feature"]) if f != "word = y"]
+        result,
+        [f for f in dict.fromkeys(sg.profile(result, minimum=1)["feature"]) if f != "word = y"],
+        minimum=1,
     )
-    assert sg.plot_distributions(result).to_dict() == by_name.to_dict()
-    assert len(sg.plot_distributions(result.to_frame()).vconcat) == 3
+    assert sg.plot_distributions(result, minimum=1).to_dict() == by_name.to_dict()
+    assert len(sg.plot_distributions(result.to_frame(), minimum=1).vconcat) == 3
 
 
 # --- map ---------------------------------------------------------------------------------------------
@@ -297,13 +310,13 @@ def crowd(n, small=3):
 
 
 def test_a_map_of_few_shows_everyone():
-    chart = sg.plot_map(crowd(5000))
+    chart = sg.plot_map(crowd(5000), minimum=1)
     assert len(marks(chart)) == 5000 and said(chart).startswith("5,000 customers")
 
 
 @pytest.mark.parametrize("n", [5001, 30_000])
 def test_a_map_of_many_is_a_stratified_sample_that_says_so(n):
-    chart = sg.plot_map(crowd(n, small=n // 10))
+    chart = sg.plot_map(crowd(n, small=n // 10), minimum=1)
     shown = pd.DataFrame(marks(chart))
     assert 4900 <= len(shown) <= 5000
     assert said(chart) == f"{len(shown):,} of {n:,} customers. Close together = alike; the axes have no unit."
@@ -312,24 +325,29 @@ def test_a_map_of_many_is_a_stratified_sample_that_says_so(n):
 
 
 def test_the_smallest_segment_stays_on_the_map():
-    assert "Small" in {row["segment"] for row in marks(sg.plot_map(crowd(100_000, small=1)))}
+    assert "Small" in {row["segment"] for row in marks(sg.plot_map(crowd(100_000, small=1), minimum=1))}
 
 
 def test_many_segments_of_one_customer_fit_on_the_map():
     frame = crowd(6000)
     frame["segment"] = pd.Categorical([f"s{i}" for i in range(100)] + ["rest"] * 5900)
-    assert len(marks(sg.plot_map(frame))) <= 5000
+    assert len(marks(sg.plot_map(frame, minimum=1))) <= 5000
 
 
 def test_the_sample_repeats_itself():
-    assert marks(sg.plot_map(crowd(6000))) == marks(sg.plot_map(crowd(6000)))
-    assert marks(sg.plot_map(crowd(6000))) != marks(sg.plot_map(crowd(6000), random_state=1))
+    assert marks(sg.plot_map(crowd(6000), minimum=1)) == marks(sg.plot_map(crowd(6000), minimum=1))
+    assert marks(sg.plot_map(crowd(6000), minimum=1)) != marks(
+        sg.plot_map(crowd(6000), random_state=1, minimum=1)
+    )
 
 
 def test_a_map_by_feature_names_its_unit():
     frame = mapped(with_units(three_groups())).to_frame()
-    assert titles(sg.plot_map(frame, color="visits"), "color") == {"visits (visits a year)"}
-    assert sg.plot_map(crowd(500), color="money").to_dict()["encoding"]["color"]["scale"]["type"] == "symlog"
+    assert titles(sg.plot_map(frame, color="visits", minimum=1), "color") == {"visits (visits a year)"}
+    assert (
+        sg.plot_map(crowd(500), color="money", minimum=1).to_dict()["encoding"]["color"]["scale"]["type"]
+        == "symlog"
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,7 +359,7 @@ def test_a_map_by_feature_names_its_unit():
 )
 def test_what_cannot_be_mapped_is_explained(frame, color, message):
     with pytest.raises(ValueError, match=message):
-        sg.plot_map(frame, color=color)
+        sg.plot_map(frame, color=color, minimum=1)
 
 
 # --- distributions -----------------------------------------------------------------------------------
@@ -351,7 +369,7 @@ def test_distributions_are_quantiles_by_hand():
     """Of 0 … 100: 5, 25, 50, 75 and 95 lie at these shares."""
     frame = pd.DataFrame({"n": np.arange(101.0), "segment": pd.Categorical(["A"] * 101)})
     frame.attrs["segkit"] = {"units": {"n": "orders"}}
-    chart = sg.plot_distributions(frame, ["n"])
+    chart = sg.plot_distributions(frame, ["n"], minimum=1)
     assert marks(chart) == [{"segment": "A", "low": 5, "lower": 25, "median": 50, "upper": 75, "high": 95}]
     assert titles(chart, "x") == {"n (orders)"}
 
@@ -365,9 +383,9 @@ def test_a_long_tail_has_a_logarithmic_axis():
         }
 
     assert scales(
-        sg.plot_distributions(crowd(500).assign(money=lambda f: 1.02 ** np.arange(500)), ["money"])
+        sg.plot_distributions(crowd(500).assign(money=lambda f: 1.02 ** np.arange(500)), ["money"], minimum=1)
     ) == {"symlog"}
-    assert scales(sg.plot_distributions(crowd(500), ["x"])) == {"linear"}
+    assert scales(sg.plot_distributions(crowd(500), ["x"], minimum=1)) == {"linear"}
 
 
 def test_a_long_tail_of_small_numbers_has_a_plain_axis():
@@ -375,7 +393,7 @@ def test_a_long_tail_of_small_numbers_has_a_plain_axis():
     frame = crowd(500).assign(ratio=lambda f: 0.4 + 1.6 * (np.arange(500) / 500) ** 6)
     types = {
         s["scale"]["type"]
-        for s in specs(sg.plot_distributions(frame, ["ratio"]))
+        for s in specs(sg.plot_distributions(frame, ["ratio"], minimum=1))
         if "type" in s.get("scale", {})
     }
     assert types == {"linear"}
@@ -402,11 +420,11 @@ def test_a_logarithmic_axis_begins_with_its_values_and_has_a_few_round_numbers(l
 def test_an_axis_says_what_its_feature_means(unit, meaning, title):
     frame = crowd(10).rename(columns={"x": "gap_cv"})
     frame.attrs["segkit"] = {"units": {"gap_cv": unit}, "meanings": {"gap_cv": meaning}}
-    assert titles(sg.plot_distributions(frame, ["gap_cv"]), "x") == {title}
+    assert titles(sg.plot_distributions(frame, ["gap_cv"], minimum=1), "x") == {title}
 
 
 def test_one_feature_may_be_said_alone():
-    assert len(sg.plot_distributions(crowd(10), "x").to_dict()["vconcat"]) == 1
+    assert len(sg.plot_distributions(crowd(10), "x", minimum=1).to_dict()["vconcat"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -419,7 +437,7 @@ def test_one_feature_may_be_said_alone():
 )
 def test_what_has_no_distribution_is_explained(features, message):
     with pytest.raises(ValueError, match=message):
-        sg.plot_distributions(crowd(10), features)
+        sg.plot_distributions(crowd(10), features, minimum=1)
 
 
 # --- scan --------------------------------------------------------------------------------------------
@@ -519,10 +537,10 @@ def every_chart_of_parts(result):
     """Each chart that shows the parts of a result, by name."""
     frame, told = result.to_frame(), sg.assess(result, resamples=3, progress=False)
     return {
-        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
-        "profile": sg.plot_profile(sg.profile(result)),
-        "map": sg.plot_map(frame),
-        "distributions": sg.plot_distributions(frame, ["spend"]),
+        "sizes": sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
+        "profile": sg.plot_profile(sg.profile(result, minimum=1)),
+        "map": sg.plot_map(frame, minimum=1),
+        "distributions": sg.plot_distributions(frame, ["spend"], minimum=1),
         "confidence": sg.plot_confidence(result.place(result.customers)),
         "trust": sg.plot_trust(told),
         "kept trust": sg.plot_trust(result.with_trust(told).with_names({0: "First"}).trust),
@@ -546,10 +564,10 @@ def test_subtitles_carry_the_badge():
     result = mapped(three_groups())
     frame = result.to_frame()
     for chart in (
-        sg.plot_sizes(sg.segment_sizes(result)),
-        sg.plot_profile(sg.profile(result)),
-        sg.plot_map(frame),
-        sg.plot_distributions(frame, ["spend"]),
+        sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
+        sg.plot_profile(sg.profile(result, minimum=1)),
+        sg.plot_map(frame, minimum=1),
+        sg.plot_distributions(frame, ["spend"], minimum=1),
     ):
         assert result.badge in chart.to_dict()["title"]["subtitle"]
 
@@ -587,11 +605,11 @@ def test_saved_charts_hold_no_foreign_script(tmp_path):
     customers = three_groups().rename(index=lambda i: f"{i}{EVIL}", columns={"spend": f"spend{EVIL}"})
     result = mapped(customers).with_names({0: EVIL})
     charts = {
-        "sizes": sg.plot_sizes(sg.segment_sizes(result)),
+        "sizes": sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
         "dendrogram": sg.plot_dendrogram(result),
-        "profile": sg.plot_profile(sg.profile(result)),
-        "map": sg.plot_map(result.to_frame()),
-        "distributions": sg.plot_distributions(result.to_frame(), [f"spend{EVIL}"]),
+        "profile": sg.plot_profile(sg.profile(result, minimum=1)),
+        "map": sg.plot_map(result.to_frame(), minimum=1),
+        "distributions": sg.plot_distributions(result.to_frame(), [f"spend{EVIL}"], minimum=1),
         "confidence": sg.plot_confidence(result.place(customers)),
     }
     for name, chart in charts.items():

@@ -197,15 +197,16 @@ def test_small_segments_are_counted_and_not_described(tmp_path, scan):
          "value_low": [200.0] * 3 + [40.0], "value_high": [600.0] * 3 + [48.0]}
     )  # fmt: skip
     page = report(result, tmp_path, scan=scan, value=value)
-    # The sum of a segment, over what a customer is worth, would count them; what is hidden gets no share.
-    assert page.text.count("Worth 20 a customer (10 to 30)") == 3 == page.text.count("Worth")
-    assert page.text.count("Share of value 33%") == 3
-    assert "1 segment of fewer than 10 customers is not described." in page.text
-    assert "The four" not in page.text
-    assert page.text.count("about 20 customers 33%") == 3 and not re.search(
-        r"\b64\b", page.text
-    )  # 64 less 60 would be four
-    assert "We looked at about 60 customers" in page.text and "60 customers. Close together" in page.text
+    assert "Hidden is 1 segment of fewer than 10 customers: The four." in page.text
+    assert page.tags.count("article") == 3
+    # 64 customers less 60 would be four, so that the size of one more is not shown, nor can it be computed.
+    assert "We looked at 64 customers" in page.text
+    assert "25 customers 39%" in page.text and "15 customers 23%" in page.text
+    assert len(re.findall(r"The size of .* is not shown", page.text)) == 1
+    assert page.text.count("Worth 400 (200 to 600); 20 a customer (10 to 30)") == 2
+    assert page.text.count("Worth 20 a customer (10 to 30)") == 1
+    assert page.text.count("Share of value 32%") == 2
+    assert "55 customers. Close together" in page.text  # 24 are the last two's, less the 9 that may be hidden
     assert "The four" in report(result, tmp_path, scan=scan, minimum=4).text
 
 
@@ -233,9 +234,7 @@ def test_customers_outside_have_no_card(tmp_path, scan):
         [three_groups(), pd.DataFrame({"visits": [900.0], "spend": [900.0]}, index=["stray"])]
     )
     page = report(sg.segment(customers, model=HDBSCAN(copy=True)), tmp_path, scan=scan)
-    assert (
-        "We looked at about 60 customers" in page.text
-    )  # 61 less 60 would be the one outside and "Outside" not in page.tags
+    assert "We looked at 61 customers" in page.text and page.text.count("20 customers 33%") == 2
     assert page.tags.count("article") == 3
 
 
@@ -262,7 +261,7 @@ def test_small_groups_of_the_last_period_are_left_out(tmp_path, scan):
     assert rows == {4: ["Long", "Newer"], 10: ["Newer"]}
 
 
-def test_a_share_of_few_customers_is_a_bound(tmp_path, scan):
+def test_a_share_of_few_customers_is_not_shown(tmp_path, scan):
     """One of the twenty has a card: 5 % of them, which would be her."""
     cards = pd.Series(False, three_groups().index)
     cards.iloc[[0, *range(20, 40)]] = True
@@ -271,8 +270,8 @@ def test_a_share_of_few_customers_is_a_bound(tmp_path, scan):
     rows = [
         line for line in text[text.index("## All numbers") :].splitlines() if line.startswith("|  | card")
     ]
-    assert len(rows) == 3 and sum("| under 50% | 50% |" in row for row in rows) == 1
-    assert not any("| 5% |" in row for row in rows)
+    assert len(rows) == 3 and sum("| not shown | not shown | not shown |" in row for row in rows) == 2
+    assert not any("| 5% |" in row or "| 100% |" in row for row in rows)
 
 
 @pytest.fixture(scope="module")

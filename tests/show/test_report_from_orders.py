@@ -56,10 +56,7 @@ def test_two_customers_are_enough(tmp_path):
     )
     path = report_orders(lines(tmp_path, frame), tmp_path / "out.html", columns=COLUMNS)
     text = path.read_text(encoding="utf-8")
-    assert (
-        "We looked at 2 customers" in text
-        and "2 segments of fewer than 10 customers are not described" in text
-    )
+    assert "We looked at 2 customers" in text and "Hidden are 2 segments of fewer than 10 customers: " in text
 
 
 def test_more_segments_than_customers_is_explained(tmp_path):

@@ -418,7 +418,7 @@ def lasso(explorer, positions):
 
 def test_the_explorer_offers_names(result):
     """A suggested name is there until a name is given, and accepted like a written one."""
-    explorer = sg.SegmentExplorer(result.with_names({1: "Regulars"}))
+    explorer = sg.SegmentExplorer(result.with_names({1: "Regulars"}), minimum=1)
     suggested = sg.suggest_names(explorer.result)
     offered = {s["id"]: s["suggested"] for s in explorer.panel.segments}
     assert offered == {0: suggested["name"][0], 1: "", 2: suggested["name"][2]}
@@ -434,7 +434,7 @@ def test_the_explorer_shows_worth_and_plays_of_these_segments_only(result):
          "value_high": [300.0]}
     )  # fmt: skip
     plays = sg.playbook(result)
-    explorer = sg.SegmentExplorer(result, value=value, playbook=plays)
+    explorer = sg.SegmentExplorer(result, value=value, playbook=plays, minimum=1)
     explorer.panel.wanted_names = {"1": "Regulars"}
     assert [s["worth"] for s in explorer.panel.segments] == ["", "10 a customer (5 to 15)", ""]
     shown = explorer.panel.segments[0]["play"]
@@ -444,7 +444,7 @@ def test_the_explorer_shows_worth_and_plays_of_these_segments_only(result):
 
 
 def test_the_explorer_begins_with_all_segments_and_nobody(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     assert [(s["id"], s["name"], s["size"]) for s in explorer.panel.segments] == [
         (i, f"Segment {i}", "20 (33%)") for i in range(3)
     ]
@@ -454,7 +454,7 @@ def test_the_explorer_begins_with_all_segments_and_nobody(result):
 
 def test_the_colour_falls_back_when_its_feature_is_gone(result):
     other = sg.segment(result.customers.rename(columns={"spend": "sales"}), n_segments=2)
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.color_by = "spend"
     explorer.result = other
     assert explorer.color_by == explorer.panel.color_by == "segment"
@@ -470,7 +470,7 @@ def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
     result = sg.segment(
         pd.DataFrame({"spend": [1.0, 50, 2, 60], "visits": [1, 4, 2, 5]}, index=ids), n_segments=2
     )
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     lasso(explorer, [2, 0])
     assert explorer.chosen == [ids[0], ids[2]]
     assert list(explorer.selected["spend"]) == [1, 2]
@@ -484,7 +484,7 @@ def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
 
 @pytest.mark.parametrize("unknown", ["nobody", 3, EVIL])
 def test_only_customers_can_be_chosen(result, unknown):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     with pytest.raises(
         t.TraitError, match=r"is not a customer of this segmentation\. Choose ids of its index"
     ):
@@ -493,27 +493,27 @@ def test_only_customers_can_be_chosen(result, unknown):
 
 
 def test_customers_are_chosen_once_and_in_the_order_of_the_table(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.chosen = ["c001", "c000", "c001"]
     assert explorer.chosen == ["c000", "c001"]
     assert explorer.panel.group["count"] == len(explorer.selected) == 2
 
 
 def test_what_sets_the_chosen_apart_is_compare(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.chosen = ["c025", "c001", "c030"]
-    expected = sg.compare(result, explorer.chosen)
+    expected = sg.compare(result, explorer.chosen, minimum=1)
     assert_frame_equal(explorer.comparison, expected)
     assert explorer.panel.group["count"] == 3
     assert [row["feature"] for row in explorer.panel.group["rows"]] == list(expected.index[:8])
 
 
 def test_nobody_and_everybody_are_compared_with_nobody(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     for chosen in (list(result.labels.index), []):
         explorer.chosen = chosen
         assert explorer.comparison is None
-        assert explorer.panel.group == {"count": len(chosen), "rows": []}
+        assert explorer.panel.group == {"rows": [], "hint": ""}
         assert len(explorer.selected) == len(chosen)
         run(explorer.code, result=result, explorer=explorer)
 
@@ -521,7 +521,7 @@ def test_nobody_and_everybody_are_compared_with_nobody(result):
 @pytest.mark.parametrize("with_map", [True, False])
 def test_the_explorer_reads_back_as_its_code(result, with_map):
     given = result.with_embedding(sg.project(result)) if with_map else result
-    explorer = sg.SegmentExplorer(given)
+    explorer = sg.SegmentExplorer(given, minimum=1)
     explorer.panel.wanted_names = {"0": "Loyal", "2": 'A "quoted" \\ name'}
     explorer.color_by = "spend"
     for choose in (lambda: setattr(explorer.panel, "focus", 1), lambda: lasso(explorer, [1, 5, 41])):
@@ -534,7 +534,7 @@ def test_the_explorer_reads_back_as_its_code(result, with_map):
 
 
 def test_show_chooses_a_segment_as_often_as_pressed(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     for _ in range(2):
         explorer.panel.focus = 1
         assert set(explorer.selected["segment_id"]) == {1} and len(explorer.chosen) == 20
@@ -544,7 +544,7 @@ def test_show_chooses_a_segment_as_often_as_pressed(result):
 
 
 def test_names_are_written_into_a_new_result(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.panel.wanted_names = {"1": "  Loyal \n families "}
     assert explorer.result.names == {1: "Loyal families"}
     assert [s["name"] for s in explorer.panel.segments] == ["Segment 0", "Loyal families", "Segment 2"]
@@ -555,7 +555,7 @@ def test_names_are_written_into_a_new_result(result):
 
 
 def test_a_name_that_is_taken_is_refused_and_blocks_no_other(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.panel.wanted_names = {"0": "Loyal"}
     for _ in range(2):
         explorer.panel.wanted_names = {"1": "Loyal"}
@@ -581,7 +581,7 @@ def colored():
 
 @pytest.mark.parametrize("name", ["segment", *colored().customers.columns])
 def test_the_map_takes_its_colours_from_any_feature(name):
-    explorer = sg.SegmentExplorer(colored())
+    explorer = sg.SegmentExplorer(colored(), minimum=1)
     explorer.color_by = name
     assert explorer.panel.color_by == name
     points = explorer._scatter.widget.points
@@ -591,7 +591,7 @@ def test_the_map_takes_its_colours_from_any_feature(name):
 
 
 def test_the_scale_of_colours_says_what_its_ends_are():
-    explorer = sg.SegmentExplorer(colored())
+    explorer = sg.SegmentExplorer(colored(), minimum=1)
     explorer.color_by = "gaps"
     assert explorer.panel.ramp["ends"][0] == "1" and explorer.panel.ramp["ends"][1].startswith("100")
     explorer.color_by = "empty"
@@ -608,7 +608,7 @@ def test_grey_is_for_the_unknown_alone():
 
 
 def test_only_features_colour_the_map(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     with pytest.raises(t.TraitError, match="There is no feature 'segment_id' to colour by"):
         explorer.color_by = "segment_id"
     assert explorer.panel.color_by == "segment"
@@ -619,7 +619,7 @@ def test_customers_outside_all_segments_are_grey_and_keep_no_name():
     customers.iloc[0] = [200, 200, 0]
     result = sg.segment(customers, model=HDBSCAN(min_cluster_size=8, copy=True))
     assert result.labels.iloc[0] == -1
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     outside = explorer.panel.segments[-1]
     assert (outside["id"], outside["name"], outside["color"], outside["named"]) == (
         -1,
@@ -636,14 +636,16 @@ def test_customers_outside_all_segments_are_grey_and_keep_no_name():
 
 def test_many_segments_have_a_row_each():
     customers = pd.DataFrame({"spend": np.arange(40.0) * 2}, index=range(40))
-    explorer = sg.SegmentExplorer(sg.segment(customers, model=KMeans(20, n_init=1, random_state=0)))
+    explorer = sg.SegmentExplorer(
+        sg.segment(customers, model=KMeans(20, n_init=1, random_state=0)), minimum=1
+    )
     assert len(explorer.panel.segments) == 20
     explorer.panel.wanted_names = {"19": "Last"}
     assert explorer.panel.segments[19]["name"] == "Last"
 
 
 def test_two_explorers_of_one_result_are_independent(result):
-    left, right = sg.SegmentExplorer(result), sg.SegmentExplorer(result)
+    left, right = sg.SegmentExplorer(result, minimum=1), sg.SegmentExplorer(result, minimum=1)
     left.chosen, left.color_by, left.panel.wanted_names = ["c001"], "spend", {"0": "Loyal"}
     assert (right.chosen, right.color_by, right.result.names) == ([], "segment", {})
     assert right.panel.segments[0]["name"] == "Segment 0"
@@ -651,7 +653,7 @@ def test_two_explorers_of_one_result_are_independent(result):
 
 def test_nothing_leaks_into_the_callers_result(result):
     before, attrs = result.customers.copy(), dict(result.customers.attrs)
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.panel.wanted_names, explorer.color_by = {"0": "Loyal"}, "gap"
     lasso(explorer, [0, 1])
     selected = explorer.selected
@@ -664,7 +666,7 @@ def test_nothing_leaks_into_the_callers_result(result):
 def test_strange_names_pass_through_all_widgets():
     customers = oddly_named()
     tuner = sg.ClusterTuner(customers, k=[2, 3])
-    explorer = sg.SegmentExplorer(tuner.result)
+    explorer = sg.SegmentExplorer(tuner.result, minimum=1)
     for name in (*ODD_NAMES, "word"):
         explorer.color_by = name
         run(explorer.code, result=tuner.result, explorer=explorer)
@@ -673,7 +675,7 @@ def test_strange_names_pass_through_all_widgets():
 
 
 def test_a_result_of_other_customers_is_refused(result):
-    explorer = sg.SegmentExplorer(result)
+    explorer = sg.SegmentExplorer(result, minimum=1)
     other = sg.segment(three_groups(5), n_segments=3)
     with pytest.raises(t.TraitError, match="result holds other customers"):
         explorer.result = other
@@ -683,7 +685,7 @@ def test_a_result_of_other_customers_is_refused(result):
 @pytest.mark.structure
 def test_explorer_shows_the_kind(result):
     bands = sg.value_bands(result.customers, by="spend", n_bands=2)
-    explorer = sg.SegmentExplorer(bands)
+    explorer = sg.SegmentExplorer(bands, minimum=1)
     assert explorer.panel.badge == "Constructive segments"
     assert explorer.panel.kind_sentence.startswith("Tiers of spend")
     assert explorer._scatter.widget.tooltip_properties == ["segment"]
@@ -693,3 +695,15 @@ def test_explorer_shows_the_kind(result):
     assert explorer.panel.badge == result.badge
     view = (Path(sg.__file__).parent / "show" / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
     assert 'model.get("badge")' in view and '"change:badge"' in view
+
+
+def test_the_explorer_says_nothing_of_few_customers():
+    customers = three_groups().iloc[:45]  # 20, 20 and 5
+    explorer = sg.SegmentExplorer(sg.segment(customers, n_segments=3, random_state=0))
+    assert sorted(s["size"] for s in explorer.panel.segments) == ["20 (44%)", "hidden", "hidden"]
+    few = explorer.result.labels.value_counts().idxmin()
+    explorer.panel.focus = int(few)
+    assert len(explorer.selected) == 5  # the analyst may look them up
+    assert explorer.comparison is None and explorer.panel.group["rows"] == []
+    assert explorer.panel.group["hint"] == "Choose 10 customers or more to see what sets them apart."
+    assert "compare" not in explorer.code

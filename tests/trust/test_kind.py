@@ -125,8 +125,8 @@ def test_kind_is_shown_everywhere(kind, request):
     table = result.with_embedding(sg.project(result)).to_frame()
     assert table.attrs["segkit"]["kind"] == kind and table.attrs["segkit"]["badge"] == BADGES[kind]
     charts = [
-        sg.plot_sizes(sg.segment_sizes(result)),
-        sg.plot_profile(sg.profile(result)),
+        sg.plot_sizes(sg.segment_sizes(result, minimum=1)),
+        sg.plot_profile(sg.profile(result, minimum=1)),
         sg.plot_map(table),
         sg.plot_distributions(table, [table.columns[0]]),
     ]

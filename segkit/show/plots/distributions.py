@@ -9,8 +9,9 @@ import altair as alt
 import pandas as pd
 
 from segkit.core.checks import check_type
+from segkit.core.disclosure import MINIMUM, check_minimum, may_have_quantile
 from segkit.create.segmentation import Segmentation
-from segkit.explain.profile import profile
+from segkit.explain.profile import profiled
 from segkit.show.plots.theme import (
     INK,
     SHORT,
@@ -20,6 +21,7 @@ from segkit.show.plots.theme import (
     segment_scale,
     themed,
     with_badge,
+    without_small,
 )
 
 QUANTILES = {"low": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "high": 0.95}
@@ -29,7 +31,7 @@ MOST = 4  # features, where none are named
 
 
 def plot_distributions(
-    frame: pd.DataFrame | Segmentation, features: Sequence[str] | None = None
+    frame: pd.DataFrame | Segmentation, features: Sequence[str] | None = None, *, minimum: int = MINIMUM
 ) -> alt.VConcatChart:
     """Draw the distribution of each feature by segment, in natural units.
 
@@ -40,6 +42,9 @@ def plot_distributions(
     features : sequence of str, optional
         Which features to draw; by default those four of a Segmentation that set its segments apart the most, of
         another table its first four numbers.
+    minimum : int, default=10
+        Segments of fewer customers are not drawn; the subtitle names them. The thick line needs 18 customers, the thin
+        one 90. 1 draws all.
 
     Returns
     -------
@@ -52,6 +57,7 @@ def plot_distributions(
     ValueError
         If a feature is not there, or is not a number.
     """
+    check_minimum(minimum)
     if features is None:
         features = _strongest(frame)
     frame = computed(frame, Segmentation.to_frame, pd.DataFrame, "result.to_frame()")
@@ -68,10 +74,12 @@ def plot_distributions(
             )
     if not features:
         raise ValueError("No feature was named. Say which to draw, such as ['recency', 'monetary'].")
+    frame = without_small(frame, minimum)
     facts = frame.attrs.get("segkit", {})
     units, meanings = facts.get("units", {}), facts.get("meanings", {})
     rows = [
-        _row(frame, name, axis_title(name, units.get(name, ""), meanings.get(name, ""))) for name in features
+        _row(frame, name, axis_title(name, units.get(name, ""), meanings.get(name, "")), minimum)
+        for name in features
     ]
     title = {
         "text": "How do the segments differ?",
@@ -89,7 +97,7 @@ def _strongest(frame: pd.DataFrame | Segmentation) -> list[str]:
         return []
     numbers = [c for c in customers.select_dtypes("number") if c not in ("x", "y", "segment_id")]
     if isinstance(frame, Segmentation) and frame.labels.nunique() > 1 and frame.segments:
-        table = profile(frame)
+        table = profiled(frame)
         table = table.assign(effect=table["effect"].abs()).sort_values(
             "effect", ascending=False, kind="stable"
         )
@@ -97,13 +105,17 @@ def _strongest(frame: pd.DataFrame | Segmentation) -> list[str]:
     return numbers[:MOST]
 
 
-def _row(frame: pd.DataFrame, feature: str, title: str) -> alt.LayerChart:
+def _row(frame: pd.DataFrame, feature: str, title: str, minimum: int) -> alt.LayerChart:
     names = list(frame["segment"].cat.categories)
     values = frame[feature].astype(float)
     summary = values.groupby(frame["segment"], observed=True).quantile(list(QUANTILES.values())).unstack()
     summary.columns = pd.Index(QUANTILES)
+    known = values.groupby(frame["segment"], observed=True).count().to_numpy()
+    for name, q in QUANTILES.items():
+        summary[name] = summary[name].where(may_have_quantile(known, q, minimum))
     summary = summary.reset_index().astype({"segment": "str"})
-    low, high = summary["low"].min(), summary["high"].max()
+    ends = summary.select_dtypes("number")
+    low, high = ends.min(axis=None), ends.max(axis=None)
     # Below about ten, a logarithmic axis from 0 hardly bends, and has no round numbers to show.
     long_tail = values.min() >= 0 and values.skew() > 1 and high >= WIDE
     x: dict[str, Any] = {

@@ -54,7 +54,7 @@ def plot_evidence(evidence: pd.DataFrame, *, most: int = 15) -> alt.VConcatChart
     >>> import segkit as sg
     >>> visits = pd.DataFrame({"visits": [1, 2, 3, 2, 61, 62, 63, 61]})
     >>> later = pd.DataFrame({"spend": [3, 5, 4, 1, 80, 70, 95, 60]})
-    >>> chart = sg.plot_evidence(sg.evidence(sg.segment(visits, n_segments=2), later))
+    >>> chart = sg.plot_evidence(sg.evidence(sg.segment(visits, n_segments=2), later, minimum=1))
     """
     source = "evidence(result, held_out)"
     check_table(evidence, COLUMNS, source)

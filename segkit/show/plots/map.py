@@ -5,16 +5,22 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, pseudonyms
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
-from segkit.show.plots.theme import computed, one_line, segment_scale, themed, with_badge
+from segkit.show.plots.theme import computed, one_line, segment_scale, themed, with_badge, without_small
 
 MOST_MARKS = 5_000
 
 
 def plot_map(
-    frame: pd.DataFrame | Segmentation, *, color: str = "segment", random_state: int = 0
+    frame: pd.DataFrame | Segmentation,
+    *,
+    color: str = "segment",
+    random_state: int = 0,
+    minimum: int = MINIMUM,
+    show_ids: bool = False,
 ) -> alt.Chart:
     """Draw customers on the map.
 
@@ -27,6 +33,11 @@ def plot_map(
         What to colour by: "segment", or a feature.
     random_state : int, default=0
         Seed of the sample that is drawn of more than 5,000 customers.
+    minimum : int, default=10
+        Segments of fewer customers are not drawn; the subtitle names them. 1 draws all.
+    show_ids : bool, default=False
+        Whether a mark says the customer's id, in place of a pseudonym. Share such a chart only with people who may see
+        ids.
 
     Returns
     -------
@@ -49,7 +60,10 @@ def plot_map(
         raise ValueError(
             f"There is no column {color!r} to colour by. There are {', '.join(map(str, frame.columns))}."
         )
-    shown = _sample(frame, random_state)
+    check_minimum(minimum)
+    frame = without_small(frame, minimum)
+    # By place, so that neither the order nor the pseudonym of a mark tells the customer.
+    shown = _sample(frame, random_state).sort_values(["x", "y"], kind="stable")
     subtitle = f"{counted(len(frame), 'customer')}. Close together = alike; the axes have no unit."
     if len(shown) < len(frame):
         subtitle = (
@@ -58,7 +72,7 @@ def plot_map(
     names = list(frame["segment"].cat.categories)
     unit = frame.attrs.get("segkit", {}).get("units", {}).get(color, "")
     marks = shown[["x", "y"]].reset_index(drop=True)
-    marks["customer"] = shown.index.astype("str")
+    marks["customer"] = shown.index.astype("str") if show_ids else pseudonyms(shown.index)
     marks["segment"], marks["value"] = shown["segment"].astype("str").array, shown[color].array
     title = one_line(color)  # a title only: as a field's name, its dots, brackets and quotes would be Vega's
     tooltip = [alt.Tooltip("customer:N", title="Customer"), alt.Tooltip("segment:N", title="Segment")]

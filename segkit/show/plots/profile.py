@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import textwrap
+from functools import partial
 
 import altair as alt
 import pandas as pd
 
 from segkit.core.checks import check_count
+from segkit.core.disclosure import MINIMUM
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import in_unit
 from segkit.explain.profile import profile as profiled
@@ -19,7 +21,9 @@ LETTERS = 13  # of a line above a cell
 STRONG = 2.0  # standard deviations at which the colours are full
 
 
-def plot_profile(profile: pd.DataFrame | Segmentation, *, most: int = 20) -> alt.Chart:
+def plot_profile(
+    profile: pd.DataFrame | Segmentation, *, most: int = 20, minimum: int = MINIMUM
+) -> alt.Chart:
     """Draw what sets segments apart: orange above all other customers, blue below.
 
     Parameters
@@ -28,13 +32,15 @@ def plot_profile(profile: pd.DataFrame | Segmentation, *, most: int = 20) -> alt
         From :func:`segkit.profile`.
     most : int, default=20
         Features to show: those with the strongest effects.
+    minimum : int, default=10
+        Of a Segmentation: numbers are those of ``profile(result, minimum=minimum)``. A cell without a number is empty.
 
     Returns
     -------
     Chart
         A cell for each segment and feature, coloured by Cohen's d; medians in natural units on hover.
     """
-    profile = computed(profile, profiled, pd.DataFrame, "profile(result)")
+    profile = computed(profile, partial(profiled, minimum=minimum), pd.DataFrame, "profile(result)")
     check_table(profile, COLUMNS, "profile(result)")
     check_count("most", most, 1)
     strength = profile.assign(effect=profile["effect"].abs()).groupby("feature", sort=False)["effect"].max()

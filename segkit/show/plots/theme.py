@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_type
+from segkit.core.disclosure import countable, hidden_in_words, is_few, without_contacts
 from segkit.create.segmentation import Segmentation
 from segkit.explain.names import with_shown_names
 
@@ -91,7 +93,7 @@ def themed(chart: Chart) -> Chart:
 
 
 def vega_safe(part: Any) -> Any:
-    """Return a part of a chart whose texts Vega can look up, and which cannot end a script.
+    """Return a part of a chart without e-mail addresses and phone numbers, whose texts Vega can look up.
 
     Names that every JavaScript object has, such as "constructor", get an invisible mark: Vega would find the object's
     own property in place of the segment or word.
@@ -100,6 +102,7 @@ def vega_safe(part: Any) -> Any:
     and begin one of its own. An invisible mark after the "<" prevents that, in data, titles and lists of names alike.
     """
     if isinstance(part, str):
+        part = without_contacts(part)
         return f"{part}\u200b" if part in OF_EVERY_OBJECT else _SCRIPT_END.sub("<\u200b", part)
     if isinstance(part, alt.SchemaBase):
         for name, value in part._kwds.items():
@@ -169,9 +172,28 @@ def axis_title(feature: str, unit: str = "", meaning: str = "") -> str:
 
 
 def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
-    """Return the lines of a subtitle, and after them the badge of the segmentation: its kind."""
-    badge = table.attrs.get("segkit", {}).get("badge")
-    return [*lines, *([badge] if badge else [])]
+    """Return the lines of a subtitle, which segments are hidden, and the badge of the segmentation: its kind."""
+    facts = table.attrs.get("segkit", {})
+    hidden = hidden_in_words(facts.get("hidden", []), facts.get("minimum", 1))
+    return [*lines, *filter(None, [hidden, facts.get("badge")])]
+
+
+def without_small(frame: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return a table of customers without those of segments below the minimum; its facts name these.
+
+    A few more are left out at random, so that counting the others does not tell how many are hidden.
+    """
+    sizes = frame["segment"].value_counts(sort=False)
+    few = list(sizes.index[is_few(sizes, minimum)])
+    if not few:
+        return frame
+    most = pd.Series(countable(sizes, minimum), sizes.index.astype(object))
+    order = np.random.default_rng(0).permutation(len(frame))
+    drawn = frame["segment"].astype(object).iloc[order]
+    stays = drawn.groupby(drawn, sort=False).cumcount() < drawn.map(most)
+    shown = frame[stays.reindex(frame.index)].copy()  # the categories stay, and so do the colours
+    shown.attrs["segkit"] = {**frame.attrs.get("segkit", {}), "hidden": [*map(str, few)], "minimum": minimum}
+    return shown
 
 
 def check_table(table: Any, columns: Sequence[str], source: str) -> None:

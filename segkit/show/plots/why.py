@@ -11,7 +11,7 @@ from segkit.show.plots.theme import check_table, one_line, themed, with_badge
 HOLDS, DRAWS = "#E69F00", "#0072B2"
 
 
-def plot_why(reasons: pd.DataFrame, *, most: int = 10) -> alt.Chart:
+def plot_why(reasons: pd.DataFrame, *, most: int = 10, show_ids: bool = False) -> alt.Chart:
     """Draw what holds a customer in her segment, and what draws her to the nearest other one.
 
     Parameters
@@ -20,6 +20,8 @@ def plot_why(reasons: pd.DataFrame, *, most: int = 10) -> alt.Chart:
         From :func:`segkit.why`.
     most : int, default=10
         Features to show: those that count most.
+    show_ids : bool, default=False
+        Whether the title says the customer's id.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def plot_why(reasons: pd.DataFrame, *, most: int = 10) -> alt.Chart:
     >>> import pandas as pd
     >>> import segkit as sg
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
-    >>> chart = sg.plot_why(sg.why(sg.segment(customers, n_segments=2), "b"))
+    >>> chart = sg.plot_why(sg.why(sg.segment(customers, n_segments=2), "b", minimum=1))
     """
     check_table(
         reasons, ("value", "segment", "others", "contribution", "moved_at", "moves_to"), "why(result, id)"
@@ -52,7 +54,7 @@ def plot_why(reasons: pd.DataFrame, *, most: int = 10) -> alt.Chart:
     )
     other = facts.get("runner_up_name") or "another segment"
     subtitle = f"Orange: holds them there. Blue: draws them to {one_line(other)}."
-    who = f"customer {facts['customer_id']}" if "customer_id" in facts else "this customer"
+    who = f"customer {facts['customer_id']}" if show_ids and "customer_id" in facts else "this customer"
     title = f"Why is {who} in {facts.get('segment', 'this segment')}?"
     return themed(
         alt.Chart(bars)

@@ -67,35 +67,26 @@ def cards_of(
     forecast: Mapping[int, Worth],
     liked: pd.DataFrame | None,
     playbook: pd.DataFrame | None,
-    rounded: int | None = None,
+    minimum: int,
 ) -> list[Card]:
-    """Return a card for each segment that is shown; `forecast` is what each will bring, if that is known.
-
-    Where `rounded`, sizes are rounded to so many customers, and shares are those of the segments shown: what is not
-    shown cannot be computed from them.
-    """
+    """Return a card for each segment that is shown; `forecast` is what each will bring, if that is known."""
     plays, tags = plays_of(result, playbook), tags_of(result, playbook)
     names = [result.name_of(s) for s in result.segments]
     colors = dict(zip(result.segments, segment_colors(names), strict=True))
     verdicts = result.trust.segments["verdict"]
-    sizes = segment_sizes(result, value).loc[shown]
-    if rounded:
-        sizes["customers"] = round_to(sizes["customers"], rounded)
-        sizes["share"] = sizes["customers"] / sizes["customers"].sum()
-        if value is not None:
-            sizes["value_share"] /= sizes["value_share"].sum()
+    sizes = segment_sizes(result, value, minimum=minimum).loc[shown]
     if forecast:
-        counted_in = shown if rounded else result.segments
-        totals = pd.Series({s: forecast[s].total for s in counted_in if s in forecast})
+        totals = pd.Series({s: forecast[s].total for s in result.segments if s in forecast})
         # Above 0 in each, so that parts of a sum are shares of it.
-        sizes["value_share"] = totals / totals.sum() if (totals > 0).all() else np.nan
+        shares = totals / totals.sum() if (totals > 0).all() else totals * np.nan
+        sizes["value_share"] = shares.where(sizes["customers"].notna())
     cards = []
     for s in shown:
         row = sizes.loc[s]
         card = Card(
             row["segment"],
             colors[s],
-            "about " * bool(rounded) + counted(int(row["customers"]), "customer"),
+            "" if pd.isna(row["customers"]) else counted(int(row["customers"]), "customer"),
             float(row["share"]),
         )
         if suggestions is not None:
@@ -106,7 +97,7 @@ def cards_of(
         card.likes = _likes(liked, s)
         if s in forecast and forecast[s].known:
             # The sum and the share of a customer would tell how many customers there are.
-            card.value = forecast[s].per_customer() if rounded else forecast[s].together()
+            card.value = forecast[s].together() if card.size else forecast[s].per_customer()
         card.play, card.tags = plays.get(s, {}), tags.get(s, {})
         card.verdict = VERDICTS.get(str(verdicts.get(s, "")), str(verdicts.get(s, "")))
         cards.append(card)
@@ -121,17 +112,6 @@ def _likes(liked: pd.DataFrame | None, segment: int) -> list[str]:
         f"{row['named']} ({row['share']:.0%} buy it, of others {row['elsewhere']:.0%})"
         for _, row in rows.iterrows()
     ]
-
-
-def round_to(number: pd.Series, step: int) -> pd.Series:
-    """Return numbers rounded to multiples of a step, at least one step.
-
-    Examples
-    --------
-    >>> round_to(pd.Series([11, 47]), 10).to_list()
-    [10, 50]
-    """
-    return ((number / step).round() * step).clip(lower=step).astype(int)
 
 
 def plays_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, dict[str, str]]:

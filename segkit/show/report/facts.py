@@ -9,7 +9,10 @@ from segkit.show.report.figures import Figure
 
 @dataclass
 class Card:
-    """What page one says of a segment; shares are in [0, 1]. `tags` says how far lines of the play are proven."""
+    """What page one says of a segment; shares are in [0, 1]. `tags` says how far lines of the play are proven.
+
+    `size` is empty where it is hidden.
+    """
 
     name: str
     color: str

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from segkit.collect.events import Events
-from segkit.core.messages import counted
+from segkit.core.disclosure import hidden_in_words, is_few
+from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.names import suggest_names
@@ -25,8 +26,7 @@ SUGGESTED = (
     "result.with_names()."
 )
 
-COUNTS = {"n_customers", "n_sampled"}
-ROUNDED = "Sizes are rounded to {:,} customers and shares are of those described, so that nobody else can be counted."
+UNCOUNTED = "The size of {} is not shown, since those of the hidden would follow from it."
 
 
 def gather(
@@ -45,18 +45,16 @@ def gather(
 ) -> Facts:
     """Gather what the report of a segmentation says; the arguments are those of :func:`segkit.report`."""
     sizes = result.labels.value_counts()
-    shown = [s for s in result.segments if sizes[s] >= minimum]
+    shown = [s for s in result.segments if not is_few(sizes[s], minimum)]
     given, suggestions = set(result.names), None
     if shown and result.labels.nunique() > 1:
-        suggestions = suggest_names(result)
+        suggestions = suggest_names(result, minimum=minimum)
         result = result.with_names({**suggestions["name"].to_dict(), **result.names})
-    hidden = len(result.labels) - int(sizes[shown].sum())
-    rounded = minimum if shown and 0 < hidden < minimum else None
     if result.embedding is None:
         result = result.with_embedding(project(result))
     table = None
     if suggestions is not None:
-        table = profile(result)
+        table = profile(result, minimum=minimum)
         table = table[table["segment_id"].isin(shown)]
     liked = liked_products(result, events, shown, minimum, products)
     cards = cards_of(
@@ -68,26 +66,24 @@ def gather(
         forecast=forecast,
         liked=liked,
         playbook=playbook,
-        rounded=rounded,
+        minimum=minimum,
     )
     notes = []
-    small = len(result.segments) - len(shown)
-    if small:
-        are = "is" if small == 1 else "are"
-        notes.append(f"{counted(small, 'segment')} of fewer than {minimum:,} customers {are} not described.")
-    if rounded:
-        notes.append(ROUNDED.format(minimum))
+    small = [result.name_of(s) for s in result.segments if s not in shown]
+    notes += [hidden_in_words(small, minimum)] if small else []
+    uncounted = [card.name for card in cards if not card.size]
+    notes += [UNCOUNTED.format(joined(uncounted))] if uncounted else []
     if any(card.suggested for card in cards):
         notes.append(SUGGESTED)
-    said_elsewhere = {"units", "meanings", "features", "kind"} | (COUNTS if rounded else set())
+    said_elsewhere = {"units", "meanings", "features", "kind"}
     facts = {k: v for k, v in result.provenance.items() if k not in said_elsewhere}
     return Facts(
         title,
-        sentences_on(result, events, rounded),
+        sentences_on(result, events),
         notes,
         cards,
         look_at(result, events, shown, table, liked, minimum),
-        prove(result, scan, shown, table, show_ids=show_ids, minimum=minimum, exact=not rounded),
+        prove(result, scan, shown, table, show_ids=show_ids, minimum=minimum),
         json.dumps(facts, indent=2, ensure_ascii=False),
         value_name,
     )

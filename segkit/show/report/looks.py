@@ -10,7 +10,6 @@ from segkit.analyse.features.catalogue import feature_catalogue, select_features
 from segkit.analyse.features.compute import customer_features
 from segkit.collect.events import Events
 from segkit.create.segmentation import Segmentation
-from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import VALUE_BANDS
 from segkit.show.plots.distributions import plot_distributions
 from segkit.show.plots.map import plot_map
@@ -51,7 +50,7 @@ def look_at(
     """Return the pictures and tables of page two; `table` is the profile of the segments that are shown."""
     parts = [
         _map(result, shown, minimum),
-        *_profiles(result, shown, table),
+        *_profiles(result, table, minimum),
         _products(liked),
         _next_period(result, events, shown, minimum),
     ]
@@ -60,19 +59,17 @@ def look_at(
 
 def _map(result: Segmentation, shown: list[int], minimum: int) -> Figure | None:
     """Draw the customers of the segments that are shown, and those outside where they are many enough."""
-    groups = [*shown, OUTSIDE] if (result.labels == OUTSIDE).sum() >= minimum else shown
-    if not groups:
+    if not shown:
         return None
     code = "sg.plot_map(result)"
     frame = result.to_frame()
-    frame = frame[frame["segment_id"].isin(groups)]
-    figure = draw("map", plot_map(frame), code, badge=result.badge, legend=False)
+    figure = draw("map", plot_map(frame, minimum=minimum), code, badge=result.badge, legend=False)
     tiers = result.provenance.get("method") == VALUE_BANDS
     note = FLAT_OF_TIERS.format(by=result.provenance.get("by", "value")) if tiers else FLAT
     return figure.with_note(f"{figure.note} {note}")
 
 
-def _profiles(result: Segmentation, shown: list[int], table: pd.DataFrame | None) -> list[Figure]:
+def _profiles(result: Segmentation, table: pd.DataFrame | None, minimum: int) -> list[Figure]:
     """Draw what sets segments apart, and the distribution of the features that do so most."""
     if table is None:
         return []
@@ -86,10 +83,15 @@ def _profiles(result: Segmentation, shown: list[int], table: pd.DataFrame | None
     features = list(dict.fromkeys(strongest.loc[strongest["feature"].isin(numbers), "feature"]))[:DRAWN]
     if features:
         frame = result.to_frame()
-        frame = frame[frame["segment_id"].isin(shown)]
-        frame["segment"] = frame["segment"].cat.remove_unused_categories()
         code = f"sg.plot_distributions(result, {features!r})"
-        figures.append(draw("distributions", plot_distributions(frame, features), code, badge=result.badge))
+        figures.append(
+            draw(
+                "distributions",
+                plot_distributions(frame, features, minimum=minimum),
+                code,
+                badge=result.badge,
+            )
+        )
     return figures
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from segkit.core.disclosure import without_contacts
 from segkit.show.report.facts import Facts, Table
 from segkit.show.report.sentences import percent
 
@@ -17,7 +18,7 @@ def markdown(facts: Facts) -> str:
         star = _plain("*") if card.suggested else ""
         lines += [f"## {_plain(card.name)}{star}", ""]
         lines += [_plain(card.sentence), ""] if card.sentence else []
-        lines.append(f"- {_plain(card.size)}, {percent(card.share)}")
+        lines += [f"- {_plain(card.size)}, {percent(card.share)}"] if card.size else []
         if card.value_share is not None:
             lines.append(f"- {facts.value_name}: {percent(card.value_share)}")
         tagged = {
@@ -34,7 +35,7 @@ def markdown(facts: Facts) -> str:
             if isinstance(part, Table):
                 lines += _rows(part)
             lines += ["```python", part.code, "```", ""] if part.code else []
-    return "\n".join([*lines, "```json", facts.provenance, "```", ""])
+    return "\n".join([*lines, "```json", without_contacts(facts.provenance), "```", ""])
 
 
 def _rows(table: Table) -> list[str]:
@@ -49,5 +50,5 @@ def _row(cells: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text on one line, in which nothing is a mark of Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Return text on one line, without e-mail addresses and phone numbers, in which nothing is a mark of Markdown."""
+    return _SPECIAL.sub(r"\\\1", " ".join(without_contacts(text).split()))

@@ -15,9 +15,9 @@ from segkit.show.plots.scan import plot_scan
 from segkit.show.plots.structure import plot_structure
 from segkit.show.report.facts import Table, said_once
 from segkit.show.report.figures import Figure, draw
-from segkit.show.report.sentences import share_of_many
 
 EVERYONE = {"True": "everyone else", "False": "no rule finds them"}
+NOT_SHOWN = "not shown"
 HEAD = {"real": "Real?", "repeatable": "Repeatable?", "useful": "Useful?"}
 
 
@@ -29,20 +29,16 @@ def prove(
     *,
     show_ids: bool,
     minimum: int,
-    exact: bool,
 ) -> list[Figure | Table]:
-    """Return the pictures and tables of page three.
-
-    `table` is the profile of the segments that are shown. Unless `exact`, nothing says how many customers there are.
-    """
+    """Return the pictures and tables of page three; `table` is the profile of the segments that are shown."""
     parts = [
         _verdicts(result, shown),
         _structure(result),
         _scan(result, scan),
-        *_rules(result, shown, exact),
-        _profile(result, table, minimum),
+        *_rules(result, shown, minimum),
+        _profile(table),
         _features(result),
-        _typical(result, shown) if show_ids else None,
+        _typical(result, minimum) if show_ids else None,
     ]
     return [part for part in parts if part is not None]
 
@@ -104,10 +100,10 @@ def _scan(result: Segmentation, scan: pd.DataFrame | None) -> Figure | None:
     return drawn.with_note(" ".join(filter(None, [why, agreement, drawn.note])))
 
 
-def _rules(result: Segmentation, shown: list[int], exact: bool) -> list[Figure | Table]:
+def _rules(result: Segmentation, shown: list[int], minimum: int) -> list[Figure | Table]:
     if len(result.segments) < 2 or not shown:
         return []
-    table = rules(result)
+    table = rules(result, minimum=minimum)
     table = table[table.index.isin(shown)]
     facts = table.attrs["segkit"]
     rows = [
@@ -123,7 +119,7 @@ def _rules(result: Segmentation, shown: list[int], exact: bool) -> list[Figure |
     drawn = draw("fidelity", plot_rules(table), "sg.plot_rules(sg.rules(result))", badge=result.badge)
     return [
         Table("rules", "Which rules give the same segments?", note, head, rows, (0, 1), "sg.rules(result)"),
-        drawn if exact else drawn.with_note("Precision and recall of the rules above."),
+        drawn,
     ]
 
 
@@ -131,33 +127,33 @@ def _share(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.0%}"
 
 
-def _profile(result: Segmentation, table: pd.DataFrame | None, minimum: int) -> Table | None:
+def _profile(table: pd.DataFrame | None) -> Table | None:
     if table is None:
         return None
-    sizes = result.labels.value_counts()
     rows = [
         [
             row.segment,
             row.feature,
-            f"{row.effect:+.2f}",
-            _said(row.inside, row.unit, sizes[row.segment_id], minimum),
-            _said(row.others, row.unit, len(result.labels) - sizes[row.segment_id], minimum),
+            NOT_SHOWN if pd.isna(row.effect) else f"{row.effect:+.2f}",
+            _said(row.inside, row.unit),
+            _said(row.others, row.unit),
             row.unit,
         ]
         for row in table.itertuples()
     ]
-    note = "Cohen's d, and medians in natural units, or shares of the customers; the strongest first."
+    note = (
+        "Cohen's d, and medians in natural units, or shares of the customers; the strongest first. What is of few "
+        "customers, or unknown, is not shown."
+    )
     head = ["Segment", "Feature", "Cohen's d", "Segment", "Others", "Unit"]
     return Table("numbers", "All numbers", note, head, said_once(rows), (0, 1, 5), "sg.profile(result)")
 
 
-def _said(value: float, unit: str, n: int, minimum: int) -> str:
-    """Return a value of the profile without its unit; a share of n customers by its bound where it is of few."""
+def _said(value: float, unit: str) -> str:
+    """Return a value of the profile without its unit."""
     if pd.isna(value):
-        return "unknown"
-    if is_share(unit):
-        return share_of_many(value, n, minimum)
-    return (f"{value:.0%}" if unit == "share" else figure(value)).replace("-", "−")
+        return NOT_SHOWN
+    return (f"{value:.0%}" if is_share(unit) or unit == "share" else figure(value)).replace("-", "−")
 
 
 def _features(result: Segmentation) -> Table:
@@ -169,13 +165,9 @@ def _features(result: Segmentation) -> Table:
     return Table("features", "The features", note, head, rows, (0, 1, 2), "result.customers")
 
 
-def _typical(result: Segmentation, shown: list[int]) -> Table | None:
-    table = typical(result)
-    rows = [
-        [result.name_of(row.segment_id), str(row.customer_id), row.role]
-        for row in table.itertuples()
-        if row.segment_id in shown
-    ]
+def _typical(result: Segmentation, minimum: int) -> Table | None:
+    table = typical(result, minimum=minimum)
+    rows = [[result.name_of(row.segment_id), str(row.customer_id), row.role] for row in table.itertuples()]
     note = "Customers in the midst of each segment, and at its border. Share this report only with who may see ids."
     return Table(
         "typical",

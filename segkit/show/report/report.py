@@ -73,7 +73,7 @@ def report(
     title : str, optional
         "Customer segments" by default.
     minimum : int, default=10
-        Segments of fewer customers are counted and not described, and products need as many buyers.
+        Segments of fewer customers are named and not described, and products need as many buyers. 1 shows everything.
     show_ids : bool, default=False
         Whether to name typical customers. Share such a report only with people who may see their ids.
     paper : {"A4", "letter"}, default="A4"

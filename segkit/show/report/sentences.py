@@ -50,23 +50,17 @@ def share_of_many(share: float, n: int, minimum: int) -> str:
     return f"{share:.0%}"
 
 
-def sentences_on(result: Segmentation, events: Events | None, rounded: int | None = None) -> list[str]:
-    """Return what page one says first: who, what was refused, how many segments, and their kind.
-
-    Where `rounded`, the number of customers is rounded to it.
-    """
-    who = [_who(result, events, rounded), _refused(result, events)]
+def sentences_on(result: Segmentation, events: Events | None) -> list[str]:
+    """Return what page one says first: who, what was refused, how many segments, and their kind."""
+    who = [_who(result, events), _refused(result, events)]
     return [sentence for sentence in [*who, _divided(result), result.kind_sentence] if sentence]
 
 
-def _who(result: Segmentation, events: Events | None, rounded: int | None) -> str:
+def _who(result: Segmentation, events: Events | None) -> str:
     facts = result.provenance
     sources = joined(list(facts.get("sources", [])))
     source = f" of {sources}" if sources else ""
-    n = len(result.labels)
-    people = f"We looked at {counted(n, 'customer')}{source}"
-    if rounded:
-        people = f"We looked at about {counted(round(n / rounded) * rounded, 'customer')}{source}"
+    people = f"We looked at {counted(len(result.labels), 'customer')}{source}"
     as_of, window = facts.get("as_of"), facts.get("window")
     if not as_of:
         return f"{people}."

@@ -120,11 +120,11 @@ function render({ model, el }) {
   };
 
   const drawGroup = () => {
-    const { count, rows } = model.get("group");
+    const { count, rows, hint: more } = model.get("group");
     heading.textContent = rows.length ? `What sets these ${count.toLocaleString("en")} apart` : "What sets them apart";
     hint.textContent = rows.length
       ? "Against all other customers. Orange: more, blue: less; the bar ends at two standard deviations."
-      : "Draw around customers on the map, or press Show.";
+      : more || "Draw around customers on the map, or press Show.";
     table.hidden = !rows.length;
     body.replaceChildren(...rows.map((row) => {
       const fill = element("i");

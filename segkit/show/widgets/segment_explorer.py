@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets as t
 
 from segkit.core.checks import check_frame
-from segkit.core.messages import counted
+from segkit.core.disclosure import MINIMUM, check_minimum, without_contacts
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
 from segkit.explain.differences import is_share
@@ -65,6 +65,9 @@ class SegmentExplorer(w.HBox):
         From :func:`segkit.segment_value`: what each segment will bring stands beside its name.
     playbook : DataFrame, optional
         From :func:`segkit.playbook`: what to do stands below each name.
+    minimum : int, default=10
+        Nothing is said of segments, or of chosen groups, of fewer customers; these can be chosen and looked up all the
+        same. 1 shows everything.
 
     Attributes
     ----------
@@ -90,8 +93,11 @@ class SegmentExplorer(w.HBox):
         height: int = 560,
         value: pd.DataFrame | None = None,
         playbook: pd.DataFrame | None = None,
+        minimum: int = MINIMUM,
     ):
         checked_result(result)
+        check_minimum(minimum)
+        self._minimum = minimum
         if playbook is not None:
             check_frame("playbook", playbook, "It should be the table of playbook(result, …).")
         self._given = result
@@ -136,10 +142,10 @@ class SegmentExplorer(w.HBox):
 
     @property
     def comparison(self) -> pd.DataFrame | None:
-        """The result of :func:`segkit.compare` for the chosen customers; None if none, or all, are chosen."""
-        if not 0 < len(self.chosen) < len(self._index):
+        """The result of :func:`segkit.compare` for the chosen customers; None where too few are chosen, or not."""
+        if min(len(self.chosen), len(self._index) - len(self.chosen)) < self._minimum:
             return None
-        return compare(self.result, self.chosen)
+        return compare(self.result, self.chosen, minimum=self._minimum)
 
     @t.validate("chosen")
     def _only_customers(self, proposal: t.Bunch) -> list:
@@ -214,16 +220,16 @@ class SegmentExplorer(w.HBox):
         self.panel.wanted_names = {}  # done: the same name can be written again, and the view is up to date
 
     def _draw_segments(self) -> None:
-        sizes = segment_sizes(self.result)
+        sizes = segment_sizes(self.result, minimum=self._minimum)
         colors = segment_colors(list(sizes["segment"]))
-        suggested = suggest_names(self.result)
+        suggested = suggest_names(self.result, minimum=self._minimum)
         same = self.result.labels.equals(self._given.labels)  # value and playbook are of these segments only
         self.panel.segments = [
             {
                 "id": int(s),
                 "name": row.segment,
                 "color": color,
-                "size": f"{row.customers:,} ({row.share:.0%})",
+                "size": "hidden" if pd.isna(row.customers) else f"{row.customers:,} ({row.share:.0%})",
                 "named": int(s) >= 0,
                 "suggested": "" if s < 0 or s in self.result.names else suggested.loc[s, "name"],
                 "why": "" if s < 0 else suggested.loc[s, "sentence"],
@@ -248,7 +254,7 @@ class SegmentExplorer(w.HBox):
         column = self.result.named_labels if name == "segment" else self.result.customers[name]
         self._shown["segment"] = self.result.named_labels.astype(str).to_numpy()
         if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
-            words = column.astype("str").fillna("unknown")
+            words = column.astype("str").fillna("unknown").map(without_contacts)
             order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
             values = pd.Series(pd.Categorical(words, categories=order))
             colors: dict | list = dict(zip(order, segment_colors(order), strict=True))
@@ -265,7 +271,9 @@ class SegmentExplorer(w.HBox):
     def _draw_group(self) -> None:
         table = self.comparison
         if table is None:
-            self.panel.group = {"count": len(self.chosen), "rows": []}
+            few = 0 < len(self.chosen) < len(self._index)
+            hint = f"Choose {self._minimum:,} customers or more to see what sets them apart." if few else ""
+            self.panel.group = {"rows": [], "hint": hint}
         else:
             rows = [
                 {
@@ -289,12 +297,13 @@ class SegmentExplorer(w.HBox):
             lines.append(f"result = result.with_names({renamed!r})")
         color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
         lines.append(f"sg.plot_map(result.to_frame(){color})")
-        some = 0 < len(self.chosen) < len(self._index)
+        least = "" if self._minimum == MINIMUM else f", minimum={self._minimum}"
+        some = min(len(self.chosen), len(self._index) - len(self.chosen)) >= self._minimum
         segments = set(self.result.labels.loc[self.chosen]) if some else set()
         if len(segments) == 1 and len(self.chosen) == (self.result.labels == next(iter(segments))).sum():
-            lines.append(f"sg.compare(result, result.labels == {next(iter(segments))})")
+            lines.append(f"sg.compare(result, result.labels == {next(iter(segments))}{least})")
         elif some:
-            lines.append(f"sg.compare(result, explorer.chosen)  # {counted(len(self.chosen), 'customer')}")
+            lines.append(f"sg.compare(result, explorer.chosen{least})")
         self.code = "\n".join(lines)
 
 
