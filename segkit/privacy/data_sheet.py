@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from segkit.core.checks import check_type
@@ -14,6 +14,7 @@ from segkit.core.messages import counted, joined, listed
 from segkit.create.segmentation import Segmentation
 from segkit.methods.partition import checked_result
 from segkit.privacy.budget import PrivacyBudget
+from segkit.privacy.proxy_audit import ProxyAudit
 
 MOST = 8  # features and reasons that are named
 _SHOWN = """
@@ -66,6 +67,7 @@ class DataSheet:
 def data_sheet(
     result: Segmentation,
     *,
+    audits: Iterable[ProxyAudit] = (),
     budget: PrivacyBudget | None = None,
     minimum: int = MINIMUM,
 ) -> DataSheet:
@@ -77,6 +79,8 @@ def data_sheet(
     Parameters
     ----------
     result : Segmentation
+    audits : iterable of ProxyAudit
+        From :func:`segkit.proxy_audit`: which protected attributes the segments tell.
     budget : PrivacyBudget, optional
         What was released with noise from it is listed.
     minimum : int, default=10
@@ -102,6 +106,11 @@ def data_sheet(
     """
     checked_result(result)
     check_minimum(minimum)
+    audits = list(audits)
+    for audit in audits:
+        check_type(
+            "One of the audits", audit, ProxyAudit, "It should come from sg.proxy_audit(result, attribute)."
+        )
     if budget is not None:
         check_type("budget", budget, PrivacyBudget, "Pass the budget that releases were spent from.")
     return DataSheet(
@@ -113,7 +122,7 @@ def data_sheet(
                 "To treat the customers of a segment alike in marketing: messages, offers, service.",
                 *NOT_FOR,
             ),
-            "What it gives away": _leaks(minimum),
+            "What it gives away": _leaks(minimum, [audit.sentence for audit in audits]),
             "How far to trust it": _trust(result),
             "Privacy budget": _spent(budget),
         },
@@ -157,7 +166,7 @@ def _about(n: int, minimum: int) -> str:
     )
 
 
-def _leaks(minimum: int) -> tuple[str, ...]:
+def _leaks(minimum: int, audited: list[str]) -> tuple[str, ...]:
     return (
         f"Tables, charts and pages hide groups of fewer than {minimum:,} customers, and show means of {MEANS_FROM} "
         "customers or more, else medians.",
@@ -165,6 +174,7 @@ def _leaks(minimum: int) -> tuple[str, ...]:
         "sg.membership_risk measures how well.",
         "result.save(path) keeps the features of every customer. To share the model alone: "
         "result.save(path, share=True).",
+        *audited,
     )
 
 

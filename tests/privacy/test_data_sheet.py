@@ -61,6 +61,16 @@ def test_sheet_says_what_was_spent(result, tmp_path):
         sg.data_sheet(result, budget=0.7)
 
 
+def test_audits_are_part_of_what_it_gives_away(result):
+    women = pd.Series(["woman"] * 65 + ["man"] * 39, index=result.customers.index, name="gender")
+    said = sg.data_sheet(result, audits=[sg.proxy_audit(result, women)]).sections["What it gives away"]
+    assert said[-1].startswith(
+        "The segments tell gender: from the segment alone it is guessed right for 100%"
+    )
+    with pytest.raises(TypeError, match=r"audits is the text 'gender'. It should come from sg\.proxy_audit"):
+        sg.data_sheet(result, audits=["gender"])
+
+
 def test_trust_as_far_as_assessed(result):
     plain = sg.data_sheet(result).sections["How far to trust it"]
     assert plain[0].startswith(result.badge)

@@ -12,6 +12,7 @@ from sklearn.cluster import HDBSCAN, KMeans
 from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 
 import segkit as sg
+from segkit.privacy.data_sheet import DataSheet
 from segkit.show.report import pdf
 from segkit.show.report.facts import Card, Facts
 from segkit.show.report.markdown import markdown
@@ -147,7 +148,7 @@ def test_page_one_says_who_how_and_how_far_to_trust(tmp_path):
     page = report(result, tmp_path, scan=scan, value="spend", playbook=plays)
     said = "We looked at 60 customers of shop.csv, and at what they did up to 30 June 2024. They are divided into 3 "
     assert said in page.text and result.kind_sentence in page.text
-    assert page.text.count(result.kind_sentence) == 1
+    assert page.text.partition("Data sheet")[0].count(result.kind_sentence) == 1
     assert "20 customers 33%" in page.text
     assert "Show what is new" in page.text and "Avoid" not in page.text
     assert "Share of value" in page.text and "A group of its own; found again" in page.text
@@ -336,8 +337,20 @@ def test_lines_of_a_play_are_tagged_in_markdown():
     card = Card(
         "A", "#000", "20 customers", 1.0, play={"Do": "Write.", "Why": "Late."}, tags={"Do": "measured lift"}
     )
-    said = markdown(Facts("Segments", [], [], [card], [], [], "{}"))
+    said = markdown(Facts("Segments", [], [], [card], [], [], "{}", DataSheet("Data sheet", {})))
     assert "- Do: Write. (measured lift)\n- Why: Late.\n" in said
+
+
+@pytest.mark.usefixtures("only_words")
+def test_the_last_page_is_a_data_sheet(tmp_path, scan, named):
+    page = report(named, tmp_path, scan=scan)
+    last = page.text.partition("Parameters and versions")[2]
+    assert "Data sheet From what data" in last and "Not for decisions on one person" in last
+    own = sg.data_sheet(named, minimum=1)
+    assert own.sections["Of whom"][0] in report(named, tmp_path, scan=scan, sheet=own).text
+    assert own.to_markdown() in sg.report(named, tmp_path / "r.md", scan=scan, sheet=own).read_text("utf-8")
+    with pytest.raises(TypeError, match=r"sheet is the text 'x'. It should come from sg\.data_sheet"):
+        report(named, tmp_path, scan=scan, sheet="x")
 
 
 @pytest.mark.usefixtures("only_words")

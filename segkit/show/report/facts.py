@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from segkit.privacy.data_sheet import DataSheet
 from segkit.show.report.figures import Figure
 
 
@@ -57,6 +58,8 @@ class Facts:
         Of page two and page three.
     provenance : str
         JSON.
+    sheet : DataSheet
+        The last page.
     value_name : str
         What shares of value are shares of.
     """
@@ -68,6 +71,7 @@ class Facts:
     looks: list[Figure | Table]
     proof: list[Figure | Table]
     provenance: str
+    sheet: DataSheet
     value_name: str = "Share of value"
 
 

@@ -14,6 +14,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.map import project
 from segkit.explain.names import suggest_names
 from segkit.explain.profile import profile
+from segkit.privacy.data_sheet import DataSheet, data_sheet
 from segkit.show.report.cards import cards_of
 from segkit.show.report.facts import Facts
 from segkit.show.report.looks import liked_products, look_at
@@ -42,6 +43,7 @@ def gather(
     products: Mapping[str, str] | None,
     minimum: int,
     show_ids: bool,
+    sheet: DataSheet | None,
 ) -> Facts:
     """Gather what the report of a segmentation says; the arguments are those of :func:`segkit.report`."""
     sizes = result.labels.value_counts()
@@ -85,5 +87,6 @@ def gather(
         look_at(result, events, shown, table, liked, minimum),
         prove(result, scan, shown, table, show_ids=show_ids, minimum=minimum),
         json.dumps(facts, indent=2, ensure_ascii=False),
+        sheet if sheet is not None else data_sheet(result, minimum=minimum),
         value_name,
     )

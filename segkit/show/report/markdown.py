@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from segkit.core.disclosure import without_contacts
+from segkit.core.markdown import plain
 from segkit.show.report.facts import Facts, Table
 from segkit.show.report.sentences import percent
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def markdown(facts: Facts) -> str:
     """Return sentences, cards and tables; pictures are named with the code that draws them."""
-    lines = [f"# {_plain(facts.title)}", "", _plain(" ".join(facts.sentences)), ""]
+    lines = [f"# {plain(facts.title)}", "", plain(" ".join(facts.sentences)), ""]
     for card in facts.cards:
-        star = _plain("*") if card.suggested else ""
-        lines += [f"## {_plain(card.name)}{star}", ""]
-        lines += [_plain(card.sentence), ""] if card.sentence else []
-        lines += [f"- {_plain(card.size)}, {percent(card.share)}"] if card.size else []
+        star = plain("*") if card.suggested else ""
+        lines += [f"## {plain(card.name)}{star}", ""]
+        lines += [plain(card.sentence), ""] if card.sentence else []
+        lines += [f"- {plain(card.size)}, {percent(card.share)}"] if card.size else []
         if card.value_share is not None:
             lines.append(f"- {facts.value_name}: {percent(card.value_share)}")
         tagged = {
@@ -26,16 +23,16 @@ def markdown(facts: Facts) -> str:
             for what, words in card.play.items()
         }
         said = {"Likes": "; ".join(card.likes), "Worth": card.value, **tagged, "Trust": card.verdict}
-        lines += [f"- {what}: {_plain(words)}" for what, words in said.items() if words] + [""]
-    lines += [line for note in facts.notes for line in (_plain(note), "")]
+        lines += [f"- {what}: {plain(words)}" for what, words in said.items() if words] + [""]
+    lines += [line for note in facts.notes for line in (plain(note), "")]
     for heading, parts in (("What they look like", facts.looks), ("How they were made", facts.proof)):
         lines += [f"# {heading}", ""]
         for part in parts:
-            lines += [f"## {_plain(part.title)}", "", *([_plain(part.note), ""] if part.note else [])]
+            lines += [f"## {plain(part.title)}", "", *([plain(part.note), ""] if part.note else [])]
             if isinstance(part, Table):
                 lines += _rows(part)
             lines += ["```python", part.code, "```", ""] if part.code else []
-    return "\n".join([*lines, "```json", without_contacts(facts.provenance), "```", ""])
+    return "\n".join([*lines, "```json", without_contacts(facts.provenance), "```", "", facts.sheet.to_markdown()])
 
 
 def _rows(table: Table) -> list[str]:
@@ -46,9 +43,4 @@ def _rows(table: Table) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Return text on one line, without e-mail addresses and phone numbers, in which nothing is a mark of Markdown."""
-    return _SPECIAL.sub(r"\\\1", " ".join(without_contacts(text).split()))
+    return f"| {' | '.join(plain(cell) for cell in cells)} |"

@@ -1,4 +1,4 @@
-"""Write the report: who the segments are on page one, what they look like on page two, the proof on page three."""
+"""Write the report: who the segments are, what they look like, the proof, and a data sheet, a page each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from segkit.core.files import write_file
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS
 from segkit.methods.partition import check_segments, checked_result
+from segkit.privacy.data_sheet import DataSheet
 from segkit.show.report.cards import VALUE, worth_of
 from segkit.show.report.gather import gather
 from segkit.show.report.markdown import markdown
@@ -43,11 +44,13 @@ def report(
     minimum: int = 10,
     show_ids: bool = False,
     paper: str = "A4",
+    sheet: DataSheet | None = None,
 ) -> Path:
     """Write a report of the segments into one file.
 
     Page one is for who decides: who was looked at, how far to trust the segments, and a card for each. Page two shows
-    what they look like, buy, and did next. Page three has the evidence, rules, features and the code of every figure.
+    what they look like, buy, and did next. Page three has the evidence, rules, features and the code of every
+    figure. The last is a data sheet: what for and what not, and what the segments give away.
 
     Parameters
     ----------
@@ -78,6 +81,9 @@ def report(
         Whether to name typical customers. Share such a report only with people who may see their ids.
     paper : {"A4", "letter"}, default="A4"
         Of a PDF.
+    sheet : DataSheet, optional
+        The last page, from :func:`segkit.data_sheet`; written by default. One of your own can
+        say what was audited and spent.
 
     Returns
     -------
@@ -124,6 +130,8 @@ def report(
         check_frame("playbook", playbook, "It should be a table with a row for each segment.")
     if products is not None:
         check_type("products", products, Mapping, "It should be a mapping of product ids to names.")
+    if sheet is not None:
+        check_type("sheet", sheet, DataSheet, "It should come from sg.data_sheet(result, …).")
     if paper not in PAPERS:
         raise ValueError(f"paper={paper!r} is not known. Say 'A4' or 'letter'.")
     form = SUFFIXES[path.suffix.lower()]
@@ -149,6 +157,7 @@ def report(
         products=products,
         minimum=minimum,
         show_ids=show_ids,
+        sheet=sheet,
     )
     if form == "md":
         write_file(path, markdown(facts))
