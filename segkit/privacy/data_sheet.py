@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from segkit.core.checks import check_type
-from segkit.core.disclosure import MEANS_FROM, MINIMUM, check_minimum
+from segkit.core.disclosure import MEANS_FROM, MINIMUM, check_minimum, without_contacts
 from segkit.core.html import render
 from segkit.core.markdown import plain
 from segkit.core.messages import counted, joined, listed
@@ -58,7 +58,7 @@ class DataSheet:
         parts = [
             (heading, *(f"  {sentence}" for sentence in said)) for heading, said in self.sections.items()
         ]
-        return "\n".join([self.title, *(line for part in parts for line in part)])
+        return without_contacts("\n".join([self.title, *(line for part in parts for line in part)]))
 
     def _repr_html_(self) -> str:
         return render(_SHOWN, title=self.title, sections=self.sections)

@@ -83,9 +83,12 @@ def test_trust_as_far_as_assessed(result):
 def test_all_forms_say_the_same(result):
     """Sources and features are text of others: nothing in them is a mark of HTML or Markdown."""
     customers = pd.DataFrame({"<b>a_b": [1, 2] * 20 + [8, 9] * 20})
+    customers.attrs["segkit"] = {"sources": ["list of ann@example.com"]}
     sheet = sg.data_sheet(sg.segment(customers, n_segments=2))
     page, text, wiki = sheet._repr_html_(), repr(sheet), sheet.to_markdown()
     assert "&lt;b&gt;a_b" in page and "<b>a_b" not in page
     assert r"\<b\>a\_b" in wiki and wiki.count("\n## ") == len(HEADINGS)
+    for form in (page, text, wiki):
+        assert "ann@example.com" not in form and "e-mail" in form
     for heading in HEADINGS:
         assert heading in page and heading in text and heading in wiki

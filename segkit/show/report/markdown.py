@@ -32,7 +32,9 @@ def markdown(facts: Facts) -> str:
             if isinstance(part, Table):
                 lines += _rows(part)
             lines += ["```python", part.code, "```", ""] if part.code else []
-    return "\n".join([*lines, "```json", without_contacts(facts.provenance), "```", "", facts.sheet.to_markdown()])
+    return "\n".join(
+        [*lines, "```json", without_contacts(facts.provenance), "```", "", facts.sheet.to_markdown()]
+    )
 
 
 def _rows(table: Table) -> list[str]:
