@@ -198,6 +198,7 @@ _HOMES = {
     "segkit.show.plots.value": ("plot_value",),
     "segkit.show.plots.why": ("plot_why",),
     "segkit.show.report.report": ("report",),
+    "segkit.show.service.serve": ("serve",),
     "segkit.show.widgets.audience_builder": ("AudienceBuilder",),
     "segkit.show.widgets.cluster_tuner": ("ClusterTuner",),
     "segkit.show.widgets.experiment_planner": ("ExperimentPlanner",),

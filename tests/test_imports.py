@@ -71,7 +71,7 @@ PUBLIC = {
         "plot_playbook "
         "plot_power plot_privacy plot_profile plot_qini plot_recommendations plot_rules plot_scan "
         "plot_scoreboard plot_sizes plot_stability "
-        "plot_structure plot_trust plot_value plot_why report"
+        "plot_structure plot_trust plot_value plot_why report serve"
     ),
 }
 """The public names of each room."""

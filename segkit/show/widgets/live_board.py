@@ -66,7 +66,7 @@ class LiveBoard:
         self._wake, self._ended = threading.Event(), threading.Event()
         self._stop = live.watch(self._take)
         self.moves: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
-        self._n = self._by_time = 0
+        self._n, self._by_time, self._error = 0, 0, ""
         self._begin(live.current())
         self._worker = threading.Thread(target=self._work, name="segkit live map", daemon=True)
         self._worker.start()
@@ -106,7 +106,7 @@ class LiveBoard:
             try:
                 self.refresh()
             except Exception as error:  # shown on the page, since nobody waits for this thread
-                self._publish({**self.state, "error": f"The map stands still: {error}"})
+                self.fail(f"The map stands still: {error}")
             self._ended.wait(PAUSE)
 
     def refresh(self) -> None:
@@ -116,6 +116,12 @@ class LiveBoard:
             if tables:
                 self._follow(pd.concat(tables, ignore_index=True))
                 self._publish(self._shown())
+
+    def fail(self, why: str) -> None:
+        """Say on the page why it is not current any more."""
+        with self._turn:
+            self._error = why
+            self._publish({**self.state, "error": why})
 
     def _publish(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -208,7 +214,7 @@ class LiveBoard:
             "said": self._sentence(),
             "note": self._note(),
             "badge": self._live.result.badge,
-            "error": "",
+            "error": self._error,
         }
 
     def _sentence(self) -> str:

@@ -1,0 +1,1 @@
+"""The live map as a page on this machine, and its numbers for other programs."""
