@@ -119,6 +119,7 @@ _HOMES = {
     "segkit.live.sources.redis_source": ("redis_source",),
     "segkit.live.webhook_inbox": ("WebhookInbox",),
     "segkit.privacy.k_anonymity": ("k_anonymity",),
+    "segkit.privacy.membership_risk": ("membership_risk",),
     "segkit.privacy.proxy_audit": ("proxy_audit",),
     "segkit.privacy.suppress_small": ("suppress_small",),
     "segkit.over_time.drift": ("drift",),

@@ -51,7 +51,7 @@ PUBLIC = {
     ),
     "live": "WebhookInbox file_source follow kafka_source live_segments redis_source",
     "privacy": (
-        "PrivacyBudget data_sheet erase k_anonymity private_profile private_sizes proxy_audit "
+        "PrivacyBudget data_sheet erase k_anonymity membership_risk private_profile private_sizes proxy_audit "
         "pseudonymise suppress_small with_consent"
     ),
     "over_time": (
