@@ -70,6 +70,7 @@ FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a
 FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
 FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)}
 FINE |= {(f"{name}_source", argument, TEXT) for name in ("kafka", "redis") for argument in SOURCE}
+FINE |= {("erase", "ids", "a DataFrame")}  # of customers
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
     "as_of": "2024-02-01",

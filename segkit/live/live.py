@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from segkit.analyse.features.feature import Feature
+from segkit.collect.consent import Consent, read_consent
 from segkit.collect.events import Events
 from segkit.collect.sentiment import Scorer
 from segkit.core.checks import check_type
@@ -22,6 +23,7 @@ from segkit.core.messages import counted, did_you_mean, in_words, listed
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
 from segkit.live.arriving import Arrivals
+from segkit.live.consenting import Consenting
 from segkit.live.context import Context, context_table, contexts, visitors
 from segkit.live.feature_reader import FeatureReader
 from segkit.live.history import Correction, History
@@ -96,6 +98,7 @@ class Live:
         self._columns, self._timezone = tuple(store.facts["columns"]), store.facts["timezone"]
         self._features, self._window, self._scorer = features, window, scorer
         self._read()
+        self._consenting = Consenting(store)
         self._outbox = Outbox(store, lambda segment: self._result.name_of(segment))
         self._watchers = Watchers()
         self._unused: set[str] = set()
@@ -153,6 +156,9 @@ class Live:
         if moment is None and len(events):
             moment = events["timestamp"].to_pandas().max() + INSTANT
         appended = repeated = 0
+        if moment is not None:
+            events, without = self._consenting.split(events, moment)
+            refused = refused + without
         with self._batch() as placed:
             self._store.refuse(refused)
             if moment is not None:
@@ -223,6 +229,7 @@ class Live:
             If `as_of` is missing, or no moment.
         """
         moment = read_moment(as_of)
+        self._erase(self._consenting.ended(moment))
         with self._batch() as waited:
             waited += self._place(self._store.take_due([], moment))
         with self._store.on_all_cores(), self._batch() as moved:
@@ -570,12 +577,59 @@ class Live:
                     f"These segments are made from {listed(result.customers.columns, 5)}, and those of the folder from "
                     f"{listed(self._result.customers.columns, 5)}. Pass those that sg.erase(…) returns."
                 )
-        try:
-            number = self._store.erase(customers, None if result is None else result.hash)
-        finally:
-            self._read()
+        number = self._erase(customers, None if result is None else result.hash)
         self._result = self._result if result is None else result
         return number
+
+    def _erase(self, customers: Iterable[str], segmentation: str | None = None) -> int:
+        customers = list(customers)
+        if not customers and segmentation is None:
+            return 0
+        try:
+            return self._store.erase(customers, segmentation)
+        finally:
+            self._read()
+
+    @_in_turn
+    def use_consent(
+        self,
+        consent: pd.DataFrame | Consent,
+        *,
+        purpose: str = "segmentation",
+        as_of: str | pd.Timestamp | None = None,
+    ) -> int:
+        """Keep only customers who consent, from now on: in place of the consent of before.
+
+        Events without consent are refused and counted. Whoever does not consent at present is erased from the folder,
+        and so is at each :meth:`sweep` whoever does not any longer.
+
+        Parameters
+        ----------
+        consent : DataFrame or Consent
+            As for :func:`segkit.with_consent`, or that of its result, ``events.consent``.
+        purpose : str, default="segmentation"
+            Not looked at for a Consent, which has one.
+        as_of : str or Timestamp, optional
+            The present moment; by default a microsecond after the last event, or that of the Consent.
+
+        Returns
+        -------
+        int
+            Number of rows that were erased.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As by :func:`segkit.with_consent`; or if the features are for another purpose.
+        """
+        if not isinstance(consent, Consent):
+            if as_of is None:
+                as_of = pd.Timestamp(self._store.run("SELECT max(timestamp) FROM log")[0][0]) + INSTANT
+            consent = read_consent(consent, purpose, read_moment(as_of))
+        consent.check_purposes((feature.name, feature.purpose) for feature in self._features)
+        with self._store.transaction():
+            self._consenting.write(consent)
+        return self._erase(self._consenting.ended(consent.as_of if as_of is None else read_moment(as_of)))
 
     @property
     def outbox(self) -> pd.DataFrame:

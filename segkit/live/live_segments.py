@@ -43,7 +43,8 @@ def live_segments(
         Segments made from features of events.
     events : Events
         The log so far. Pass no event of it to :meth:`Live.apply` again that has no `event_id` in the log. Texts of new
-        events are scored by the scorer with which the log was read.
+        events are scored by the scorer with which the log was read. Where :func:`with_consent` made it, its consent
+        counts, as by :meth:`Live.use_consent`.
     features : iterable of Feature
         Those that the segments were made from, at least; further ones are not computed.
     folder : str or Path
@@ -87,7 +88,10 @@ def live_segments(
     span = read_window(said)
     store = Store(checked_path(folder))
     try:
-        return _opened(store, result, events, chosen, span)
+        live = _opened(store, result, events, chosen, span)
+        if events.consent is not None:
+            live.use_consent(events.consent)
+        return live
     except BaseException:
         store.close()
         raise

@@ -15,8 +15,10 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from segkit.core.engine.connection import quoted
 from segkit.core.engine.erase_rows import erase_rows
 from segkit.core.files import take_lock
+from segkit.core.id_search import IdSearch
 from segkit.core.messages import counted, listed
 from segkit.core.schema import STANDARD
 
@@ -42,15 +44,11 @@ _TABLES = (
     "CREATE TABLE outbox (placement_id BIGINT, hook VARCHAR, payload VARCHAR, attempts BIGINT, state VARCHAR, "
     "error VARCHAR)",
     "CREATE TABLE hooks (segment_id BIGINT, hook VARCHAR)",
+    "CREATE TABLE consent (customer_id VARCHAR, begins TIMESTAMP, ends TIMESTAMP)",
+    "CREATE TABLE purposes (purpose VARCHAR, as_of TIMESTAMP)",  # one row, once there is consent
     "CREATE TABLE refused (row_key VARCHAR PRIMARY KEY, reason VARCHAR, example VARCHAR)",
 )
-_HERS = {
-    "outbox": "json_extract_string(payload, '$.customer_id') IN (SELECT id FROM hers)",
-    "refused": (
-        "example IN (SELECT 'customer_id=' || id FROM hers) OR example IN (SELECT 'event_id=' || event_id[:60] "
-        "FROM old.log WHERE customer_id IN (SELECT id FROM hers))"
-    ),
-}
+_HERS = {"outbox": "json_extract_string(payload, '$.customer_id') IN (SELECT id FROM hers)"}
 """Rows of tables without a `customer_id` that are about a customer of the table `hers`."""
 
 
@@ -226,9 +224,11 @@ class Store:
         segmentation : str, optional
             The hash of the segments that the folder is for from now on.
         """
+        ids = list(ids)
+        about = {**_HERS, "refused": self._refused_of(ids)}
         self.connection.close()
         try:
-            number = erase_rows(self.folder / FILE, ids, _HERS)
+            number = erase_rows(self.folder / FILE, ids, about)
         finally:
             self._connect()
         if number:  # the log that the folder was begun with is not known any longer
@@ -236,6 +236,17 @@ class Store:
         if segmentation is not None:
             self._change_fact("segmentation", segmentation)
         return number
+
+    def _refused_of(self, ids: list[str]) -> str:
+        """Return a condition for the refused rows whose example, often the beginning of a raw row, names a customer."""
+        events = self.run(
+            "SELECT event_id FROM log WHERE event_id IS NOT NULL AND customer_id IN (SELECT unnest($1::VARCHAR[]))",
+            [ids],
+        )
+        search = IdSearch([*ids, *(event_id for (event_id,) in events)])
+        rows = self.run("SELECT row_key, example FROM refused")
+        keys = [quoted(key) for key, example in rows if search.found_in((example or "").encode())]
+        return f"row_key IN ({', '.join(keys)})" if keys else "false"
 
     def _change_fact(self, name: str, value: Any) -> None:
         self.run("UPDATE facts SET value = ? WHERE name = ?", [json.dumps(value), name])
