@@ -88,6 +88,7 @@ def follow(
         Called with each row of the table below, with the columns as attributes.
     now : callable, optional
         Returns the present moment; by default the clock of this computer. Events at or after it wait for their moment.
+        The lag is by the clock of this computer in any case.
 
     Returns
     -------
@@ -155,7 +156,8 @@ class _Follower:
         on_batch: Callable[[FollowedBatch], object] | None,
         now: Callable[[], pd.Timestamp],
     ):
-        self._live, self._on_batch, self._now = live, on_batch, now
+        self._live, self._on_batch = live, on_batch
+        self._now = lambda: now().floor("us")  # as finely as the log has it
         self._messages, self._late, self._pause = Messages(), False, PAUSES[0]
         self._rows: collections.deque[FollowedBatch] = collections.deque(maxlen=KEPT)
         self._sums: collections.Counter[str] = collections.Counter()
@@ -215,7 +217,7 @@ class _Follower:
         placed = self._live.apply(events, as_of=moment)
         counts = placed.attrs["segkit"]
         arrived = [message.arrived for message in messages if message.arrived is not None]
-        lag = max(0.0, self._now().timestamp() - min(arrived)) if arrived else float("nan")
+        lag = max(0.0, time.time() - min(arrived)) if arrived else float("nan")  # on the queue's clock
         if not messages and not len(placed):
             return  # nothing came, and no moment has come
         self._add(
@@ -249,11 +251,11 @@ class _Follower:
         row = FollowedBatch(moment, lag=lag, seconds=time.perf_counter() - began, **counts)
         self._rows.append(row)
         self._sums.update({name: count for name, count in counts.items() if name != "waiting"})
-        self._bar.update(row.events)
         shown: dict[str, object] = {"refused": self._sums["refused"], "waiting": row.waiting}
         if row.events:
             shown = {"lag": f"{lag:.1f} s", **shown}
-        self._bar.set_postfix(shown)
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(row.events)
         if self._on_batch is not None:
             self._on_batch(row)
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import threading
+import time
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from segkit.live.messages import Messages
 from segkit.live.sources.event_source import EventSource, Message
 
 NOON = BEGIN + pd.Timedelta(hours=12)
+FINER = NOON + pd.Timedelta(1, "ns")  # than the log has times
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +171,7 @@ def test_events_ahead_wait_for_the_clock(live):
     queue = Queue([purchase(1, after=60), purchase(2, "new 1", after=13 * 3600)])
     counts = followed(live, queue).iloc[0]
     assert (counts["placed"], counts["waiting"]) == (1, 1)
-    later = followed(live, queue, now=lambda: NOON + pd.Timedelta(hours=2))
+    later = followed(live, queue, now=lambda: FINER + pd.Timedelta(hours=2))
     assert later[["events", "placed", "waiting"]].to_numpy().tolist() == [[0, 1, 0]]
     assert live.at("new 1").as_of == BEGIN + pd.Timedelta(hours=13, microseconds=1)
 
@@ -208,15 +210,15 @@ def test_a_queue_out_of_reach_is_tried_again(live, monkeypatch):
     assert (counts["appended"], counts["repeated"], queue.done) == (6, 2, 6)
 
 
-def test_lag_is_a_column_and_warned_of_once(live):
-    arrived = (NOON - pd.Timedelta(seconds=6)).timestamp()
-    queue = Queue([purchase(i, after=i) for i in range(6)], arrived)
+def test_lag_is_a_column_and_warned_of_once(live, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    queue = Queue([purchase(i, after=i) for i in range(6)], arrived=994.0)
     with pytest.warns(UserWarning, match="applied 6 s after they arrived") as warned:
         table = followed(live, queue, most=2)
     assert len(warned) == 1 and table["lag"].tolist() == [6.0, 6.0, 6.0]
-    quick = Queue([purchase(i, after=i) for i in range(6, 8)], arrived + 5.5)
+    quick = Queue([purchase(i, after=i) for i in range(6, 8)], arrived=999.5)
     assert followed(live, quick)["lag"].tolist() == [0.5]
-    ahead = Queue([purchase(9)], arrived + 10)  # the broker's clock is
+    ahead = Queue([purchase(9)], arrived=1_001.0)  # by the clock of the broker
     assert followed(live, ahead)["lag"].tolist() == [0.0]
 
 
