@@ -92,6 +92,7 @@ _HOMES = {
         "value_bands",
     ),
     "segkit.create.segmentation": ("Segmentation",),
+    "segkit.create.shared": ("SharedSegmentation",),
     "segkit.explain.compare": ("compare",),
     "segkit.explain.cross": ("cross_segments",),
     "segkit.explain.dendrogram": ("dendrogram",),

@@ -14,9 +14,11 @@ import pandas as pd
 
 from segkit.analyse.prepare import Preparer
 from segkit.core.checks import check_frame, check_type, check_visible, checked_path
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes
 from segkit.core.html import html_table, render
 from segkit.core.messages import counted
 from segkit.create import storage
+from segkit.create.shared import save_shared
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.partition import UNDECIDED, Partition, naming_customers
 from segkit.trust.assess import Trust, assess
@@ -67,7 +69,7 @@ class Segmentation(Partition):
     >>> customers = pd.DataFrame({"frequency": [1, 2, 1, 30, 31, 29]}, index=list("abcdef"))
     >>> result = sg.segment(customers, n_segments=2).with_names({0: "Regulars"})
     >>> result
-    Segmentation: 6 customers in 2 segments (Regulars: 3, Segment 1: 3)
+    Segmentation: 6 customers in 2 segments (Regulars: hidden, Segment 1: hidden)
     Kind not known. Only 6 customers: at least 50 are needed to tell groups from chance.
     >>> result.assign(pd.DataFrame({"frequency": [28]}, index=["new"]))
     new    0
@@ -204,7 +206,7 @@ class Segmentation(Partition):
         new           0  Segment 0         1.0       <NA>
         """
         _check_share("undecided_below", undecided_below)
-        customers = self._features_of(customers)
+        customers = self.checked_features(customers)
         self.warn_of_unseen(customers)
         if len(customers):
             with naming_customers():
@@ -376,8 +378,12 @@ class Segmentation(Partition):
             )
         return self._with(embedding=embedding.loc[self.customers.index, ["x", "y"]].astype(float))
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+    def save(
+        self, path: str | Path, *, overwrite: bool = False, share: bool = False, minimum: int = MINIMUM
+    ) -> Path:
         """Write everything to a folder: Parquet, JSON and skops, no pickle.
+
+        It holds the ids and features of all customers: keep it as you keep these. ``share=True`` leaves them out.
 
         Parameters
         ----------
@@ -385,6 +391,11 @@ class Segmentation(Partition):
             The folder; made if needed.
         overwrite : bool, default=False
             Whether to replace an earlier segmentation.
+        share : bool, default=False
+            Whether to write only what places new customers: the model, the names of segments and features, units and
+            versions; no customer, no sizes. Read it by :class:`segkit.SharedSegmentation`.
+        minimum : int, default=10
+            With `share`, segments have at least 100 customers, since the model holds their means. 1 shares any.
 
         Returns
         -------
@@ -397,8 +408,12 @@ class Segmentation(Partition):
             If the folder is not empty, and `overwrite` is not set.
         ValueError
             If the model cannot be saved without pickle, or Parquet does not hold the type of a feature, such as a
-            category of intervals. Nothing is written then.
+            category of intervals. With `share`, also if the model keeps rows of customers, or means of fewer than 100.
+            Nothing is written then.
         """
+        check_minimum(minimum)
+        if share:
+            return save_shared(self, checked_path(path), minimum=minimum, overwrite=overwrite)
         return storage.save(
             self,
             checked_path(path),
@@ -440,23 +455,28 @@ class Segmentation(Partition):
     def _size(self) -> str:
         return f"{counted(len(self.labels), 'customer')} in {counted(len(self.segments), 'segment')}"
 
-    def __repr__(self) -> str:
+    def _sizes(self) -> list[tuple[str, str, str]]:
+        """Return name, size and share of each segment; hidden where customers are few, or these would follow."""
         counts = self.labels.value_counts()
         order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
-        sizes = ", ".join(f"{self.name_of(s)}: {counts[s]:,}" for s in order)
+        sizes = counts[order].to_numpy()
+        return [
+            (self.name_of(s), *(("hidden", "") if few else (f"{n:,}", f"{n / len(self.labels):.0%}")))
+            for s, n, few in zip(order, sizes, hidden_sizes(sizes, MINIMUM), strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {size}" for name, size, _ in self._sizes())
         return f"Segmentation: {self._size} ({sizes})\n{self.badge}. {self.kind_sentence}".rstrip()
 
     def _repr_html_(self) -> str:
-        counts = self.labels.value_counts()
-        order = self.segments + [OUTSIDE] * (OUTSIDE in counts.index)
-        rows = [(self.name_of(s), f"{counts[s]:,}", f"{counts[s] / len(self.labels):.0%}") for s in order]
         return render(
             _SHOWN,
             size=self._size,
             badge=self.badge,
             sentence=self.kind_sentence,
             why=(self.provenance.get("choice") or {}).get("why", ""),
-            table=html_table(["Segment", "Customers", "Share"], rows),
+            table=html_table(["Segment", "Customers", "Share"], self._sizes()),
         )
 
 

@@ -57,26 +57,11 @@ def save(
     overwrite: bool,
 ) -> Path:
     """Write a segmentation, its map, its trust and the models of its confidence into a folder."""
-    import skops.io
-
-    if folder.is_file() or (
-        folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())
-    ):
-        raise FileExistsError(
-            f"{folder} is not empty. Choose another folder, or say overwrite=True if it holds an earlier segmentation."
-        )
-    files: dict[str, bytes] = {}  # made before any is written, so that a failure leaves nothing behind
-    try:
-        files[MODEL] = skops.io.dumps(result.model)
-    except skops.io.exceptions.UnsupportedTypeException as error:
-        raise ValueError(
-            f"This model cannot be saved without pickle: {error} Use another clusterer."
-        ) from error
-    files[TABLE] = _table_of(result, embedding)
+    _check_free(folder, overwrite)
+    # All are made before any is written, so that a failure leaves nothing behind.
+    files = {MODEL: _model_file(result.model), TABLE: _table_of(result, embedding)}
     files |= {} if ensemble is None else _ensemble_files(ensemble)
     words = {
-        "format": FORMAT,
-        "files": {name: _sha256(content) for name, content in files.items()},
         "ensemble": ensemble and {"kind": ensemble.kind, "calibrated": ensemble.calibrated.tolist()},
         "index_name": result.customers.index.name,
         "names": {str(s): n for s, n in result.names.items()},
@@ -88,10 +73,53 @@ def save(
         "provenance": result.provenance,
         "trust": None if assessment is None else assessment.to_dict(),
     }
+    return _write(folder, files, words)
+
+
+def save_model(model: BaseEstimator, folder: Path, words: dict[str, Any], *, overwrite: bool) -> Path:
+    """Write a model and words about it into a folder, without a table of customers."""
+    _check_free(folder, overwrite)
+    return _write(folder, {MODEL: _model_file(model)}, words)
+
+
+def load_model(folder: Path, trusted: tuple[str, ...]) -> tuple[BaseEstimator, dict[str, Any]]:
+    """Read a model and the words about it, without running code of the folder."""
+    try:
+        words = _checked_words(folder, (WORDS, MODEL))
+        return _trusted_model(folder, trusted), words
+    except (KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{folder} holds no complete model ({error!r}), so it is damaged. Save it again."
+        ) from error
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (overwrite and (folder / WORDS).exists())
+    ):
+        raise FileExistsError(
+            f"{folder} is not empty. Choose another folder, or say overwrite=True if it holds an earlier segmentation."
+        )
+
+
+def _model_file(model: BaseEstimator) -> bytes:
+    import skops.io
+
+    try:
+        return skops.io.dumps(model)
+    except skops.io.exceptions.UnsupportedTypeException as error:
+        raise ValueError(
+            f"This model cannot be saved without pickle: {error} Use another clusterer."
+        ) from error
+
+
+def _write(folder: Path, files: dict[str, bytes], words: dict[str, Any]) -> Path:
+    """Write files, and words with their hashes; files of an earlier segmentation that are not replaced go."""
+    words = {"format": FORMAT, "files": {name: _sha256(content) for name, content in files.items()}} | words
     files[WORDS] = json.dumps(words, indent=2, ensure_ascii=False, default=str).encode()
     folder.mkdir(parents=True, exist_ok=True)
     write_files({folder / name: content for name, content in files.items()})
-    for name in {ENSEMBLE, CLUSTERERS, *EARLIER} - set(files):
+    for name in {TABLE, ENSEMBLE, CLUSTERERS, *EARLIER} - set(files):
         (folder / name).unlink(missing_ok=True)
     return folder
 
@@ -238,9 +266,13 @@ def _load_ensemble(
     )
 
 
-def _checked_words(folder: Path) -> dict[str, Any]:
+def _checked_words(folder: Path, needed: tuple[str, ...] = (WORDS, MODEL, TABLE)) -> dict[str, Any]:
     """Return the JSON, once the files beside it are checked against its hashes."""
-    missing = [name for name in (WORDS, MODEL, TABLE) if not (folder / name).exists()]
+    missing = [name for name in needed if not (folder / name).exists()]
+    if missing == [TABLE]:
+        raise FileNotFoundError(
+            f"{folder} holds no {TABLE}. If it was shared without customers, read it by SharedSegmentation.load(path)."
+        )
     if missing:
         raise FileNotFoundError(
             f"{folder} holds no {missing[0]}. A saved segmentation is a folder with {WORDS}, {MODEL} and {TABLE}; "
@@ -259,7 +291,7 @@ def _checked_words(folder: Path) -> dict[str, Any]:
             f"{folder} is of format {words.get('format')!r}, and this segkit reads format {FORMAT}. Use the segkit "
             f"that wrote it: version {words.get('provenance', {}).get('versions', {}).get('segkit', 'unknown')}."
         )
-    for name in {MODEL: 0, TABLE: 0, **words.get("files", {})}:
+    for name in {*needed, *words.get("files", {})} - {WORDS}:
         if name not in (MODEL, TABLE, ENSEMBLE, CLUSTERERS, *EARLIER):
             raise ValueError(
                 f"{WORDS} in {folder} names {name!r}, which is no file of a segmentation. Save it again."

@@ -195,15 +195,20 @@ def rule_of(clusterer: BaseEstimator, prepared: np.ndarray, labels: np.ndarray) 
     callable
         From an array of shape (n, n_prepared) to labels of shape (n,).
     """
+    own = own_rule(clusterer)
+    if own is None:
+        return _neighbour_rule(prepared, labels)
+    # The labels of one with names have a meaning, also those of no fitted customer.
+    return own if hasattr(clusterer, "names_") else _fitted_only(own, prepared, labels)
+
+
+def own_rule(clusterer: BaseEstimator) -> Rule | None:
+    """Return the rule of a clusterer that needs no fitted rows: nearest centre or its own; None without one."""
     if isinstance(clusterer, (KMeans, MiniBatchKMeans)):
-        return _fitted_only(lambda rows: nearest(_finite(rows), clusterer.cluster_centers_), prepared, labels)
+        return lambda rows: nearest(_finite(rows), clusterer.cluster_centers_)
     if is_mixture(clusterer):
-        return _fitted_only(mixture_rule(clusterer), prepared, labels)
-    if hasattr(clusterer, "names_"):  # its labels have a meaning, also those of no fitted customer
-        return lambda rows: predicted(clusterer, rows)
-    if hasattr(clusterer, "predict"):
-        return _fitted_only(lambda rows: predicted(clusterer, rows), prepared, labels)
-    return _neighbour_rule(prepared, labels)
+        return mixture_rule(clusterer)
+    return (lambda rows: predicted(clusterer, rows)) if hasattr(clusterer, "predict") else None
 
 
 def _finite(rows: np.ndarray) -> np.ndarray:

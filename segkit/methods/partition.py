@@ -83,7 +83,7 @@ class Partition:
         ValueError
             If a feature is missing or not finite.
         """
-        customers = self._features_of(customers)
+        customers = self.checked_features(customers)
         with naming_customers():
             matrix = prepared_matrix(preparer_and_clusterer(self.model)[0], customers)
         return pd.DataFrame(matrix, index=customers.index, columns=self._prepared.columns)
@@ -176,13 +176,13 @@ class Partition:
         UserWarning
             If customers have words that were unseen when the segments were made, with their number.
         """
-        customers = self._features_of(customers)
+        customers = self.checked_features(customers)
         self.warn_of_unseen(customers)
         return self._assigned(customers)
 
     def assign_unwarned(self, customers: pd.DataFrame) -> pd.Series:
         """Assign customers without a warning of unseen words, where it was given before."""
-        return self._assigned(self._features_of(customers))
+        return self._assigned(self.checked_features(customers))
 
     def _assigned(self, customers: pd.DataFrame) -> pd.Series:
         if not len(customers):
@@ -191,7 +191,7 @@ class Partition:
             labels = self._assigner(customers)
         return pd.Series(labels, index=customers.index, name="segment")
 
-    def _features_of(self, customers: pd.DataFrame) -> pd.DataFrame:
+    def checked_features(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Return the columns that the segments were made from, or name the missing one."""
         check_frame("customers", customers, f"It should be a DataFrame with {', '.join(self._features)}.")
         if not customers.columns.equals(self._features):

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
-from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
-from sklearn.mixture import GaussianMixture
+from sklearn.base import clone
 
+from segkit.core.disclosure import MEANS_FROM
 from segkit.core.messages import counted
 from segkit.core.order import by_id, positions_by_id
 from segkit.create.segment import segment, value_bands
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.behaviour_parts import BehaviourParts
-from segkit.methods.mixed_mixture import MixedMixture
+from segkit.methods.kept_rows import keeps_rows, without_labels
 from segkit.methods.partition import VALUE_BANDS
 from segkit.methods.provenance import hash_of
-from segkit.methods.rfm import RFMSegmenter
-from segkit.methods.rules import FirstRule
-from segkit.methods.value_bands import ValueBands
-
-SMALL = 100  # customers of a segment, below which its centre says something of each
-SUMMARIES = (
-    *(KMeans, MiniBatchKMeans, BisectingKMeans, GaussianMixture, MixedMixture),
-    *(BehaviourParts, ValueBands, RFMSegmenter, FirstRule),
-)
-"""Clusterers that keep centres, cuts or rules, and no rows; the others keep their customers, or may."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +71,12 @@ def without_customers(result: Segmentation, ids: Set[str]) -> Erased:
 
 def _why_again(result: Segmentation, hers: np.ndarray) -> str | None:
     """Return why the model has to be fitted again, or None."""
-    _, clusterer = preparer_and_clusterer(result.model)
-    if not isinstance(clusterer, SUMMARIES):
-        return f"{type(clusterer).__name__} keeps the rows of customers"
+    if rows := keeps_rows(result.model):
+        return f"{rows} keeps the rows of customers"
     sizes = result.labels.value_counts()
-    few = [s for s in sorted(set(result.labels[hers]) - {OUTSIDE}) if sizes[s] < SMALL]
+    few = [s for s in sorted(set(result.labels[hers]) - {OUTSIDE}) if sizes[s] < MEANS_FROM]
     if few:
-        return f"a segment had {counted(int(sizes[few[0]]), 'customer')}, fewer than {SMALL}"
+        return f"a segment had {counted(int(sizes[few[0]]), 'customer')}, fewer than {MEANS_FROM}"
     name = _at_an_end(result.customers, hers)
     return f"the end of the scale of {name} was theirs" if name else None
 
@@ -118,7 +104,7 @@ def _trimmed(result: Segmentation, hers: np.ndarray) -> Segmentation:
         "hash": hash_of(by_id(customers), by_id(labels)),
     }
     embedding = None if result.embedding is None else result.embedding[~hers].copy()
-    model = _without_labels(result.model, hers[positions_by_id(result.customers.index)])
+    model = without_labels(result.model, hers[positions_by_id(result.customers.index)])
     return dataclasses.replace(
         result,
         customers=customers,
@@ -128,15 +114,6 @@ def _trimmed(result: Segmentation, hers: np.ndarray) -> Segmentation:
         embedding=embedding,
         assessment=None,
     )
-
-
-def _without_labels(model: BaseEstimator, hers: np.ndarray) -> BaseEstimator:
-    """Return a copy of a model whose fitted labels, in the order of ids, are those of the others."""
-    other = copy.deepcopy(model)
-    _, clusterer = preparer_and_clusterer(other)
-    if len(getattr(clusterer, "labels_", ())) == len(hers):
-        clusterer.labels_ = clusterer.labels_[~hers]
-    return other
 
 
 def _again(rest: Segmentation) -> Segmentation:
