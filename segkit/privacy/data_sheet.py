@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from segkit.core.checks import check_type
 from segkit.core.disclosure import MEANS_FROM, MINIMUM, check_minimum, without_contacts
 from segkit.core.html import render
@@ -20,7 +22,8 @@ MOST = 8  # features and reasons that are named
 _SHOWN = """
 <div><h3>{{ title }}</h3><dl>
 {%- for heading, sentences in sections.items() %}
-<dt><b>{{ heading }}</b></dt>{% for sentence in sentences %}<dd>{{ sentence }}</dd>{% endfor %}
+<dt style="margin-top:.6em"><b>{{ heading }}</b></dt>
+{%- for sentence in sentences %}<dd style="margin:0 0 0 1.5em">{{ sentence }}</dd>{% endfor %}
 {%- endfor %}
 </dl></div>
 """
@@ -67,6 +70,7 @@ class DataSheet:
 def data_sheet(
     result: Segmentation,
     *,
+    risk: pd.DataFrame | None = None,
     audits: Iterable[ProxyAudit] = (),
     budget: PrivacyBudget | None = None,
     minimum: int = MINIMUM,
@@ -79,6 +83,8 @@ def data_sheet(
     Parameters
     ----------
     result : Segmentation
+    risk : DataFrame, optional
+        From :func:`segkit.membership_risk`: how well what is shown tells who is in a segment.
     audits : iterable of ProxyAudit
         From :func:`segkit.proxy_audit`: which protected attributes the segments tell.
     budget : PrivacyBudget, optional
@@ -106,6 +112,10 @@ def data_sheet(
     """
     checked_result(result)
     check_minimum(minimum)
+    if risk is not None:
+        check_type("risk", risk, pd.DataFrame, "It should be the table from sg.membership_risk(result).")
+        if "sentence" not in risk.attrs.get("segkit", {}):
+            raise ValueError("risk has no sentence. Pass the table from sg.membership_risk(result), whole.")
     audits = list(audits)
     for audit in audits:
         check_type(
@@ -122,7 +132,7 @@ def data_sheet(
                 "To treat the customers of a segment alike in marketing: messages, offers, service.",
                 *NOT_FOR,
             ),
-            "What it gives away": _leaks(minimum, [audit.sentence for audit in audits]),
+            "What it gives away": _leaks(minimum, risk, [audit.sentence for audit in audits]),
             "How far to trust it": _trust(result),
             "Privacy budget": _spent(budget),
         },
@@ -166,12 +176,18 @@ def _about(n: int, minimum: int) -> str:
     )
 
 
-def _leaks(minimum: int, audited: list[str]) -> tuple[str, ...]:
+def _leaks(minimum: int, risk: pd.DataFrame | None, audited: list[str]) -> tuple[str, ...]:
+    if risk is None:
+        told = (
+            "A person who is known to be a customer, with what she did, may be told to be in a segment: "
+            "sg.membership_risk measures how well."
+        )
+    else:
+        told = risk.attrs["segkit"]["sentence"]
     return (
         f"Tables, charts and pages hide groups of fewer than {minimum:,} customers, and show means of {MEANS_FROM} "
         "customers or more, else medians.",
-        "A person who is known to be a customer, with what she did, may be told to be in a segment: "
-        "sg.membership_risk measures how well.",
+        told,
         "result.save(path) keeps the features of every customer. To share the model alone: "
         "result.save(path, share=True).",
         *audited,
@@ -198,7 +214,7 @@ def _spent(budget: PrivacyBudget | None) -> tuple[str, ...]:
     unless = f", but for a chance of {delta:g}" if delta else ""
     return (
         f"Epsilon {budget.spent:g} of {budget.epsilon:g} is spent, in {counted(len(releases), 'release')} with noise: "
-        f"whatever is concluded from them is at most {times} times as likely with a customer among the data as without "
+        f"whatever is concluded is at most {times} times as likely with a customer among the data as without "
         f"her{unless}.",
         *(f"{row.release}: epsilon {row.epsilon:g}." for row in releases.itertuples()),
     )

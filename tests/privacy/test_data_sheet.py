@@ -52,7 +52,7 @@ def test_sheet_says_what_was_spent(result, tmp_path):
     budget.spend("Sizes of 3 segments", epsilon=0.3)
     budget.spend("Means", epsilon=0.4, delta=1e-7)
     assert sg.data_sheet(result, budget=budget).sections["Privacy budget"] == (
-        "Epsilon 0.7 of 1 is spent, in 2 releases with noise: whatever is concluded from them is at most 2 times as "
+        "Epsilon 0.7 of 1 is spent, in 2 releases with noise: whatever is concluded is at most 2 times as "
         "likely with a customer among the data as without her, but for a chance of 1e-07.",
         "Sizes of 3 segments: epsilon 0.3.",
         "Means: epsilon 0.4.",
@@ -69,6 +69,14 @@ def test_audits_are_part_of_what_it_gives_away(result):
     )
     with pytest.raises(TypeError, match=r"audits is the text 'gender'. It should come from sg\.proxy_audit"):
         sg.data_sheet(result, audits=["gender"])
+
+
+def test_risk_is_said_in_its_words(result):
+    risk = pd.DataFrame({"auc": [0.6]})
+    with pytest.raises(ValueError, match=r"risk has no sentence. Pass the table from sg\.membership_risk"):
+        sg.data_sheet(result, risk=risk)
+    risk.attrs["segkit"] = {"sentence": "Most is given away of A."}
+    assert sg.data_sheet(result, risk=risk).sections["What it gives away"][1] == "Most is given away of A."
 
 
 def test_trust_as_far_as_assessed(result):

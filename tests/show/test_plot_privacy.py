@@ -1,5 +1,6 @@
-"""Bars of a privacy budget follow each other up to what is left."""
+"""Points of the risk stand at segments with their sizes; bars of a budget follow each other up to what is left."""
 
+import pandas as pd
 import pytest
 
 import segkit as sg
@@ -30,5 +31,27 @@ def test_untouched_and_exhausted_budgets(budget):
     assert drawn(budget)[1] == [("Left", 0, 1, "left")]
     budget.spend("All", epsilon=1)
     assert drawn(budget)[1] == [("1. All", 0, 1, "spent")]
-    with pytest.raises(TypeError, match=r"budget is 1\. Begin one"):
+    with pytest.raises(TypeError, match=r"to draw is 1\. Pass the table"):
         sg.plot_privacy(1)
+
+
+def test_risk_of_each_segment():
+    table = pd.DataFrame(
+        {
+            "segment": ["A", "B"],
+            "customers": pd.array([1200, None], dtype="Int64"),
+            "shown": ["median", "nothing"],
+            "auc": [0.6, 0.5],
+            "low": [0.58, 0.48],
+            "high": [0.62, 0.52],
+            "risk": ["hints at it", "tells little or nothing"],
+        }
+    )
+    table.attrs["segkit"] = {"sentence": "Most is given away of A."}
+    spec = sg.plot_privacy(table).to_dict()
+    assert spec["title"]["subtitle"][0] == "Most is given away of A."
+    rows = max(spec["datasets"].values(), key=len)
+    assert [row["label"] for row in rows] == ["A (1,200 customers)", "B (size hidden)"]
+    assert all("customers" not in row for row in rows)
+    with pytest.raises(ValueError, match=r"no column 'risk'.*membership_risk"):
+        sg.plot_privacy(table.drop(columns="risk"))
