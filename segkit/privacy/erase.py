@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ def erase(
     >>> len(erased.results[0].customers)
     399
     """
-    _, text = customer_ids(ids if isinstance(ids, str) else _as_list(ids), "ids")
+    _, text = customer_ids(list(ids) if isinstance(ids, Iterator) else ids, "ids")
     asked = list(dict.fromkeys(text))
     results, lives = _checked(events, results, live)
     paths = [_checked_folder(folder) for folder in folders]
@@ -209,11 +209,6 @@ def erase(
     for path in paths:
         eraser.folder(path, {each.folder.resolve() for each in lives})
     return Erasure(left_events, [eraser.results[r.hash].result for r in results], eraser.receipt())
-
-
-def _as_list(ids: Any) -> Any:
-    plain = isinstance(ids, Iterable) and not isinstance(ids, (pd.DataFrame, pd.Series, pd.Index, dict))
-    return list(ids) if plain else ids
 
 
 def _checked(events: Any, results: Any, live: Any) -> tuple[Sequence[Segmentation], Sequence[Live]]:
