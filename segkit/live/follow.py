@@ -213,7 +213,8 @@ class _Follower:
     def _apply(self, messages: list[Message]) -> None:
         moment, began = self._now(), time.perf_counter()
         events, refused = self._messages.read(messages)
-        self._live.refuse(refused)
+        if refused:
+            self._live.refuse(refused)
         placed = self._live.apply(events, as_of=moment)
         counts = placed.attrs["segkit"]
         arrived = [message.arrived for message in messages if message.arrived is not None]

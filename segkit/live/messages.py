@@ -16,6 +16,10 @@ EXAMPLE = 60  # characters of a message that could not be read
 Refusal = tuple[str, str, str]
 
 
+class FieldTwice(ValueError):
+    """A JSON object has a field more than once, and which counts is anyone's guess."""
+
+
 class Messages:
     """Read messages, each a JSON object with standard columns; other fields are not looked at.
 
@@ -63,9 +67,18 @@ def _parsed(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError("message not UTF-8") from error
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_fields)
+    except FieldTwice:
+        raise
     except ValueError as error:
         raise ValueError("message not JSON") from error
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise FieldTwice("field twice in a message")
+    return fields
 
 
 def _no_number(word: str) -> None:

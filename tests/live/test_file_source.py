@@ -105,6 +105,9 @@ def test_what_cannot_be_read_is_set_aside(tmp_path, folder, monkeypatch):
     assert bodies(source) == [{"kind": "f", "text": "g"}]  # a batch is bounded in bytes too
     path.write_bytes(path.read_bytes() + b'\nj"\n')
     assert bodies(source) == [{"kind": "h", "text": "i\nj"}]
+    twice = tmp_path / "twice.csv"
+    twice.write_text("kind,text,kind\na,b,c\n")
+    assert bodies(started(twice, folder)) == ["column 'kind' twice in the header"]
     lines = tmp_path / "lines.jsonl"
     lines.write_bytes(b"z" * (3 << 20) + b'\n{"a": 1}\n')
     source = started(lines, folder)

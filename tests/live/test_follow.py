@@ -101,6 +101,7 @@ def test_messages_that_are_no_events_are_refused(live):
         b'{"event_id": "n1"': "message not JSON",
         b'{"amount": NaN}': "message not JSON",
         b"\xff{}": "message not UTF-8",
+        b'{"amount": 1, "amount": 2}': "field twice in a message",
         b"[1]": "message not a JSON object",
         b"[" * 100_000: "message nested too deeply",
         json.dumps(purchase(2, {"id": 3})).encode(): "customer_id not text",
@@ -123,7 +124,7 @@ def test_messages_that_are_no_events_are_refused(live):
     ]
     queue = Queue([*reasons, *fine, b""])
     counts = followed(live, queue).iloc[0]
-    assert (counts["appended"], counts["refused"]) == (4, 16)
+    assert (counts["appended"], counts["refused"]) == (4, 17)
     queue.done = 0
     assert followed(live, queue)["appended"].sum() == 0  # delivered twice, counted once
     refused = live.refused.set_index("reason")["count"].to_dict()

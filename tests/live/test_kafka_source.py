@@ -98,3 +98,43 @@ def test_kafka_is_out_of_reach(servers, source, tmp_path, monkeypatch):
     ours.close()
     with pytest.raises(ValueError, match=r"settings holds 'group\.id', which segkit sets"):
         sg.kafka_source("127.0.0.1:9092", "events", settings={"group.id": "shop"})
+
+
+class Partitions:
+    """A topic whose first message of each partition is at offset 8; the group had read partition 0 up to 5."""
+
+    def __init__(self, *numbers):
+        self.partitions = numbers
+        self.topics, self.assigned, self.kept = {"events": self}, {}, {}
+
+    def list_topics(self, *_, timeout):
+        return self
+
+    def committed(self, places, timeout):
+        for place in places:
+            place.offset = {0: 5, **self.kept}.get(place.partition, -1001)
+        return places
+
+    def get_watermark_offsets(self, place, timeout):
+        return 8, 20
+
+    def commit(self, offsets, asynchronous):
+        self.kept |= {place.partition: place.offset for place in offsets}
+
+    def assign(self, places):
+        self.assigned = {place.partition: place.offset for place in places}
+
+
+def test_deleted_messages_are_warned_of_and_new_partitions_read_whole():
+    ours = sg.kafka_source("127.0.0.1:9092", "events", start="latest")
+    ours._consumer = topic = Partitions(0, 1)
+    with pytest.warns(UserWarning, match="3 messages of 'events' were deleted before they were read"):
+        ours._assign()
+    assert (topic.assigned, topic.kept) == ({0: 5, 1: 20}, {1: 20})
+    topic.partitions = (0, 1, 2)
+    ours._next = {0: 15, 1: 21}
+    ours._assign()
+    assert (topic.assigned, topic.kept) == ({0: 15, 1: 21, 2: 8}, {1: 20, 2: 8})
+    topic.topics = {}
+    with pytest.raises(ConnectionError, match="lost the topic"):
+        ours._assign()

@@ -192,6 +192,7 @@ def _csv_rows(file: io.BufferedReader, offset: int) -> Iterator[Row]:
     if header == UNFINISHED:
         return
     names = next(csv.reader([header.decode("utf-8-sig", "replace")]))
+    twice = [name for name in names if names.count(name) > 1]
     offset = max(offset, file.tell())
     yield {}, "", offset
     while True:
@@ -219,7 +220,8 @@ def _csv_rows(file: io.BufferedReader, offset: int) -> Iterator[Row]:
             continue
         offset = file.tell()
         if len(cells) == len(names):
-            yield {name: cell for name, cell in zip(names, cells, strict=True) if cell}, "", offset
+            row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+            yield row, f"column {twice[0]!r} twice in the header" if twice else "", offset
         else:
             why = f"{counted(len(cells), 'cell')} where the header has {len(names)}" if cells else ""
             yield first.strip(), why, offset

@@ -158,8 +158,8 @@ class KafkaSource(EventSource):
             if place.offset < 0:
                 place.offset = low if self._start == START or self._partitions else high
                 fresh.append(place)
-            lost += max(0, low - place.offset)
             place.offset = self._next.get(place.partition, place.offset)
+            lost += max(0, low - place.offset)
         if fresh:
             self._reached(lambda: self._consumer.commit(offsets=fresh, asynchronous=False))
         if lost:
