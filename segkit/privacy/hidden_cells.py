@@ -56,6 +56,8 @@ class HiddenCells:
     ----------
     sums : Sums
     minimum : int
+    first : ndarray of bool, shape (n_cells,)
+        Cells to hide in any case.
 
     Attributes
     ----------
@@ -64,10 +66,10 @@ class HiddenCells:
         Values that cells have in some table with the same published cells: they cannot be bounded more tightly.
     """
 
-    def __init__(self, sums: Sums, minimum: int):
+    def __init__(self, sums: Sums, minimum: int, first: np.ndarray):
         self.sums, self.room = sums, minimum - 1.0
         self.small = sums.values < minimum
-        self.hidden = self.small.copy()
+        self.hidden = self.small | first
         self.low, self.high = sums.values.copy(), sums.values.copy()
 
     def protect(self) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_count, check_frame
+from segkit.core.disclosure import hidden_sizes
 from segkit.core.messages import counted, listed
 from segkit.privacy.hidden_cells import HiddenCells, Sums
 
@@ -60,10 +61,13 @@ def suppress_small(
 
     Notes
     -----
-    A complementary cell cannot be bounded more tightly than by `minimum` − 1 either. Tables that share customers, such
-    as the same segments by region and by age, have totals in common; each table is safe by itself, but not against
-    differences between tables of nearly the same customers. Where such tables are released often, spend a privacy
-    budget instead.
+    Sizes are hidden as in :func:`segkit.segment_sizes`, and so are totals: if each table hid others beside the small
+    ones, these would follow from the two. A complementary cell cannot be bounded more tightly than by `minimum` − 1
+    either.
+
+    Tables that share customers, such as the same segments by region and by age, have totals in common. Each is safe by
+    itself, but not against differences between tables of nearly the same customers. Where such tables are released
+    often, spend a privacy budget instead.
 
     References
     ----------
@@ -88,7 +92,8 @@ def suppress_small(
         counts = _Counts(earlier, totals, "earlier")
     hidden = np.zeros(counts.grid.shape, dtype=bool)
     if minimum > 1 and counts.inside.size:
-        cells = HiddenCells(Sums.of(counts.grid, counts.down, counts.across), minimum)
+        first = counts.hidden_by_the_gate(minimum).ravel()
+        cells = HiddenCells(Sums.of(counts.grid, counts.down, counts.across), minimum, first)
         hidden = cells.protect().reshape(counts.grid.shape)
     shown = counts.shown(hidden)
     elsewhere = counts.totals_elsewhere(hidden) if hidden.any() else []
@@ -160,6 +165,18 @@ class _Counts:
                 f"{int(self.frame.iloc[row, column]):,}, and its cells sum to {right[row, column]:,}. Correct it, or, "
                 "if this is no total, rename it or pass totals='…'."
             )
+
+    def hidden_by_the_gate(self, minimum: int) -> np.ndarray:
+        """Return which sizes are hidden in other tables: if another one were hidden here, small ones would follow."""
+        hidden = np.zeros(self.grid.shape, dtype=bool)
+        parts = slice(-1) if self.down else slice(None), slice(-1) if self.across else slice(None)
+        if self.across or not self.down:
+            at = -1 if self.down else 0
+            hidden[at, parts[1]] |= hidden_sizes(self.grid[at, parts[1]], minimum)
+        if self.down:
+            at = -1 if self.across else 0
+            hidden[parts[0], at] |= hidden_sizes(self.grid[parts[0], at], minimum)
+        return hidden
 
     def shown(self, hidden: np.ndarray) -> pd.Series | pd.DataFrame:
         """Return the table without the hidden cells of the grid."""

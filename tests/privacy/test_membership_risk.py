@@ -12,6 +12,7 @@ from tables import three_groups
 
 import segkit as sg
 from segkit.privacy.membership_attack import attack
+from segkit.privacy.private import PARTS, means_of, profile_noise
 
 D = 27  # features
 QUARTILES = ("low", "median", "high")
@@ -88,6 +89,21 @@ def test_noise_protects():
     assert area(independent(), 20, private) < 0.55
     bare = area(independent(), 20, lambda group, rng: group.mean(axis=0))
     assert bare == pytest.approx(in_theory(20), abs=0.04)
+
+
+@pytest.mark.simulation
+def test_private_profiles_give_nothing_away():
+    """The noise and the means of `private_profile`, with epsilon = 1: its draws are no seed's, so bounds are wide."""
+    pytest.importorskip("opendp.prelude", reason="noise needs OpenDP: install segkit[privacy]")
+    noise = profile_noise(D, epsilon=1.0, delta=1e-5)
+    bounds = {f"f{i}": (-3.0, 3.0) for i in range(D)}
+
+    def private(group, rng):
+        above = np.round((group.clip(-3, 3) + 3) / 6 * PARTS).astype("int64")
+        votes = np.stack([(PARTS - above).sum(axis=0), above.sum(axis=0)], axis=-1)
+        return np.nan_to_num(means_of(noise(votes[None]), 0, bounds)[1][0])
+
+    assert area(independent(), 20, private) < 0.55
 
 
 def test_the_gate_gives_little_away_of_100():

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import linprog
 
 import segkit as sg
+from segkit.core.disclosure import hidden_sizes
 
 ALL = "All"
 
@@ -117,7 +118,8 @@ def test_the_cheapest_cells_are_hidden():
     [
         ([3, 50, 60], [0, 1]),  # alone, the 3 would follow from the total
         ([3, 5, 50, 60], [0, 1, 2]),  # their sum, 8, would say that neither is 9
-        ([6, 7, 50, 60], [0, 1]),
+        ([6, 7, 50, 60], [0, 1, 2]),
+        ([3, 12, 50, 60], [0, 2]),  # as in other tables of sizes: not the 12, which is enough as well
         ([0, 50, 60], [0, 1]),
         ([10, 50, 60], []),
     ],
@@ -141,6 +143,20 @@ def test_totals_of_the_table_are_hidden_where_they_must():
     assert pd.isna(shown.loc["x", ALL]) and shown.loc[ALL, ALL] == 224
     assert shown.loc[ALL, ["a", "b"]].tolist() == [91, 133]
     check_attack(counts, shown, 10)
+
+
+def test_tables_of_sizes_hide_the_same():
+    """Who has two tables of the same sizes knows no more than from either: hidden are those of `segment_sizes`."""
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        counts = pd.Series(rng.poisson(rng.gamma(1, 30, 5)) + 1, index=list("abcde"), name="n")
+        crossed = pd.DataFrame({"n": rng.binomial(counts, 0.5)}, index=counts.index)
+        crossed = crossed.assign(m=counts - crossed["n"], All=counts)
+        hidden = hidden_sizes(counts, 10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            assert sg.suppress_small(counts).isna().to_numpy().tolist() == hidden.tolist()
+            assert sg.suppress_small(crossed)[ALL].isna().to_numpy()[hidden].all()
 
 
 def test_warns_of_totals_published_elsewhere():
@@ -187,8 +203,8 @@ def test_tables_come_back_as_they_are():
     assert sg.suppress_small(pd.DataFrame()).empty
     assert sg.suppress_small(pd.DataFrame({"n": [20]})).iloc[0, 0] == 20
     assert sg.suppress_small(pd.DataFrame({"n": [3]})).isna().all(axis=None)
-    sizes = pd.Series([4, 30, 34], index=["a", "b", ALL])
-    assert sg.suppress_small(sizes).isna().tolist() == [True, True, False]
+    sizes = pd.Series([34, 4, 30], index=["sum", "a", "b"])
+    assert sg.suppress_small(sizes, totals="sum").isna().tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize(
