@@ -115,11 +115,9 @@ class Live:
         """Place every customer as of a microsecond after the last event, within the transaction of a new folder."""
         (last,) = self._store.run("SELECT max(timestamp) FROM log")[0]
         moment = pd.Timestamp(last) + INSTANT
-        customers = self._store.run("SELECT DISTINCT customer_id FROM log ORDER BY customer_id")
-        said = answers(self._result, self._reader, [(name, moment) for (name,) in customers])
-        self._history.add(
-            [self._placement(Asked(*pair, None), answer, None) for pair, answer in said.items()]
-        )
+        rows = self._store.run("SELECT DISTINCT customer_id FROM log ORDER BY customer_id")
+        said = self._said([name for (name,) in rows], moment)
+        self._history.add([self._placement(Asked(name, moment, None), answer, None) for name, answer in said])
 
     @_in_turn
     def apply(self, new_events: pd.DataFrame, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import pandas as pd
@@ -14,13 +14,25 @@ import pandas as pd
 from segkit.analyse.features.feature import Feature, distinct_features
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_type, checked_path
-from segkit.core.engine.connection import run_with_progress
+from segkit.core.engine.connection import (
+    engine,
+    is_embedded,
+    lean_sql,
+    locked_engine,
+    naming_lost_files,
+    run_with_progress,
+)
+from segkit.core.engine.interrupts import run_interruptibly
 from segkit.core.messages import counted, did_you_mean, listed
 from segkit.core.moments import read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 from segkit.create.segmentation import Segmentation
 from segkit.live.live import Live
 from segkit.live.store import COLUMNS, Store, check_facts
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
 
 
 def live_segments(
@@ -144,14 +156,43 @@ def _features_of(result: Segmentation, features: tuple[Feature, ...]) -> tuple[F
     return tuple(by_name[name] for name in result.customers.columns)
 
 
+@locked_engine
 def _copy(events: Events, store: Store) -> None:
-    """Copy a log into the store."""
+    """Copy a log into the store, a batch of rows at a time, so that it need not fit into memory.
+
+    Raises
+    ------
+    ValueError
+        If two of its events have the same `event_id`: the batch counts both.
+    """
     table = events.table
     held = {name: table[name] for name in COLUMNS if name in table.columns}
     columns = {"event_id": ibis.null(), **held}
     columns = {name: column.cast(TYPE_OF[STANDARD[name]]) for name, column in columns.items()}
     query = table.select(**columns)
-    store.copy_log(run_with_progress(query, query.to_pyarrow, "Copying the log"))
+    if "event_id" in held:
+        _check_ids(query)
+    with naming_lost_files():
+        # Ibis 12 would ask DuckDB 2 for a method that it does not have
+        rows = _stream(query) if is_embedded(query) else query.to_pyarrow_batches()
+        run_interruptibly(store.connection, lambda: store.copy_log(rows), "Copying the log")
+
+
+def _stream(query: ir.Table) -> pa.RecordBatchReader:
+    return engine().con.sql(lean_sql(query)).to_arrow_reader()
+
+
+def _check_ids(log: ir.Table) -> None:
+    ids = log.filter(log.event_id.notnull()).group_by("event_id").agg(n=lambda rows: rows.count())
+    twice = ids.filter(ids.n > 1)
+    query = twice.agg(n=(twice.n - 1).sum(), example=twice.event_id.min())
+    found = run_with_progress(query, query.to_pyarrow, "Checking event_id").to_pylist()[0]
+    if found["n"]:
+        raise ValueError(
+            f"{counted(found['n'], 'event has', 'events have')} the event_id of another one, such as "
+            f"{found['example'][:60]!r}. Live segments count an id once, and customer_features each row. Read all "
+            "files in one call, read_events([…], event_id=…), which keeps the first of each."
+        )
 
 
 def _extent(events: Events) -> dict[str, Any]:

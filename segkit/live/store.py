@@ -19,7 +19,7 @@ from segkit.core.engine.connection import quoted
 from segkit.core.engine.erase_rows import erase_rows
 from segkit.core.files import take_lock
 from segkit.core.id_search import IdSearch
-from segkit.core.messages import counted, listed
+from segkit.core.messages import listed
 from segkit.core.schema import STANDARD
 
 FORMAT = 1
@@ -105,24 +105,9 @@ class Store:
         self.run(f"INSERT INTO {table} BY NAME SELECT * FROM rows_to_insert")
         self.connection.unregister("rows_to_insert")
 
-    def copy_log(self, rows: pa.Table) -> None:
-        """Append the rows of a log, sorted by customer, so that a customer's rows are found quickly.
-
-        Raises
-        ------
-        ValueError
-            If two of them have the same `event_id`: the batch counts both.
-        """
+    def copy_log(self, rows: pa.RecordBatchReader) -> None:
+        """Append the rows of a log, sorted by customer, so that a customer's rows are found quickly."""
         self.connection.register("rows", rows)
-        twice, example = self.run(
-            "SELECT count(event_id) - count(DISTINCT event_id), mode(event_id) FROM rows"
-        )[0]
-        if twice:
-            raise ValueError(
-                f"{counted(twice, 'event has', 'events have')} the event_id of another one, such as {example[:60]!r}. "
-                "Live segments count an id once, and customer_features each row. Read all files in one call, "
-                "read_events([…], event_id=…), which keeps the first of each."
-            )
         self.run("INSERT INTO log BY NAME SELECT * FROM rows ORDER BY customer_id, timestamp")
         self.connection.unregister("rows")
 

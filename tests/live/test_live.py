@@ -216,6 +216,15 @@ def test_killed_while_beginning(first, result, tmp_path, monkeypatch):
         assert len(live.placements()) == 15
 
 
+def test_many_customers_are_placed_in_parts(first, result, begun, copied, tmp_path, monkeypatch):
+    whole = copied()
+    monkeypatch.setattr("segkit.live.live.CHUNK", 4)  # of 15
+    with sg.live_segments(result, first, FEATURES, folder=tmp_path / "in parts") as live:
+        assert_frame_equal(live.placements(), whole.placements())
+        assert_frame_equal(live.sweep(as_of="2025-04-15"), whole.sweep(as_of="2025-04-15"))
+        assert_frame_equal(live.events().table.to_pandas(), whole.events().table.to_pandas())
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # couriers are killed too
 def test_killed_before_each_statement(first, result, begun, tmp_path):
