@@ -9,7 +9,7 @@ import scipy.stats
 
 QUANTILES = {"low": 0.25, "median": 0.5, "high": 0.75}
 MEAN, SHARE = "mean", "share"
-LARGEST = 300  # customers of a group that is drawn; larger ones give less away
+LARGEST = 300  # customers of a group that is drawn; what larger ones give away follows from it
 DRAWS = (500, 3000)  # groups that are drawn, the least and the most
 WORK = 10_000_000  # numbers drawn for each segment
 Release = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -42,13 +42,16 @@ def attack(
         return 0.5, 0.0
     if not callable(shown):
         shown = (*shown, SHARE)
+    # A person moves a statistic, in its spreads, by one over the root of the size.
+    less = np.sqrt(min(1.0, LARGEST / size))
     size = min(size, LARGEST)
     draws = int(np.clip(WORK // (size * varied.shape[1]), *DRAWS))
     people = varied[rng.integers(len(varied), size=draws)]
     scores = _scores(varied, people, size, shown, rng)
     # The evidence of all that is shown together, and of each alone.
     attacks = [*scores, np.sum(scores, axis=0)]
-    return max((_area(inside, outside) for outside, inside in attacks), key=lambda area: area[0])
+    area, error = max((_area(inside, outside) for outside, inside in attacks), key=lambda found: found[0])
+    return float(scipy.stats.norm.cdf(less * scipy.stats.norm.ppf(area))), float(less * error)
 
 
 def _scores(

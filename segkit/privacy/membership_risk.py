@@ -62,8 +62,8 @@ def membership_risk(
     independent features and means of n customers, the area is Φ(√(d / 2n)) [2]_. Features that go together give less
     away, many features more. Medians give away about as much as means, and quartiles add to it; only larger groups,
     fewer features or noise (:class:`segkit.PrivacyBudget`) help. Of segments of more than 300 customers, groups of 300
-    are drawn: an upper bound. How persons of a segment of fewer than 50 vary is taken from all segments. Of words,
-    shares are attacked, also those that the gate hides.
+    are drawn, and the area follows as above. How persons of a segment of fewer than 50 vary is taken from all segments.
+    Of words, shares are attacked, also those that the gate hides.
 
     References
     ----------

@@ -39,7 +39,7 @@ def in_theory(size, features=D):
     return scipy.stats.norm.cdf(np.sqrt(features / size / 2))
 
 
-@pytest.mark.parametrize("size", [20, 100])
+@pytest.mark.parametrize("size", [20, 100, 2000])
 def test_means_give_away_what_theory_says(size):
     assert area(independent(), size, ("mean",)) == pytest.approx(in_theory(size), abs=0.025)
 
