@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import pandas as pd
 
+from segkit.analyse.features.feedback import KINDS as FEEDBACK_KINDS
 from segkit.collect.kinds import known_kind
 from segkit.collect.row_reader import TYPES, RowReader
 from segkit.collect.sentiment import Scorer, scored
@@ -18,6 +20,7 @@ from segkit.collect.sources.source import Source
 from segkit.collect.values import LONGEST_ID
 from segkit.core.checks import check_frame
 from segkit.core.engine.connection import engine, gc_paused, locked_engine
+from segkit.core.messages import counted
 from segkit.live.store import COLUMNS
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ class Arrivals:
     """
 
     def __init__(self, columns: tuple[str, ...], timezone: str, scorer: Scorer | None = None):
-        self._columns, self._timezone, self._scorer = columns, timezone, scorer
+        self._columns, self._timezone, self._scorer, self._warned = columns, timezone, scorer, False
         self._queries: dict[pa.Schema, tuple[str, list[tuple[str, str]]]] = {}
 
     def read(
@@ -108,7 +111,27 @@ class Arrivals:
         events = rows.drop_columns(["refused"])
         if bad:
             events = events.filter(rows["refused"].is_null())
-        return events if self._scorer is None else scored(events, self._scorer), refused
+        if self._scorer is not None:
+            return scored(events, self._scorer), refused
+        if {"text", "sentiment"} <= set(self._columns) and not self._warned:
+            self._warn_of_unscored(events)
+        return events, refused
+
+    def _warn_of_unscored(self, events: pa.Table) -> None:
+        """Warn once of feedback without a sentiment, which the log has from a column."""
+        rows = events.select(["kind", "text", "sentiment"]).to_pylist()
+        unscored = sum(
+            row["kind"] in FEEDBACK_KINDS and bool(row["text"]) and row["sentiment"] is None for row in rows
+        )
+        if unscored:
+            self._warned = True
+            warnings.warn(
+                f"{counted(unscored, 'text')} of chats, surveys or reviews came without a sentiment, so features of "
+                "sentiment leave them out: the log's came from a column, and nothing scores new texts. Send each "
+                "event's sentiment, or begin a folder with events that were read with a scorer, such as "
+                "read_events(…, sentiment='vader', language='en').",
+                stacklevel=5,
+            )
 
     def _prepared(
         self, connection: DuckDBPyConnection, schema: pa.Schema

@@ -334,9 +334,12 @@ class Live:
         last = self._history.last
         moment = max(p.as_of for p in last.values()) if as_of is None else read_moment(as_of)
         wanted = sorted(last)
-        if in_shop is not None or looked_at is not None:
-            there = visitors(self._store, moment, looked_at)
-            wanted = [name for name in wanted if (name in there) == (in_shop is not False)]
+        if looked_at is not None:
+            looked = visitors(self._store, moment, looked_at)
+            wanted = [name for name in wanted if name in looked]
+        if in_shop is not None:
+            there = visitors(self._store, moment)
+            wanted = [name for name in wanted if (name in there) == in_shop]
         placed = [
             Placement(-1, name, moment, answer, self._history.shown(name, moment, answer))
             for name, answer in self._said(wanted, moment)

@@ -1,11 +1,13 @@
 """The context of customers: where they are at a moment, what they look at, what they said, and why they are placed."""
 
+import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segkit as sg
+from segkit.live.arriving import Arrivals
 from segkit.live.context import Context, Feedback, Visit, contexts, first_words, visitors
 from segkit.live.placing import INSTANT
 from segkit.live.store import COLUMNS, Store
@@ -119,6 +121,7 @@ def test_where_in_one_expression(shop):
     other = next(s for s in result.segments if result.name_of(s) != segment)
     assert "ada" not in live.where(segment=other, as_of=NOON)["customer_id"].tolist()
     assert live.where(looked_at="nothing").empty
+    assert live.where(in_shop=False, looked_at="prams", as_of=NOON).empty
     assert live.where(looked_at="nothing").dtypes.tolist() == everyone.dtypes.tolist()
     with pytest.raises(ValueError, match="At rsk"):
         live.where(segment="At rsk")
@@ -188,6 +191,44 @@ def test_folder_has_one_scorer(shop, tmp_path):
         sg.live_segments(result, unscored, FEATURES, folder=tmp_path)
     assert (read(OLD) + read(NEW)).scorer is not None
     assert (read(OLD) + unscored).scorer is None
+
+
+def test_texts_are_scored_as_by_read_events():
+    texts = [
+        "I love it",
+        "I hate it",
+        " ",
+        "\u00a0",
+        "\n\t",
+        "",
+        None,
+        "<b>Great</b> 😀",
+        "!!",
+        "I love it",
+        "nie",
+    ]
+    frame = log([("ada", i, "chat", {"text": text}) for i, text in enumerate(texts)])
+    frame.loc[9, "sentiment"] = -0.25  # its own is kept
+    read = sg.read_events(frame, sentiment="vader", language="en", event_id="event_id")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        came, _ = Arrivals(read.columns, "UTC", read.scorer).read(connection, frame)
+    came = came.to_pandas().set_index("event_id")["sentiment"]
+    said = read.table.to_pandas().set_index("event_id")["sentiment"]
+    pd.testing.assert_series_equal(came.sort_index(), said.sort_index())
+    assert said["e0"] > 0.5 and said["e9"] == -0.25 and said.isna().sum() >= 5
+
+
+def test_texts_that_nothing_scores_are_warned_of_once():
+    chats = log([("ada", 0, "chat", {"text": "bad"}), ("ada", 1, "search", {"text": "pram"})])
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        arrivals = Arrivals(COLUMNS, "UTC")
+        with pytest.warns(
+            UserWarning, match=r"^1 text of chats, surveys or reviews came without a sentiment"
+        ):
+            arrivals.read(connection, chats)
+        arrivals.read(connection, chats)
 
 
 KINDS = ["page_view", "search", "cart_add", "visit", "purchase", "chat", "survey", "email_sent"]
