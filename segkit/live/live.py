@@ -29,25 +29,23 @@ from segkit.live.feature_reader import FeatureReader
 from segkit.live.history import Correction, History
 from segkit.live.hooks import Hook, url_hook
 from segkit.live.outbox import Outbox
+from segkit.live.placer import Placer
 from segkit.live.placing import (
     INSTANT,
-    Answer,
     Asked,
     CustomerAt,
     Placement,
     answers,
     answers_from,
     as_table,
-    newly_asked,
     read_features,
 )
-from segkit.live.store import COLUMNS, EVENTS, Event, Store
+from segkit.live.store import COLUMNS, EVENTS, Store
 from segkit.live.trail import trail_of
 from segkit.live.watching import Watcher, Watchers
 
 T = TypeVar("T")
 LONGEST_CALL = 3_600  # seconds
-CHUNK = 20_000  # customers that a sweep reads at once, which bounds its memory
 
 
 def _in_turn(method: Callable[..., T]) -> Callable[..., T]:
@@ -116,8 +114,10 @@ class Live:
         (last,) = self._store.run("SELECT max(timestamp) FROM log")[0]
         moment = pd.Timestamp(last) + INSTANT
         rows = self._store.run("SELECT DISTINCT customer_id FROM log ORDER BY customer_id")
-        said = self._said([name for (name,) in rows], moment)
-        self._history.add([self._placement(Asked(name, moment, None), answer, None) for name, answer in said])
+        said = self._placer.said([name for (name,) in rows], moment)
+        self._history.add(
+            [self._placer.placement(Asked(name, moment, None), answer, None) for name, answer in said]
+        )
 
     @_in_turn
     def apply(self, new_events: pd.DataFrame, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
@@ -162,7 +162,7 @@ class Live:
             if moment is not None:
                 fresh, repeated = self._store.append(events)
                 appended = len(fresh)
-                placed += self._place(self._store.take_due(fresh, moment))
+                placed += self._placer.place(self._store.take_due(fresh, moment))
         counts = {
             "appended": appended,
             "repeated": repeated,
@@ -179,31 +179,9 @@ class Live:
             self._outbox.note(placed, self._history.last)
         self._outbox.wake()
 
-    def _place(self, due: list[Event]) -> list[Placement]:
-        """Place the customers of events that count from now on; correct what late ones change."""
-        new, late = newly_asked(due, self._history.last)
-        older = self._history.after(late)
-        said = answers(self._result, self._reader, [*older, *((a.customer_id, a.moment) for a in new)])
-        placed, shown = [], {name: p.shown for name, p in self._history.last.items() if name in late}
-        coming = {asked.customer_id for asked in new}
-        for (customer, moment), old in older.items():
-            answer, is_last = said[customer, moment], moment == self._history.last[customer].as_of
-            if answer != old.answer or (is_last and customer not in coming):
-                cause = [event_id for event_id, time in late[customer] if time < moment][-1]
-                placed.append(self._placement(Asked(customer, moment, cause, late=True), answer, old.shown))
-                if is_last:
-                    shown[customer] = placed[-1].shown
-        for asked in new:
-            before = self._history.last.get(asked.customer_id)
-            was = shown.get(asked.customer_id, None if before is None else before.shown)
-            placed.append(self._placement(asked, said[asked.customer_id, asked.moment], was))
-        return placed
-
-    def _placement(self, asked: Asked, answer: Answer, was: int | None) -> Placement:
-        customer, moment = asked.customer_id, asked.moment
-        shown = self._history.shown(customer, moment, answer)
-        number = self._history.number()
-        return Placement(number, customer, moment, answer, shown, was, asked.event_id, asked.late)
+    @property
+    def _placer(self) -> Placer:
+        return Placer(self._result, self._reader, self._history)
 
     @_in_turn
     def sweep(self, *, as_of: str | pd.Timestamp | None = None) -> pd.DataFrame:
@@ -229,27 +207,10 @@ class Live:
         moment = read_moment(as_of)
         self._erase(self._consenting.ended(moment))
         with self._batch() as waited:
-            waited += self._place(self._store.take_due([], moment))
+            waited += self._placer.place(self._store.take_due([], moment))
         with self._store.on_all_cores(), self._batch() as moved:
-            moved += self._moved(moment)
+            moved += self._placer.moved(moment)
         return self._told([*waited, *moved], waiting=self.waiting)
-
-    def _moved(self, moment: pd.Timestamp) -> list[Placement]:
-        """Place the customers whose segment at a moment is another one than in their last placement."""
-        last = self._history.last
-        customers = sorted(name for name, placed in last.items() if placed.as_of <= moment)
-        moved = []
-        for name, answer in self._said(customers, moment):
-            if answer.segment_id != last[name].answer.segment_id:
-                moved.append(self._placement(Asked(name, moment, None), answer, last[name].shown))
-        return moved
-
-    def _said(self, customers: list[str], moment: pd.Timestamp) -> Iterator[tuple[str, Answer]]:
-        """Yield what the batch says of customers, in alphabetical order, at a moment."""
-        for start in range(0, len(customers), CHUNK):
-            pairs = [(name, moment) for name in customers[start : start + CHUNK]]
-            for (name, _), answer in answers(self._result, self._reader, pairs).items():
-                yield name, answer
 
     @_in_turn
     def at(self, customer: str, *, as_of: str | pd.Timestamp | None = None) -> CustomerAt:
@@ -342,7 +303,7 @@ class Live:
             wanted = [name for name in wanted if (name in there) == in_shop]
         placed = [
             Placement(-1, name, moment, answer, self._history.shown(name, moment, answer))
-            for name, answer in self._said(wanted, moment)
+            for name, answer in self._placer.said(wanted, moment)
         ]
         placed = [each for each in placed if chosen is None or each.shown == chosen]
         table = as_table(placed, self._result.name_of).drop(columns=["was", "event_id", "late"])
@@ -437,7 +398,9 @@ class Live:
             by = getpass.getuser() if who is None else who
             correction = self._history.correct(customer, moment, chosen, why, by)
             answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
-            placed.append(self._placement(Asked(customer, moment, correction.event_id), answer, last.shown))
+            placed.append(
+                self._placer.placement(Asked(customer, moment, correction.event_id), answer, last.shown)
+            )
         return self._told(placed)
 
     @_in_turn

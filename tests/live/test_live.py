@@ -218,7 +218,7 @@ def test_killed_while_beginning(first, result, tmp_path, monkeypatch):
 
 def test_many_customers_are_placed_in_parts(first, result, begun, copied, tmp_path, monkeypatch):
     whole = copied()
-    monkeypatch.setattr("segkit.live.live.CHUNK", 4)  # of 15
+    monkeypatch.setattr("segkit.live.placer.CHUNK", 4)  # of 15
     with sg.live_segments(result, first, FEATURES, folder=tmp_path / "in parts") as live:
         assert_frame_equal(live.placements(), whole.placements())
         assert_frame_equal(live.sweep(as_of="2025-04-15"), whole.sweep(as_of="2025-04-15"))
