@@ -172,9 +172,10 @@ def erase(
 
     Notes
     -----
-    Objects that were passed still hold the customers until you drop them: use what is returned. Backups, the disk's
+    Trust and confidence of a segmentation are computed again when they are next looked at. Objects that were passed,
+    and attributes, still hold the customers: use what is returned, and read attributes again. Backups, the disk's
     unused sectors and systems that received an export are out of reach. Data of a Spark session or a warehouse are
-    only filtered: erase the customers there.
+    only filtered: erase the customers there. An id that is a short number is found wherever that number stands.
 
     Examples
     --------
@@ -314,7 +315,7 @@ class _Eraser:
         elif (folder / FILE).exists() and (folder / LOCK).exists():
             self._live_folder(folder)
             done |= {FILE, LOCK}
-        if (folder / WORDS).exists():
+        if (folder / WORDS).exists() and (folder / TABLE).exists():  # else it was shared without customers
             done |= self._saved(folder)
         for path in sorted(folder.iterdir()):
             if path.is_dir() and not path.is_symlink():

@@ -80,6 +80,7 @@ def traces(folder, *ids):
 def test_all_places_are_searched_and_nothing_is_found(events, customers, kmeans, tmp_path):
     ward = sg.segment(customers, n_segments=3, method="ward")
     kmeans.save(tmp_path / "saved")
+    sg.segment(customers, n_segments=2).save(tmp_path / "shared", share=True, minimum=1)
     rows = events.table.to_pandas()
     rows.to_csv(tmp_path / "log.csv", index=False)
     rows.to_parquet(tmp_path / "log.parquet")
@@ -111,6 +112,7 @@ def test_all_places_are_searched_and_nothing_is_found(events, customers, kmeans,
     live.close()
     with sg.live_segments(erased.results[0], erased.events, sg.RFM, folder=tmp_path / "closed") as again:
         assert again.holds([HER]) == set()
+    assert sg.SharedSegmentation.load(tmp_path / "shared").features == list(customers.columns)
     loaded = sg.Segmentation.load(tmp_path / "saved")
     pd.testing.assert_series_equal(loaded.labels, kmeans.labels.drop(HER))
     fresh = sg.segment(features(without), n_segments=3, method="ward")
