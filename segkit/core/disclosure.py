@@ -70,6 +70,32 @@ def hidden_sizes(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
     return hidden
 
 
+def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
+    """Return which cells of a two-way table of counts are hidden: the few, and in their rows and columns one more.
+
+    Rows and columns with a hidden cell then have another, as in :func:`hidden_sizes`, so that none follows from the
+    margins alone. :func:`segkit.suppress_small` proves how far each is bounded.
+
+    Examples
+    --------
+    >>> hidden_cells(np.array([[40, 30, 3], [50, 20, 60], [70, 80, 25]]), 10).tolist()
+    [[False, True, True], [False, False, False], [False, True, True]]
+    """
+    hidden = is_few(counts, minimum)
+    for _ in range(counts.size):
+        before = hidden.copy()
+        for lines, marks in ((counts, hidden), (counts.T, hidden.T)):
+            for line, mark in zip(lines, marks, strict=True):
+                free = np.flatnonzero(~mark & (line > 0))
+                if mark.sum() == 1 and len(free):
+                    large = free[line[free] >= ROOM * minimum]
+                    from_these = large if len(large) else free
+                    mark[from_these[line[from_these].argmin()]] = True
+        if (hidden == before).all():
+            break
+    return hidden
+
+
 def countable(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
     """Return how many customers of each group may be drawn or counted one by one.
 

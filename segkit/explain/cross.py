@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_cells
 from segkit.core.messages import in_words
 from segkit.create.segmentation import Segmentation
 
@@ -16,6 +17,7 @@ def cross_segments(
     second: Segmentation | pd.Series,
     *,
     names: Sequence[str] = ("first", "second"),
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Cross two segmentations of the same customers, such as by attitude and by behaviour.
 
@@ -25,6 +27,9 @@ def cross_segments(
         A Series is any grouping of customers: words, categories or labels indexed by customer.
     names : sequence of two str, default=("first", "second")
         Names of the two in charts, such as ``("attitude", "behaviour")``.
+    minimum : int, default=10
+        Cells of fewer customers are missing, but for `expected`, and so are others from which they would follow. 1
+        shows everything.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def cross_segments(
     >>> import segkit as sg
     >>> attitude = pd.Series(["thrifty", "thrifty", "green", "green"], index=list("abcd"))
     >>> behaviour = pd.Series(["rare", "rare", "often", "rare"], index=list("abcd"))
-    >>> sg.cross_segments(attitude, behaviour)[["first", "second", "customers", "of_first", "lift"]]
+    >>> sg.cross_segments(attitude, behaviour, minimum=1)[["first", "second", "customers", "of_first", "lift"]]
          first second  customers  of_first      lift
     0    green  often          1       0.5  2.000000
     1    green   rare          1       0.5  0.666667
@@ -70,6 +75,7 @@ def cross_segments(
     3  thrifty   rare          2       1.0  1.333333
     """
     names = _checked_names(names)
+    check_minimum(minimum)
     one, other = _groups(first, "first"), _groups(second, "second")
     both = one.index.intersection(other.index)
     if not len(both):
@@ -79,6 +85,11 @@ def cross_segments(
         )
     counts = pd.crosstab(one.loc[both], other.loc[both], dropna=False)
     table = _cells(counts)
+    hidden = hidden_cells(counts.to_numpy(), minimum).ravel()
+    told = ["share", "of_first", "of_second", "lift", "residual"]
+    table = table.astype({"customers": "Int64"})
+    table["customers"] = table["customers"].mask(hidden)
+    table.loc[hidden, told] = np.nan
     table.attrs["segkit"] = {
         "names": list(names),
         "association": cramers_v(counts.to_numpy()),

@@ -229,7 +229,7 @@ def assess(
     board = later = None
     if events is not None and when and not stopped:
         board = outcome_scoreboard(events, result, **when, random_state=random_state)
-        later = segment_outcomes(events, result, **when)
+        later = segment_outcomes(events, result, **when, minimum=1)
     segments = _of_segments(result, structure, apart, repeated, later)
     return Trust(
         _real_in_words(structure, segments),

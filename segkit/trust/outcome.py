@@ -11,6 +11,7 @@ import pandas as pd
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events, checked_events
+from segkit.core.disclosure import MINIMUM, check_minimum, may_have_mean, may_have_share
 from segkit.core.engine.connection import run_with_progress
 from segkit.core.moments import read_moment, read_span
 from segkit.methods.partition import Partition, labels_by_customer
@@ -149,6 +150,7 @@ def segment_outcomes(
     *,
     as_of: str | pd.Timestamp | None = None,
     horizon: str | timedelta | None = None,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Compare each segment's next period with that of all other customers.
 
@@ -156,6 +158,9 @@ def segment_outcomes(
     ----------
     events, result, as_of, horizon
         As in :func:`outcome_scoreboard`.
+    minimum : int, default=10
+        Missing is what is of fewer customers: rows, and shares that fewer have, or lack. Spend is missing of fewer than
+        100, since it is a mean. 1 shows everything.
 
     Returns
     -------
@@ -163,6 +168,7 @@ def segment_outcomes(
         Indexed by `outcome` and `segment`: `mean` of the segment's customers, `others` (mean of all other customers),
         and their `difference` with its 95 % interval `low`, `high` (Welch). Spend is in currency.
     """
+    check_minimum(minimum)
     moment, ahead = checked_times(events, {"segments": result}, as_of, horizon)
     labels = labels_by_customer(result)
     later = _outcomes(events, moment, ahead, labels.index)
@@ -172,10 +178,19 @@ def segment_outcomes(
         known = later[outcome].dropna()
         for segment in sorted(set(labels)):
             inside = (labels.loc[known.index] == segment).to_numpy()
-            rows[outcome, segment] = _welch(known.to_numpy()[inside], known.to_numpy()[~inside])
+            own, others = known.to_numpy()[inside], known.to_numpy()[~inside]
+            rows[outcome, segment] = _welch(own, others)
+            if not all(_may_be_told(values, outcome, minimum) for values in (own, others)):
+                rows[outcome, segment] = dict.fromkeys(rows[outcome, segment], np.nan)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(table.index, names=["outcome", "segment"])
     return table
+
+
+def _may_be_told(values: np.ndarray, outcome: str, minimum: int) -> bool:
+    if outcome == "spend":
+        return bool(may_have_mean(len(values), minimum))
+    return bool(may_have_share(values.sum(), len(values), minimum))
 
 
 def _welch(own: np.ndarray, others: np.ndarray) -> dict[str, float]:

@@ -1169,7 +1169,7 @@ def test_simulated_attributes_match_events():
 def test_strength_is_the_association(strength):
     _, lifestyles = make_attributes(4000, strength=strength)
     _, personas = make_attributes(4000, strength=1)
-    crossed = sg.cross_segments(personas, lifestyles)
+    crossed = sg.cross_segments(personas, lifestyles, minimum=1)
     assert crossed.attrs["segkit"]["association"] == pytest.approx(strength, abs=0.05)
 
 

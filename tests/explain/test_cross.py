@@ -24,7 +24,9 @@ def facts(table):
 
 def test_cells_by_hand():
     """Ten customers: of six A, four are x; of four B, one is. Of x are five, so three A are expected."""
-    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy")).set_index(["first", "second"])
+    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy"), minimum=1).set_index(
+        ["first", "second"]
+    )
     row = table.loc[("A", "x")]
     assert row[["customers", "share", "of_first", "of_second", "expected"]].to_list() == [
         4,
@@ -40,7 +42,7 @@ def test_cells_by_hand():
 
 
 def test_residuals_match_chi_square():
-    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy"))
+    table = sg.cross_segments(groups("AAAAAABBBB"), groups("xxxxyyxyyy"), minimum=1)
     chi2 = stats.chi2_contingency([[4, 2], [1, 3]], correction=False).statistic
     assert (table["residual"] ** 2).to_list() == pytest.approx([chi2] * 4)
 
@@ -58,7 +60,9 @@ def test_association_as_published():
 def test_association_is_none_or_all(second, expected):
     """Of each pair one is x and one y; the last has two groups only, and the first tells which."""
     first = groups("AABBCC" * 50)
-    assert facts(sg.cross_segments(first, groups(second)))["association"] == pytest.approx(expected, abs=0.01)
+    assert facts(sg.cross_segments(first, groups(second), minimum=1))["association"] == pytest.approx(
+        expected, abs=0.01
+    )
 
 
 def test_association_by_chance_is_small():
@@ -67,7 +71,9 @@ def test_association_by_chance_is_small():
     tables = [
         facts(
             sg.cross_segments(
-                groups(rng.choice(list("ABCDEFGH"), 160)), groups(rng.choice(list("STUVWXYZ"), 160))
+                groups(rng.choice(list("ABCDEFGH"), 160)),
+                groups(rng.choice(list("STUVWXYZ"), 160)),
+                minimum=1,
             )
         )
         for _ in range(20)
@@ -78,7 +84,7 @@ def test_association_by_chance_is_small():
 @pytest.mark.parametrize(("first", "second"), [("A", "x"), ("AAAA", "xyxy"), ("ABCD", "wxyz")])
 def test_association_may_be_missing(first, second):
     """One customer; one group only; as many groups as customers."""
-    table = sg.cross_segments(groups(first), groups(second))
+    table = sg.cross_segments(groups(first), groups(second), minimum=1)
     assert np.isnan(facts(table)["association"])
     assert table["customers"].sum() == len(first)
     assert sg.plot_cross(table).to_dict()
@@ -87,7 +93,7 @@ def test_association_may_be_missing(first, second):
 def test_customers_of_one_are_counted():
     first = pd.Series(["A", "A", "B", None], index=list("abcd"))
     second = pd.Series(["x", "y", "x"], index=list("cbz"))
-    table = sg.cross_segments(first, second)
+    table = sg.cross_segments(first, second, minimum=1)
     assert {k: facts(table)[k] for k in ("customers", "only_first", "only_second")} == {
         "customers": 2, "only_first": 1, "only_second": 1
     }  # fmt: skip
@@ -97,14 +103,14 @@ def test_customers_of_one_are_counted():
 def test_row_order_changes_nothing():
     first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
     assert_frame_equal(
-        sg.cross_segments(first, second),
-        sg.cross_segments(first.iloc[::-1], second.sample(frac=1, random_state=0)),
+        sg.cross_segments(first, second, minimum=1),
+        sg.cross_segments(first.iloc[::-1], second.sample(frac=1, random_state=0), minimum=1),
     )
 
 
 def test_swapped_tables_agree():
     first, second = groups("AABBCCAABB"), groups("xyxyxyyxxx")
-    one, other = sg.cross_segments(first, second), sg.cross_segments(second, first)
+    one, other = sg.cross_segments(first, second, minimum=1), sg.cross_segments(second, first, minimum=1)
     merged = one.merge(other, left_on=["first", "second"], right_on=["second", "first"])
     assert (merged["residual_x"] - merged["residual_y"]).abs().max() < 1e-12
     assert (merged["of_first_x"] == merged["of_second_y"]).all()
@@ -115,7 +121,7 @@ def test_segmentations_cross_by_name():
     customers = three_groups()
     one = sg.segment(customers[["visits"]], n_segments=2).with_names({1: "Many visits"})
     other = sg.segment(customers, n_segments=3)
-    table = sg.cross_segments(one, other, names=("Visits", "Both"))
+    table = sg.cross_segments(one, other, names=("Visits", "Both"), minimum=1)
     assert list(table["first"].unique()) == ["Segment 0", "Many visits"]
     assert list(table["second"].unique()) == ["Segment 0", "Segment 1", "Segment 2"]
     assert facts(table)["association"] > 0.9 and facts(table)["names"] == ["Visits", "Both"]
@@ -134,16 +140,16 @@ def test_two_bases_cross():
     blocks = sg.bases(customers)
     attitude = sg.segment(customers[blocks["psychographic"]], n_segments=4)
     behaviour = sg.segment(customers[blocks["behavioural"]], n_segments=4)
-    table = sg.cross_segments(attitude, behaviour)
+    table = sg.cross_segments(attitude, behaviour, minimum=1)
     assert facts(table)["customers"] == 300 and 0.2 < facts(table)["association"] < 0.9
 
 
 def test_groups_keep_their_order():
-    numbers = sg.cross_segments(groups([10, 9, 10]), groups([True, False, True]))
+    numbers = sg.cross_segments(groups([10, 9, 10]), groups([True, False, True]), minimum=1)
     assert numbers["first"].to_list() == ["9", "9", "10", "10"]
     assert numbers["second"].to_list() == ["False", "True"] * 2
     kind = pd.CategoricalDtype(["low", "mid", "high"], ordered=True)
-    bands = sg.cross_segments(groups(["high", "low"], dtype=kind), groups("xx"))
+    bands = sg.cross_segments(groups(["high", "low"], dtype=kind), groups("xx"), minimum=1)
     assert bands["first"].to_list() == ["low", "high"]  # nobody is in the middle
 
 
@@ -173,7 +179,7 @@ def test_groups_keep_their_order():
 )
 def test_wrong_arguments_are_explained(first, second, arguments, message):
     with pytest.raises((ValueError, TypeError), match=re.escape(message)):
-        sg.cross_segments(first, second, **arguments)
+        sg.cross_segments(first, second, **arguments, minimum=1)
 
 
 # The chart
@@ -186,37 +192,41 @@ def cells(chart):
 
 def test_chart_colours_clear_cells():
     first, second = groups("A" * 40 + "B" * 40), groups("x" * 30 + "y" * 10 + "x" * 10 + "y" * 30)
-    drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, second, names=("Attitude", "Behaviour"))))
+    drawn, spec = cells(
+        sg.plot_cross(sg.cross_segments(first, second, names=("Attitude", "Behaviour"), minimum=1))
+    )
     assert [cell["clear"] for cell in drawn] == [True] * 4
     assert [cell["label"] for cell in drawn] == ["75%", "25%", "25%", "75%"]
     assert drawn[0]["strength"] == pytest.approx(np.log2(1.5))
     tiles = spec["layer"][0]["encoding"]
     assert (tiles["x"]["title"], tiles["y"]["title"]) == ("Behaviour", "Attitude")
     assert "Association 0.49" in spec["title"]["subtitle"][1]
-    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, groups("xy" * 40))))
+    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, groups("xy" * 40), minimum=1)))
     assert [cell["clear"] for cell in drawn] == [False] * 4
 
 
 def test_chart_leaves_small_cells_plain():
     first, second = groups("A" * 2 + "B" * 98), groups("x" * 2 + "y" * 98)
-    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, second)))
+    drawn, _ = cells(sg.plot_cross(sg.cross_segments(first, second, minimum=1)))
     assert [cell["clear"] for cell in drawn] == [False, False, False, True]
 
 
 def test_chart_shows_largest_groups():
     first = groups([f"group {i % 30}" for i in range(900)])
-    drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, groups("xyz" * 300)), most=5))
+    drawn, spec = cells(sg.plot_cross(sg.cross_segments(first, groups("xyz" * 300), minimum=1), most=5))
     assert len(drawn) == 15 and "The 25 smallest groups are left out." in spec["title"]["subtitle"]
 
 
 def test_markup_stays_data():
-    table = sg.cross_segments(groups([EVIL, "b"]), groups([EVIL, "line\nbreak"]), names=(EVIL, "a.b[0]"))
+    table = sg.cross_segments(
+        groups([EVIL, "b"]), groups([EVIL, "line\nbreak"]), names=(EVIL, "a.b[0]"), minimum=1
+    )
     drawn, _ = cells(sg.plot_cross(table))
     assert {cell["first"].replace("\u200b", "") for cell in drawn} == {EVIL, "b"}
 
 
 def test_a_thousand_groups():
-    table = sg.cross_segments(groups([f"g{i % 1000}" for i in range(3000)]), groups("xyz" * 1000))
+    table = sg.cross_segments(groups([f"g{i % 1000}" for i in range(3000)]), groups("xyz" * 1000), minimum=1)
     assert len(table) == 3000 and table["customers"].sum() == 3000
     assert len(cells(sg.plot_cross(table))[0]) == 60
 
@@ -244,7 +254,7 @@ def test_a_thousand_groups():
     ],
 )
 def test_wrong_tables_are_explained(shown, arguments, message):
-    table = sg.cross_segments(groups("AB"), groups("xy"))
+    table = sg.cross_segments(groups("AB"), groups("xy"), minimum=1)
     with pytest.raises((ValueError, TypeError), match=re.escape(message)):
         sg.plot_cross(shown(table), **arguments)
 
@@ -252,6 +262,6 @@ def test_wrong_tables_are_explained(shown, arguments, message):
 def test_equal_names_may_cross():
     customers = three_groups()
     bands = sg.value_bands(customers, by="spend", n_bands=3)
-    table = sg.cross_segments(bands, sg.segment(customers, n_segments=3).with_names({0: "Band 2"}))
+    table = sg.cross_segments(bands, sg.segment(customers, n_segments=3).with_names({0: "Band 2"}), minimum=1)
     assert (len(table), table["customers"].sum()) == (9, 60)
     assert len(cells(sg.plot_cross(table))[0]) == 9

@@ -91,7 +91,7 @@ def every_chart(result):
         "map": sg.plot_map(frame, minimum=1),
         **{f"map by {c}": sg.plot_map(frame, color=c, minimum=1) for c in result.customers},
         "distributions": sg.plot_distributions(frame, numbers, minimum=1),
-        "cross": sg.plot_cross(sg.cross_segments(result, frame["segment"].astype("str"))),
+        "cross": sg.plot_cross(sg.cross_segments(result, frame["segment"].astype("str"), minimum=1)),
         "scan": sg.plot_scan(scan(result.customers), chosen=3),
     }
 
@@ -148,7 +148,7 @@ def test_names_that_every_object_has_are_drawn():
         sg.plot_map(frame, minimum=1),
         sg.plot_map(frame.assign(word=words), color="word", minimum=1),
         sg.plot_distributions(frame, ["toString", "constructor"], minimum=1),
-        sg.plot_cross(sg.cross_segments(result, words, names=("constructor", "toString"))),
+        sg.plot_cross(sg.cross_segments(result, words, names=("constructor", "toString"), minimum=1)),
         sg.plot_confidence(result),
         sg.plot_stability(repeated),
         sg.plot_consensus(repeated),

@@ -45,7 +45,9 @@ def test_counts_are_those_of_hand():
         | {"late": "B"}
     )
     events = sg.read_events(lines, kind="purchase")
-    table = sg.segment_products(events, labels, as_of="2024-02-01").set_index(["segment", "product_id"])
+    table = sg.segment_products(events, labels, as_of="2024-02-01", minimum=1).set_index(
+        ["segment", "product_id"]
+    )
     assert list(table.index) == [("A", "tea"), ("B", "rum")]
     assert table.loc[("A", "tea"), ["buyers", "share", "elsewhere"]].tolist() == [22, 1.0, 0.0]
     assert table.loc[("B", "rum"), ["buyers", "share"]].tolist() == [20, 1.0]
@@ -54,7 +56,7 @@ def test_counts_are_those_of_hand():
 
 
 def test_a_shop_without_taste_gives_almost_nothing():
-    said = [len(sg.segment_products(*shop(seed=seed), as_of="2024-02-01")) for seed in range(8)]
+    said = [len(sg.segment_products(*shop(seed=seed), as_of="2024-02-01", minimum=1)) for seed in range(8)]
     assert np.mean(said) / 60 < 0.025  # of 60 pairs of product and segment
 
 
@@ -70,7 +72,9 @@ def test_planted_tastes_are_found_and_their_intervals_hold():
         lines = pd.DataFrame(
             {"customer_id": labels.index[who], "product_id": what.astype(str), "timestamp": "2024-01-01"}
         )
-        table = sg.segment_products(sg.read_events(lines, kind="purchase"), labels, as_of="2024-02-01", n=30)
+        table = sg.segment_products(
+            sg.read_events(lines, kind="purchase"), labels, as_of="2024-02-01", n=30, minimum=1
+        )
         ratio = spread[table["product_id"].astype(int)] ** np.where(table["segment"] == "0", 1, -1)
         held += ((table["low"] <= ratio) & (ratio <= table["high"])).sum()
         true += (ratio > 1).sum()
@@ -84,17 +88,17 @@ def test_segments_by_name_outside_and_categories():
         {"age": labels.to_numpy() * 9.0 + np.arange(len(labels)) % 3}, index=labels.index
     )
     result = sg.segment(customers, n_segments=2).with_names({0: "Fans"})
-    table = sg.segment_products(events, result, as_of="2024-02-01", n=1)
+    table = sg.segment_products(events, result, as_of="2024-02-01", n=1, minimum=1)
     assert set(table["segment"]) <= {"Fans", "Segment 1"} and "p00" in set(table["product_id"])
-    outside = sg.segment_products(events, labels.replace(1, -1), as_of="2024-02-01")
+    outside = sg.segment_products(events, labels.replace(1, -1), as_of="2024-02-01", minimum=1)
     assert set(outside["segment_id"]) == {0}
-    yes = sg.segment_products(events, labels == 0, as_of="2024-02-01")
+    yes = sg.segment_products(events, labels == 0, as_of="2024-02-01", minimum=1)
     assert set(yes["segment"]) == {"True"} and yes["product_id"].tolist() == ["p00"]
     with pytest.raises(ValueError, match="hold no customer"):
-        sg.segment_products(events, labels[:0], as_of="2024-02-01")
+        sg.segment_products(events, labels[:0], as_of="2024-02-01", minimum=1)
     with pytest.raises(ValueError, match="no category"):
-        sg.segment_products(events, labels, as_of="2024-02-01", of="category")
+        sg.segment_products(events, labels, as_of="2024-02-01", of="category", minimum=1)
     with pytest.raises(ValueError, match="Say a later as_of"):
-        sg.segment_products(events, labels, as_of="2023-02-01")
+        sg.segment_products(events, labels, as_of="2023-02-01", minimum=1)
     with pytest.raises(ValueError, match="Choose from product_id, category"):
-        sg.segment_products(events, labels, as_of="2024-02-01", of="brand")
+        sg.segment_products(events, labels, as_of="2024-02-01", of="brand", minimum=1)

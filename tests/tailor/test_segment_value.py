@@ -33,7 +33,7 @@ def by_rfm(events, as_of, n=4):
 def covered(events, segments, as_of, horizon):
     """Return of each segment whether what came lies in the interval, and in that of the model alone."""
     as_of, horizon = pd.Timestamp(as_of), pd.Timedelta(horizon)
-    worth = sg.segment_value(events, segments, as_of=as_of, horizon=horizon)
+    worth = sg.segment_value(events, segments, as_of=as_of, horizon=horizon, minimum=1)
     what = "value" if worth["value"].notna().any() else "orders"
     column = "spend" if what == "value" else "x"
     before, after = order_history(events, as_of), order_history(events, as_of + horizon)
@@ -164,7 +164,7 @@ def test_unchecked_value_is_that_of_customers(small_shop):
     """Nothing is counted twice: segments are sums of customer_value, margin and discount included."""
     labels = by_recency(small_shop, AS_OF)
     ahead = {"as_of": AS_OF, "horizon": "91 days", "margin": 0.4, "discount_rate": 0.1}
-    worth = sg.segment_value(small_shop, labels, backtests=0, **ahead)
+    worth = sg.segment_value(small_shop, labels, backtests=0, **ahead, minimum=1)
     each = sg.customer_value(small_shop, **ahead)[["orders", "value"]]
     sums = each.groupby(labels).sum()
     sums.loc["all"] = each.sum()
@@ -181,9 +181,9 @@ def test_unchecked_value_is_that_of_customers(small_shop):
 def test_value_is_checked_on_earlier_periods(small_shop):
     """The table says what was predicted then and what came, and is the same in any order of customers."""
     labels = by_recency(small_shop, AS_OF)
-    worth = sg.segment_value(small_shop, labels, as_of=AS_OF, horizon="91 days")
+    worth = sg.segment_value(small_shop, labels, as_of=AS_OF, horizon="91 days", minimum=1)
     again = sg.segment_value(
-        small_shop, labels.sample(frac=1, random_state=0), as_of=AS_OF, horizon="91 days"
+        small_shop, labels.sample(frac=1, random_state=0), as_of=AS_OF, horizon="91 days", minimum=1
     )
     pd.testing.assert_frame_equal(worth, again)
     assert len(pd.concat([worth, again])) == 10
@@ -208,7 +208,7 @@ def test_bad_input_is_said(small_shop):
     labels = by_recency(small_shop, AS_OF)
     labels[:100] = -1
     labels = pd.concat([labels[:-7], pd.Series([9], index=["a customer who never ordered"])])
-    worth = sg.segment_value(small_shop, labels, as_of=AS_OF, horizon="600 days")
+    worth = sg.segment_value(small_shop, labels, as_of=AS_OF, horizon="600 days", minimum=1)
     facts = worth.attrs["segkit"]
     assert (facts["without_orders"], facts["without_segment"]) == (1, 7)
     empty = worth[worth["segment_id"] == 9].iloc[0]
@@ -224,19 +224,21 @@ def test_bad_input_is_said(small_shop):
     ]
     lines += [(name, f"2024-0{month}-29", 20.0) for name in "bde" for month in (2, 3, 4)]
     labels = pd.Series(list("xxyyy"), index=list("abcde"))
-    worth = sg.segment_value(purchases(*lines), labels, as_of="2024-05-01", horizon="28 days")
+    worth = sg.segment_value(purchases(*lines), labels, as_of="2024-05-01", horizon="28 days", minimum=1)
     assert np.isfinite(worth[["value", "value_low", "value_high"]]).all(axis=None)
     assert worth["segment_id"].to_list()[:2] == ["x", "y"]
     counted = sg.read_events(orders(*lines).drop(columns="amount"), kind="purchase")
-    worth = sg.segment_value(counted, labels, as_of="2024-05-01", horizon="28 days")
+    worth = sg.segment_value(counted, labels, as_of="2024-05-01", horizon="28 days", minimum=1)
     assert worth["value"].isna().all() and worth.attrs["segkit"]["unit"] == "orders"
     assert ((worth["orders_low"] <= worth["orders"]) & (worth["model_low"] < worth["model_high"])).all()
 
     with pytest.raises(ValueError, match="ordered a second time"):
-        sg.segment_value(purchases(("a", "2024-01-01", 3.0)), labels, as_of="2024-02-01", horizon="7 days")
+        sg.segment_value(
+            purchases(("a", "2024-01-01", 3.0)), labels, as_of="2024-02-01", horizon="7 days", minimum=1
+        )
     with pytest.raises(ValueError, match="None of the 5 customers with a segment ordered before 2024-05-01"):
         sg.segment_value(
-            purchases(*lines), labels.set_axis(list("vwxyz")), as_of="2024-05-01", horizon="7 days"
+            purchases(*lines), labels.set_axis(list("vwxyz")), as_of="2024-05-01", horizon="7 days", minimum=1
         )
 
 
@@ -262,14 +264,16 @@ def test_customers_who_never_come_back_have_a_value_near_0():
     labels = pd.Series({"gone": "gone"} | {f"c{i}": "there" for i in range(6)})
     assert sg.customer_value(events, as_of=as_of, horizon="60 days").loc["gone", "orders"] < 1e-12
     for horizon in ("60 days", "1 us"):
-        worth = sg.segment_value(events, labels, as_of=as_of, horizon=horizon).set_index("segment")
+        worth = sg.segment_value(events, labels, as_of=as_of, horizon=horizon, minimum=1).set_index("segment")
         numbers = worth[["orders", "orders_low", "orders_high", "value", "value_low", "value_high"]]
         assert np.isfinite(numbers).all(axis=None) and (numbers >= 0).all(axis=None)
         assert worth.loc["gone", "model_high"] < 1e-6
 
 
 def test_the_table_can_be_saved(small_shop, tmp_path):
-    worth = sg.segment_value(small_shop, by_recency(small_shop, AS_OF), as_of=AS_OF, horizon="91 days")
+    worth = sg.segment_value(
+        small_shop, by_recency(small_shop, AS_OF), as_of=AS_OF, horizon="91 days", minimum=1
+    )
     worth.to_parquet(tmp_path / "worth.parquet")
     again = pd.read_parquet(tmp_path / "worth.parquet")
     assert again.attrs == worth.attrs
@@ -280,7 +284,7 @@ def test_segments_that_cannot_be_told_apart_are_refused(small_shop):
     labels = by_recency(small_shop, AS_OF).astype(str)
     ahead = {"as_of": AS_OF, "horizon": "91 days"}
     with pytest.raises(ValueError, match="A segment is called 'all customers', as the row of everyone is"):
-        sg.segment_value(small_shop, labels.replace("1", EVERYONE), **ahead)
+        sg.segment_value(small_shop, labels.replace("1", EVERYONE), **ahead, minimum=1)
     twice = pd.concat([labels, pd.Series(["1", "2"], index=[7, "7"])])
     with pytest.raises(ValueError, match="has two labels for '7'"):
-        sg.segment_value(small_shop, twice, **ahead)
+        sg.segment_value(small_shop, twice, **ahead, minimum=1)

@@ -96,10 +96,10 @@ def test_horizon_beyond_events_is_refused():
 def test_churn_needs_active_customers():
     events, ids = shop([1.0] * 10 + [0.0] * 10, n=20)
     labels = pd.Series([0] * 10 + [1] * 10, index=ids)
-    table = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon=HORIZON)
+    table = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon=HORIZON, minimum=1)
     assert table.loc[("churn", 1), "mean"] == 1 and table.loc[("repeat purchase", 1), "mean"] == 0
     assert table.loc[("spend", 0), "difference"] > 15
-    long_gone = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon="1 day")
+    long_gone = sg.segment_outcomes(events, labels, as_of=AS_OF, horizon="1 day", minimum=1)
     assert long_gone.loc["churn", "mean"].isna().any() or len(long_gone) == 6
 
 

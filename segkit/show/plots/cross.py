@@ -52,7 +52,7 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
     >>> import segkit as sg
     >>> attitude = pd.Series(["thrifty", "thrifty", "green", "green"], index=list("abcd"))
     >>> behaviour = pd.Series(["rare", "rare", "often", "rare"], index=list("abcd"))
-    >>> chart = sg.plot_cross(sg.cross_segments(attitude, behaviour, names=("attitude", "behaviour")))
+    >>> chart = sg.plot_cross(sg.cross_segments(attitude, behaviour, minimum=1))
     """
     check_table(table, COLUMNS, "cross_segments(first, second)")
     check_count("most", most, 1)
@@ -61,6 +61,7 @@ def plot_cross(table: pd.DataFrame, *, most: int = 20) -> alt.LayerChart:
     shown, left_out = _largest(table, most)
     cells = shown.assign(
         strength=np.log2(shown["lift"].clip(1 / FULL, FULL)),
+        customers=shown["customers"].astype(float),
         clear=(shown["residual"].abs() >= CHANCE) & (shown[["customers", "expected"]].max(axis=1) >= ENOUGH),
         label=[_share(s) for s in shown["of_first"]],
         times=[_times(lift) for lift in shown["lift"]],
@@ -130,10 +131,10 @@ def _largest(table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
 
 
 def _share(share: float) -> str:
-    return "" if pd.isna(share) else "0" if share == 0 else "< 1%" if share < 0.01 else f"{share:.0%}"
+    return "hidden" if pd.isna(share) else "0" if share == 0 else "< 1%" if share < 0.01 else f"{share:.0%}"
 
 
 def _times(lift: float) -> str:
     if pd.isna(lift):
-        return "unknown"
+        return "hidden"
     return "nobody" if lift == 0 else f"{lift:.2f} times as many"

@@ -16,7 +16,7 @@ from segkit.show.plots.map import plot_map
 from segkit.show.plots.profile import plot_profile
 from segkit.show.report.facts import Table, said_once
 from segkit.show.report.figures import Figure, draw
-from segkit.show.report.sentences import day, share_of_many
+from segkit.show.report.sentences import day
 from segkit.tailor.products.segment_products import segment_products
 from segkit.trust.outcome import segment_outcomes
 
@@ -113,8 +113,8 @@ def liked_products(
     of = next((c for c in order if c in events.columns), None)
     if of is None:
         return None
-    table = segment_products(events, result, as_of=as_of, of=of, n=PRODUCTS)
-    table = table[table["segment_id"].isin(shown) & (table["buyers"] >= minimum)]
+    table = segment_products(events, result, as_of=as_of, of=of, n=PRODUCTS, minimum=minimum)
+    table = table[table["segment_id"].isin(shown)]
     named = [str((products or {}).get(thing, _spelt(thing, of))) for thing in table[of]]
     return table.assign(named=pd.Series(named, table.index, dtype="str"))
 
@@ -174,16 +174,12 @@ def _next_period(result: Segmentation, events: Events | None, shown: list[int], 
             f"then = sg.customer_features(events, sg.select_features(*{names!r}), as_of='{moment}')\n"
             f"sg.segment_outcomes(events, result.assign(then), as_of='{moment}', horizon='{horizon.days} days')"
         )
-    outcomes = segment_outcomes(events, groups, as_of=moment, horizon=horizon)
+    outcomes = segment_outcomes(events, groups, as_of=moment, horizon=horizon, minimum=minimum)
     head = ["Segment", *(DID[o] for o in DID if o in outcomes.index.get_level_values(0))]
     rows = [
         [
             result.name_of(s),
-            *(
-                _outcome(o, outcomes.loc[(o, s)], int((groups == s).sum()), len(groups), minimum)
-                for o in DID
-                if (o, s) in outcomes.index
-            ),
+            *(_outcome(o, outcomes.loc[(o, s)]) for o in DID if (o, s) in outcomes.index),
         ]
         for s in shown
         if (groups == s).sum() >= minimum
@@ -206,13 +202,9 @@ def _placed(result: Segmentation, events: Events, moment: pd.Timestamp) -> pd.Se
     return result.assign(then) if len(then) else None
 
 
-def _outcome(outcome: str, row: pd.Series, n: int, everyone: int, minimum: int) -> str:
+def _outcome(outcome: str, row: pd.Series) -> str:
     own, rest = (
-        "unknown"
-        if pd.isna(value)
-        else f"{value:,.0f}"
-        if outcome == "spend"
-        else share_of_many(value, size, minimum)
-        for value, size in ((row["mean"], n), (row["others"], everyone - n))
+        "not shown" if pd.isna(value) else f"{value:,.0f}" if outcome == "spend" else f"{value:.0%}"
+        for value in (row["mean"], row["others"])
     )
     return f"{own} ({rest})"

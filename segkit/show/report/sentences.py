@@ -34,22 +34,6 @@ def percent(share: float) -> str:
     return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
-def share_of_many(share: float, n: int, minimum: int) -> str:
-    """Return a share of n customers, or its bound where fewer than `minimum` of them have it, or lack it.
-
-    Examples
-    --------
-    >>> share_of_many(0.5, 40, 10), share_of_many(0.05, 40, 10), share_of_many(0.95, 40, 10), share_of_many(0.0, 40, 10)
-    ('50%', 'under 25%', 'over 75%', '0%')
-    """
-    have = round(share * n)
-    if 0 < have < minimum and have <= n / 2:
-        return f"under {min(minimum / n, 1):.0%}"
-    if 0 < n - have < minimum:
-        return f"over {max(1 - minimum / n, 0):.0%}"
-    return f"{share:.0%}"
-
-
 def sentences_on(result: Segmentation, events: Events | None) -> list[str]:
     """Return what page one says first: who, what was refused, how many segments, and their kind."""
     who = [_who(result, events), _refused(result, events)]

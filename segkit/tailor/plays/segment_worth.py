@@ -95,6 +95,8 @@ def worth_by_segment(result: Segmentation, value: pd.DataFrame | None) -> dict[i
                 f"{SOURCE}."
             )
         row = rows.iloc[0]
+        if row[list(NEEDED)].isna().all():
+            continue  # hidden, since it has few customers
         names = ("orders", "orders_low", "orders_high") if of_orders else ("value", "value_low", "value_high")
         ends = _numbers(row[list(names)])
         customers, *_ = _numbers(row[["customers"]])

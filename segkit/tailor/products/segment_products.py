@@ -11,6 +11,7 @@ from scipy.stats import norm
 from segkit.analyse.features.tables.orders import is_bought
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_count
+from segkit.core.disclosure import MINIMUM, check_minimum
 from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment
@@ -28,6 +29,7 @@ def segment_products(
     as_of: str | pd.Timestamp,
     of: str = "product_id",
     n: int = 10,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Find the products that each segment buys more often than all other customers.
 
@@ -43,6 +45,9 @@ def segment_products(
         What to compare.
     n : int, default=10
         Products for each segment.
+    minimum : int, default=10
+        Least buyers of a product in a segment; ``.attrs["segkit"]["few_buyers"]`` says how many products have
+        fewer. 1 shows all.
 
     Returns
     -------
@@ -88,6 +93,7 @@ def segment_products(
     labels = labels_by_customer(by, "by")
     moment = read_moment(as_of)
     check_count("n", n, 1)
+    check_minimum(minimum)
     check_of(events, of)
     bought, buyers = _buyers(events, labels, moment, of)
     if not len(bought):
@@ -101,11 +107,18 @@ def segment_products(
         )
     table = _ratios(bought, buyers, of)
     table = table[(table["segment_id"] != OUTSIDE) & (table["low"] > 1)]
+    few = table["buyers"] < minimum
+    table = table[~few]
     table = table.sort_values(["segment_id", "sure", of], ascending=[True, False, True], kind="stable")
     table = table.groupby("segment_id", sort=False).head(n).drop(columns="sure").reset_index(drop=True)
     names = {s: by.name_of(s) if isinstance(by, Partition) else str(s) for s in table["segment_id"].unique()}
     table.insert(1, "segment", table["segment_id"].map(names).astype("str"))
-    table.attrs["segkit"] = {"as_of": moment.isoformat(), "of": of, "level": LEVEL}
+    table.attrs["segkit"] = {
+        "as_of": moment.isoformat(),
+        "of": of,
+        "level": LEVEL,
+        "few_buyers": int(few.sum()),
+    }
     return table
 
 

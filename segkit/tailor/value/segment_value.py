@@ -12,6 +12,7 @@ import pandas as pd
 
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_count, check_level, check_seed
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes
 from segkit.core.engine.connection import locked_engine
 from segkit.core.messages import counted
 from segkit.core.moments import read_moment, read_span
@@ -47,6 +48,7 @@ COLUMNS = [
 ]
 NO_ORDERS = "no orders in the log"
 TOO_SHORT = "not checked: the log is too short"
+HIDDEN = "hidden"
 
 
 @locked_engine
@@ -61,6 +63,7 @@ def segment_value(
     margin: float = 1.0,
     discount_rate: float = 0.0,
     random_state: int = 0,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Forecast the orders and the value of each segment, with intervals that were checked on earlier periods.
 
@@ -86,6 +89,9 @@ def segment_value(
         As in :func:`segkit.customer_value`.
     random_state : int, default=0
         Seed of the draws of chance.
+    minimum : int, default=10
+        Segments of fewer customers are named without numbers, and so is one more, so that theirs do not follow from the
+        row of all. 1 shows everything.
 
     Returns
     -------
@@ -158,6 +164,7 @@ def segment_value(
     check_money(margin, discount_rate)
     check_level(level)
     check_count("backtests", backtests, 0)
+    check_minimum(minimum)
     check_seed(random_state)
     # Periods that follow each other share a moment; more tables than these would fill the memory.
     history_at = functools.lru_cache(maxsize=3)(lambda at: order_history(events, at))
@@ -181,6 +188,11 @@ def segment_value(
     table["segment_id"] = pd.array([*ids, None], dtype=kind)
     table["segment"] = pd.array([*names, EVERYONE], dtype="str")
     table["per_customer"] = table[ORDERS if now.money is None else VALUE] / table["customers"]
+    hidden = np.append(hidden_sizes(table["customers"].iloc[:-1], minimum), len(history) < minimum)
+    table["customers"] = table["customers"].astype("Int64").mask(hidden)
+    numbers = table.select_dtypes("float").columns
+    table.loc[hidden, numbers] = np.nan
+    table.loc[hidden, "verdict"] = HIDDEN
     if not backtests:
         table["verdict"] = table["verdict"].replace(TOO_SHORT, "not checked: backtests=0")
     table.attrs["segkit"] = {
@@ -250,7 +262,10 @@ def _row(
 
 def _backtests(past: pd.DataFrame, table: pd.DataFrame, what: str) -> list[dict[str, Any]]:
     """Return the earlier forecasts, with names of the segments; as records, since tables in attrs break pd.concat."""
-    mine = past[(past["what"] == what) & (past["customers"] >= 1)].reset_index(drop=True)
+    told = table.index[table["verdict"] != HIDDEN]
+    mine = past[(past["what"] == what) & (past["customers"] >= 1) & past["place"].isin(told)].reset_index(
+        drop=True
+    )
     columns = table.loc[mine["place"], ["segment_id", "segment"]].reset_index(drop=True)
     origin = pd.Series([moment.isoformat() for moment in mine["origin"]], name="origin", dtype=object)
     found = pd.concat([origin, columns, mine[["predicted", "actual"]]], axis=1).astype(object)
