@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -204,3 +205,18 @@ def without_contacts(text: str) -> str:
     if "@" in text:
         text = _EMAIL.sub("[e-mail]", text)
     return _PHONE.sub("[phone]", text)
+
+
+def state_without_contacts(part: Any) -> Any:
+    """Return lists and dicts, such as the state of a widget, without e-mail addresses and phone numbers.
+
+    Examples
+    --------
+    >>> state_without_contacts({"rows": [["ann@example.com", 3]]})
+    {'rows': [['[e-mail]', 3]]}
+    """
+    if isinstance(part, dict):
+        return {key: state_without_contacts(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [state_without_contacts(value) for value in part]
+    return without_contacts(part) if isinstance(part, str) else part

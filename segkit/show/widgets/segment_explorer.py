@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets as t
 
 from segkit.core.checks import check_frame
-from segkit.core.disclosure import MINIMUM, check_minimum, without_contacts
+from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts, without_contacts
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
 from segkit.explain.differences import is_share
@@ -224,7 +224,7 @@ class SegmentExplorer(w.HBox):
         colors = segment_colors(list(sizes["segment"]))
         suggested = suggest_names(self.result, minimum=self._minimum)
         same = self.result.labels.equals(self._given.labels)  # value and playbook are of these segments only
-        self.panel.segments = [
+        segments = [
             {
                 "id": int(s),
                 "name": row.segment,
@@ -245,6 +245,7 @@ class SegmentExplorer(w.HBox):
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
+        self.panel.segments = state_without_contacts(segments)
         self.panel.badge, self.panel.kind_sentence = self.result.badge, self.result.kind_sentence
         self._write_code()
 
@@ -252,10 +253,12 @@ class SegmentExplorer(w.HBox):
         """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
         name = self.color_by
         column = self.result.named_labels if name == "segment" else self.result.customers[name]
-        self._shown["segment"] = self.result.named_labels.astype(str).to_numpy()
+        self._shown["segment"] = self.result.named_labels.astype(str).map(without_contacts).to_numpy()
         if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
             words = column.astype("str").fillna("unknown").map(without_contacts)
-            order = list(column.cat.categories.astype(str)) if name == "segment" else sorted(words.unique())
+            order = sorted(words.unique())
+            if name == "segment":
+                order = [without_contacts(str(word)) for word in column.cat.categories]
             values = pd.Series(pd.Categorical(words, categories=order))
             colors: dict | list = dict(zip(order, segment_colors(order), strict=True))
             self.panel.ramp = (
@@ -285,7 +288,7 @@ class SegmentExplorer(w.HBox):
                 }
                 for f, r in table.head(ROWS).iterrows()
             ]
-            self.panel.group = {"count": len(self.chosen), "rows": rows}
+            self.panel.group = state_without_contacts({"count": len(self.chosen), "rows": rows})
         self._write_code()
 
     def _write_code(self) -> None:
@@ -317,7 +320,7 @@ def _scatter_frame(result: Segmentation) -> pd.DataFrame:
     points = (result.embedding if result.embedding is not None else project(result)).to_numpy()
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
-    named = result.named_labels.astype(str).to_numpy()
+    named = result.named_labels.astype(str).map(without_contacts).to_numpy()
     return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "segment": named})
 
 
