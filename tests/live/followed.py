@@ -30,6 +30,7 @@ def first():
     return sg.read_events(pd.DataFrame(rows))
 
 
+@functools.cache
 def segments():
     """Return three segments of its customers."""
     return sg.segment(sg.customer_features(first(), sg.RFM, as_of=BEGIN), n_segments=3)

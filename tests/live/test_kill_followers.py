@@ -91,8 +91,8 @@ def broker(request, tmp_path):
             yield kind, at, lambda body: produce(at, "events", [body])
 
 
-@pytest.fixture(scope="module")
-def processes():
+@pytest.fixture
+def processes(broker):
     """Return what makes processes that have segkit imported already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["test_kill_followers", "segkit.live.follow"])
@@ -105,12 +105,13 @@ def processes():
     return context
 
 
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory):
+@pytest.fixture
+def begun(broker, tmp_path_factory):
     """Return segments, and a live folder that was begun for them."""
-    result, folder = segments(), tmp_path_factory.mktemp("killed") / "begun"
-    opened(result, folder).close()
-    return result, folder
+    folder = tmp_path_factory.getbasetemp() / "followed"
+    if not folder.exists():
+        opened(segments(), folder).close()
+    return segments(), folder
 
 
 def killed_and_gone_on(broker, begun, processes, tmp_path, n, kills):
