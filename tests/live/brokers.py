@@ -39,7 +39,9 @@ def redis_command(port, folder):
     program = shutil.which("redis-server")
     if not program:
         lacks("Redis", "there is no redis-server")
-    return [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes"]
+    # Otherwise Redis writes up to two seconds later, and a killed server would have lost what it had confirmed.
+    durable = ["--appendonly", "yes", "--appendfsync", "always"]
+    return [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *durable]
 
 
 def kafka_command(port):
