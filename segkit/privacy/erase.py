@@ -174,8 +174,9 @@ def erase(
     -----
     Trust and confidence of a segmentation are computed again when they are next looked at. Objects that were passed,
     and attributes, still hold the customers: use what is returned, and read attributes again. Other running processes,
-    backups, unused sectors of the disk and systems that received an export are out of reach. Data of Spark or a warehouse are
-    only filtered: erase the customers there. An id that is a short number is found wherever that number stands.
+    backups, unused sectors of the disk and systems that received an export are out of reach. Data of Spark or a
+    warehouse are only filtered: erase the customers there. An id that is a short number is found wherever that number
+    stands.
 
     Examples
     --------
