@@ -3,6 +3,7 @@
 .venv/bin/python benchmarks/live.py
 .venv/bin/python benchmarks/live.py 5_000_000
 .venv/bin/python benchmarks/live.py apply
+.venv/bin/python benchmarks/live.py context
 """
 
 from __future__ import annotations
@@ -100,7 +101,30 @@ def apply() -> int:
     return 0
 
 
+def context() -> int:
+    """Print the processor time of questions about customers now, and why they are where they are."""
+    events, _ = make_events(CUSTOMERS)
+    result = sg.segment(sg.customer_features(events, sg.RFM, as_of=events.last), n_segments=5)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sg.live_segments(result, events, sg.RFM, folder=folder) as live,
+    ):
+        someone = live.where(in_shop=True)
+        print(f"{live.events().kinds().sum():,} events; {len(someone)} customers in the shop")
+        name = someone["customer_id"].iloc[0]
+        for what, question in {
+            "at": lambda: live.at(name),
+            "trail": lambda: live.trail(name),
+            "where(in_shop=True)": lambda: live.where(in_shop=True),
+            "where(segment=0)": lambda: live.where(segment=0),
+        }.items():
+            print(f"{what}: {milliseconds(question):.0f}", flush=True)
+    return 0
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["apply"]:
         sys.exit(apply())
+    if sys.argv[1:] == ["context"]:
+        sys.exit(context())
     sys.exit(main(*(int(n) for n in sys.argv[1:])) if len(sys.argv) > 1 else main(500_000))
