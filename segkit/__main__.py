@@ -1,4 +1,4 @@
-"""The command line: ``python3 -m segkit lab | test | report`` (or ``segkit …`` once installed).
+"""The command line: ``python3 -m segkit lab | test | report | serve`` (or ``segkit …`` once installed).
 
 Exit codes: 0 for success, also when Ctrl-C ends JupyterLab; 1 when something is missing; 2 when the command or the
 data cannot be used; 130 when Ctrl-C interrupts other work; pytest's own for ``test``.

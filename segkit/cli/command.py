@@ -1,4 +1,4 @@
-"""Run ``segkit lab``, ``segkit test`` or ``segkit report``.
+"""Run ``segkit lab``, ``segkit test``, ``segkit report`` or ``segkit serve``.
 
 In a source checkout, a command first makes ``.venv`` ready and then runs inside it. An installed package runs in
 the environment that it is installed in.
@@ -11,14 +11,18 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import segkit
 from segkit.cli.environment import activated, become, checkout_root, ready_python
 from segkit.cli.lab import copy_notebooks, free_port, jupyterlab_arguments, serve
 from segkit.cli.messages import CannotStart, sentence
 
+if TYPE_CHECKING:
+    from segkit.live.sources.event_source import EventSource
+
 PACKAGE = Path(segkit.__file__).parent
-EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": ()}
+EXTRAS = {"lab": ("lab", "data"), "test": ("lab", "data", "test"), "report": (), "serve": ("stream",)}
 PARALLEL = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 COVERAGE = ["--cov=segkit", "--cov-report=term-missing:skip-covered", "--cov-fail-under=90"]
 COLUMNS = (
@@ -67,6 +71,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "the large simulations; other arguments go to pytest instead",
     )
     _describe_report(commands.add_parser("report", help="write an HTML report from a file of orders"))
+    _describe_serve(
+        commands.add_parser("serve", help="serve the map of live segments as a page on this machine")
+    )
 
     choices, rest = parser.parse_known_args(argv)
     if choices.command == "test":
@@ -114,10 +121,30 @@ def _describe_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=Path("segments.html"))
 
 
+def _describe_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of live_segments")
+    parser.add_argument("--port", type=_port, help="port to serve on (default: 8899)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--redis", nargs=2, metavar=("URL", "STREAM"), help="apply events of a Redis stream as they arrive"
+    )
+    source.add_argument(
+        "--kafka", nargs=2, metavar=("SERVERS", "TOPIC"), help="apply events of a Kafka topic as they arrive"
+    )
+    source.add_argument(
+        "--file",
+        type=Path,
+        metavar="PATH",
+        help="apply events as they are appended to a file, or to files of a folder",
+    )
+
+
 def _prepare_and_run(choices: argparse.Namespace, argv: list[str]) -> int:
     checkout = checkout_root(PACKAGE)
     if checkout is None or choices.ready:
-        return {"lab": _lab, "test": _test, "report": _report}[choices.command](choices, checkout)
+        return {"lab": _lab, "test": _test, "report": _report, "serve": _serve}[choices.command](
+            choices, checkout
+        )
     if choices.command == "lab":
         free_port(choices.port)  # before minutes of installing, not after
     python = ready_python(checkout, EXTRAS[choices.command])
@@ -187,3 +214,32 @@ def _report(choices: argparse.Namespace, checkout: Path | None) -> int:
         raise CannotStart(sentence(error), exit_code=2) from error
     print(f"Wrote {written}")
     return 0
+
+
+def _serve(choices: argparse.Namespace, checkout: Path | None) -> int:
+    from segkit.live.open_live import open_live
+    from segkit.show.service.serve import PORT, serve
+
+    try:
+        with open_live(choices.folder) as live:
+            port = PORT if choices.port is None else choices.port
+            print(
+                "Serving; Ctrl-C here ends it. Open this address, and keep it to yourself:", file=sys.stderr
+            )
+            serve(live, port=port, follow=_source(choices)).wait()
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        raise CannotStart(sentence(error), exit_code=2) from error
+    return 0
+
+
+def _source(choices: argparse.Namespace) -> EventSource | None:
+    """Return where new events come from."""
+    from segkit.live.sources.file_source import file_source
+    from segkit.live.sources.kafka_source import kafka_source
+    from segkit.live.sources.redis_source import redis_source
+
+    if choices.redis:
+        return redis_source(*choices.redis)
+    if choices.kafka:
+        return kafka_source(*choices.kafka)
+    return None if choices.file is None else file_source(choices.file)

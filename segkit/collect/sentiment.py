@@ -130,11 +130,20 @@ def choose_scorer(
         )
     _check_engine(table, source)
     if isinstance(sentiment, str):
-        return columns, _vader_scorer(language)
+        return columns, vader_scorer(language)
     return columns, Scorer(sentiment, _name_of(sentiment), language)
 
 
-def _vader_scorer(language: str | None) -> Scorer:
+def vader_scorer(language: str | None) -> Scorer:
+    """Return VADER, for English texts.
+
+    Raises
+    ------
+    ValueError
+        If the language is missing or another one.
+    ModuleNotFoundError
+        If VADER is not installed.
+    """
     if language is None:
         raise ValueError(
             "sentiment='vader' needs the language of the texts, since VADER reads English only. Add language='en' if "

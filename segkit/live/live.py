@@ -28,6 +28,7 @@ from segkit.live.context import Context, context_table, contexts, visitors
 from segkit.live.feature_reader import FeatureReader
 from segkit.live.history import Correction, History
 from segkit.live.hooks import Hook, url_hook
+from segkit.live.kept import drop_result, keep_result
 from segkit.live.outbox import Outbox
 from segkit.live.placer import Placer
 from segkit.live.placing import (
@@ -522,7 +523,8 @@ class Live:
             Their ids; those of nobody are passed over.
         result : Segmentation, optional
             The segments without them, which place customers from now on. Placements so far stay; the next
-            :meth:`sweep` places whom the new segments place elsewhere.
+            :meth:`sweep` places whom the new segments place elsewhere. Without it, the segmentation that the folder
+            keeps is removed if it holds one of them, and ``segkit serve`` cannot open the folder any more.
 
         Returns
         -------
@@ -542,7 +544,9 @@ class Live:
                     f"{listed(self._result.customers.columns, 5)}. Pass those that sg.erase(…) returns."
                 )
         number = self._erase(customers, None if result is None else result.hash)
-        self._result = self._result if result is None else result
+        if result is not None:
+            self._result = result
+            keep_result(self._store, result)
         return number
 
     def _erase(self, customers: Iterable[str], segmentation: str | None = None) -> int:
@@ -550,9 +554,13 @@ class Live:
         if not customers and segmentation is None:
             return 0
         try:
-            return self._store.erase(customers, segmentation)
+            number = self._store.erase(customers, segmentation)
         finally:
             self._read()
+        if not self._result.customers.index.astype("str").intersection(customers).empty:
+            drop_result(self._store.folder)  # it holds them
+        self._watchers.tell(self._table([], erased=number))
+        return number
 
     @_in_turn
     def use_consent(

@@ -27,8 +27,9 @@ from segkit.core.messages import counted, did_you_mean, listed
 from segkit.core.moments import read_window
 from segkit.core.schema import STANDARD, TYPE_OF
 from segkit.create.segmentation import Segmentation
+from segkit.live.kept import keep_result, recipes
 from segkit.live.live import Live
-from segkit.live.store import COLUMNS, Store, check_facts
+from segkit.live.store import COLUMNS, KEPT, Store, check_facts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -127,10 +128,14 @@ def _opened(
     if not store.facts:
         columns = [name for name in COLUMNS if name in events.columns or name == "event_id"]
         with store.on_all_cores(), store.transaction():
-            store.create({**facts, "columns": columns, "begun": _extent(events)})
+            more = {"names": _names(result), "recipes": recipes(features)}
+            store.create({**facts, **more, "columns": columns, "begun": _extent(events)})
             _copy(events, store)
             live = Live(store, result, features, window, events.scorer)
             live.begin()
+            keep_result(
+                store, result
+            )  # before all is written: what a crash leaves of it is replaced next time
         return live
     check_facts(store.folder, store.facts, facts)
     begun = store.facts["begun"]
@@ -140,7 +145,14 @@ def _opened(
             f"{_in_words(_extent(events))}. The log of the folder counts. Pass new events to apply().",
             stacklevel=3,
         )
+    if store.facts.get("names") != _names(result) and (store.folder / KEPT).exists():
+        keep_result(store, result)
+        store.change_fact("names", _names(result))
     return Live(store, result, features, window, events.scorer)
+
+
+def _names(result: Segmentation) -> dict[str, str]:
+    return {str(segment): name for segment, name in sorted(result.names.items())}
 
 
 def _features_of(result: Segmentation, features: tuple[Feature, ...]) -> tuple[Feature, ...]:

@@ -24,6 +24,7 @@ from segkit.core.schema import STANDARD
 
 FORMAT = 1
 FILE, LOCK = "live.duckdb", "lock"
+KEPT = "segmentation"  # the folder with the segments that customers are placed in
 COLUMNS = tuple(STANDARD)
 OTHER = "event_id of another event"
 EVENTS = "events"  # the view of the log with the columns that features may use
@@ -217,9 +218,9 @@ class Store:
         finally:
             self._connect()
         if number:  # the log that the folder was begun with is not known any longer
-            self._change_fact("begun", None)
+            self.change_fact("begun", None)
         if segmentation is not None:
-            self._change_fact("segmentation", segmentation)
+            self.change_fact("segmentation", segmentation)
         return number
 
     def _refused_of(self, ids: list[str]) -> str:
@@ -233,7 +234,8 @@ class Store:
         keys = [quoted(key) for key, example in rows if search.found_in((example or "").encode())]
         return f"row_key IN ({', '.join(keys)})" if keys else "false"
 
-    def _change_fact(self, name: str, value: Any) -> None:
+    def change_fact(self, name: str, value: Any) -> None:
+        """Write a fact anew."""
         self.run("UPDATE facts SET value = ? WHERE name = ?", [json.dumps(value), name])
         self.facts[name] = value
 

@@ -25,7 +25,7 @@ from segkit.core.messages import counted, in_words
 from segkit.create.segmentation import Segmentation
 from segkit.create.storage import CLUSTERERS, ENSEMBLE, MODEL, TABLE, WORDS
 from segkit.live.live import Live
-from segkit.live.store import FILE, LOCK, Store
+from segkit.live.store import FILE, KEPT, LOCK, Store
 from segkit.privacy.erase_files import Place, erase_from_file
 from segkit.privacy.erase_results import Erased, without_customers
 from segkit.privacy.pseudonymise import checked_key, pseudonyms
@@ -350,6 +350,8 @@ class _Eraser:
             return
         try:
             before = store.holds(self.ids)
+            if (folder / KEPT / WORDS).exists():  # its hash changes with that of the folder
+                self._saved(folder / KEPT)
             was = self.results.get(store.facts["segmentation"])
             number = store.erase(self.ids, None if was is None else was.result.hash)
             left = store.holds(self.ids)

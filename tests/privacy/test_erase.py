@@ -91,7 +91,7 @@ def test_all_places_are_searched_and_nothing_is_found(events, customers, kmeans,
     sg.live_segments(kmeans, events, sg.RFM, folder=tmp_path / "closed").close()
     live = sg.live_segments(kmeans, events, sg.RFM, folder=tmp_path / "open")
     kept = events.cache()
-    assert len(traces(tmp_path, HER, PSEUDONYM)) == 8 and traces(process_folder(), HER)
+    assert len(traces(tmp_path, HER, PSEUDONYM)) == 10 and traces(process_folder(), HER)
 
     erased = sg.erase(
         [HER, "nobody"], events=events, results=[kmeans, ward], live=live, folders=[tmp_path], key=KEY

@@ -219,3 +219,12 @@ def test_one_feature_has_places(shop, tmp_path):
         drawn = points(board.state)
         assert len(np.unique(drawn[:, 1])) > 15 and abs(drawn[:, 1]).max() <= 0.2 * FULL + 1
         board.close()
+
+
+def test_erased_customers_leave_the_map(live, live_map):
+    live.apply(order("n1", "ada", "2024-05-20"))
+    live_map.refresh()
+    sg.erase(["ada", "once 3"], results=[live.result], live=live)
+    live_map.refresh()
+    assert live_map.moves.empty and len(points(live_map.state)) == 19
+    assert sum(s["size"] for s in live_map.state["segments"]) == 19

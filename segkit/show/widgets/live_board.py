@@ -92,8 +92,8 @@ class LiveBoard:
         self.state = self._shown()
 
     def _take(self, placed: pd.DataFrame) -> None:
-        """Note what a batch placed; the work is done in another thread."""
-        if len(placed):
+        """Note what a batch placed, or that customers were erased; the work is done in another thread."""
+        if len(placed) or "erased" in placed.attrs["segkit"]:
             self._arrived.append(placed)
             self._wake.set()
 
@@ -113,7 +113,11 @@ class LiveBoard:
         """Take in all that has happened so far; done by itself within about a second."""
         with self._turn:
             tables = [self._arrived.popleft() for _ in range(len(self._arrived))]
-            if tables:
+            if any("erased" in table.attrs["segkit"] for table in tables):
+                self.moves.clear()
+                self._begin(self._live.current())
+                self._publish(self.state)
+            elif tables:
                 self._follow(pd.concat(tables, ignore_index=True))
                 self._publish(self._shown())
 
