@@ -130,7 +130,8 @@ def _table_of(result: Partition, embedding: pd.DataFrame | None) -> bytes:
     table = table.astype({c: k.subtype for c, k in table.dtypes.items() if isinstance(k, pd.SparseDtype)})
     table.attrs = {}
     table.index = table.index.rename("customer_id")
-    table = table.rename(columns=lambda c: f"feature {c}").assign(label=result.labels)
+    # copied, since pandas warns of a table that came to be column by column
+    table = table.rename(columns=lambda c: f"feature {c}").copy().assign(label=result.labels)
     if embedding is not None:
         table = table.assign(x=embedding["x"], y=embedding["y"])
     try:
