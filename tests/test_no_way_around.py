@@ -32,12 +32,12 @@ WITHOUT = {
         CustomerMap make_map project membership plot_membership moves moves_over_time next_segment customer_value
         recommend assign_arms live_segments LiveMap SegmentTimeline""",
     "writes for a tool that needs ids, or rules": """
-        Audience AudienceBuilder audience audience_formats export_audience arms_sql to_sql message_templates Play
+        Audience audience audience_formats export_audience arms_sql to_sql message_templates Play
         WebhookInbox file_source follow kafka_source redis_source serve""",
     "has a rule of its own against small groups, or noise": """
         PrivacyBudget private_profile private_sizes k_anonymity erase""",
     "counts flows, arms or newcomers: shared only after suppress_small": """
-        migration plot_migration emerging plot_emerging lift check_experiment policy_value targeting playbook""",
+        migration emerging plot_emerging lift check_experiment policy_value targeting playbook""",
 }
 
 

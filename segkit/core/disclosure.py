@@ -80,7 +80,7 @@ def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
     Examples
     --------
     >>> hidden_cells(np.array([[40, 30, 3], [50, 20, 60], [70, 80, 25]]), 10).tolist()
-    [[False, True, True], [False, False, False], [False, True, True]]
+    [[False, True, True], [False, True, True], [False, False, False]]
     """
     hidden = is_few(counts, minimum)
     for _ in range(counts.size):
@@ -89,9 +89,9 @@ def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
             for line, mark in zip(lines, marks, strict=True):
                 free = np.flatnonzero(~mark & (line > 0))
                 if mark.sum() == 1 and len(free):
-                    large = free[line[free] >= ROOM * minimum]
-                    from_these = large if len(large) else free
-                    mark[from_these[line[from_these].argmin()]] = True
+                    # Rather one that its own line across needs as well, large enough, and then the smallest.
+                    lone, small = marks[:, free].sum(axis=0) == 1, line[free] < ROOM * minimum
+                    mark[free[np.lexsort((line[free], ~lone, small))[0]]] = True
         if (hidden == before).all():
             break
     return hidden

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.events import Events, checked_events
+from segkit.core.disclosure import is_few
 from segkit.core.engine.connection import locked_engine, run_with_progress
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
@@ -158,15 +159,17 @@ def _active(events: Events, steps: Steps) -> pd.Index:
     )
 
 
-def in_sentences(flows: pd.DataFrame) -> list[str]:
-    """Return what a table of flows comes to, in words."""
+def in_sentences(flows: pd.DataFrame, minimum: int = 1) -> list[str]:
+    """Return what a table of flows comes to, in words; counts below the minimum are not said."""
     inside = flows[flows["from_id"].notna() & flows["to_id"].notna()]
     total = inside[["customers", BEHAVIOUR, MODEL, BOTH, BACK]].sum()
     n, moved = int(total["customers"]), int(total[[BEHAVIOUR, MODEL, BOTH]].sum())
     reasons = {BEHAVIOUR: "by their behaviour", MODEL: "by the new model alone", BOTH: "by both"}
     split = ", ".join(f"{share(total[r], n)} {words}" for r, words in reasons.items() if total[r])
     parts = []
-    if moved:
+    if is_few(moved, minimum):
+        parts.append(f"Fewer than {minimum} of {counted(n, 'customer')} changed segment.")
+    elif moved:
         parts.append(f"{share(moved, n)} of {counted(n, 'customer')} changed segment: {split}.")
     elif n:
         parts.append(f"None of {counted(n, 'customer')} changed segment.")
@@ -184,7 +187,10 @@ def in_sentences(flows: pd.DataFrame) -> list[str]:
             f"Of those who moved by behaviour, {alone} did nothing in between: time alone moved them."
         )
     if flows["came"].sum() or flows["gone"].sum():
-        parts.append(f"{flows['came'].sum():,} came, {flows['gone'].sum():,} gone.")
+        came, gone = (
+            f"fewer than {minimum}" if is_few(n, minimum) else f"{n:,}" for n in flows[["came", "gone"]].sum()
+        )
+        parts.append(f"{came} came, {gone} gone.")
     return parts
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from segkit.core.disclosure import (
     check_minimum,
+    hidden_cells,
     hidden_in_words,
     hidden_sizes,
     may_have_mean,
@@ -91,3 +92,14 @@ def test_hidden_segments_are_counted_and_named():
 def test_minimum_is_a_number_of_customers(minimum):
     with pytest.raises(ValueError, match="minimum"):
         check_minimum(minimum)
+
+
+@given(st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), min_size=3, max_size=5))
+def test_hidden_cells_are_never_alone(counts):
+    """In a row or a column with other customers a hidden cell would follow from the margin."""
+    counts = np.array(counts)
+    hidden = hidden_cells(counts, 10)
+    assert hidden[(counts > 0) & (counts < 10)].all()
+    for lines, marks in ((counts, hidden), (counts.T, hidden.T)):
+        for line, mark in zip(lines, marks, strict=True):
+            assert mark.sum() != 1 or (line > 0).sum() == 1

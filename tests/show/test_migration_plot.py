@@ -43,7 +43,7 @@ def test_flows_are_split_by_their_reason():
         (0, None, {"gone": 10}),
         (None, 7, {"came": 100}),
     )
-    (ribbons, boxes, left, right), spec = layers(sg.plot_migration(table))
+    (ribbons, boxes, left, right), spec = layers(sg.plot_migration(table, minimum=1))
     ends = ribbons.groupby("flow").agg(["first", "last"])
     starts, high = ends[("y", "first")], ends[("y2", "first")] - ends[("y", "first")]
     unit = high["0 stayed"] / 50
@@ -87,7 +87,7 @@ def test_labels_lie_beside_each_other():
         "as_of": ["2024-01-01T00:00:00", "2024-02-01T12:00:00"],
         "badge": "Constructive segments",
     }
-    (_, _, left, right), spec = layers(sg.plot_migration(table))
+    (_, _, left, right), spec = layers(sg.plot_migration(table, minimum=1))
     for side, day in ((left, "2024-01-01"), (right, "2024-02-01 12:00:00")):
         lines = side["label"].str.count("\n") + 1
         assert side["label"].iloc[0] == day and lines.max() == 3
@@ -98,13 +98,13 @@ def test_labels_lie_beside_each_other():
 
 def test_a_part_of_a_table_is_drawn_too():
     """Of those who came alone, nobody is said to have stayed."""
-    _, spec = layers(sg.plot_migration(flows((None, 0, {"came": 5}))))
+    _, spec = layers(sg.plot_migration(flows((None, 0, {"came": 5})), minimum=1))
     assert spec["title"]["subtitle"][0] == "5 came, 0 gone."
 
 
 def test_names_cannot_break_the_page():
     result = sg.segment(three_groups(), n_segments=3).with_names({0: EVIL, 1: "constructor"})
-    layers(sg.plot_migration(sg.migration(result, result)))
+    layers(sg.plot_migration(sg.migration(result, result), minimum=1))
 
 
 def test_other_tables_are_refused():
@@ -112,6 +112,29 @@ def test_other_tables_are_refused():
     with pytest.raises(
         ValueError, match=r"no column 'model'\. Pass the table from migration\(previous, current\)"
     ):
-        sg.plot_migration(table.drop(columns="model"))
+        sg.plot_migration(table.drop(columns="model"), minimum=1)
     with pytest.raises(ValueError, match="The table has no row"):
-        sg.plot_migration(table.iloc[:0])
+        sg.plot_migration(table.iloc[:0], minimum=1)
+
+
+def test_flows_of_few_are_not_drawn_nor_do_they_follow():
+    table = flows(
+        (0, 0, {"stayed": 50}),
+        (0, 1, {"behaviour": 4}),
+        (0, 2, {"behaviour": 30}),
+        (1, 1, {"stayed": 60}),
+        (1, 2, {"behaviour": 40}),
+        (2, 2, {"stayed": 70}),
+        (2, 1, {"behaviour": 25}),
+    )
+    chart = sg.plot_migration(table)
+    (ribbons, *_), spec = layers(chart)
+    drawn = {
+        tuple(row) for row in ribbons[["from", "to", "customers"]].drop_duplicates().itertuples(index=False)
+    }
+    # Not the 4, and three more, so that from each segment and to each segment two are hidden.
+    assert drawn == {("S0", "S0", 50), ("S1", "S1", 60), ("S1", "S2", 40)}
+    said = " ".join(spec["title"]["subtitle"])
+    assert "4 flows are not drawn, which would tell of fewer than 10." in said
+    # Nor is there a gap as high as what is hidden: what is drawn of a segment begins at its top.
+    assert ribbons.groupby("from")["y"].first().is_monotonic_increasing

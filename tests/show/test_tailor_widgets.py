@@ -45,7 +45,7 @@ def shown(widget):
 
 
 def test_the_builder_begins_with_all_segments_and_nobody_held_out():
-    builder = builder_of()
+    builder = builder_of(minimum=1)
     assert (builder.segments, builder.holdout, builder.to, builder.arms) == (
         ("Lapsing", "Regulars"),
         0,
@@ -56,6 +56,7 @@ def test_the_builder_begins_with_all_segments_and_nobody_held_out():
         "Lapsing, 3 customers (38%)", "Regulars, 4 customers (50%)", "Undecided, 1 customer (12%)"
     ]  # fmt: skip
     assert (builder.error, builder.written) == ("", None)
+    assert all(tick.description.endswith(", size hidden") for tick in builder_of()._ticks.values())
 
 
 def test_the_builder_counts_who_goes_out_and_says_why_others_do_not():

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_cells, hidden_sizes, is_few
+from segkit.core.messages import counted
 from segkit.over_time.migration import in_sentences, share
 from segkit.show.plots.theme import (
     GREY,
@@ -72,13 +75,19 @@ class Side:
     at: dict[int, float]
 
 
-def plot_migration(table: pd.DataFrame) -> alt.LayerChart:
+CORNERS = ["flow", "from", "to", "why", "customers", "share", "color", "strength", "x", "y", "y2"]
+
+
+def plot_migration(table: pd.DataFrame, *, minimum: int = MINIMUM) -> alt.LayerChart:
     """Draw who moved from which segment to which, and split each flow by its reason.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`segkit.migration`.
+    minimum : int, default=10
+        Flows of fewer customers are not drawn, nor others from which they would follow; the sizes of segments of fewer
+        are not said. 1 draws everything.
 
     Returns
     -------
@@ -101,16 +110,17 @@ def plot_migration(table: pd.DataFrame) -> alt.LayerChart:
     >>> may = pd.DataFrame({"orders": [1, 2, 1, 2, 30, 31, 29, 30]}, index=list("abcdefgh"))
     >>> june = pd.DataFrame({"orders": [1, 2, 31, 2, 30, 31, 29, 2]}, index=list("abcdefgi"))
     >>> before = sg.segment(may, n_segments=2)
-    >>> chart = sg.plot_migration(sg.migration(before, sg.segment(june, n_segments=2, previous=before)))
+    >>> chart = sg.plot_migration(sg.migration(before, sg.segment(june, n_segments=2, previous=before)), minimum=1)
     """
     check_table(table, COLUMNS, "migration(previous, current)")
+    check_minimum(minimum)
     if not len(table):
         raise ValueError("The table has no row. Pass the table from migration(previous, current).")
     flows = table.assign(left=_places(table["from_id"]), right=_places(table["to_id"]))
     names = _names(flows)
     colors = dict(zip(names, segment_colors(list(names.values())), strict=True))
     left_labels, right_labels = (
-        _labels(flows, side, name) for side, name in (("left", "from"), ("right", "to"))
+        _labels(flows, side, name, minimum) for side, name in (("left", "from"), ("right", "to"))
     )
     lines = max(
         sum(label.count("\n") + 1.4 for label in labels.values()) for labels in (left_labels, right_labels)
@@ -119,7 +129,8 @@ def plot_migration(table: pd.DataFrame) -> alt.LayerChart:
     left, right = _side(flows, "left", left_labels, height), _side(flows, "right", right_labels, height)
     x = alt.X("x:Q", axis=None).scale(domain=[-NODE, 1 + NODE], nice=False)
     y = alt.Y("y:Q", axis=None).scale(domain=[0, height], reverse=True, nice=False)
-    bands = _bands(_ribbons(flows, left, right, colors)).encode(x, y)
+    drawn, left_out = _without_few(flows, minimum)
+    bands = _bands(_ribbons(drawn, left, right, colors, flows)).encode(x, y)
     nodes = pd.concat(
         [_nodes(left, -NODE, 0.0, colors), _nodes(right, 1.0, 1 + NODE, colors)], ignore_index=True
     )
@@ -133,7 +144,10 @@ def plot_migration(table: pd.DataFrame) -> alt.LayerChart:
         _labelled(_texts(left, heads[0], -NODE), align="right", dx=-6).encode(x, y),
         _labelled(_texts(right, heads[1], 1 + NODE), align="left", dx=6).encode(x, y),
     ]
-    subtitle = with_badge(table, *in_sentences(table), LEGEND)
+    hidden = (
+        f"{counted(left_out, 'flow is', 'flows are')} not drawn, which would tell of fewer than {minimum}."
+    )
+    subtitle = with_badge(table, *in_sentences(table, minimum), LEGEND, *[hidden] * bool(left_out))
     chart = alt.LayerChart(layer=[bands, boxes, *texts])
     title = {"text": "Who moved, and why?", "subtitle": subtitle}
     return themed(chart.properties(title=title, width=WIDTH, height=height))
@@ -176,15 +190,31 @@ def _names(flows: pd.DataFrame) -> dict[int, str]:
     return {place: names[place] if place < 2**31 else OUTSIDE_NAME for place in sorted(names)}
 
 
-def _labels(flows: pd.DataFrame, side: str, name: str) -> dict[int, str]:
+def _without_few(flows: pd.DataFrame, minimum: int) -> tuple[pd.DataFrame, int]:
+    """Return the flows, empty where a reason has few customers or these would follow, and how many are empty."""
+    reasons = flows[list(STRENGTH)]
+    least = reasons.where(reasons > 0).min(axis=1)
+    told = flows.assign(told=least.where(is_few(least, minimum), flows["customers"]).astype(int))
+    cells = told.pivot_table(index="left", columns="right", values="told", aggfunc="sum", fill_value=0)
+    hidden = pd.DataFrame(hidden_cells(cells.to_numpy(), minimum), cells.index, cells.columns)
+    gone = np.array(
+        [hidden.loc[one, other] for one, other in zip(flows["left"], flows["right"], strict=True)]
+    )
+    return flows.assign(**{why: reasons[why].mask(gone, 0) for why in STRENGTH}), int(gone.sum())
+
+
+def _labels(flows: pd.DataFrame, side: str, name: str, minimum: int) -> dict[int, str]:
     """Return the label of each segment of a side: its name, broken into lines, and how many customers it has."""
     n = flows["customers"].sum()
     sizes = flows.groupby([side, name], sort=True)["customers"].sum()
     return {
         place: "\n".join(
-            [*textwrap.wrap(one_line(said), LETTERS, max_lines=2, placeholder=" …"), _size(size, n)]
+            [
+                *textwrap.wrap(one_line(said), LETTERS, max_lines=2, placeholder=" …"),
+                "hidden" if few else _size(size, n),
+            ]
         )
-        for (place, said), size in sizes.items()
+        for ((place, said), size), few in zip(sizes.items(), hidden_sizes(sizes, minimum), strict=True)
     }
 
 
@@ -214,9 +244,11 @@ def _side(flows: pd.DataFrame, side: str, labels: dict[int, str], height: float)
     return Side(top, size, labels, at)
 
 
-def _ribbons(flows: pd.DataFrame, left: Side, right: Side, colors: dict[int, str]) -> pd.DataFrame:
+def _ribbons(
+    flows: pd.DataFrame, left: Side, right: Side, colors: dict[int, str], every: pd.DataFrame
+) -> pd.DataFrame:
     """Return the corners of each flow and reason: level at its ends, with a bend between."""
-    scale = sum(left.size.values()) / flows["customers"].sum()
+    scale = sum(left.size.values()) / every["customers"].sum()
     ends: dict[str, dict[tuple[int, str], float]] = {"left": {}, "right": {}}
     for side, tops, by in (("left", left.top, ["left", "right"]), ("right", right.top, ["right", "left"])):
         next_at = dict(tops)
@@ -224,7 +256,7 @@ def _ribbons(flows: pd.DataFrame, left: Side, right: Side, colors: dict[int, str
             for why in STRENGTH:
                 ends[side][(at, why)] = next_at[row[side]]
                 next_at[row[side]] += row[why] * scale
-    sizes = {side: flows.groupby(side)["customers"].sum() for side in ("left", "right")}
+    sizes = {side: every.groupby(side)["customers"].sum() for side in ("left", "right")}
     corners = []
     for why in STRENGTH:  # who stayed first, so that those who moved lie above
         for at, row in flows[flows[why] > 0].iterrows():
@@ -246,7 +278,7 @@ def _ribbons(flows: pd.DataFrame, left: Side, right: Side, colors: dict[int, str
                 facts | {"x": x, "y": y, "y2": y + high}
                 for x, y in ((0, start), (BEND, start), (1 - BEND, end), (1, end))
             ]
-    return pd.DataFrame(corners)
+    return pd.DataFrame(corners, columns=CORNERS)
 
 
 def _nodes(side: Side, x: float, x2: float, colors: dict[int, str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import traitlets as t
 from markupsafe import Markup
 
 from segkit.core.checks import check_frame
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes
 from segkit.core.html import html_table, render
 from segkit.core.messages import choose_from, counted
 from segkit.create.segmentation import Segmentation
@@ -51,6 +52,8 @@ class AudienceBuilder(w.VBox):
         As in :func:`segkit.audience`.
     experiment : str, optional
         The name of the experiment that holds customers out. With a name, a tenth is held out at first.
+    minimum : int, default=10
+        The sizes of segments of fewer customers are not said. 1 says all.
 
     Attributes
     ----------
@@ -105,7 +108,9 @@ class AudienceBuilder(w.VBox):
         consent: pd.Series | pd.DataFrame | None = None,
         suppress: Iterable[object] | pd.Series | pd.DataFrame | None = None,
         experiment: str | None = None,
+        minimum: int = MINIMUM,
     ):
+        check_minimum(minimum)
         labels_by_customer(result, "result")
         check_frame("contacts", contacts, "It should be a DataFrame with customer_id, email and phone.")
         suppress = (
@@ -114,7 +119,7 @@ class AudienceBuilder(w.VBox):
         self._tables = (result, contacts)
         self._rules: dict[str, Any] = {"consent": consent, "suppress": suppress}
         self._labels = result.labels if isinstance(result, Partition) else result
-        self._offered = _segments(result, self._labels)
+        self._offered = _segments(result, self._labels, minimum)
         self._made: tuple[object, Audience] | None = None
         self._ticks = {
             segment: w.Checkbox(description=text, indent=False, layout=w.Layout(**WIDE | {"width": "auto"}))
@@ -283,16 +288,18 @@ class AudienceBuilder(w.VBox):
         return "\n".join(lines)
 
 
-def _segments(result: Partition | pd.Series, labels: pd.Series) -> dict[Any, str]:
+def _segments(result: Partition | pd.Series, labels: pd.Series, minimum: int) -> dict[Any, str]:
     """Return the segments that there are, each with its name, the suggested one too, and its size."""
     counts = labels.value_counts()
     present = sorted(labels.unique().tolist(), key=lambda s: (isinstance(s, str), s))
     keys = {s: result.name_of(s) if isinstance(result, Partition) else s for s in present}
     suggested = shown_names(result) if isinstance(result, Segmentation) else {}
     said = {}
-    for segment, key in keys.items():
+    hidden = hidden_sizes(counts[present], minimum)
+    for (segment, key), few in zip(keys.items(), hidden, strict=True):
         name = suggested.get(segment, key)
         size = f"{counted(int(counts[segment]), 'customer')} ({counts[segment] / len(labels):.0%})"
+        size = "size hidden" if few else size
         said[key] = f"{key if name == key else f'{key}: {name}'}, {size}"
     return dict(sorted(said.items(), key=lambda item: item[0] in NO_SEGMENT))
 

@@ -35,6 +35,9 @@ class SegmentTimeline(anywidget.AnyWidget):
     it, and only the colour changes. Beside it stands who changed segment since the date before, who came and who is
     gone; press a flow to see its customers.
 
+    It is about single customers: a notebook that is saved with the state of its widgets holds their places, their
+    segments, and the ids of a chosen flow. Clear the outputs before you pass it on.
+
     Parameters
     ----------
     result : Segmentation
