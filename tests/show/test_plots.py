@@ -365,6 +365,13 @@ def test_what_cannot_be_mapped_is_explained(frame, color, message):
 # --- distributions -----------------------------------------------------------------------------------
 
 
+def test_distributions_of_small_segments_alone_are_empty():
+    result = sg.segment(pd.DataFrame({"visits": [1, 2, 3, 30, 31, 35]}, index=list("abcdef")), n_segments=2)
+    spec = sg.plot_distributions(result).to_dict()
+    assert list(spec["datasets"].values()) == [[]]
+    assert "Hidden are 2 segments" in " ".join(spec["title"]["subtitle"])
+
+
 def test_distributions_are_quantiles_by_hand():
     """Of 0 … 100: 5, 25, 50, 75 and 95 lie at these shares."""
     frame = pd.DataFrame({"n": np.arange(101.0), "segment": pd.Categorical(["A"] * 101)})

@@ -109,7 +109,8 @@ def _row(frame: pd.DataFrame, feature: str, title: str, minimum: int) -> alt.Lay
     names = list(frame["segment"].cat.categories)
     values = frame[feature].astype(float)
     summary = values.groupby(frame["segment"], observed=True).quantile(list(QUANTILES.values())).unstack()
-    summary.columns = pd.Index(QUANTILES)
+    # Where every segment is small, none is left, and no column either.
+    summary = summary.reindex(columns=list(QUANTILES.values())).set_axis(list(QUANTILES), axis="columns")
     known = values.groupby(frame["segment"], observed=True).count().to_numpy()
     for name, q in QUANTILES.items():
         summary[name] = summary[name].where(may_have_quantile(known, q, minimum))
