@@ -86,6 +86,7 @@ _HOMES = {
     "segkit.trust.segment_structure": ("segment_structure",),
     "segkit.trust.stability": ("stability",),
     "segkit.trust.structure": ("structure_test",),
+    "segkit.create.edit": ("merge_segments",),
     "segkit.create.recommend_method": ("recommend_method",),
     "segkit.create.segment": (
         "segment",

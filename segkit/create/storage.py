@@ -43,6 +43,10 @@ OURS = (
     "segkit.methods.mixed_mixture.MixedMixture",
     "segkit.methods.mixture_preparer.MixturePreparer",
     "segkit.methods.kmeans_of_many.KMeansOfMany",
+    "segkit.methods.edited.EditedClusterer",
+    "segkit.methods.edited.Merge",
+    "segkit.methods.edited.Split",
+    "segkit.methods.edited.Made",
     "segkit.analyse.prepare.Preparer",
 )
 

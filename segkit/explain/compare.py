@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from segkit.core.checks import check_frame, check_type, with_pandas_types
+from segkit.core.checks import check_frame, with_pandas_types
+from segkit.core.chosen import chosen_rows
 from segkit.core.disclosure import MINIMUM, check_minimum
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
@@ -146,19 +147,7 @@ def _membership(result: Segmentation, chosen: Chosen, name: str = "chosen") -> n
     if isinstance(chosen, (int, np.integer, str)):
         return _in_segment(result, chosen)
     wanted = "It should be a segment, by its id or name, or a list of customers."
-    check_type(name, chosen, (pd.Index, pd.Series, np.ndarray, list, tuple, set), wanted)
-    if isinstance(chosen, pd.Series) and chosen.dtype == bool:
-        return chosen.reindex(index, fill_value=False).to_numpy()
-    if isinstance(chosen, np.ndarray) and chosen.dtype == bool and len(chosen) == len(index):
-        return chosen
-    ids = pd.Index(list(chosen))
-    unknown = ids.difference(index)
-    if len(unknown):
-        raise ValueError(
-            f"{counted(len(unknown), 'customer is', 'customers are')} not in this segmentation, such as "
-            f"{pd.Series(unknown).tolist()[0]!r}."
-        )
-    return index.isin(ids)
+    return chosen_rows(index, chosen, name, wanted)
 
 
 def _in_segment(result: Segmentation, segment: int | np.integer | str) -> np.ndarray:
