@@ -15,6 +15,7 @@ from segkit.live.live import Live
 TYPES = {
     "Attributes",
     "Audience",
+    "CustomerMap",
     "EventCheck",
     "Events",
     "Feature",
@@ -22,6 +23,7 @@ TYPES = {
     "Region",
     "Scale",
     "Segmentation",
+    "SharedSegmentation",
     "Trust",
 }
 ESTIMATORS = {
@@ -70,6 +72,7 @@ FINE |= {("pseudonymise", "data", "a DataFrame"), ("with_consent", "consent", "a
 FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
 FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)}
 FINE |= {(f"{name}_source", argument, TEXT) for name in ("kafka", "redis") for argument in SOURCE}
+FINE |= {("PrivacyBudget", "path", TEXT)}  # an error of files: there is no such ledger
 FINE |= {("erase", "ids", "a DataFrame")}  # of customers
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
