@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 
-COUNTS = re.compile(r"(n_)?(customers|buyers|people|size|households)", re.IGNORECASE)
+COUNTS = re.compile(r"(n_)?(customers|buyers|people|households)", re.IGNORECASE)
 IN_WORDS = re.compile(r"(?<![\d.,–-])([1-9])\s(?:customers?|households?|people|buyers?)\b")
 OF_THE_GATE = re.compile(r"fewer than \d+ customers|\d+ customers or more")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}")
@@ -27,9 +27,14 @@ def few_in(what):
     if isinstance(what, str):
         return few_in_page(what)
     if isinstance(what, dict):
-        own = [f"{k}={v}" for k, v in what.items() if COUNTS.fullmatch(str(k)) and few(v)]
+        own = [f"{k}={v}" for k, v in what.items() if (COUNTS.fullmatch(str(k)) or is_size(k, v)) and few(v)]
         return own + [found for v in what.values() for found in few_in(v)]
     return [found for part in what for found in few_in(part)] if isinstance(what, (list, tuple)) else []
+
+
+def is_size(name, value):
+    """A size in words, "20 (33%)"; numbers are those of marks."""
+    return name == "size" and isinstance(value, str)
 
 
 def few(value):

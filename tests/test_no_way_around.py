@@ -30,7 +30,7 @@ WITHOUT = {
         plot_scoreboard plot_stability plot_structure plot_trust plot_value plot_why""",
     "is of single customers, whom the analyst asks for": """
         CustomerMap make_map project membership plot_membership moves moves_over_time next_segment customer_value
-        recommend assign_arms live_segments LiveMap SegmentTimeline""",
+        recommend assign_arms live_segments LiveMap""",
     "writes for a tool that needs ids, or rules": """
         Audience audience audience_formats export_audience arms_sql to_sql message_templates Play
         WebhookInbox file_source follow kafka_source redis_source serve""",
@@ -165,7 +165,7 @@ def test_the_report_holds_no_few_and_no_contact(result, tmp_path, suffix):
         ("<table><tr><th>Customers</th></tr><tr><td>4 (1%)</td></tr></table>", ["Customers=4 (1%)"]),
         ("It holds 7 customers.", ["7 customers"]),
         ("Hidden is 1 segment of fewer than 10 customers: A. 17 customers", []),
-        (json.dumps([{"size": "8 (2%)"}]), ["size=8 (2%)"]),
+        (json.dumps([{"size": "8 (2%)"}, {"size": 5}]), ["size=8 (2%)"]),
     ],
 )
 def test_the_crawler_finds_few(artefact, found):

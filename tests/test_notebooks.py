@@ -2,6 +2,7 @@
 
 import ast
 
+import artefacts
 import nbformat
 import notebook_runs
 import pytest
@@ -60,6 +61,8 @@ def test_notebook_runs_without_a_click(path, tmp_path):
     notebook.cells.append(nbformat.v4.new_code_cell(notebook_runs.COST + "cost"))
     resources = {"metadata": {"path": tmp_path}}
     NotebookClient(notebook, kernel_name="python3", timeout=600, resources=resources).execute()
+    for shown in artefacts.outputs_of(notebook):  # with the state of the widgets
+        assert artefacts.few_in(shown) == [] and artefacts.contacts_in(shown) == []
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
     notebook_runs.check_cost(*ast.literal_eval(outputs[-1].data["text/plain"]))

@@ -164,6 +164,17 @@ def fewer_than(minimum: int) -> str:
     return f"hidden: fewer than {minimum:,} customers"
 
 
+def said_from(n: int, minimum: int) -> str:
+    """Return a number of customers in words, from the minimum on.
+
+    Examples
+    --------
+    >>> said_from(0, 10), said_from(3, 10), said_from(1200, 10)
+    ('0', 'fewer than 10', '1,200')
+    """
+    return f"fewer than {minimum:,}" if is_few(n, minimum) else f"{n:,}"
+
+
 def hidden_in_words(names: Sequence[str], minimum: int) -> str:
     """Return a sentence that counts and names the segments that are hidden; "" where none is.
 

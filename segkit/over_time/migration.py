@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.collect.events import Events, checked_events
-from segkit.core.disclosure import is_few
+from segkit.core.disclosure import is_few, said_from
 from segkit.core.engine.connection import locked_engine, run_with_progress
 from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
@@ -187,9 +187,7 @@ def in_sentences(flows: pd.DataFrame, minimum: int = 1) -> list[str]:
             f"Of those who moved by behaviour, {alone} did nothing in between: time alone moved them."
         )
     if flows["came"].sum() or flows["gone"].sum():
-        came, gone = (
-            f"fewer than {minimum}" if is_few(n, minimum) else f"{n:,}" for n in flows[["came", "gone"]].sum()
-        )
+        came, gone = (said_from(n, minimum) for n in flows[["came", "gone"]].sum())
         parts.append(f"{came} came, {gone} gone.")
     return parts
 

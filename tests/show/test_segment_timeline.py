@@ -49,7 +49,7 @@ def size_of(timeline, name):
 
 def test_it_begins_with_the_largest_flow_to_the_last_date():
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     assert (timeline.as_of, timeline.flow, timeline.at) == (MONTHS[2], ("Visitors", "Quiet"), 2)
     assert timeline.customers.index.to_list() == ["c001"]
     assert timeline.shown["count"] == 1 and timeline.shown["rows"][0][0] == "c001"
@@ -65,7 +65,7 @@ def test_it_begins_with_the_largest_flow_to_the_last_date():
 
 def test_the_slider_moves_and_the_flow_stays():
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     timeline.at = 1
     assert (timeline.as_of, timeline.flow) == (MONTHS[1], ("Visitors", "Quiet"))
     assert timeline.customers.empty and timeline.shown["count"] == 0
@@ -77,7 +77,7 @@ def test_the_slider_moves_and_the_flow_stays():
 
 def test_every_date_and_flow_reads_back_as_its_code():
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     names = [result.name_of(s) for s in result.segments]
     flows = [None, *((a, b) for a in [*names, "(came)"] for b in [*names, "(gone)"] if a != b)]
     found, moves = 0, sg.moves_over_time(result, tables)
@@ -93,7 +93,7 @@ def test_every_date_and_flow_reads_back_as_its_code():
 
 def test_a_press_on_the_page_chooses_the_flow():
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     for at, flow in ((1, ("Visitors", "(gone)")), (2, ("(came)", "Visitors"))):
         timeline.at = at
         pressed = next(f for f in timeline.flows[at] if -1 in (f["from"], f["to"]))
@@ -109,7 +109,7 @@ def test_a_press_on_the_page_chooses_the_flow():
 
 def test_date_and_flow_are_checked():
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables, as_of="2024-06-01", flow=("Quiet", "(gone)"))
+    timeline = sg.SegmentTimeline(result, tables, as_of="2024-06-01", flow=("Quiet", "(gone)"), minimum=1)
     assert (timeline.at, timeline.customers.empty) == (1, True)
     for change, said in {
         ("as_of", "2024-06-02"): "'2024-06-02' is not a date of the tables. .* such as 2024-06-01",
@@ -122,7 +122,7 @@ def test_date_and_flow_are_checked():
         with pytest.raises(t.TraitError, match=said):
             setattr(timeline, *change)
         with pytest.raises(t.TraitError, match=said):
-            sg.SegmentTimeline(result, tables, **dict([change]))
+            sg.SegmentTimeline(result, tables, **dict([change]), minimum=1)
     assert (timeline.as_of, timeline.flow) == (MONTHS[1], ("Quiet", "(gone)"))
     with pytest.raises(t.TraitError, match=r"no segment \['Quiet'\]"):
         timeline.flow = (["Quiet"], "Visitors")
@@ -135,7 +135,7 @@ def test_date_and_flow_are_checked():
 
 def test_an_error_of_a_press_stands_in_the_widget(monkeypatch):
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
 
     def fail(_places):
         raise ValueError("no places")
@@ -151,7 +151,7 @@ def test_an_error_of_a_press_stands_in_the_widget(monkeypatch):
 def test_each_customer_has_one_place():
     """That of her last features: she who moved lies with those among whom she now is."""
     result, tables = shop()
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     ids = sorted(tables.index.unique("customer_id"))
     assert len(timeline.places) == 61 and {len(row) for row in timeline.labels} == {61}
     places = pd.DataFrame(timeline.places, ids)
@@ -165,16 +165,16 @@ def test_the_own_map_is_kept_where_it_has_everyone():
     result, tables = shop()
     every = tables.index.unique("customer_id")
     result = result.with_embedding(pd.DataFrame({"x": range(61), "y": 0.0}, index=every))
-    some = sg.SegmentTimeline(result, tables.loc[MONTHS[:2]])
+    some = sg.SegmentTimeline(result, tables.loc[MONTHS[:2]], minimum=1)
     assert "own map" in some.note
     assert np.ptp(np.array(some.places)[:, 1]) > 0  # a line is spread out
-    assert "own map" not in sg.SegmentTimeline(result, tables).note  # c060 has no place
+    assert "own map" not in sg.SegmentTimeline(result, tables, minimum=1).note  # c060 has no place
 
 
 def test_5000_are_drawn_and_everyone_counts():
     tables = make_shop_over_time(5_400, n_periods=3, every="30 days", same_customers=True).tables
     result = sg.segment(tables.xs("2024-01-01", level="as_of"), n_segments=4)
-    timeline = sg.SegmentTimeline(result, tables)
+    timeline = sg.SegmentTimeline(result, tables, minimum=1)
     n = tables.index.unique("customer_id").size
     assert len(timeline.places) == 5_000 and f"5,000 of {n:,} customers are drawn" in timeline.note
     assert [sum(sizes) for sizes in timeline.sizes] == [5_400] * 3
@@ -194,7 +194,7 @@ def test_odd_names_and_outside_customers():
     result = sg.segment(customers, n_segments=3)
     result = result.with_names({result.labels.iloc[0]: EVIL})
     later = customers.iloc[::-1].set_axis(customers.index)
-    timeline = sg.SegmentTimeline(result, tables_of(customers, later))
+    timeline = sg.SegmentTimeline(result, tables_of(customers, later), minimum=1)
     assert EVIL in timeline.flow and len(timeline.customers) == 20
     assert_frame_equal(run(timeline, result, tables_of(customers, later)), timeline.customers)
     json.dumps(
@@ -204,7 +204,7 @@ def test_odd_names_and_outside_customers():
     may.loc["c060"] = 200.0  # alone
     far = may.copy()
     far.loc["c001"] = 200.0
-    dense = sg.SegmentTimeline(sg.segment(may, model=DBSCAN(eps=5)), tables_of(may, far))
+    dense = sg.SegmentTimeline(sg.segment(may, model=DBSCAN(eps=5)), tables_of(may, far), minimum=1)
     assert dense.flow[1] == "Outside" and dense.segments[-1]["name"] == "Outside"
     assert 'to_id == -1")' in dense.code
 
@@ -214,12 +214,24 @@ def test_a_segment_is_not_called_as_those_who_come_or_go(name):
     may = three_groups()
     result = sg.segment(may, n_segments=3).with_names({0: name})
     with pytest.raises(ValueError, match=r"A segment is called '\(.*\)', which here means another thing"):
-        sg.SegmentTimeline(result, tables_of(may, may))
+        sg.SegmentTimeline(result, tables_of(may, may), minimum=1)
 
 
 def test_value_bands_of_one_feature():
     customers = pd.DataFrame({"monetary": np.arange(1.0, 41)}, [f"c{i:02}" for i in range(40)])
     bands = sg.value_bands(customers, n_bands=4)
     doubled = customers * 2
-    timeline = sg.SegmentTimeline(bands, tables_of(customers, doubled))
+    timeline = sg.SegmentTimeline(bands, tables_of(customers, doubled), minimum=1)
     assert timeline.flow is not None and np.ptp(np.array(timeline.places)[:, 1]) > 0
+
+
+def test_flows_of_few_are_not_listed_and_can_be_looked_up():
+    result, tables = shop()
+    timeline = sg.SegmentTimeline(result, tables)
+    assert all(f["customers"] >= 10 for here in timeline.flows for f in here)
+    assert timeline.said[1].startswith("Fewer than 10 of 59 customers changed segment;")
+    every = sg.SegmentTimeline(result, tables, minimum=1)
+    few = next(f for f in every.flows[2] if f["customers"] < 10 and -1 not in (f["from"], f["to"]))
+    names = [s["name"] for s in every.segments]
+    timeline.flow = names[few["from"]], names[few["to"]]
+    assert len(timeline.customers) == few["customers"]

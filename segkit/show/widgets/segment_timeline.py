@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import traitlets as t
 
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few, said_from, state_without_contacts
 from segkit.core.messages import choose_from, counted
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
@@ -49,6 +50,8 @@ class SegmentTimeline(anywidget.AnyWidget):
     flow : pair of str or int, optional
         The segments, by name or id, between which customers are shown; "(came)" and "(gone)" are the first and the
         second of who came and who is gone. By default the largest flow between segments at `as_of`.
+    minimum : int, default=10
+        Flows of fewer customers are not listed; they can be chosen all the same, by `flow`. 1 lists all.
 
     Attributes
     ----------
@@ -127,7 +130,9 @@ class SegmentTimeline(anywidget.AnyWidget):
         *,
         as_of: str | pd.Timestamp | None = None,
         flow: Sequence[str | int] | None = None,
+        minimum: int = MINIMUM,
     ):
+        check_minimum(minimum)
         periods = several_periods(result, tables)
         check_not_called(result, (CAME, GONE))
         labels = placed(result, periods)
@@ -150,8 +155,8 @@ class SegmentTimeline(anywidget.AnyWidget):
             places=_rounded(self._places.iloc[drawn]),
             labels=there[:, drawn].tolist(),
             sizes=[[int((row == s).sum()) for s in range(len(self._order))] for row in there],
-            flows=flows,
-            said=self._sentences(flows, labels),
+            flows=[[flow for flow in here if flow["customers"] >= minimum] for here in flows],
+            said=self._sentences(flows, labels, minimum),
             note=self._places.attrs["said"] + _sample(len(drawn), len(every)),
             badge=result.badge,
         )
@@ -255,7 +260,7 @@ class SegmentTimeline(anywidget.AnyWidget):
         ]
 
     def _sentences(
-        self, flows: list[list[dict[str, Any]]], labels: dict[pd.Timestamp, pd.Series]
+        self, flows: list[list[dict[str, Any]]], labels: dict[pd.Timestamp, pd.Series], minimum: int
     ) -> list[str]:
         """Return what happened to each date, in a sentence."""
         said = [
@@ -267,10 +272,13 @@ class SegmentTimeline(anywidget.AnyWidget):
             moved = sum(f["customers"] for f in here) - came - gone
             both = len(labels[self._dates[i]]) - came
             if both:
-                first = f"{moved:,} of {counted(both, 'customer')} ({share(moved, both)}) changed segment"
+                part = "" if is_few(moved, minimum) else f" ({share(moved, both)})"
+                first = f"{said_from(moved, minimum)} of {counted(both, 'customer')}{part} changed segment"
+                first = first[:1].upper() + first[1:]
             else:
                 first = "No customer was there before"
-            said.append(f"{first}; {came:,} came, {gone:,} gone.")
+            came, gone = said_from(came, minimum), said_from(gone, minimum)
+            said.append(f"{first}; {came} came, {gone} gone.")
         return said
 
     def _show(self, _change: t.Bunch | None = None) -> None:
@@ -296,7 +304,9 @@ class SegmentTimeline(anywidget.AnyWidget):
             "at": self.at,
             "flow": self._pair(),
             "count": len(first),
-            "rows": [[str(i), words] for i, words in first["changed"].head(LISTED).items()],
+            "rows": state_without_contacts(
+                [[str(i), words] for i, words in first["changed"].head(LISTED).items()]
+            ),
             "places": _rounded(self._places.loc[first.index[:DRAWN]]),
         }
 
