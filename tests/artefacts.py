@@ -8,7 +8,7 @@ import pandas as pd
 
 COUNTS = re.compile(r"(n_)?(customers|buyers|people|households)", re.IGNORECASE)
 IN_WORDS = re.compile(r"(?<![\d.,–-])([1-9])\s(?:customers?|households?|people|buyers?)\b")
-OF_THE_GATE = re.compile(r"fewer than \d+ customers|\d+ customers or more")
+OF_THE_GATE = re.compile(r"fewer than \d+ customers|\d+ customers or more|\d+ customers? erased")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}")
 LEAST = 10
 

@@ -17,7 +17,7 @@ WITHOUT = {
     "reads, checks, or prepares the analyst's own data": """
         Attributes Events EventCheck FeaturePicker Preparer Region Scale SharesPreparer MixturePreparer
         available_features bases check_events customer_features distance_feature family feature_catalogue feature_sql
-        make_preparer path_feature plot_coverage preparation preset_catalogue read_attributes read_events
+        make_preparer path_feature preparation preset_catalogue read_attributes read_events
         select_features snapshots with_attributes with_settings Feature pseudonymise with_consent""",
     "fits, places or judges models of everyone": """
         BehaviourParts MixedMixture RFMSegmenter RobustLinkage SpectralGraph ValueBands Segmentation SharedSegmentation
@@ -26,7 +26,7 @@ WITHOUT = {
         match_segments merge_segments drift recommendation_scoreboard score_next plan_experiment ExperimentPlanner
         effect_sizes""",
     "draws what a gated table says, or what is of everyone": """
-        plot_confidence plot_consensus plot_cross plot_dendrogram plot_drift plot_evidence plot_lift plot_multiverse
+        plot_confidence plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
         plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scan
         plot_scoreboard plot_stability plot_structure plot_trust plot_value plot_why""",
     "is of single customers, whom the analyst asks for": """

@@ -39,7 +39,7 @@ def test_many_are_sampled(monkeypatch):
     result = sg.segment(three_groups(), n_segments=3)
     tree = sg.dendrogram(result)
     assert tree["customers"].iloc[-1] == 40 and tree.attrs["segkit"]["linkage"] == "ward"
-    title = sg.plot_dendrogram(tree).to_dict()["title"]
+    title = sg.plot_dendrogram(tree, minimum=1).to_dict()["title"]
     assert "On a sample of 40 of 60 customers." in title["subtitle"]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.create.segmentation import Segmentation
 from segkit.explain.dendrogram import dendrogram
 from segkit.show.plots.theme import GREY, check_table, computed, segment_scale, themed, with_badge
@@ -12,13 +14,15 @@ from segkit.show.plots.theme import GREY, check_table, computed, segment_scale, 
 COLUMNS = ("left", "right", "height", "customers", "segment", "share", "x")
 
 
-def plot_dendrogram(tree: pd.DataFrame | Segmentation) -> alt.LayerChart:
+def plot_dendrogram(tree: pd.DataFrame | Segmentation, *, minimum: int = MINIMUM) -> alt.LayerChart:
     """Draw how customers join into segments, and these into one.
 
     Parameters
     ----------
     tree : DataFrame or Segmentation
         From :func:`segkit.dendrogram`.
+    minimum : int, default=10
+        Of leaves of fewer customers it is not said how many they are. 1 says it of all.
 
     Returns
     -------
@@ -33,6 +37,7 @@ def plot_dendrogram(tree: pd.DataFrame | Segmentation) -> alt.LayerChart:
     >>> customers = pd.DataFrame({"visits": [1, 2, 8, 20, 22]}, index=list("abcde"))
     >>> chart = sg.plot_dendrogram(sg.segment(customers, n_segments=2, method="ward"))
     """
+    check_minimum(minimum)
     tree = computed(tree, dendrogram, pd.DataFrame, "dendrogram(result)")
     check_table(tree, COLUMNS, "dendrogram(result)")
     facts = tree.attrs.get("segkit", {})
@@ -44,12 +49,16 @@ def plot_dendrogram(tree: pd.DataFrame | Segmentation) -> alt.LayerChart:
         .mark_line(color=GREY, strokeWidth=1.5)
         .encode(across, height, alt.Detail("join:N"), alt.Order("step:Q"))
     )
-    leaves = alt.Chart(tree.loc[tree["left"].isna(), ["x", "height", "customers", "segment", "share"]])
+    ends = tree.loc[tree["left"].isna(), ["x", "height", "customers", "segment", "share"]]
+    few = is_few(ends["customers"], minimum)
+    ends = ends.assign(size=ends["customers"].clip(lower=minimum))
+    ends[["customers", "share"]] = ends[["customers", "share"]].astype(float).mask(np.c_[few, few])
+    leaves = alt.Chart(ends)
     circles = leaves.mark_circle(opacity=1).encode(
         across,
         height,
         alt.Color("segment:N", scale=segment_scale(names), title="Segment"),
-        alt.Size("customers:Q", legend=None).scale(range=[40, 400]),
+        alt.Size("size:Q", legend=None).scale(range=[40, 400]),
         tooltip=[
             alt.Tooltip("segment:N", title="Segment of most"),
             alt.Tooltip("share:Q", title="Share of them", format=".0%"),

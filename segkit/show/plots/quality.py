@@ -7,19 +7,22 @@ import pandas as pd
 
 from segkit.collect.quality.check import EventCheck
 from segkit.core.checks import check_type
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.show.plots.theme import INK, OKABE_ITO, themed
 
 BUSY, STILL = OKABE_ITO[0], OKABE_ITO[5]
 ROW = 22
 
 
-def plot_coverage(check: EventCheck) -> alt.LayerChart:
+def plot_coverage(check: EventCheck, *, minimum: int = MINIMUM) -> alt.LayerChart:
     """Draw the events of each kind by month, with the gaps in the feeds.
 
     Parameters
     ----------
     check : EventCheck
         From :func:`segkit.check_events`.
+    minimum : int, default=10
+        Fewer customers of a month are not said. 1 says all.
 
     Returns
     -------
@@ -35,12 +38,13 @@ def plot_coverage(check: EventCheck) -> alt.LayerChart:
     >>> events, _ = make_events(50, kinds=["purchase", "return"])
     >>> chart = sg.plot_coverage(sg.check_events(events))
     """
+    check_minimum(minimum)
     check_type("check", check, EventCheck, "It should be the result of check_events(events).")
     cells = _cells(check)
     kinds = list(cells.groupby("kind")["events"].sum().sort_values(ascending=False, kind="stable").index)
     still = check.gaps[check.gaps["verdict"].isin(["gap", "end"])]
     y = alt.Y("kind:N", title=None, sort=kinds, axis=alt.Axis(grid=False))
-    layers = [_behind(check, kinds, y), _months(cells, y)]
+    layers = [_behind(check, kinds, y), _months(cells, y, minimum)]
     if len(still):
         layers.append(_still(still, y))
     layers.append(_totals(cells, y))
@@ -82,8 +86,9 @@ def _time_axis() -> alt.Axis:
     return alt.Axis(grid=False, format="%b %Y", tickCount=7, labelOverlap=True, orient="bottom")
 
 
-def _months(cells: pd.DataFrame, y: alt.Y) -> alt.Chart:
-    shown = cells[["kind", "month", "start", "end", "busy", "events", "customers", "per_day"]]
+def _months(cells: pd.DataFrame, y: alt.Y, minimum: int) -> alt.Chart:
+    shown = cells[["kind", "month", "start", "end", "busy", "events", "customers", "per_day"]].copy()
+    shown["customers"] = shown["customers"].astype(float).mask(is_few(shown["customers"], minimum))
     return (
         alt.Chart(shown)
         .mark_rect(color=BUSY, height={"band": 0.86}, stroke=INK, strokeOpacity=0.25, strokeWidth=0.4)
