@@ -86,7 +86,7 @@ _HOMES = {
     "segkit.trust.segment_structure": ("segment_structure",),
     "segkit.trust.stability": ("stability",),
     "segkit.trust.structure": ("structure_test",),
-    "segkit.create.edit": ("merge_segments",),
+    "segkit.create.edit": ("make_segment", "merge_segments", "split_segment"),
     "segkit.create.recommend_method": ("recommend_method",),
     "segkit.create.segment": (
         "segment",

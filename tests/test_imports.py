@@ -44,7 +44,10 @@ PUBLIC = {
         "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"
     ),
-    "create": "Segmentation SharedSegmentation merge_segments recommend_method segment value_bands",
+    "create": (
+        "Segmentation SharedSegmentation make_segment merge_segments recommend_method segment split_segment "
+        "value_bands"
+    ),
     "explain": (
         "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "
         "rules segment_sizes suggest_names to_sql typical why"

@@ -48,8 +48,8 @@ def chosen_rows(
     if isinstance(chosen, np.ndarray) and chosen.dtype == bool:
         if len(chosen) != len(index):
             raise ValueError(
-                f"{name} holds True or False for {counted(len(chosen), 'customer')}, and there "
-                f"{counted(len(index), 'is', 'are')}. Pass one for each, in the order of result.customers."
+                f"{name} holds True or False for {counted(len(chosen), 'customer')} instead of {len(index):,}. Pass "
+                "one for each, in the order of result.customers."
             )
         return chosen
     ids = pd.Index(list(chosen))

@@ -10,16 +10,21 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
+from segkit.core.checks import check_count, check_type
+from segkit.core.chosen import chosen_rows
 from segkit.core.messages import counted
 from segkit.core.order import by_id
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.edited import EditedClusterer, Merge, Step, edited
+from segkit.methods.edited import EditedClusterer, Made, Merge, Split, editable, translated
+from segkit.methods.fitting import labels_of, make_clusterer, relabel_by_size
 from segkit.methods.partition import checked_result
 from segkit.methods.provenance import hash_of
 from segkit.trust.kind import UNCLEAR
 
+SPLITTING = ("kmeans", "mini_batch_kmeans", "bisecting_kmeans", "gaussian_mixture")  # with rules of their own
 EDITED = "Edited by hand, so earlier tests no longer hold: sg.assess(result) tests these segments."
 
 
@@ -58,7 +63,7 @@ def merge_segments(
     >>> customers = pd.DataFrame({"visits": [1, 2, 30, 31, 90, 91, 92]}, index=list("abcdefg"))
     >>> result = sg.segment(customers, n_segments=3)
     >>> result.labels.to_list()
-    [1, 1, 2, 2, 0, 0, 0]
+    [2, 2, 1, 1, 0, 0, 0]
     >>> merged = sg.merge_segments(result, [1, 2], name="Rare visitors")
     >>> merged.named_labels.to_list()[2:5]
     ['Rare visitors', 'Rare visitors', 'Segment 0']
@@ -78,7 +83,183 @@ def merge_segments(
         name = " + ".join(result.name_of(s) for s in ids)
     labels = result.labels.where(~result.labels.isin(ids), into)
     made = {"edit": "merge_segments", "segments": ids, "into": into, "name": name}
-    return _edited(result, Merge(ids, into), labels, {into: name} if name is not None else {}, made)
+    clusterer = _editable(result)
+    clusterer = clusterer.with_steps([*clusterer.steps, Merge(ids, into)])
+    return _edited(result, clusterer, labels, {} if name is None else {into: name}, made)
+
+
+def split_segment(
+    result: Segmentation,
+    segment: int | str,
+    n_segments: int = 2,
+    *,
+    method: str = "kmeans",
+    names: Sequence[str] | None = None,
+    random_state: int = 0,
+) -> Segmentation:
+    """Split a segment into parts, by a model of its members.
+
+    New customers are placed by the whole model first; those who belong to the split segment then by the model of its
+    members. All other segments keep their id, their name and their members. Trust is forgotten, since the tests were of
+    other segments; the map is kept.
+
+    Parameters
+    ----------
+    result : Segmentation
+    segment : int or str
+        By id or name.
+    n_segments : int, default=2
+        Number of parts.
+    method : {"kmeans", "mini_batch_kmeans", "bisecting_kmeans", "gaussian_mixture"}, default="kmeans"
+        As for :func:`segkit.segment`, on the features as they are prepared already (by :func:`segkit.make_preparer`,
+        where the model prepares none).
+    names : sequence of str, optional
+        Of the parts, the largest first. By default those of a segment "Regulars" are called "Regulars 1", "Regulars 2".
+    random_state : int, default=0
+        Seed of the method.
+
+    Returns
+    -------
+    Segmentation
+        The parts have ids that were never used. ``provenance["edits"]`` lists all edits.
+
+    Raises
+    ------
+    ValueError
+        If there is no such segment, its customers differ too little for so many parts, the method cannot place new
+        customers, or there are not as many names as parts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"visits": [1, 2, 1, 50, 51, 50, 90, 91]}, index=list("abcdefgh"))
+    >>> result = sg.segment(customers, n_segments=2)
+    >>> result.labels.to_list()
+    [1, 1, 1, 0, 0, 0, 0, 0]
+    >>> sg.split_segment(result, 0, names=["Often", "Daily"]).named_labels.to_list()[2:]
+    ['Segment 1', 'Often', 'Often', 'Often', 'Daily', 'Daily']
+    """
+    checked_result(result)
+    (old,) = _ids(result, [segment])
+    check_count("n_segments", n_segments, 2)
+    if names is not None and (isinstance(names, str) or len(names) != n_segments):
+        raise ValueError(f"names={names!r} should be a list of {n_segments} names, one for each part.")
+    clusterer = _editable(result)
+    inside = (result.labels == old).to_numpy()
+    step, parts = _divided(result, clusterer, inside, [old], n_segments, method, random_state)
+    labels = result.labels.copy()
+    labels[inside] = parts
+    into = sorted(step.ids.values())
+    if names is None and old in result.names:
+        names = [f"{result.name_of(old)} {i + 1}" for i in range(n_segments)]
+    made = {
+        "edit": "split_segment",
+        "segment": old,
+        "n_segments": n_segments,
+        "method": method,
+        "random_state": random_state,
+        "into": into,
+        "names": None if names is None else list(names),
+    }
+    clusterer = clusterer.with_steps([*clusterer.steps, step])
+    return _edited(result, clusterer, labels, dict(zip(into, names or [], strict=False)), made)
+
+
+def _divided(
+    result: Segmentation,
+    clusterer: EditedClusterer,
+    inside: np.ndarray,
+    segments: list[int],
+    n_segments: int,
+    method: str,
+    random_state: int,
+) -> tuple[Split, np.ndarray]:
+    """Divide some customers by a model of their own; return the step, and their new segments in the order of rows."""
+    if method not in SPLITTING:
+        raise ValueError(
+            f"method={method!r} does not divide a segment. Choose one that places new customers by a rule of its own: "
+            f"{', '.join(SPLITTING)}."
+        )
+    order = result.order[inside[result.order]]
+    rows = clusterer.fitted.scaled(result.prepared.to_numpy()[order])
+    different = len(np.unique(rows, axis=0)) if np.isfinite(rows).all() else 0
+    if different < n_segments:
+        why = f"only {different:,} differ in these features" if different else "some have missing values"
+        raise ValueError(
+            f"n_segments={n_segments}, and of {counted(len(rows), 'customer')} to divide {why}. Ask for fewer "
+            "segments, or choose another segment."
+        )
+    with threadpool_limits(limits=1):
+        fitted = make_clusterer(method, n_segments, result.customers.iloc[order], random_state).fit(rows)
+        found = labels_of(fitted, rows)
+    first = _unused(result)
+    ids = {label: first + i for label, i in relabel_by_size(found).items() if label != OUTSIDE}
+    parts = np.empty(len(inside), dtype="int64")
+    parts[order] = translated(found, ids)
+    return Split(segments, fitted, ids), parts[inside]
+
+
+def make_segment(
+    result: Segmentation, customers: pd.Index | pd.Series | np.ndarray | list, name: str
+) -> Segmentation:
+    """Make a segment of chosen customers.
+
+    New customers are in it whose nearest customer of `result` was chosen (in the distances of ``result.prepared``; by
+    :func:`segkit.make_preparer` where the model prepares nothing); all others are placed as before. Trust is forgotten,
+    since the tests were of other segments; the map is kept. The other segments keep their id and name, and their
+    members who were not chosen.
+
+    Parameters
+    ----------
+    result : Segmentation
+    customers : Index, list of ids, boolean Series on the customers' index, or boolean array in their order
+        Some, but not all.
+    name : str
+
+    Returns
+    -------
+    Segmentation
+        The new segment has an id that was never used. ``provenance["edits"]`` lists all edits, without ids of
+        customers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If no customer is chosen, or all; one is unknown; or the name is taken, or no name.
+
+    Notes
+    -----
+    Somebody whose features equal those of a chosen customer and of one who was not is placed like the first of them by
+    id. Such a model keeps the prepared features of all customers, so it cannot be shared without them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"visits": [1, 2, 1, 50, 51, 50, 90, 91]}, index=list("abcdefgh"))
+    >>> result = sg.segment(customers, n_segments=2)
+    >>> made = sg.make_segment(result, ["g", "h"], "Daily")
+    >>> made.named_labels.to_list()[5:]
+    ['Segment 0', 'Daily', 'Daily']
+    >>> made.assign(pd.DataFrame({"visits": [88]}, index=["new"])).map(made.name_of)
+    new    Daily
+    Name: segment, dtype: str
+    """
+    checked_result(result)
+    chosen = chosen_rows(result.customers.index, customers)
+    if not chosen.any() or chosen.all():
+        raise ValueError(
+            f"customers holds {int(chosen.sum()):,} of {counted(len(chosen), 'customer')}. Choose some, but not all."
+        )
+    check_type("name", name, str, "It should be a name for the new segment, such as 'Regulars'.")
+    into = _unused(result)
+    clusterer = _editable(result)
+    step = Made(into).choosing(_by_id(result, pd.Series(chosen)))
+    clusterer = clusterer.with_steps([*clusterer.steps, step], _rows_by_id(result))
+    labels = result.labels.mask(chosen, into)
+    made = {"edit": "make_segment", "into": into, "name": name}
+    return _edited(result, clusterer, labels, {into: name}, made)
 
 
 def _ids(result: Segmentation, segments: Any) -> list[int]:
@@ -105,9 +286,13 @@ def _unused(result: Segmentation) -> int:
 
 
 def _edited(
-    result: Segmentation, step: Step, labels: pd.Series, names: dict[int, str], made: dict[str, Any]
+    result: Segmentation,
+    clusterer: EditedClusterer,
+    labels: pd.Series,
+    names: dict[int, str],
+    made: dict[str, Any],
 ) -> Segmentation:
-    """Return the segmentation after one more edit, whose new segments have these names."""
+    """Return the segmentation by an edited clusterer, whose new segments have these names."""
     facts = result.provenance
     before, after = set(result.segments), labels.astype("int64").rename("segment")
     there = set(after.unique().tolist()) - {OUTSIDE}
@@ -122,7 +307,7 @@ def _edited(
         "kind": {"kind": UNCLEAR, "sentence": EDITED, "stability": None},
         "hash": hash_of(by_id(result.customers), by_id(after)),
     }
-    model = _model(result, step)
+    model = _with_clusterer(result.model, clusterer)
     provenance["model"] = " ".join(repr(model).split())
     bare = dataclasses.replace(
         result,
@@ -137,15 +322,23 @@ def _edited(
     return bare.with_names(names)
 
 
-def _model(result: Segmentation, step: Step) -> BaseEstimator:
-    """Return the model with one more edit."""
-    _, clusterer = preparer_and_clusterer(result.model)
-    same = all(label == segment for label, segment in result.ids.items())
-    if not (isinstance(clusterer, EditedClusterer) and same):
-        order = result.order
-        rows, segments = result.prepared.to_numpy()[order], result.labels.to_numpy()[order]
-        clusterer = edited(clusterer, result.ids, rows, segments)
-    clusterer = clusterer.with_steps([*clusterer.steps, step])
-    if isinstance(result.model, Pipeline):
-        return Pipeline([*result.model.steps[:-1], ("edited", clusterer)])
+def _with_clusterer(model: BaseEstimator, clusterer: EditedClusterer) -> BaseEstimator:
+    """Return a model with another clusterer after the same preparer."""
+    if isinstance(model, Pipeline):
+        return Pipeline([*model.steps[:-1], ("edited", clusterer)])
     return clusterer
+
+
+def _editable(result: Segmentation) -> EditedClusterer:
+    """Return the clusterer of a result as one that can be edited."""
+    return editable(result.model, result.ids, _rows_by_id(result), _by_id(result, result.labels))
+
+
+def _rows_by_id(result: Segmentation) -> np.ndarray:
+    """Return the prepared customers in the order of ids; the rows themselves where they are in it."""
+    return _by_id(result, result.prepared)
+
+
+def _by_id(result: Segmentation, table: pd.DataFrame | pd.Series) -> np.ndarray:
+    values, order = table.to_numpy(), result.order
+    return values if (order == np.arange(len(order))).all() else values[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,31 +10,71 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.utils.validation import validate_data
+from threadpoolctl import threadpool_limits
 
-from segkit.methods.assignment import Rule, own_rule, rule_of
+from segkit.analyse.prepare import Preparer, make_preparer
+from segkit.methods.assignment import Rule, nearest, own_rule, preparer_and_clusterer, rule_of
 from segkit.methods.fitting import labels_of
 
 UNKNOWN = -2  # a label of the clusterer that no fitted customer had
+FEW = 4_096  # fitted rows, of which the nearest is found sooner by measuring all
+
+
+class Fitted:
+    """The rows that an edited clusterer was fitted to, and the space that edits measure distances in.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_customers, n_prepared), optional
+        Needed by :meth:`nearest` only.
+    scaler : Preparer, optional
+    """
+
+    def __init__(self, rows: np.ndarray | None, scaler: Preparer | None):
+        self._rows, self._scaler = rows, scaler
+
+    def scaled(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the space of the edits."""
+        return rows if self._scaler is None else self._scaler.matrix(rows)
+
+    def nearest(self, rows: np.ndarray) -> np.ndarray:
+        """Return the position of the fitted row that is nearest to each, −1 of rows with missing values."""
+        found, scaled = np.full(len(rows), -1), self.scaled(rows)
+        known = np.isfinite(scaled).all(axis=1)
+        if known.any():
+            positions, place = self._places
+            found[known] = positions[place(scaled[known])]
+        return found
+
+    @functools.cached_property
+    def _places(self) -> tuple[np.ndarray, Rule]:
+        """The positions of fitted rows without missing values, and the rule that finds the nearest of these."""
+        assert self._rows is not None
+        scaled = self.scaled(self._rows)
+        positions = np.flatnonzero(np.isfinite(scaled).all(axis=1))
+        points = scaled[positions]
+        if len(points) <= FEW:
+            return positions, lambda rows: nearest(rows, points)
+        tree = KDTree(points)
+        return positions, lambda rows: tree.query(rows)[1]
 
 
 class Step(BaseEstimator):
     """One edit: it changes the segments of some rows."""
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        """Return the segments after the edit."""
+    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+        """Return the segments of rows after the edit, from those before it."""
         raise NotImplementedError
 
-    def refitted(self, rows: np.ndarray, segments: np.ndarray, seed: int | None) -> Step:
-        """Return the same edit, learned from other rows and their segments before it."""
-        return self
+    def refitted(
+        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
+    ) -> tuple[Step, np.ndarray]:
+        """Return the same edit, learned from other rows, and their segments after it."""
+        return self, self(rows, segments, fitted)
 
     def __sklearn_clone__(self) -> Step:
         """Return the step itself: what was edited by hand cannot be learned from customers."""
         return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is built again when it is needed."""
-        return _without_cache(super().__getstate__())
 
 
 class Merge(Step):
@@ -49,8 +90,8 @@ class Merge(Step):
         self.segments = segments
         self.into = into
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        """Return the segments after the edit."""
+    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+        """Return the segments of rows after the edit, from those before it."""
         return np.where(np.isin(segments, self.segments), self.into, segments)
 
 
@@ -72,22 +113,24 @@ class Split(Step):
         self.clusterer = clusterer
         self.ids = ids
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        """Return the segments after the edit."""
+    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+        """Return the segments of rows after the edit, from those before it."""
         here, after = np.isin(segments, self.inside), segments.copy()
         if here.any():
-            rule = own_rule(self.clusterer)
-            assert rule is not None  # as split_segment() has seen
-            after[here] = translated(rule(rows[here]), self.ids)
+            after[here] = translated(_own(self.clusterer)(fitted.scaled(rows[here])), self.ids)
         return after
 
-    def refitted(self, rows: np.ndarray, segments: np.ndarray, seed: int | None) -> Split:
-        """Return the same division, with a clusterer of the members among other rows."""
-        here = np.isin(segments, self.inside)
-        inside = rows[here]
+    def refitted(
+        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
+    ) -> tuple[Split, np.ndarray]:
+        """Return the same division, with a clusterer of the members among other rows, and the segments after it."""
+        here, after = np.isin(segments, self.inside), segments.copy()
+        inside = fitted.scaled(rows[here])
         again = refitted(self.clusterer, inside, seed)
-        before = self(rows, segments)[here]
-        return Split(self.inside, again, matched(labels_of(again, inside), before))
+        labels = labels_of(again, inside)
+        ids = matched(labels, self(rows, segments, fitted)[here])
+        after[here] = translated(labels, ids)
+        return Split(self.inside, again, ids), after
 
 
 class Made(Step):
@@ -99,35 +142,30 @@ class Made(Step):
 
     Attributes
     ----------
-    rows_ : ndarray of shape (n_customers, n_prepared)
-        The fitted customers.
     chosen_ : ndarray of bool, shape (n_customers,)
+        Of the fitted rows.
     """
 
     def __init__(self, into=0):
         self.into = into
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray) -> np.ndarray:
-        """Return the segments after the edit."""
-        after, known = segments.copy(), np.isfinite(rows).all(axis=1)
-        if known.any():
-            if not hasattr(self, "_tree"):
-                usable = np.isfinite(self.rows_).all(axis=1)
-                self._tree, self._chosen = KDTree(self.rows_[usable]), self.chosen_[usable]
-            _, at = self._tree.query(rows[known])
-            after[np.flatnonzero(known)[self._chosen[at]]] = self.into
-        return after
+    def choosing(self, chosen: np.ndarray) -> Made:
+        """Return the same step for other fitted rows."""
+        other = Made(self.into)
+        other.chosen_ = chosen
+        return other
 
-    def refitted(self, rows: np.ndarray, segments: np.ndarray, seed: int | None) -> Made:
-        """Return the same choice among other rows."""
-        return made(self.into, rows, self(rows, segments) == self.into)
+    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+        """Return the segments of rows after the edit, from those before it."""
+        at = fitted.nearest(rows)
+        return np.where((at >= 0) & self.chosen_[at], self.into, segments)
 
-
-def made(into: int, rows: np.ndarray, chosen: np.ndarray) -> Made:
-    """Return the step that makes a segment of chosen rows."""
-    step = Made(into)
-    step.rows_, step.chosen_ = rows, chosen
-    return step
+    def refitted(
+        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
+    ) -> tuple[Made, np.ndarray]:
+        """Return the same choice among other rows, and their segments after it."""
+        after = self(rows, segments, fitted)
+        return self.choosing(after == self.into), after
 
 
 class EditedClusterer(ClusterMixin, BaseEstimator):
@@ -149,8 +187,12 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
 
     Attributes
     ----------
-    rows_, segments_ : ndarray
-        The fitted customers and their segments before the edits, where `former` has no rule of its own.
+    rows_ : ndarray of shape (n_customers, n_columns)
+        The fitted customers, where `former` or an edit places others by their neighbours.
+    segments_ : ndarray of int, shape (n_customers,)
+        Their segments before the edits, where `former` has no rule of its own.
+    scaler_ : Preparer
+        Where nothing prepares customers for `former`: for distances within the edits.
     labels_ : ndarray of int, shape (n_customers,)
         After a fit.
     names_ : dict of int to str
@@ -167,17 +209,29 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         """Return a copy that knows the segments to find again."""
         return self.with_steps(list(self.steps))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is built again when it is needed."""
-        return _without_cache(super().__getstate__())
+        return {k: v for k, v in super().__getstate__().items() if k not in ("_rule", "fitted")}
 
-    def with_steps(self, steps: list[Step]) -> EditedClusterer:
-        """Return a copy with other edits."""
+    def with_steps(self, steps: list[Step], rows: np.ndarray | None = None) -> EditedClusterer:
+        """Return a copy with other edits, and the fitted rows where these need them."""
         other = EditedClusterer(self.former, self.ids, steps, self.random_state)
-        for name in ("rows_", "segments_", "names_", "n_features_in_"):
+        for name in ("rows_", "segments_", "scaler_", "names_", "n_features_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
+        if rows is not None and not hasattr(other, "rows_"):
+            other.rows_ = rows
         return other
+
+    @functools.cached_property
+    def fitted(self) -> Fitted:
+        """The fitted rows, and the space of the edits."""
+        return Fitted(getattr(self, "rows_", None), getattr(self, "scaler_", None))
 
     def fit(self, X, y=None):
         """Fit the clusterer again, find its segments, and repeat the edits.
@@ -201,25 +255,25 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
                 "EditedClusterer repeats edits of fitted segments. Make it by merge_segments, split_segment or "
                 "make_segment."
             )
-        X = validate_data(self, X, dtype=float, ensure_all_finite=False)
-        segments = self._before(X)
+        X = validate_data(self, X, dtype=float, ensure_all_finite=False, reset=False)
+        segments, fitted = self._before(X), self.fitted
         former = refitted(self.former, X, self.random_state)
         labels = labels_of(former, X)
-        if not (
-            hasattr(former, "names_") or isinstance(former, EditedClusterer)
-        ):  # whose labels have a meaning
+        # These labels have a meaning, and the same in each fit.
+        if not (hasattr(former, "names_") or isinstance(former, EditedClusterer)):
             self.ids = matched(labels, segments)
         segments = translated(labels, self.ids)
-        self.former = former
-        if hasattr(self, "rows_"):
-            self.rows_, self.segments_ = X, segments
-        self.__dict__.pop("_rule", None)
+        if hasattr(self, "segments_"):
+            self.segments_ = segments
         steps = []
         for step in self.steps:
-            again = step.refitted(X, segments, self.random_state)
-            segments = again(X, segments)
+            again, segments = step.refitted(X, segments, fitted, self.random_state)
             steps.append(again)
-        self.steps, self.labels_ = steps, segments
+        if hasattr(self, "rows_"):
+            self.rows_ = X
+        self.former, self.steps, self.labels_ = former, steps, segments
+        for name in ("_rule", "fitted"):
+            self.__dict__.pop(name, None)
         return self
 
     def predict(self, X):
@@ -237,42 +291,52 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         rows = np.asarray(X, dtype=float)
         segments = self._before(rows)
         for step in self.steps:
-            segments = step(rows, segments)
+            segments = step(rows, segments, self.fitted)
         return segments
 
     def _before(self, rows: np.ndarray) -> np.ndarray:
         """Return the segments before the edits."""
-        if hasattr(self, "rows_"):
-            if not hasattr(self, "_rule"):
-                self._rule: Rule = rule_of(self.former, self.rows_, self.segments_)
-            return self._rule(rows).copy()
-        rule = own_rule(self.former)
-        assert rule is not None  # else there are rows_
-        return translated(rule(rows), self.ids)
+        if not hasattr(self, "segments_"):
+            return translated(_own(self.former)(rows), self.ids)
+        if not hasattr(self, "_rule"):
+            self._rule = rule_of(self.former, self.rows_, self.segments_)
+        return self._rule(rows)
 
 
-def edited(
-    former: BaseEstimator, ids: dict[int, int], rows: np.ndarray, segments: np.ndarray
+def editable(
+    model: BaseEstimator, ids: dict[int, int], rows: np.ndarray, segments: np.ndarray
 ) -> EditedClusterer:
-    """Return a fitted clusterer that can be edited.
+    """Return the clusterer of a model as one that can be edited.
 
     Parameters
     ----------
-    former : estimator
+    model : estimator
         Fitted.
     ids : dict of int to int
         The segment of each of its labels.
     rows, segments : ndarray
-        The prepared customers and their segments, kept where `former` places customers by neighbours.
+        The prepared customers and their segments.
     """
+    preparer, former = preparer_and_clusterer(model)
+    if isinstance(former, EditedClusterer) and all(label == segment for label, segment in ids.items()):
+        return former
     named = getattr(former, "names_", {})
-    editable = EditedClusterer(former, {int(label): int(label) for label in named} | ids, [])
+    found = EditedClusterer(former, {int(label): int(label) for label in named} | ids, [])
     if named:
-        editable.names_ = {editable.ids[label]: name for label, name in named.items()}
-    editable.n_features_in_ = rows.shape[1]
+        found.names_ = {found.ids[label]: name for label, name in named.items()}
+    found.n_features_in_ = rows.shape[1]
     if own_rule(former) is None:
-        editable.rows_, editable.segments_ = rows, segments
-    return editable
+        found.rows_, found.segments_ = rows, segments
+    if preparer is None:
+        with threadpool_limits(limits=1):
+            found.scaler_ = make_preparer().fit(rows)
+    return found
+
+
+def _own(clusterer: BaseEstimator) -> Rule:
+    rule = own_rule(clusterer)
+    assert rule is not None  # as was seen when it was edited
+    return rule
 
 
 def translated(labels: np.ndarray, ids: dict[int, int]) -> np.ndarray:
@@ -316,7 +380,3 @@ def matched(labels: np.ndarray, segments: np.ndarray) -> dict[int, int]:
             unused += 1
             pairs[label] = label if label < 0 else unused
     return pairs
-
-
-def _without_cache(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name not in ("_rule", "_tree", "_chosen")}

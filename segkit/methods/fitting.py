@@ -108,10 +108,10 @@ def make_model(method: str, n_segments: int | None, customers: pd.DataFrame, ran
                 "of features. Choose fewer segments, or another method."
             )
         return make_pipeline(SharesPreparer(), BehaviourParts(n_segments, random_state=random_state))
-    return make_pipeline(make_preparer(), _clusterer(method, n_segments, customers, random_state))
+    return make_pipeline(make_preparer(), make_clusterer(method, n_segments, customers, random_state))
 
 
-def _clusterer(method: str, n_segments: int, customers: pd.DataFrame, random_state: int) -> BaseEstimator:
+def make_clusterer(method: str, n_segments: int, customers: pd.DataFrame, random_state: int) -> BaseEstimator:
     """Return the clusterer of a method that takes prepared numbers and a number of segments."""
     if method == "kmeans" and len(customers) > MANY:
         return KMeansOfMany(n_segments, n_init=10, random_state=random_state)

@@ -135,12 +135,197 @@ def test_outside_is_not_merged():
         sg.merge_segments(result, [-1, 0])
 
 
+# --- split -----------------------------------------------------------------------------------------
+
+
+def two_and_two(method="kmeans"):
+    """Four groups in two segments, 0 and 1, of which 0 is called "Many"."""
+    customers = four_groups()
+    customers = customers[customers["visits"].lt(30) | customers["spend"].rank().lt(130)]
+    return sg.segment(customers, n_segments=2, method=method).with_names({0: "Many"})
+
+
+@pytest.mark.parametrize("method", ["kmeans", "bisecting_kmeans", "mini_batch_kmeans", "gaussian_mixture"])
+@pytest.mark.parametrize("base", ["kmeans", "ward"])
+def test_split_segments_leave_all_others(base, method):
+    """Only who was in the split segment is in a part now, new customers too."""
+    result = two_and_two(base)
+    split = sg.split_segment(result, "Many", method=method)
+    new = elsewhere(result.customers)
+    for was, now in ((result.labels, split.labels), (result.assign(new), split.assign(new))):
+        assert set(now[was == 0]) == {2, 3}
+        assert (now[was == 1] == 1).all()
+    assert split.names == {2: "Many 1", 3: "Many 2"}
+    assert_series_equal(split.assign(split.customers), split.labels)
+    # Whoever is placed alone is placed as among others.
+    alone = [split.assign(new.iloc[[i]]).item() for i in range(10)]
+    assert alone == split.assign(new).to_list()[:10]
+
+
+def test_a_split_finds_the_groups_within():
+    """Two corners were merged; splitting them returns each corner, the largest first."""
+    customers = four_groups().iloc[:-10]
+    result = sg.segment(customers, n_segments=4)
+    there = result.labels.to_numpy()
+    merged = sg.merge_segments(result, [0, 3], name="Both")
+    split = sg.split_segment(merged, "Both", names=["Large", "Small"])
+    wanted = pd.Series(there, customers.index, name="segment").replace({0: 5, 3: 6})
+    assert_series_equal(split.labels, wanted)
+    assert split.named_labels[there == 3].unique().tolist() == ["Small"]
+    assert split.provenance["edits"][1] == {
+        "edit": "split_segment",
+        "segment": 4,
+        "n_segments": 2,
+        "method": "kmeans",
+        "random_state": 0,
+        "into": [5, 6],
+        "names": ["Large", "Small"],
+    }
+
+
+@given(seed=st.integers(0, 100), n_segments=st.integers(2, 4))
+def test_any_split_keeps_members_together(seed, n_segments):
+    rng = np.random.default_rng(seed)
+    customers = pd.DataFrame(rng.exponential(size=(80, 3)), [f"c{i}" for i in range(80)], list("abc"))
+    result = sg.segment(customers, n_segments=2)
+    split = sg.split_segment(result, 0, n_segments)
+    assert split.segments == [1, *range(2, 2 + n_segments)]
+    assert list(split.labels.value_counts()[split.segments[1:]]) == sorted(
+        split.labels.value_counts()[split.segments[1:]], reverse=True
+    )
+    new = elsewhere(customers)
+    assert_series_equal(split.assign(new) == 1, result.assign(new) == 1)
+
+
+def test_features_are_scaled_where_the_model_does_not():
+    """RFM scores prepare nothing: without scales, spend alone would divide its segments."""
+    rng = np.random.default_rng(0)
+    visits = np.repeat([5, 20], 60)
+    customers = pd.DataFrame(
+        {
+            "recency": visits + rng.integers(9, size=120),
+            "frequency": visits,
+            "monetary": rng.normal(9_000, 900, 120),
+        },
+        [f"c{i:03d}" for i in range(120)],
+    )
+    result = sg.segment(customers, model=sg.RFMSegmenter(limits={"All": ((1, 5),) * 3}))
+    assert result.segments == [0]
+    split = sg.split_segment(result, 0)
+    assert pd.crosstab(split.labels, visits).min(axis=1).to_list() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"segment": 7}, "There is no segment 7"),
+        ({"segment": 0, "n_segments": 1}, "n_segments"),
+        ({"segment": 0, "n_segments": 50}, "50, and of 40 customers to divide only 40 differ"),
+        ({"segment": 0, "method": "ward"}, "a rule of its own: kmeans"),
+        ({"segment": 0, "names": ["One"]}, "a list of 2 names"),
+        ({"segment": 0, "names": ["Segment 1", "B"]}, "Two segments would be called 'Segment 1'"),
+    ],
+)
+def test_impossible_splits_are_refused(said, message):
+    with pytest.raises(ValueError, match=message):
+        sg.split_segment(sg.segment(four_groups(), n_segments=4), **said)
+
+
+def test_equal_customers_are_not_split():
+    customers = pd.DataFrame({"visits": [1.0] * 9 + [9.0] * 5}, [f"c{i}" for i in range(14)])
+    with pytest.raises(ValueError, match="of 9 customers to divide only 1 differ"):
+        sg.split_segment(sg.segment(customers, n_segments=2), 0)
+
+
+# --- make ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_made_segments_take_the_nearest(method):
+    """A new customer is in the made segment where the nearest fitted one was chosen; others are as before."""
+    customers = four_groups()
+    result = made_by(method, customers).with_names({0: "A"})
+    chosen = customers.index[(customers["visits"] > 59) | (customers["spend"] > 59.5)]
+    made = sg.make_segment(result, chosen, "Far")
+    new = elsewhere(customers)
+    distance = np.linalg.norm(
+        result.prepare(new).to_numpy()[:, None] - result.prepared.to_numpy()[None], axis=2
+    )
+    near = customers.index[distance.argmin(axis=1)].isin(chosen)
+    assert 0 < near.sum() < len(new)
+    assert_series_equal(made.assign(new), result.assign(new).mask(near, 4))
+    assert_series_equal(made.labels, result.labels.mask(customers.index.isin(chosen), 4))
+    assert_series_equal(made.assign(customers), made.labels)
+    assert made.names == {0: "A", 4: "Far"}
+    assert made.provenance["edits"] == [{"edit": "make_segment", "into": 4, "name": "Far"}]
+
+
+@given(picked=st.lists(st.booleans(), min_size=30, max_size=30).filter(lambda p: 0 < sum(p) < 30))
+def test_any_selection_is_a_segment(picked):
+    rng = np.random.default_rng(0)
+    customers = pd.DataFrame(rng.normal(size=(30, 2)), [f"c{i}" for i in range(30)], ["a", "b"])
+    result = sg.segment(customers, n_segments=3)
+    chosen = np.array(picked)
+    made = sg.make_segment(result, chosen, "Mine")
+    assert ((made.labels == 3) == chosen).all()
+    assert (made.labels[~chosen] == result.labels[~chosen]).all()
+    assert_series_equal(made.assign(customers), made.labels)
+    for same in (
+        customers.index[chosen],
+        customers.index[chosen].to_list(),
+        pd.Series(chosen, customers.index),
+    ):
+        assert sg.make_segment(result, same, "Mine").hash == made.hash
+
+
+def test_a_segment_without_members_is_gone():
+    """Nobody is placed in a segment of which all members were chosen."""
+    customers = four_groups()
+    result = sg.segment(customers, n_segments=4).with_names({1: "Gone"})
+    made = sg.make_segment(result, result.labels == 1, "Taken")
+    assert (made.segments, made.names) == ([0, 2, 3, 4], {4: "Taken"})
+    new = elsewhere(customers)
+    assert set(made.assign(new)) == {0, 2, 3, 4}
+    assert (made.assign(new)[result.assign(new) == 1] != 1).all()
+
+
+@pytest.mark.parametrize(
+    ("customers", "message"),
+    [
+        ([], "holds 0 of 160 customers"),
+        (np.ones(160, dtype=bool), "holds 160 of 160"),
+        (["nobody"], "1 customer is not in this segmentation, such as 'nobody'"),
+        (np.ones(3, dtype=bool), "True or False for 3 customers instead of 160"),
+    ],
+)
+def test_impossible_selections_are_refused(customers, message):
+    with pytest.raises(ValueError, match=message):
+        sg.make_segment(sg.segment(four_groups(), n_segments=4), customers, "Mine")
+
+
+def test_the_rows_of_customers_are_kept_once():
+    result = sg.segment(four_groups(), n_segments=4)
+    once = sg.make_segment(result, result.labels == 0, "One")
+    twice = sg.make_segment(once, result.labels == 1, "Two")
+    assert twice.model[-1].rows_ is once.model[-1].rows_
+    with pytest.raises(ValueError, match="cannot be shared"):
+        twice.save("never", share=True)
+
+
 # --- what works with all edits -----------------------------------------------------------------------
 
 
 def edits(result):
-    """Return the result after each kind of edit."""
-    return {"merge": sg.merge_segments(result, [0, 1], name="Both")}
+    """Return the result after each kind of edit, and after all of them."""
+    high = result.customers.iloc[:, 1].rank(pct=True) > 0.8
+    merged = sg.merge_segments(result, [0, 1], name="Both")
+    split = sg.split_segment(merged, "Both", 2)
+    return {
+        "merge": merged,
+        "split": sg.split_segment(result, 0),
+        "make": sg.make_segment(result, high, "High"),
+        "all": sg.merge_segments(sg.make_segment(split, high, "High"), [2, "High"], name="End"),
+    }
 
 
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
@@ -156,29 +341,45 @@ def test_edited_segments_are_saved(method, tmp_path):
         assert_frame_equal(again.embedding, result.embedding)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
 def test_edited_segments_are_sure_where_groups_are_apart(method):
-    for made in edits(made_by(method, four_groups())).values():
+    """Edits are repeated in each refit: merged corners, corners split again, and a corner that was chosen."""
+    result = made_by(method, four_groups())
+    merged = sg.merge_segments(result, [0, 1])
+    for made in (merged, sg.split_segment(merged, 4), sg.make_segment(merged, result.labels == 1, "One")):
         sure = made.confidence[made.labels != -1]
         assert sure.mean() > 0.9
-        assert set(made.place(elsewhere(made.customers))["segment_id"]) <= {*made.segments, -1}
+    one_group = sg.split_segment(result, 0)
+    doubtful = one_group.labels.isin([4, 5])
+    assert one_group.confidence[doubtful].mean() < 0.9 < one_group.confidence[~doubtful].mean()
+
+
+def test_edited_segments_place_with_confidence():
+    result = made_by("kmeans", four_groups())
+    made = edits(result)["all"]
+    placed = made.place(elsewhere(result.customers))
+    assert set(placed["segment_id"]) == set(made.segments)
+    assert placed["confidence"].between(0, 1).all()
 
 
 def test_edits_do_not_depend_on_the_order_of_rows():
     customers = four_groups()
     result = sg.segment(customers, n_segments=4)
     turned = sg.segment(customers[::-1], n_segments=4)
-    for one, other in zip(edits(result).values(), edits(turned).values(), strict=True):
-        assert one.hash == other.hash
-        assert_series_equal(one.assign(elsewhere(customers)), other.assign(elsewhere(customers)))
-        assert_series_equal(one.confidence, other.confidence[customers.index])
+    one, other = edits(result)["all"], edits(turned)["all"]
+    assert one.hash == other.hash
+    assert_series_equal(one.assign(elsewhere(customers)), other.assign(elsewhere(customers)))
+    assert_series_equal(one.confidence, other.confidence[customers.index])
 
 
 def test_other_functions_take_edited_segments():
     events, _ = make_events(120, kinds="purchase")
     customers = sg.customer_features(events, sg.RFM, as_of="2025-01-01")
-    for made in edits(sg.segment(customers, n_segments=4)).values():
-        assert set(sg.profile(made, minimum=1)["segment"]) == {made.name_of(s) for s in made.segments}
-        assert list(sg.rules(made).index) == made.segments
-        assert list(sg.stability(made, resamples=5).segments.index) == made.segments
-        assert made.trust.of == made.hash
+    made = edits(sg.segment(customers, n_segments=4))["all"]
+    assert set(sg.profile(made, minimum=1)["segment"]) == {made.name_of(s) for s in made.segments}
+    assert sorted(sg.rules(made).index) == made.segments
+    assert list(sg.stability(made, resamples=5).segments.index) == made.segments
+    # Continued a month later, edited segments keep their ids and names.
+    later = sg.segment(customers, model=made.model, previous=made)
+    assert_series_equal(later.labels, made.labels)
+    assert later.names == made.names
