@@ -65,7 +65,7 @@ def timeline():
     later = customers.iloc[::-1].set_axis(customers.index)
     tables = pd.concat([customers, later], keys=months, names=["as_of", "customer_id"])
     result = sg.segment(customers, n_segments=3).with_names({0: EVIL, 2: f"2 {EVIL}"})
-    made = sg.SegmentTimeline(result, tables)
+    made = sg.SegmentTimeline(result, tables, minimum=1)
     made.error = EVIL
     return made
 

@@ -13,7 +13,7 @@ tables = make_shop_over_time(1200, n_periods=6, every="30 days", changes=["seaso
 result = sg.segment(tables.xs("2024-01-01", level="as_of"), n_segments=4)
 result = result.with_names({0: "Regulars & friends of the shop"})
 """
-TIMELINE = "timeline = sg.SegmentTimeline(result, tables)\ntimeline"
+TIMELINE = "timeline = sg.SegmentTimeline(result, tables, minimum=1)\ntimeline"
 INK = """
 canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
