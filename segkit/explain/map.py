@@ -152,7 +152,7 @@ def make_map(
     >>> drawn = sg.make_map(sg.segment(customers, n_segments=2))
     >>> drawn.transform(pd.DataFrame({"visits": [32]}, index=["new"])).shape
     (1, 2)
-    >>> drawn.trust.between(0, 1).all()
+    >>> bool(drawn.trust.between(0, 1).all())
     True
     """
     checked_result(result)
