@@ -13,7 +13,7 @@ from segkit.core.checks import check_count
 from segkit.core.messages import counted
 
 MINIMUM = 10  # customers of a group of which something is said
-MEANS_FROM = 100  # customers of a group whose means are shown; of fewer, medians
+MEANS_FROM = 100  # customers of a group whose means and quartiles are shown; of fewer, only medians
 ROOM = 2  # times the minimum that a group has which hides the sizes of smaller ones
 
 _EMAIL = re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
@@ -127,23 +127,28 @@ def may_have_share(having: np.ndarray, n: np.ndarray | int, minimum: int) -> np.
 
 
 def may_have_quantile(n: np.ndarray | int, q: float, minimum: int) -> np.ndarray:
-    """Return where a quantile of n customers may be shown: of `minimum`, with about half as many beyond it.
+    """Return where a quantile of n customers may be shown: of 100, with about half the `minimum` beyond it.
+
+    The median of `minimum`, since something has to be said of small groups. Each further number of a feature tells more
+    of who is in a small group.
 
     Examples
     --------
-    >>> n = np.array([9, 10, 18, 90])
-    >>> [may_have_quantile(n, q, 10).tolist() for q in (0.5, 0.25, 0.05)]
-    [[False, True, True, True], [False, False, True, True], [False, False, False, True]]
+    >>> n = np.array([9, 10, 99, 100])
+    >>> [may_have_quantile(n, q, 10).tolist() for q in (0.5, 0.25, 0.01)]
+    [[False, True, True, True], [False, False, False, True], [False, False, False, False]]
     """
     n = np.asarray(n)
     beyond = n * min(q, 1 - q) + 1e-9
-    return (n >= minimum) & (beyond >= (minimum - 1) / 2)
+    enough = n >= minimum if q == 0.5 else may_have_mean(n, minimum)
+    return enough & (beyond >= (minimum - 1) / 2)
 
 
 def may_have_mean(n: np.ndarray | int, minimum: int) -> np.ndarray:
     """Return where the mean of n customers may be shown: of 100, or of all with ``minimum=1``.
 
-    Means of many features tell whether a person is in a small group; medians do not.
+    Numbers of many features together tell whether a person is in a small group, medians about as well as means. Of
+    fewer customers only one is shown of each feature, the median: a single value, however large, does not move it.
 
     Examples
     --------

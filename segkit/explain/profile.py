@@ -240,8 +240,8 @@ def profile(
         are then shares of that value, and medians those of a unit of value. By default all customers count alike.
     minimum : int, default=10
         Segments of fewer customers are named, and nothing is said of them; their customers are not among the others
-        either. So are shares that fewer have, or lack. Quartiles are of 18 customers or more, effects of segments of
-        fewer than 100 those of medians. 1 shows everything.
+        either. So are shares that fewer have, or lack. Quartiles are of 100 customers or more, effects of segments
+        of fewer than 100 those of medians. 1 shows everything.
 
     Returns
     -------

@@ -185,8 +185,11 @@ def _leaks(minimum: int, risk: pd.DataFrame | None, audited: list[str]) -> tuple
     else:
         told = risk.attrs["segkit"]["sentence"]
     return (
-        f"Tables, charts and pages hide groups of fewer than {minimum:,} customers, and show means of {MEANS_FROM} "
-        "customers or more, else medians.",
+        f"Tables, charts and pages hide groups of fewer than {minimum:,} customers. Of fewer than "
+        f"{max(MEANS_FROM, minimum)} they show medians only, which give away as much as means do: where many features "
+        "are described, small groups still hint at who is in them."
+        if minimum > 1
+        else "Tables, charts and pages were asked to show everything, also of a single customer.",
         told,
         "result.save(path) keeps the features of every customer. To share the model alone: "
         "result.save(path, share=True).",

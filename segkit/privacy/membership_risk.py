@@ -37,7 +37,7 @@ def membership_risk(
     result : Segmentation
     shows : str or function, default="gate"
         What is shown of each feature: "gate", what :func:`segkit.profile` shows with this `minimum` (medians,
-        quartiles of 18 customers or more, means of 100 or more); "means" of all segments; or a function of the
+        of 100 customers or more also quartiles and means); "means" of all segments; or a function of the
         prepared features of a group, of shape (n, d), and a numpy Generator, that returns d numbers: noisy means, say.
     minimum : int, default=10
         Segments of fewer customers are not shown by the gate.
@@ -82,7 +82,7 @@ def membership_risk(
     >>> sg.membership_risk(result, shows="means")["auc"].round(1).to_list()
     [0.6, 0.8]
     >>> sg.membership_risk(result)["shown"].to_list()
-    ['low, median, high', 'nothing']
+    ['median', 'nothing']
     """
     checked_result(result)
     check_segments(result, "membership_risk attacks what is shown of them")

@@ -47,6 +47,13 @@ def test_minimum_of_one_hides_nothing(sizes):
     assert may_have_share(present // 2, present, 1).all()
 
 
+def test_of_fewer_than_100_one_number_of_a_feature_is_shown():
+    n = np.arange(1, 200)
+    assert (may_have_quantile(n, 0.5, 10) == (n >= 10)).all()
+    for q in (0.05, 0.25, 0.75, 0.95):
+        assert (may_have_quantile(n, q, 10) == (n >= 100)).all()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -80,7 +80,7 @@ def test_effects_of_small_segments_are_of_medians():
 
 
 def test_quartiles_need_more_customers_than_medians():
-    result = few_of_many((120, 17))
+    result = few_of_many((120, 99))
     table = sg.profile(result).set_index(["segment_id", "feature"])
     small = result.labels.value_counts().idxmin()
     assert table.loc[small, "inside"].notna().all()

@@ -43,8 +43,8 @@ def plot_distributions(
         Which features to draw; by default those four of a Segmentation that set its segments apart the most, of
         another table its first four numbers.
     minimum : int, default=10
-        Segments of fewer customers are not drawn; the subtitle names them. The thick line needs 18 customers, the thin
-        one 90. 1 draws all.
+        Segments of fewer customers are not drawn; the subtitle names them. The lines need 100 customers. 1
+        draws all.
 
     Returns
     -------
