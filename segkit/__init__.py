@@ -87,6 +87,7 @@ _HOMES = {
     "segkit.trust.stability": ("stability",),
     "segkit.trust.structure": ("structure_test",),
     "segkit.create.edit": ("make_segment", "merge_segments", "split_segment"),
+    "segkit.create.pins": ("pin_segments",),
     "segkit.create.recommend_method": ("recommend_method",),
     "segkit.create.segment": (
         "segment",

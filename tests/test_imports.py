@@ -45,8 +45,8 @@ PUBLIC = {
         "stability structure_test"
     ),
     "create": (
-        "Segmentation SharedSegmentation make_segment merge_segments recommend_method segment split_segment "
-        "value_bands"
+        "Segmentation SharedSegmentation make_segment merge_segments pin_segments recommend_method segment "
+        "split_segment value_bands"
     ),
     "explain": (
         "CustomerMap compare cross_segments dendrogram effect_sizes evidence make_map membership profile project "

@@ -1,4 +1,4 @@
-"""Edit segments by hand: merge, split, make and pin them."""
+"""Edit segments by hand: merge them, split one, make one of chosen customers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def merge_segments(
     ['Rare visitors', 'Rare visitors', 'Segment 0']
     """
     checked_result(result)
-    ids = _ids(result, segments)
+    ids = named_segments(result, segments)
     if len(ids) < 2:
         raise ValueError(
             f"segments names {counted(len(ids), 'segment')}, and merging takes two or more: [0, 2], or their names."
@@ -78,12 +78,12 @@ def merge_segments(
         raise ValueError(
             f"These are all {len(ids)} segments, so that everyone would be in one. Leave one of them out."
         )
-    into = _unused(result)
+    into = unused_id(result)
     if name is None and any(s in result.names for s in ids):
         name = " + ".join(result.name_of(s) for s in ids)
     labels = result.labels.where(~result.labels.isin(ids), into)
     made = {"edit": "merge_segments", "segments": ids, "into": into, "name": name}
-    clusterer = _editable(result)
+    clusterer = editable_of(result)
     clusterer = clusterer.with_steps([*clusterer.steps, Merge(ids, into)])
     return _edited(result, clusterer, labels, {} if name is None else {into: name}, made)
 
@@ -141,15 +141,23 @@ def split_segment(
     ['Segment 1', 'Often', 'Often', 'Often', 'Daily', 'Daily']
     """
     checked_result(result)
-    (old,) = _ids(result, [segment])
+    (old,) = named_segments(result, [segment])
     check_count("n_segments", n_segments, 2)
     if names is not None and (isinstance(names, str) or len(names) != n_segments):
         raise ValueError(f"names={names!r} should be a list of {n_segments} names, one for each part.")
-    clusterer = _editable(result)
-    inside = (result.labels == old).to_numpy()
-    step, parts = _divided(result, clusterer, inside, [old], n_segments, method, random_state)
+    clusterer = editable_of(result)
+    chosen = result.order[(result.labels == old).to_numpy()[result.order]]
+    step, parts = divided(
+        result.customers.iloc[chosen],
+        clusterer.fitted.scaled(result.prepared.to_numpy()[chosen]),
+        n_segments,
+        method,
+        random_state,
+        segments=[old],
+        first=unused_id(result),
+    )
     labels = result.labels.copy()
-    labels[inside] = parts
+    labels.iloc[chosen] = parts
     into = sorted(step.ids.values())
     if names is None and old in result.names:
         names = [f"{result.name_of(old)} {i + 1}" for i in range(n_segments)]
@@ -166,23 +174,41 @@ def split_segment(
     return _edited(result, clusterer, labels, dict(zip(into, names or [], strict=False)), made)
 
 
-def _divided(
-    result: Segmentation,
-    clusterer: EditedClusterer,
-    inside: np.ndarray,
-    segments: list[int],
+def divided(
+    customers: pd.DataFrame,
+    rows: np.ndarray,
     n_segments: int,
     method: str,
     random_state: int,
+    *,
+    segments: list[int],
+    first: int,
 ) -> tuple[Split, np.ndarray]:
-    """Divide some customers by a model of their own; return the step, and their new segments in the order of rows."""
+    """Divide the members of some segments by a model of their own.
+
+    Parameters
+    ----------
+    customers, rows
+        The members, and the same prepared, in the order of ids.
+    n_segments, method, random_state
+        As for :func:`split_segment`.
+    segments : list of int
+        Those that are divided.
+    first : int
+        Id of the largest part; those of the others follow.
+
+    Returns
+    -------
+    Split
+        The step.
+    ndarray of int, shape (n_members,)
+        The new segment of each.
+    """
     if method not in SPLITTING:
         raise ValueError(
             f"method={method!r} does not divide a segment. Choose one that places new customers by a rule of its own: "
             f"{', '.join(SPLITTING)}."
         )
-    order = result.order[inside[result.order]]
-    rows = clusterer.fitted.scaled(result.prepared.to_numpy()[order])
     different = len(np.unique(rows, axis=0)) if np.isfinite(rows).all() else 0
     if different < n_segments:
         why = f"only {different:,} differ in these features" if different else "some have missing values"
@@ -191,13 +217,10 @@ def _divided(
             "segments, or choose another segment."
         )
     with threadpool_limits(limits=1):
-        fitted = make_clusterer(method, n_segments, result.customers.iloc[order], random_state).fit(rows)
+        fitted = make_clusterer(method, n_segments, customers, random_state).fit(rows)
         found = labels_of(fitted, rows)
-    first = _unused(result)
     ids = {label: first + i for label, i in relabel_by_size(found).items() if label != OUTSIDE}
-    parts = np.empty(len(inside), dtype="int64")
-    parts[order] = translated(found, ids)
-    return Split(segments, fitted, ids), parts[inside]
+    return Split(segments, fitted, ids), translated(found, ids)
 
 
 def make_segment(
@@ -253,8 +276,8 @@ def make_segment(
             f"customers holds {int(chosen.sum()):,} of {counted(len(chosen), 'customer')}. Choose some, but not all."
         )
     check_type("name", name, str, "It should be a name for the new segment, such as 'Regulars'.")
-    into = _unused(result)
-    clusterer = _editable(result)
+    into = unused_id(result)
+    clusterer = editable_of(result)
     step = Made(into).choosing(_by_id(result, pd.Series(chosen)))
     clusterer = clusterer.with_steps([*clusterer.steps, step], _rows_by_id(result))
     labels = result.labels.mask(chosen, into)
@@ -262,7 +285,7 @@ def make_segment(
     return _edited(result, clusterer, labels, {into: name}, made)
 
 
-def _ids(result: Segmentation, segments: Any) -> list[int]:
+def named_segments(result: Segmentation, segments: Any) -> list[int]:
     """Return the ids of segments that are named by id or name, each once."""
     if isinstance(segments, str) or not isinstance(
         segments, (Sequence, set, np.ndarray, pd.Index, pd.Series)
@@ -277,7 +300,7 @@ def _ids(result: Segmentation, segments: Any) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-def _unused(result: Segmentation) -> int:
+def unused_id(result: Segmentation) -> int:
     """Return an id that no segment has, or had before an edit or a refit."""
     _, clusterer = preparer_and_clusterer(result.model)
     named = getattr(clusterer, "names_", {})
@@ -307,7 +330,7 @@ def _edited(
         "kind": {"kind": UNCLEAR, "sentence": EDITED, "stability": None},
         "hash": hash_of(by_id(result.customers), by_id(after)),
     }
-    model = _with_clusterer(result.model, clusterer)
+    model = with_clusterer(result.model, clusterer)
     provenance["model"] = " ".join(repr(model).split())
     bare = dataclasses.replace(
         result,
@@ -322,14 +345,14 @@ def _edited(
     return bare.with_names(names)
 
 
-def _with_clusterer(model: BaseEstimator, clusterer: EditedClusterer) -> BaseEstimator:
+def with_clusterer(model: BaseEstimator, clusterer: EditedClusterer) -> BaseEstimator:
     """Return a model with another clusterer after the same preparer."""
     if isinstance(model, Pipeline):
         return Pipeline([*model.steps[:-1], ("edited", clusterer)])
     return clusterer
 
 
-def _editable(result: Segmentation) -> EditedClusterer:
+def editable_of(result: Segmentation) -> EditedClusterer:
     """Return the clusterer of a result as one that can be edited."""
     return editable(result.model, result.ids, _rows_by_id(result), _by_id(result, result.labels))
 

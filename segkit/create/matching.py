@@ -207,10 +207,10 @@ def continue_segments(previous: Partition, fitted: Divided) -> Divided:
     }
     names = {s: n for s, n in previous.names.items() if s in set(labels)}
     result = dataclasses.replace(fitted, labels=labels, ids=renamed, names=names, provenance=provenance)
-    return dataclasses.replace(result, names=names | _apart_from(result))
+    return dataclasses.replace(result, names=names | names_apart(result))
 
 
-def _apart_from(result: Partition) -> dict[int, str]:
+def names_apart(result: Partition) -> dict[int, str]:
     """Return names for new segments whose default name is already taken."""
     taken, names = set(result.names.values()), {}
     for segment in set(result.segments) - set(result.names):

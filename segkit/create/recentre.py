@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.core.messages import counted, listed
 from segkit.methods.assignment import Assigner, preparer_and_clusterer
+from segkit.methods.edited import EditedClusterer
 from segkit.methods.partition import Partition, prepared_names
 from segkit.methods.value_bands import ValueBands
 
@@ -34,9 +35,12 @@ def recentred(previous: Partition, customers: pd.DataFrame) -> tuple[BaseEstimat
         other words or missing values are among them.
     """
     preparer, clusterer = preparer_and_clusterer(previous.model)
-    if preparer is None or hasattr(clusterer, "names_") or isinstance(clusterer, ValueBands):
+    first = clusterer
+    while isinstance(first, EditedClusterer):
+        first = first.former
+    if preparer is None or hasattr(first, "names_") or isinstance(first, ValueBands):
         raise ValueError(
-            f"These segments cannot be recentred: {type(clusterer).__name__} divides customers by their values as they "
+            f"These segments cannot be recentred: {type(first).__name__} divides customers by their values as they "
             f"are, with nothing that is measured anew. {INSTEAD}."
         )
     features = list(previous.customers.columns)

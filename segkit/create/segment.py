@@ -20,6 +20,7 @@ from segkit.core.messages import counted
 from segkit.core.order import by_id, positions_by_id
 from segkit.create.auto import check_auto, choose_segments
 from segkit.create.matching import continue_segments
+from segkit.create.pins import remade
 from segkit.create.recentre import recentred
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
@@ -89,7 +90,9 @@ def segment(
     previous : Segmentation, optional
         An earlier segmentation to continue: a segment that survives keeps its id and name, a new one gets a new id.
         ``provenance["transitions"]`` lists the transitions of segments; see :func:`segkit.match_segments`. On a
-        continuum, "auto" continues value bands by the same feature and names.
+        continuum, "auto" continues value bands by the same feature and names. Segments that are pinned in it
+        (:func:`segkit.pin_segments`) stay as they are, and the others are made again, by the same preparation of
+        features and a method with a rule of its own; customers outside stay there. `n_segments` counts the pinned ones.
     min_share : float, optional
         Least share of the customers in a segment, in (0, 0.5]. By default "auto" uses 0.02, where any number of
         segments allows that.
@@ -154,7 +157,8 @@ def segment(
                 "segment(customers, previous=result, refit='recentre'), and nothing else."
             )
         return _recentred(customers, previous)
-    if model is None:
+    pinned = previous if previous is not None and _has_pins(previous) else None
+    if model is None and pinned is None:
         customers = without_constants(customers)
     warn_of_features(customers)
     later = None
@@ -165,7 +169,22 @@ def segment(
                 "horizon='90 days'. Give all three, or neither events nor horizon."
             )
         later = later_spend(events, customers, horizon)
+    if pinned is not None:
+        if model is not None or isinstance(n_segments, str):
+            raise ValueError(
+                "Pinned segments stay, and the others are divided into a number of segments: say n_segments=5 without "
+                "model=, or unpin all: previous=sg.pin_segments(result, [])."
+            )
+        result = remade(pinned, customers, n_segments, method, random_state)
+        result.provenance.update(_kind_of(result, by_id(result.customers)))
+        _check_sizes(result, min_share)
+        return result
     return _segmented(customers, n_segments, method, model, previous, min_share, random_state, later)
+
+
+def _has_pins(previous: Segmentation) -> bool:
+    checked_result(previous, "previous")
+    return bool(previous.provenance.get("pinned"))
 
 
 def _recentred(customers: pd.DataFrame, previous: Segmentation) -> Segmentation:
@@ -185,6 +204,7 @@ def _recentred(customers: pd.DataFrame, previous: Segmentation) -> Segmentation:
         "continues": [*facts.get("continues", []), previous.hash],
         "highest_id": max([facts.get("highest_id", 0), *previous.segments]),
     }
+    provenance |= {name: facts[name] for name in ("edits", "pinned") if name in facts}
     given = labels.loc[customers.index]
     table = customers[list(ordered.columns)].copy()
     result = Segmentation(table, model, given, previous.ids, previous.names, provenance)

@@ -319,7 +319,10 @@ def editable(
     """
     preparer, former = preparer_and_clusterer(model)
     if isinstance(former, EditedClusterer) and all(label == segment for label, segment in ids.items()):
-        return former
+        kept = getattr(former, "rows_", rows)
+        # After a refit at another moment, the rows of earlier edits are of other customers.
+        if kept is rows or np.array_equal(kept, rows, equal_nan=True):
+            return former
     named = getattr(former, "names_", {})
     found = EditedClusterer(former, {int(label): int(label) for label in named} | ids, [])
     if named:
