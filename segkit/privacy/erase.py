@@ -87,6 +87,7 @@ class Receipt:
     def _in_words(self) -> str:
         counts = self.customers["outcome"].value_counts()
         told = "; ".join(f"{counted(int(n), 'customer')} {outcome}" for outcome, n in counts.items())
+        told = told or "No customer was to be erased"
         left = int((self.places["left"] > 0).sum())
         return f"{told}. " + (
             f"Look at {counted(left, 'place')} yourself." if left else "A search finds nothing."
@@ -153,9 +154,10 @@ def erase(
     live : Live or iterable of Live, optional
         Open live segments; see :meth:`Live.erase`.
     folders : iterable of path, optional
-        Searched with all that is in them. Saved segmentations, live folders, Parquet, CSV, JSON lines and DuckDB files
-        are written anew without the rows whose `customer_id` (or "Customer ID", "user id" and the like) is theirs.
-        Other files that hold an id, such as a report, are named in the receipt: make them again, or delete them.
+        Searched with all that is in them, and in folders that they link to. Saved segmentations, live folders, Parquet,
+        CSV, JSON lines and DuckDB files are written anew without the rows whose `customer_id` (or "Customer ID",
+        "user id" and the like) is theirs. Other files that hold an id, such as a report, or whose form hides what they
+        hold, such as PDF, are named in the receipt: make them again, or delete them.
     key : str or bytes, optional
         That of :func:`segkit.pseudonymise`: their pseudonyms are erased as well.
 
@@ -210,7 +212,7 @@ def erase(
         eraser.live(each)
     for path in paths:
         eraser.folder(path, {each.folder.resolve() for each in lives})
-    return Erasure(left_events, [eraser.results[r.hash].result for r in results], eraser.receipt())
+    return Erasure(left_events, [eraser.result(r).result for r in results], eraser.receipt())
 
 
 def _checked(events: Any, results: Any, live: Any) -> tuple[Sequence[Segmentation], Sequence[Live]]:
@@ -251,13 +253,19 @@ class _Eraser:
         self._asked_of = dict(zip(made, asked, strict=False))
         self.ids: Set[str] = {*asked, *made}
         self._search = IdSearch(sorted(self.ids))
-        self.results: dict[str, Erased] = {}
+        self._results: list[tuple[Segmentation, Erased]] = []
+        self._looked_into: set[Path] = set()
         self._places: list[Place] = []
 
-    def result(self, result: Segmentation) -> None:
-        if result.hash not in self.results:
-            erased = self.results[result.hash] = without_customers(result, self.ids)
-            self._note(f"segmentation {result.hash[:8]}", erased.found, erased.action, len(erased.found))
+    def result(self, result: Segmentation) -> Erased:
+        """Return a segmentation without the customers. Others of the same hash have names or a model of their own."""
+        for one, erased in self._results:
+            if one is result:
+                return erased
+        erased = without_customers(result, self.ids)
+        self._results.append((result, erased))
+        self._note(f"segmentation {result.hash[:8]}", erased.found, erased.action, len(erased.found))
+        return erased
 
     def _note(self, name: str, found: Set[str], action: str, rows: int = 0, left: Iterable[str] = ()) -> None:
         self._places.append(Place(name, set(found), action, rows, set(left)))
@@ -299,7 +307,7 @@ class _Eraser:
 
     def live(self, live: Live) -> None:
         found = live.holds(self.ids)
-        number = live.erase(self.ids, result=self.results[live.result.hash].result)
+        number = live.erase(self.ids, result=self.result(live.result).result)
         left = live.holds(self.ids)
         self._note(
             f"live folder {live.folder.name}", found, "rows removed, and the file written anew", number, left
@@ -310,6 +318,11 @@ class _Eraser:
         if folder.is_file():
             self._places.append(erase_from_file(folder, self.ids, self._search))
             return
+        if folder.resolve() in self._looked_into:
+            return
+        self._looked_into.add(folder.resolve())
+        if self._search.found_in(folder.name.encode("utf-8", "surrogateescape")):
+            self._note("a folder with an id in its name", set(), "rename it", 0, "?")
         done: set[str] = set()
         if folder.resolve() in open_here:
             done |= {FILE, LOCK}
@@ -318,8 +331,13 @@ class _Eraser:
             done |= {FILE, LOCK}
         if (folder / WORDS).exists() and (folder / TABLE).exists():  # else it was shared without customers
             done |= self._saved(folder)
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink():
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError as error:
+            self._note("a folder", set(), f"could not be read, so look yourself: {error.strerror}", 0, "?")
+            return
+        for path in paths:
+            if path.is_dir():
                 self.folder(path, open_here)
             elif path.is_file() and path.name not in done:
                 self._places.append(erase_from_file(path, self.ids, self._search))
@@ -329,8 +347,7 @@ class _Eraser:
         name = f"saved segmentation {folder.name}"
         try:
             result = Segmentation.load(folder)
-            self.result(result)
-            erased = self.results[result.hash]
+            erased = self.result(result)
             if erased.found:
                 erased.result.save(folder, overwrite=True)
                 self._note(name, erased.found, "saved again without them", len(erased.found))
@@ -352,8 +369,9 @@ class _Eraser:
             before = store.holds(self.ids)
             if (folder / KEPT / WORDS).exists():  # its hash changes with that of the folder
                 self._saved(folder / KEPT)
-            was = self.results.get(store.facts["segmentation"])
-            number = store.erase(self.ids, None if was is None else was.result.hash)
+            asked = store.facts["segmentation"]
+            now = [erased.result.hash for was, erased in self._results if was.hash == asked]
+            number = store.erase(self.ids, now[-1] if now else None)
             left = store.holds(self.ids)
         finally:
             store.close()

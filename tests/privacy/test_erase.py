@@ -1,12 +1,15 @@
 """Erasure: every place is searched, what is left is as if made without the customer, and the receipt names nobody."""
 
+import bz2
 import gzip
+import html
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 import numpy as np
@@ -265,3 +268,74 @@ def test_bad_arguments_erase_nothing(events, kmeans, tmp_path):
     with pytest.raises(ValueError, match="no other customers"):
         sg.erase(list(kmeans.customers.index), results=kmeans, folders=[tmp_path])
     assert HER in (tmp_path / "log.csv").read_text()
+
+
+@pytest.mark.parametrize("text", [HER, 'zoë & "co"', "7"])
+def test_an_id_is_found_however_it_is_written(tmp_path, text):
+    """In pages, JSON, addresses, Latin-1, packed, in lists and notes: where it stays, the receipt says so."""
+    (tmp_path / "page.html").write_text(f"<td>{html.escape(text)}</td>")
+    (tmp_path / "one.json").write_text(json.dumps([{"customer": text}]))
+    (tmp_path / "link.txt").write_text(f"https://shop.example/?customer={quote(text)}")
+    (tmp_path / "old.txt").write_bytes(f"Dear {text}!".encode("cp1252"))
+    (tmp_path / "log.bz2").write_bytes(bz2.compress(f"customer_id\n{text}\n".encode()))
+    others = {"customer_id": ["ann"], "list": [[text]], "note": [f"call {text} back"], "raw": [text.encode()]}
+    for column in ("list", "note", "raw"):
+        pd.DataFrame(others)[["customer_id", column]].to_parquet(tmp_path / f"{column}.parquet")
+    for column in ("note", "list"):
+        with duckdb.connect(tmp_path / f"{column}.db") as connection:
+            connection.execute(f"CREATE TABLE t AS SELECT * FROM '{tmp_path / column}.parquet'")
+    pd.DataFrame({"x": ["ann"]}).to_feather(tmp_path / "any.feather")
+    receipt = sg.erase([text], folders=[tmp_path]).receipt
+    assert receipt.outcome(text) == "still found"
+    assert receipt.places["left"].gt(0).all() and len(receipt.places) == 11
+    assert receipt.places.set_index("place").loc["any.feather", "action"].endswith("it is packed as Feather")
+
+
+def test_rows_go_however_the_id_is_written(tmp_path):
+    """As JSON escapes it, as a number with a point, and as a category, which stays in a file when no row has it."""
+    (tmp_path / "log.jsonl").write_text('{"customer_id": "zo\\u00eb"}\n{"customer_id": "ann"}\n')
+    pd.DataFrame({"customer_id": [7.0, 8.0, np.nan, np.inf]}).to_parquet(tmp_path / "numbers.parquet")
+    words = pd.Categorical(["ann", HER, "ann"])
+    pd.DataFrame({"customer_id": words, "friend": words[[0, 0, 0]]}).to_parquet(tmp_path / "words.parquet")
+    receipt = sg.erase(["zoë", "7", HER], folders=[tmp_path]).receipt
+    assert receipt.complete and receipt.places["rows"].tolist() == [1, 1, 1]
+    assert (tmp_path / "log.jsonl").read_text() == '{"customer_id": "ann"}\n'
+    assert pd.read_parquet(tmp_path / "numbers.parquet")["customer_id"].tolist()[0] == 8
+    assert HER.encode() not in (tmp_path / "words.parquet").read_bytes()
+
+
+def test_a_broken_csv_is_left_whole(tmp_path):
+    """A quote that never ends would make all that follows one record, of hers."""
+    text = f'customer_id,note\n{HER},"a note\nann,another\n'
+    (tmp_path / "notes.csv").write_text(text)
+    receipt = sg.erase([HER], folders=[tmp_path]).receipt
+    assert not receipt.complete and (tmp_path / "notes.csv").read_text() == text
+
+
+def test_linked_folders_are_searched_once(tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / HER
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "log.csv").write_text(f"customer_id\n{HER}\n")
+    (inside / "loop").symlink_to(inside)
+    (inside / "out").symlink_to(outside)
+    receipt = sg.erase([HER], folders=[inside]).receipt
+    assert receipt.complete and receipt.places["place"].tolist() == ["log.csv"]
+    named = sg.erase([HER], folders=[tmp_path]).receipt.places
+    assert named.loc[named["left"] > 0, "place"].tolist() == ["a folder with an id in its name"]
+
+
+def test_segmentations_of_the_same_segments_keep_their_names_and_models(kmeans, tmp_path):
+    """Names are not part of the hash: what is passed is not written over what is saved."""
+    kmeans.with_names({0: "Saved"}).save(tmp_path)
+    passed = [kmeans, kmeans.with_names({0: "Passed"})]
+    plain, named = sg.erase([HER], results=passed, folders=[tmp_path]).results
+    assert (plain.names, named.names[0]) == (kmeans.names, "Passed")
+    assert sg.Segmentation.load(tmp_path).names[0] == "Saved"
+
+
+def test_nobody_to_erase(kmeans):
+    assert (
+        repr(sg.erase([], results=kmeans).receipt)
+        == "Receipt: No customer was to be erased. A search finds nothing."
+    )

@@ -11,6 +11,23 @@ import duckdb
 import pyarrow as pa
 
 from segkit.core.engine.connection import quoted
+from segkit.core.id_search import IdSearch
+
+PLAIN = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "U",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "BOOLEAN",
+    "DATE",
+    "TIME",
+)
+PART = 100_000  # values searched at once
 
 
 def erase_rows(
@@ -69,18 +86,23 @@ def erase_rows(
     return sum(counts.values())
 
 
-def ids_in(path: Path, ids: Iterable[str], column: str = "customer_id") -> set[str]:
-    """Return which of the ids a DuckDB file holds, as a whole text in any column, or in `column` of any type."""
+def ids_in(path: Path, ids: Iterable[str], search: IdSearch, column: str = "customer_id") -> set[str]:
+    """Return which of the ids a DuckDB file holds: in `column` of any type, or within what is no number or time."""
     found: set[str] = set()
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {quoted(str(path))} AS old (READ_ONLY)")
         connection.register("hers", pa.table({"id": pa.array(list(ids), pa.string())}))
         for table, columns in _columns(connection).items():
             for name, kind in columns.items():
-                if kind == "VARCHAR" or name.lower() == column:
-                    values = f"SELECT CAST({_quoted(name)} AS VARCHAR) FROM old.{table}"
+                values = f"SELECT CAST({_quoted(name)} AS VARCHAR) AS id FROM old.{table}"
+                if name.lower() == column:
                     rows = connection.execute(f"SELECT id FROM hers WHERE id IN ({values})").fetchall()
                     found |= {text for (text,) in rows}
+                elif not kind.startswith(PLAIN) or kind.endswith("]"):
+                    distinct = connection.execute(f"SELECT DISTINCT id FROM ({values}) WHERE id IS NOT NULL")
+                    while some := distinct.fetchmany(PART):
+                        words = "\n".join(text for (text,) in some)
+                        found |= search.found_in(words.encode("utf-8", "surrogatepass"))
         connection.execute("DETACH old")
     return found
 
