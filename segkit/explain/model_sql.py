@@ -7,8 +7,10 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import pandas as pd
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import Pipeline
 
 from segkit.analyse.prepare import Preparer
 from segkit.explain.mixture_sql import costs_of_classes, costs_of_gaussians
@@ -16,6 +18,7 @@ from segkit.explain.prepared_sql import numbers_of, prepared_columns, reached
 from segkit.explain.rule_sql import condition_of
 from segkit.explain.sql_parts import CUSTOMER, Statement, all_of, any_of, limit, number, total
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
+from segkit.methods.edited import EditedClusterer, Merge, Split
 from segkit.methods.mixed_mixture import MixedMixture
 from segkit.methods.partition import Partition
 from segkit.methods.rfm import RFMSegmenter, checked_limits, rfm_columns
@@ -51,6 +54,8 @@ def ids_by_model(result: Partition, customers: ir.Table, statement: Statement) -
         If the model labels customers by neighbours, or by anything else than formulas that are known here.
     """
     preparer, clusterer = preparer_and_clusterer(result.model)
+    if isinstance(clusterer, EditedClusterer):
+        return _ids_by_edits(clusterer, result, customers, statement)
     features = [str(name) for name in result.customers.columns]
     unusable = [customers[name].isinf() for name in features if customers[name].type().is_floating()]
     if isinstance(clusterer, FirstRule) and isinstance(preparer, RulePreparer):
@@ -110,6 +115,44 @@ def _no_formula(part: Any) -> ValueError:
 def _rules_by_id(result: Partition, preparer: RulePreparer) -> dict[int, tuple[str, str]]:
     rules = enumerate((preparer.rules or {}).items())
     return {result.ids.get(label, label): rule for label, rule in rules}
+
+
+# --- edits -------------------------------------------------------------------------------------------
+
+
+def _ids_by_edits(
+    clusterer: EditedClusterer, result: Partition, customers: ir.Table, statement: Statement
+) -> ir.Table:
+    """Add the steps of the model before the edits, then those of each edit."""
+    made = [step for step in clusterer.steps if not isinstance(step, (Merge, Split))]
+    if made:
+        raise ValueError(
+            "A segment was made of chosen customers, and new ones join it by their nearest neighbour, which SQL cannot "
+            "follow. Describe the segments by rules, and write those: to_sql(sg.rules(result), …)."
+        )
+
+    def ids_by(last: Any, ids: dict[int, int]) -> ir.Table:
+        preparer, _ = preparer_and_clusterer(result.model)
+        # Splits measure with the model's own preparer, or with a scaler where it has none.
+        measured = getattr(clusterer, "scaler_", None) if last is not clusterer.former else None
+        before = [measured] if measured is not None else [] if preparer is None else [preparer]
+        model = Pipeline([(f"s{i}", part) for i, part in enumerate([*before, last])])
+        labels = pd.Series(list(ids.values()), dtype="int64")
+        return ids_by_model(Partition(result.customers, model, labels, ids), customers, statement)
+
+    segments = statement.step("unedited", ids_by(clusterer.former, clusterer.ids))
+    for step in clusterer.steps:
+        segment = segments.segment_id
+        if isinstance(step, Merge):
+            here = segment.isin([int(s) for s in step.segments])
+            changed = segments.mutate(segment_id=here.ifelse(_whole(step.into), segment))
+        else:
+            parts = statement.step("parts", ids_by(step.clusterer, step.ids))
+            here = segment.isin([int(s) for s in step.inside])
+            both = segments.join(parts.rename(part="segment_id"), CUSTOMER)
+            changed = both.select(CUSTOMER, segment_id=here.ifelse(both.part, segment))
+        segments = statement.step("edited", changed)
+    return segments
 
 
 # --- scores and bands --------------------------------------------------------------------------------

@@ -26,15 +26,19 @@ class Statement:
     def __init__(self, ibis_dialect: str):
         self._dialect = ibis_dialect
         self._steps: list[str] = []
+        self._names: list[str] = []
         self.notes: list[str] = []
 
     def step(self, name: str, query: ir.Table, *, formulas: bool = False) -> ir.Table:
         """Add a query under a name, and return a table of its columns for the next one.
 
-        Long formulas stay on one line, since warehouses limit the length of a statement.
+        Where the name is taken, it gets a number. Long formulas stay on one line, since warehouses limit the length of
+        a statement.
         PostgreSQL would put the expressions of a step in place of each use of its columns, so it is told not to.
         """
-        name = f"segkit_{name}"
+        self._names.append(name)
+        again = self._names.count(name)
+        name = f"segkit_{name}" if again == 1 else f"segkit_{name}_{again}"
         quoted = sge.to_identifier(name, quoted=True).sql(dialect=self._dialect)
         kept = "MATERIALIZED " if self._dialect == "postgres" else ""
         text = "\n".join(

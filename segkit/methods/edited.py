@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
-from segkit.analyse.prepare import Preparer, make_preparer
+from segkit.analyse.prepare import make_preparer
 from segkit.methods.assignment import Rule, nearest, own_rule, preparer_and_clusterer, rule_of
 from segkit.methods.fitting import labels_of
 
@@ -21,17 +21,29 @@ FEW = 4_096  # fitted rows, of which the nearest is found sooner by measuring al
 
 
 class Fitted:
-    """The rows that an edited clusterer was fitted to, and the space that edits measure distances in.
+    """What an edited clusterer was fitted to: the rule before the edits, and the space that these measure in.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_customers, n_prepared), optional
-        Needed by :meth:`nearest` only.
-    scaler : Preparer, optional
+    clusterer : EditedClusterer
     """
 
-    def __init__(self, rows: np.ndarray | None, scaler: Preparer | None):
-        self._rows, self._scaler = rows, scaler
+    def __init__(self, clusterer: EditedClusterer):
+        self._former, self._ids = clusterer.former, clusterer.ids
+        self._rows = getattr(clusterer, "rows_", None)
+        self._segments = getattr(clusterer, "segments_", None)
+        self._scaler = getattr(clusterer, "scaler_", None)
+
+    def before(self, rows: np.ndarray) -> np.ndarray:
+        """Return the segments of rows before the edits."""
+        if self._segments is None:
+            return translated(_own(self._former)(rows), self._ids)
+        return self._by_neighbours(rows)
+
+    @functools.cached_property
+    def _by_neighbours(self) -> Rule:
+        assert self._rows is not None and self._segments is not None
+        return rule_of(self._former, self._rows, self._segments)
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Return rows in the space of the edits."""
@@ -207,7 +219,10 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
 
     def __sklearn_clone__(self) -> EditedClusterer:
         """Return a copy that knows the segments to find again."""
-        return self.with_steps(list(self.steps))
+        other = self.with_steps(list(self.steps))
+        # One search for neighbours serves all copies.
+        other.__dict__["fitted"] = self.fitted
+        return other
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -216,7 +231,7 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is built again when it is needed."""
-        return {k: v for k, v in super().__getstate__().items() if k not in ("_rule", "fitted")}
+        return {k: v for k, v in super().__getstate__().items() if k != "fitted"}
 
     def with_steps(self, steps: list[Step], rows: np.ndarray | None = None) -> EditedClusterer:
         """Return a copy with other edits, and the fitted rows where these need them."""
@@ -226,12 +241,14 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
                 setattr(other, name, getattr(self, name))
         if rows is not None and not hasattr(other, "rows_"):
             other.rows_ = rows
+        elif "fitted" in vars(self):
+            other.__dict__["fitted"] = self.fitted
         return other
 
     @functools.cached_property
     def fitted(self) -> Fitted:
-        """The fitted rows, and the space of the edits."""
-        return Fitted(getattr(self, "rows_", None), getattr(self, "scaler_", None))
+        """What it was fitted to."""
+        return Fitted(self)
 
     def fit(self, X, y=None):
         """Fit the clusterer again, find its segments, and repeat the edits.
@@ -256,7 +273,8 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
                 "make_segment."
             )
         X = validate_data(self, X, dtype=float, ensure_all_finite=False, reset=False)
-        segments, fitted = self._before(X), self.fitted
+        fitted = self.fitted
+        segments = fitted.before(X)
         former = refitted(self.former, X, self.random_state)
         labels = labels_of(former, X)
         # These labels have a meaning, and the same in each fit.
@@ -272,8 +290,7 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         if hasattr(self, "rows_"):
             self.rows_ = X
         self.former, self.steps, self.labels_ = former, steps, segments
-        for name in ("_rule", "fitted"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("fitted", None)
         return self
 
     def predict(self, X):
@@ -289,18 +306,10 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
             −2 where the clusterer gives a label that no fitted customer had.
         """
         rows = np.asarray(X, dtype=float)
-        segments = self._before(rows)
+        segments = self.fitted.before(rows)
         for step in self.steps:
             segments = step(rows, segments, self.fitted)
         return segments
-
-    def _before(self, rows: np.ndarray) -> np.ndarray:
-        """Return the segments before the edits."""
-        if not hasattr(self, "segments_"):
-            return translated(_own(self.former)(rows), self.ids)
-        if not hasattr(self, "_rule"):
-            self._rule = rule_of(self.former, self.rows_, self.segments_)
-        return self._rule(rows)
 
 
 def editable(

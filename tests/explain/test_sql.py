@@ -199,6 +199,35 @@ def _():
     return sg.segment(FITTED, model=sg.target_tree(FITTED, outcome, n_segments=6)), everyone()
 
 
+for _base in ("kmeans", "gaussian_mixture"):
+
+    @kind(f"edited {_base}")
+    def _(base=_base):
+        """Merged, split by two methods, and continued between these."""
+        customers = FITTED.drop(columns=["channel", "size"])
+        result = sg.merge_segments(sg.segment(customers, n_segments=5, method=base), [0, 1])
+        split = sg.split_segment(result, result.segments[-1], 3)
+        again = sg.segment(customers, n_segments=7, previous=sg.pin_segments(split, split.segments[:2]))
+        last = sg.split_segment(again, again.segments[-1], 2, method="gaussian_mixture")
+        return sg.merge_segments(last, last.segments[:2]), everyone()[list(customers)]
+
+
+@kind("edited scores")
+def _():
+    """RFM scores have no preparer, so their parts are measured by one of their own."""
+    old = FITTED[["recency", "visits", "monetary"]].rename(columns={"visits": "frequency"})
+    result = sg.segment(old, model=sg.RFMSegmenter())
+    largest = int(result.labels[result.labels >= 0].value_counts().index[0])
+    return sg.split_segment(result, largest), everyone().rename(columns={"visits": "frequency"})[list(old)]
+
+
+def test_chosen_customers_are_not_written():
+    result, _ = KINDS["kmeans"]()
+    made = sg.make_segment(result, FITTED.index[:20], "Mine")
+    with pytest.raises(ValueError, match=r"nearest neighbour, which SQL cannot follow.*sg\.rules\(result\)"):
+        sg.to_sql(made)
+
+
 def unlike_on(run, dialect, name):
     result, customers = KINDS[name]()
     text = sg.to_sql(result, dialect=dialect, table="people")
