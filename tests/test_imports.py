@@ -91,11 +91,10 @@ HEAVY = {
     "altair",
     "ipywidgets",
     "anywidget",
-    "jscatter",
     "umap",
     "pyarrow",
 }
-DRAWING = {"altair", "ipywidgets", "anywidget", "jscatter", "umap", "vl_convert"}
+DRAWING = {"altair", "ipywidgets", "anywidget", "umap", "vl_convert"}
 
 
 def module_name(path):
@@ -219,7 +218,7 @@ def test_computing_loads_no_charts():
 def test_drawing_loads_no_widgets():
     """None of ours: Altair itself brings ipywidgets."""
     loaded = fresh("from segkit import plot_map")
-    assert "altair" in loaded and not {"jscatter", "umap"} & loaded
+    assert "altair" in loaded and "umap" not in loaded
 
 
 @pytest.mark.slow

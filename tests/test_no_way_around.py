@@ -145,9 +145,9 @@ def test_ids_are_drawn_where_asked_for(result):
 def test_the_explorer_holds_no_few_and_no_contact(result):
     explorer = sg.SegmentExplorer(result)
     for at in (None, *result.segments):
-        explorer.panel.focus = at
+        explorer.chosen = [] if at is None else list(result.labels.index[result.labels == at])
         explorer.color_by = "contact" if at == 0 else "segment"
-        state = {k: v for k, v in explorer.panel.get_state().items() if not k.startswith("_")}
+        state = {k: v for k, v in explorer.get_state().items() if not k.startswith("_")}
         assert few_in(state) == [] and contacts_in(state) == []
 
 

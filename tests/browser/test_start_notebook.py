@@ -80,7 +80,7 @@ def explorer(nb):
     """The explorer without chosen customers or names, in the colours of segments."""
     nb.python(
         "setattr(explorer, 'result', result), setattr(explorer, 'chosen', []), "
-        "setattr(explorer, 'color_by', 'segment'), setattr(explorer.panel, 'error', '')"
+        "setattr(explorer, 'color_by', 'segment'), setattr(explorer, 'error', '')"
     )
     place = nb.cell("sg.SegmentExplorer(")
     expect(place.locator("canvas").first).to_be_visible()

@@ -14,12 +14,11 @@ from tables import EVIL, ODD_NAMES, oddly_named, purchases, three_groups
 import segkit as sg
 from segkit.core.schema import BASES
 from segkit.methods.fitting import make_model
+from segkit.show.plots.theme import GREY
 from segkit.show.widgets import cluster_tuner
-from segkit.show.widgets.segment_explorer import _ramp
+from segkit.show.widgets.map_colors import packed, shades_of, steps_of, unpacked
 from segkit.trust.scan import suggested_k
 
-# Jupyter-scatter's own, on import and at work: nothing that we call.
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in")
 AS_OF = "2024-03-01"
 
 
@@ -413,19 +412,29 @@ def result(groups):
 
 def lasso(explorer, positions):
     """What the map sends when these points are drawn around."""
-    explorer._scatter.widget.selection = np.array(positions, dtype="uint32")
+    explorer.group_a = packed(np.isin(np.arange(len(explorer.result.labels)), positions))
+
+
+def show(explorer, segment):
+    """What the page sends when "Show" of a segment is pressed."""
+    explorer.group_a = packed((explorer.result.labels == segment).to_numpy())
+
+
+def on_map(explorer):
+    """Positions that the page shows as chosen."""
+    return list(np.flatnonzero(unpacked(explorer.group_a, len(explorer.result.labels))))
 
 
 def test_the_explorer_offers_names(result):
     """A suggested name is there until a name is given, and accepted like a written one."""
     explorer = sg.SegmentExplorer(result.with_names({1: "Regulars"}), minimum=1)
     suggested = sg.suggest_names(explorer.result)
-    offered = {s["id"]: s["suggested"] for s in explorer.panel.segments}
+    offered = {s["id"]: s["suggested"] for s in explorer.segments}
     assert offered == {0: suggested["name"][0], 1: "", 2: suggested["name"][2]}
-    assert explorer.panel.segments[0]["why"] == suggested["sentence"][0]
-    explorer.panel.wanted_names = {"0": offered[0]}
+    assert explorer.segments[0]["why"] == suggested["sentence"][0]
+    explorer.wanted_names = {"0": offered[0]}
     assert explorer.result.names == {0: offered[0], 1: "Regulars"}
-    assert [s["suggested"] for s in explorer.panel.segments] == ["", "", offered[2]]
+    assert [s["suggested"] for s in explorer.segments] == ["", "", offered[2]]
 
 
 def test_the_explorer_shows_worth_and_plays_of_these_segments_only(result):
@@ -435,21 +444,21 @@ def test_the_explorer_shows_worth_and_plays_of_these_segments_only(result):
     )  # fmt: skip
     plays = sg.playbook(result)
     explorer = sg.SegmentExplorer(result, value=value, playbook=plays, minimum=1)
-    explorer.panel.wanted_names = {"1": "Regulars"}
-    assert [s["worth"] for s in explorer.panel.segments] == ["", "10 a customer (5 to 15)", ""]
-    shown = explorer.panel.segments[0]["play"]
+    explorer.wanted_names = {"1": "Regulars"}
+    assert [s["worth"] for s in explorer.segments] == ["", "10 a customer (5 to 15)", ""]
+    shown = explorer.segments[0]["play"]
     assert ["Do", plays["strategy"][0], "custom of the trade"] in shown
     explorer.result = sg.segment(result.customers, n_segments=2)
-    assert not any(s["play"] or s["worth"] for s in explorer.panel.segments)
+    assert not any(s["play"] or s["worth"] for s in explorer.segments)
 
 
 def test_the_explorer_begins_with_all_segments_and_nobody(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
-    assert [(s["id"], s["name"], s["size"]) for s in explorer.panel.segments] == [
+    assert [(s["id"], s["name"], s["size"]) for s in explorer.segments] == [
         (i, f"Segment {i}", "20 (33%)") for i in range(3)
     ]
     assert (explorer.chosen, explorer.comparison, len(explorer.selected)) == ([], None, 0)
-    assert explorer.panel.color_options == ["segment", *result.customers.columns]
+    assert explorer.color_options == ["segment", *result.customers.columns]
 
 
 def test_the_colour_falls_back_when_its_feature_is_gone(result):
@@ -457,8 +466,8 @@ def test_the_colour_falls_back_when_its_feature_is_gone(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.color_by = "spend"
     explorer.result = other
-    assert explorer.color_by == explorer.panel.color_by == "segment"
-    assert explorer.panel.color_options == ["segment", *other.customers.columns]
+    assert explorer.color_by == explorer.color_by == "segment"
+    assert explorer.color_options == ["segment", *other.customers.columns]
     explorer.color_by = "sales"
     explorer.chosen = ["c000"]
     explorer.result = other.with_names({0: "VIP"})
@@ -476,8 +485,12 @@ def test_positions_on_the_map_are_ids_in_the_order_of_the_table(ids):
     assert list(explorer.selected["spend"]) == [1, 2]
     assert type(explorer.chosen[0]) is type(ids[0])
     explorer.chosen = [ids[3]]
-    assert list(explorer._scatter.widget.selection) == [3]
-    assert np.corrcoef(explorer._shown["x"], sg.project(result)["x"])[0, 1] == pytest.approx(1)
+    assert on_map(explorer) == [3]
+    x, y = np.frombuffer(explorer.places, "<u2").reshape(2, -1).astype(float)
+    expected = sg.project(result)
+    assert np.corrcoef(x, expected["x"])[0, 1] == pytest.approx(1)
+    if np.ptp(expected["y"]):  # one scale for both
+        assert np.ptp(x) / np.ptp(y) == pytest.approx(np.ptp(expected["x"]) / np.ptp(expected["y"]), rel=1e-3)
     lasso(explorer, [])
     assert explorer.chosen == []
 
@@ -496,7 +509,7 @@ def test_customers_are_chosen_once_and_in_the_order_of_the_table(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
     explorer.chosen = ["c001", "c000", "c001"]
     assert explorer.chosen == ["c000", "c001"]
-    assert explorer.panel.group["count"] == len(explorer.selected) == 2
+    assert explorer.group["count"] == len(explorer.selected) == 2
 
 
 def test_what_sets_the_chosen_apart_is_compare(result):
@@ -504,8 +517,8 @@ def test_what_sets_the_chosen_apart_is_compare(result):
     explorer.chosen = ["c025", "c001", "c030"]
     expected = sg.compare(result, explorer.chosen, minimum=1)
     assert_frame_equal(explorer.comparison, expected)
-    assert explorer.panel.group["count"] == 3
-    assert [row["feature"] for row in explorer.panel.group["rows"]] == list(expected.index[:8])
+    assert explorer.group["count"] == 3
+    assert [row["feature"] for row in explorer.group["rows"]] == list(expected.index[:8])
 
 
 def test_nobody_and_everybody_are_compared_with_nobody(result):
@@ -513,7 +526,7 @@ def test_nobody_and_everybody_are_compared_with_nobody(result):
     for chosen in (list(result.labels.index), []):
         explorer.chosen = chosen
         assert explorer.comparison is None
-        assert explorer.panel.group == {"rows": [], "hint": ""}
+        assert explorer.group == {"rows": [], "hint": ""}
         assert len(explorer.selected) == len(chosen)
         run(explorer.code, result=result, explorer=explorer)
 
@@ -522,9 +535,9 @@ def test_nobody_and_everybody_are_compared_with_nobody(result):
 def test_the_explorer_reads_back_as_its_code(result, with_map):
     given = result.with_embedding(sg.project(result)) if with_map else result
     explorer = sg.SegmentExplorer(given, minimum=1)
-    explorer.panel.wanted_names = {"0": "Loyal", "2": 'A "quoted" \\ name'}
+    explorer.wanted_names = {"0": "Loyal", "2": 'A "quoted" \\ name'}
     explorer.color_by = "spend"
-    for choose in (lambda: setattr(explorer.panel, "focus", 1), lambda: lasso(explorer, [1, 5, 41])):
+    for choose in (lambda: show(explorer, 1), lambda: lasso(explorer, [1, 5, 41])):
         choose()
         space = run(explorer.code, result=given, explorer=explorer)
         assert_series_equal(space["result"].named_labels, explorer.result.named_labels)
@@ -536,37 +549,35 @@ def test_the_explorer_reads_back_as_its_code(result, with_map):
 def test_show_chooses_a_segment_as_often_as_pressed(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
     for _ in range(2):
-        explorer.panel.focus = 1
+        show(explorer, 1)
         assert set(explorer.selected["segment_id"]) == {1} and len(explorer.chosen) == 20
-        assert explorer.panel.focus is None
-        assert list(explorer._scatter.widget.selection) == list(np.flatnonzero(result.labels == 1))
+        assert on_map(explorer) == list(np.flatnonzero(result.labels == 1))
         lasso(explorer, [])
 
 
 def test_names_are_written_into_a_new_result(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
-    explorer.panel.wanted_names = {"1": "  Loyal \n families "}
+    explorer.wanted_names = {"1": "  Loyal \n families "}
     assert explorer.result.names == {1: "Loyal families"}
-    assert [s["name"] for s in explorer.panel.segments] == ["Segment 0", "Loyal families", "Segment 2"]
-    assert set(explorer._shown["segment"]) == {"Segment 0", "Loyal families", "Segment 2"}
-    explorer.panel.wanted_names = {"1": ""}
+    assert [s["name"] for s in explorer.segments] == ["Segment 0", "Loyal families", "Segment 2"]
+    explorer.wanted_names = {"1": ""}
     assert explorer.result.names == {}
     assert result.names == {} and result.embedding is None
 
 
 def test_a_name_that_is_taken_is_refused_and_blocks_no_other(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
-    explorer.panel.wanted_names = {"0": "Loyal"}
+    explorer.wanted_names = {"0": "Loyal"}
     for _ in range(2):
-        explorer.panel.wanted_names = {"1": "Loyal"}
-        assert explorer.panel.error == "Two segments would be called 'Loyal'. Give each its own name."
+        explorer.wanted_names = {"1": "Loyal"}
+        assert explorer.error == "Two segments would be called 'Loyal'. Give each its own name."
     assert explorer.result.names == {0: "Loyal"}
-    explorer.panel.wanted_names = {"2": "Thrifty"}
-    assert (explorer.result.names, explorer.panel.error) == ({0: "Loyal", 2: "Thrifty"}, "")
-    explorer.panel.wanted_names = {"2": "Outside"}
-    assert "Outside" in explorer.panel.error
-    explorer.panel.wanted_names = {"7": "Nobody"}
-    assert "There is no segment 7" in explorer.panel.error
+    explorer.wanted_names = {"2": "Thrifty"}
+    assert (explorer.result.names, explorer.error) == ({0: "Loyal", 2: "Thrifty"}, "")
+    explorer.wanted_names = {"2": "Outside"}
+    assert "Outside" in explorer.error
+    explorer.wanted_names = {"7": "Nobody"}
+    assert "There is no segment 7" in explorer.error
 
 
 def colored():
@@ -583,35 +594,43 @@ def colored():
 def test_the_map_takes_its_colours_from_any_feature(name):
     explorer = sg.SegmentExplorer(colored(), minimum=1)
     explorer.color_by = name
-    assert explorer.panel.color_by == name
-    points = explorer._scatter.widget.points
-    assert np.isfinite(np.asarray(points, dtype=float)).all()
-    explorer.panel.color_by = "segment"
-    assert (explorer.color_by, explorer.panel.ramp) == ("segment", {})
+    assert explorer.color_by == name
+    codes = np.frombuffer(explorer.shade_codes, "uint8")
+    if name != "segment":
+        assert len(codes) == 30 and codes.max() < len(explorer.shade_colors)
+    explorer.color_by = "segment"
+    assert (explorer.color_by, explorer.ramp, explorer.shade_codes) == ("segment", {}, b"")
 
 
 def test_the_scale_of_colours_says_what_its_ends_are():
     explorer = sg.SegmentExplorer(colored(), minimum=1)
     explorer.color_by = "gaps"
-    assert explorer.panel.ramp["ends"][0] == "1" and explorer.panel.ramp["ends"][1].startswith("100")
+    assert explorer.ramp["ends"][0] == "1" and explorer.ramp["ends"][1].startswith("100")
     explorer.color_by = "empty"
-    assert explorer.panel.ramp["ends"] == ["unknown", "unknown"]
+    assert explorer.ramp["ends"] == ["unknown", "unknown"]
     explorer.color_by = "word"
-    assert [word for word, _ in explorer.panel.ramp["words"]] == ["a", "unknown"]
+    assert [word for word, _ in explorer.ramp["words"]] == ["a", "unknown"]
 
 
 def test_grey_is_for_the_unknown_alone():
-    """The map rounds down to one of 256 colours: of what is known, none may come to the two that are grey."""
-    scaled, _ = _ramp(pd.Series([np.nan, 1.0, 2.0, 1000.0]))
-    colours = np.floor(scaled * 255)
-    assert scaled[0] == 0 and colours[1] >= 2 and colours.max() <= 255 and (np.diff(colours[1:]) > 0).all()
+    codes, ends = steps_of(pd.Series([np.nan, 1.0, 2.0, 1000.0]))
+    assert codes[0] == 0 and list(codes[[1, 3]]) == [1, 255] and 1 < codes[2] < 255
+    assert ends == ["1.02", "980 (logarithmic)"]
+
+
+def test_300_categories_have_13_colours_and_the_rest_is_counted():
+    words = pd.Series([f"w{i:03}" for i in range(300)] + ["w299"] * 5)
+    shades = shades_of(words)
+    assert [word for word, _ in shades.legend["words"]][-2:] == ["w299", "287 others"]
+    assert set(shades.codes[-5:]) == {12} and shades.colors[shades.codes[200]] == GREY
+    assert len(set(shades.colors)) == 14
 
 
 def test_only_features_colour_the_map(result):
     explorer = sg.SegmentExplorer(result, minimum=1)
     with pytest.raises(t.TraitError, match="There is no feature 'segment_id' to colour by"):
         explorer.color_by = "segment_id"
-    assert explorer.panel.color_by == "segment"
+    assert explorer.color_by == "segment"
 
 
 def test_customers_outside_all_segments_are_grey_and_keep_no_name():
@@ -620,18 +639,18 @@ def test_customers_outside_all_segments_are_grey_and_keep_no_name():
     result = sg.segment(customers, model=HDBSCAN(min_cluster_size=8, copy=True))
     assert result.labels.iloc[0] == -1
     explorer = sg.SegmentExplorer(result, minimum=1)
-    outside = explorer.panel.segments[-1]
+    outside = explorer.segments[-1]
     assert (outside["id"], outside["name"], outside["color"], outside["named"]) == (
         -1,
         "Outside",
         "#8C8C8C",
         False,
     )
-    explorer.panel.focus = -1
+    show(explorer, -1)
     assert set(explorer.selected["segment"]) == {"Outside"}
     assert_frame_equal(last_value(explorer.code, result=result, explorer=explorer), explorer.comparison)
-    explorer.panel.wanted_names = {"-1": "Strays"}
-    assert "There is no segment -1" in explorer.panel.error
+    explorer.wanted_names = {"-1": "Strays"}
+    assert "There is no segment -1" in explorer.error
 
 
 def test_many_segments_have_a_row_each():
@@ -639,22 +658,22 @@ def test_many_segments_have_a_row_each():
     explorer = sg.SegmentExplorer(
         sg.segment(customers, model=KMeans(20, n_init=1, random_state=0)), minimum=1
     )
-    assert len(explorer.panel.segments) == 20
-    explorer.panel.wanted_names = {"19": "Last"}
-    assert explorer.panel.segments[19]["name"] == "Last"
+    assert len(explorer.segments) == 20
+    explorer.wanted_names = {"19": "Last"}
+    assert explorer.segments[19]["name"] == "Last"
 
 
 def test_two_explorers_of_one_result_are_independent(result):
     left, right = sg.SegmentExplorer(result, minimum=1), sg.SegmentExplorer(result, minimum=1)
-    left.chosen, left.color_by, left.panel.wanted_names = ["c001"], "spend", {"0": "Loyal"}
+    left.chosen, left.color_by, left.wanted_names = ["c001"], "spend", {"0": "Loyal"}
     assert (right.chosen, right.color_by, right.result.names) == ([], "segment", {})
-    assert right.panel.segments[0]["name"] == "Segment 0"
+    assert right.segments[0]["name"] == "Segment 0"
 
 
 def test_nothing_leaks_into_the_callers_result(result):
     before, attrs = result.customers.copy(), dict(result.customers.attrs)
     explorer = sg.SegmentExplorer(result, minimum=1)
-    explorer.panel.wanted_names, explorer.color_by = {"0": "Loyal"}, "gap"
+    explorer.wanted_names, explorer.color_by = {"0": "Loyal"}, "gap"
     lasso(explorer, [0, 1])
     selected = explorer.selected
     selected.loc[:, "spend"] = 0
@@ -671,7 +690,7 @@ def test_strange_names_pass_through_all_widgets():
         explorer.color_by = name
         run(explorer.code, result=tuner.result, explorer=explorer)
     explorer.chosen = list(customers.index[:5])
-    assert {row["feature"] for row in explorer.panel.group["rows"]} & set(ODD_NAMES)
+    assert {row["feature"] for row in explorer.group["rows"]} & set(ODD_NAMES)
 
 
 def test_a_result_of_other_customers_is_refused(result):
@@ -686,13 +705,12 @@ def test_a_result_of_other_customers_is_refused(result):
 def test_explorer_shows_the_kind(result):
     bands = sg.value_bands(result.customers, by="spend", n_bands=2)
     explorer = sg.SegmentExplorer(bands, minimum=1)
-    assert explorer.panel.badge == "Constructive segments"
-    assert explorer.panel.kind_sentence.startswith("Tiers of spend")
-    assert explorer._scatter.widget.tooltip_properties == ["segment"]
-    explorer.panel.wanted_names = {"0": "Twice", "1": "Twice"}
-    assert explorer.panel.error.startswith("Two segments would be called")
+    assert explorer.badge == "Constructive segments"
+    assert explorer.kind_sentence.startswith("Tiers of spend")
+    explorer.wanted_names = {"0": "Twice", "1": "Twice"}
+    assert explorer.error.startswith("Two segments would be called")
     explorer.result = result
-    assert explorer.panel.badge == result.badge
+    assert explorer.badge == result.badge
     view = (Path(sg.__file__).parent / "show" / "widgets" / "segment_explorer.js").read_text(encoding="utf-8")
     assert 'model.get("badge")' in view and '"change:badge"' in view
 
@@ -700,10 +718,10 @@ def test_explorer_shows_the_kind(result):
 def test_the_explorer_says_nothing_of_few_customers():
     customers = three_groups().iloc[:45]  # 20, 20 and 5
     explorer = sg.SegmentExplorer(sg.segment(customers, n_segments=3, random_state=0))
-    assert sorted(s["size"] for s in explorer.panel.segments) == ["20 (44%)", "hidden", "hidden"]
+    assert sorted(s["size"] for s in explorer.segments) == ["20 (44%)", "hidden", "hidden"]
     few = explorer.result.labels.value_counts().idxmin()
-    explorer.panel.focus = int(few)
+    show(explorer, int(few))
     assert len(explorer.selected) == 5  # the analyst may look them up
-    assert explorer.comparison is None and explorer.panel.group["rows"] == []
-    assert explorer.panel.group["hint"] == "Choose 10 customers or more to see what sets them apart."
+    assert explorer.comparison is None and explorer.group["rows"] == []
+    assert explorer.group["hint"] == "Choose 10 customers or more to see what sets them apart."
     assert "compare" not in explorer.code

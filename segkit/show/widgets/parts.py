@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import ipywidgets as w
 import traitlets as t
@@ -16,6 +17,9 @@ from segkit.show.plots.theme import segment_colors
 WIDE = {"width": "420px", "max_width": "calc(100% - 4px)"}
 """How wide a control is, and no wider than a narrow screen: beside its margins."""
 
+STYLE = Path(__file__).with_name("widgets.css")
+"""The look of all widgets."""
+
 # As wide as the widget, whatever the table holds: the table scrolls in it.
 _TITLED = """
 <div style="margin: 8px 0 0">{{ title }}</div>
@@ -23,6 +27,17 @@ _TITLED = """
  aria-label="{{ title }}">{{ table }}</div>
 """
 _APART = '<table style="border-spacing: 14px 2px; margin: 0 -14px">'
+
+
+def script(*names: str) -> str:
+    """Return the module of a widget's view: the shared parts, then these files beside this one.
+
+    Examples
+    --------
+    >>> "function element(" in script("scatter")
+    True
+    """
+    return "\n".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("parts", *names))
 
 
 def described_segments(result: Segmentation, order: Sequence[int]) -> list[dict[str, str]]:

@@ -1,59 +1,38 @@
-"""Widget to explore segments: a map with a lasso, what sets the chosen customers apart, names."""
+"""Widget to explore segments: a map of everyone, what sets chosen customers apart, names and edits."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import anywidget
-import ipywidgets as w
-import jscatter
 import numpy as np
 import pandas as pd
 import traitlets as t
 
 from segkit.core.checks import check_frame
-from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts, without_contacts
+from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
-from segkit.explain.differences import is_share
 from segkit.explain.map import project
 from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
-from segkit.show.plots.theme import GREY, segment_colors
+from segkit.show.plots.theme import segment_colors
 from segkit.show.report.cards import plays_of, tags_of
+from segkit.show.widgets.map_colors import figure, packed, places_in_bytes, shades_of, unpacked
+from segkit.show.widgets.parts import STYLE, script
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
 ROWS = 8  # differences shown beside the map
-VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"]
-EDGES = (-1.08, 1.08)  # of the map, with a margin around everyone
-STEPS = 256  # colours of the ramp: the first two grey, for unknown, and the shades
 
 
-class SegmentPanel(anywidget.AnyWidget):
-    """The panel beside the map: colour, segments and their names, what sets a group apart."""
-
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_name("widgets.css")
-    color_options = t.List(t.Unicode()).tag(sync=True)
-    color_by = t.Unicode("segment").tag(sync=True)
-    ramp = t.Dict().tag(sync=True)
-    segments = t.List(t.Dict()).tag(sync=True)
-    wanted_names = t.Dict().tag(sync=True)
-    focus = t.Int(None, allow_none=True).tag(sync=True)
-    group = t.Dict().tag(sync=True)
-    code = t.Unicode().tag(sync=True)
-    badge = t.Unicode().tag(sync=True)
-    kind_sentence = t.Unicode().tag(sync=True)
-    error = t.Unicode().tag(sync=True)
-
-
-class SegmentExplorer(w.HBox):
+class SegmentExplorer(anywidget.AnyWidget):
     """Explore segments on a map of all customers; read back ``result`` with its names, and ``selected`` customers.
 
-    Draw a lasso on the map, or press a segment's button, to choose customers; the panel shows what sets them apart
-    from all others. Write names into the list of segments, or accept suggested ones.
+    Draw around customers on the map, click one, or press a segment's button to choose customers; the panel shows what
+    sets them apart from all others. Write names into the list of segments, or accept suggested ones.
 
     Parameters
     ----------
@@ -81,10 +60,28 @@ class SegmentExplorer(w.HBox):
         The same choices as Python.
     """
 
+    _esm = script("scatter", "segment_explorer")
+    _css = STYLE
     result = t.Instance(Segmentation)
     chosen: t.List = t.List()
-    color_by = t.Unicode("segment")
-    code = t.Unicode()
+
+    # What the page draws: places and segments of customers by position, and who is chosen, one bit each.
+    height = t.Int(560).tag(sync=True)
+    places = t.Bytes().tag(sync=True)
+    label_codes = t.Bytes().tag(sync=True)
+    group_a = t.Bytes().tag(sync=True, from_json=lambda bits, _: bytes(bits))
+    color_options = t.List(t.Unicode()).tag(sync=True)
+    color_by = t.Unicode("segment").tag(sync=True)
+    shade_codes = t.Bytes().tag(sync=True)
+    shade_colors = t.List(t.Unicode()).tag(sync=True)
+    ramp = t.Dict().tag(sync=True)
+    segments = t.List(t.Dict()).tag(sync=True)
+    group = t.Dict().tag(sync=True)
+    wanted_names = t.Dict().tag(sync=True)
+    code = t.Unicode().tag(sync=True)
+    badge = t.Unicode().tag(sync=True)
+    kind_sentence = t.Unicode().tag(sync=True)
+    error = t.Unicode().tag(sync=True)
 
     def __init__(
         self,
@@ -105,57 +102,53 @@ class SegmentExplorer(w.HBox):
         self._plays, self._tags = plays_of(result, playbook), tags_of(result, playbook)
         if result.embedding is None:
             result = result.with_embedding(project(result))
+        assert result.embedding is not None
         self._index = result.customers.index
+        self._quiet = True
+        self._compared: tuple[Any, pd.DataFrame | None] = (None, None)
+        super().__init__(result=result, height=height, places=places_in_bytes(result.embedding))
         self._quiet = False
-        self._shown = _scatter_frame(result)
-        self._scatter = jscatter.Scatter(
-            data=self._shown, x="x", y="y", x_scale=EDGES, y_scale=EDGES,
-            width="auto", height=height, axes=False, legend=False,
-            background_color=(0.5, 0.5, 0.5, 0.06),
-            lasso_initiator=True, mouse_mode="lasso", tooltip=True, tooltip_properties=["segment"],
-        )  # fmt: skip
-        self._scatter.widget.layout.width = "100%"
-        self._scatter.size(default=_point_size(len(self._index)))
-        self._scatter.options(regl_scatterplot_options={"pointSizeSelected": 0, "pointOutlineWidth": 1})
-        self.panel = SegmentPanel(color_options=["segment", *result.customers.columns])
-        super().__init__(
-            [
-                w.VBox([self._scatter.widget], layout=w.Layout(flex="1 1 420px", min_width="320px")),
-                self.panel,
-            ],
-            result=result,
-            layout=w.Layout(width="100%", align_items="flex-start", flex_flow="row wrap"),
-        )
-        w.link((self, "color_by"), (self.panel, "color_by"))
-        w.link((self, "code"), (self.panel, "code"))
-        self._scatter.widget.observe(self._on_lasso, "selection")
-        self.panel.observe(self._on_focus, "focus")
-        self.panel.observe(self._on_names, "wanted_names")
-        self._draw_colors()
         self._draw_segments()
+        self._draw_colors()
         self._draw_group()
 
     @property
     def selected(self) -> pd.DataFrame:
         """The chosen customers: their features, `segment_id` and `segment`; empty if none are chosen."""
-        return self.result.to_frame().loc[self.chosen]
+        return self.result.to_frame()[self._inside]
 
     @property
     def comparison(self) -> pd.DataFrame | None:
         """The result of :func:`segkit.compare` for the chosen customers; None where too few are chosen, or not."""
-        if min(len(self.chosen), len(self._index) - len(self.chosen)) < self._minimum:
-            return None
-        return compare(self.result, self.chosen, minimum=self._minimum)
+        key = (id(self.result), self.group_a)
+        if self._compared[0] != key:
+            inside = self._inside
+            few = min(inside.sum(), (~inside).sum()) < self._minimum
+            self._compared = (key, None if few else compare(self.result, inside, minimum=self._minimum))
+        return self._compared[1]
+
+    @property
+    def _inside(self) -> np.ndarray:
+        return unpacked(self.group_a, len(self._index))
+
+    @t.validate("group_a")
+    def _only_bits_of_these(self, proposal: t.Bunch) -> bytes:
+        bits = bytes(proposal["value"])
+        if bits and len(bits) != -(-len(self._index) // 8):
+            raise t.TraitError("group_a is of other customers than the map shows. Run the cell again.")
+        return bits
 
     @t.validate("chosen")
     def _only_customers(self, proposal: t.Bunch) -> list:
+        if self._quiet:
+            return proposal["value"]
         ids = pd.Index(proposal["value"])
-        unknown = ids[~ids.isin(self._index)]
-        if len(unknown):
+        at = self._index.get_indexer(ids)
+        if (at < 0).any():
             raise t.TraitError(
-                f"{unknown[0]!r} is not a customer of this segmentation. Choose ids of its index."
+                f"{ids[at < 0][0]!r} is not a customer of this segmentation. Choose ids of its index."
             )
-        return self._index[self._index.isin(ids)].tolist()
+        return self._index[np.unique(at)].tolist()
 
     @t.validate("result")
     def _only_these_customers(self, proposal: t.Bunch) -> Segmentation:
@@ -171,53 +164,59 @@ class SegmentExplorer(w.HBox):
             raise t.TraitError(f"There is no feature {proposal['value']!r} to colour by.")
         return proposal["value"]
 
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Let traits follow each other without being observed."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
     @t.observe("chosen")
     def _on_chosen(self, _change: t.Bunch) -> None:
-        if not hasattr(self, "panel"):
+        if self._quiet:
             return
-        if not self._quiet:
-            self._scatter.widget.selection = self._index.get_indexer(self.chosen).astype("uint32")
+        inside = np.zeros(len(self._index), dtype=bool)
+        inside[self._index.get_indexer(pd.Index(self.chosen))] = True
+        with self._quietly():
+            self.group_a = packed(inside)
+        self._draw_group()
+
+    @t.observe("group_a")
+    def _on_group(self, _change: t.Bunch) -> None:
+        """Take over who was chosen in the page."""
+        if self._quiet:
+            return
+        with self._quietly():
+            self.chosen = self._index[self._inside].tolist()
         self._draw_group()
 
     @t.observe("color_by")
     def _on_color(self, _change: t.Bunch) -> None:
-        if hasattr(self, "panel"):
+        if not self._quiet:
             self._draw_colors()
 
     @t.observe("result")
     def _on_result(self, _change: t.Bunch) -> None:
-        if hasattr(self, "panel"):
-            self.panel.color_options = ["segment", *self.result.customers.columns]
-            if self.color_by not in self.panel.color_options:
-                self.color_by = "segment"
-            self._draw_colors()
-            self._draw_segments()
-            self._draw_group()
+        if self._quiet:
+            return
+        if self.color_by not in ("segment", *self.result.customers.columns):
+            self.color_by = "segment"
+        self._draw_segments()
+        self._draw_colors()
+        self._draw_group()
 
-    def _on_lasso(self, change: t.Bunch) -> None:
-        """Take over the selection of the map, without sending it back."""
-        at = np.asarray(change["new"] if change["new"] is not None else [], dtype=int)
-        self._quiet = True
-        try:
-            self.chosen = self._index[np.sort(at)].tolist()
-        finally:
-            self._quiet = False
-
-    def _on_focus(self, change: t.Bunch) -> None:
-        if change["new"] is not None:
-            labels = self.result.labels
-            self.chosen = labels.index[labels == change["new"]].tolist()
-            self.panel.focus = None
-
+    @t.observe("wanted_names")
     def _on_names(self, change: t.Bunch) -> None:
         if not change["new"]:
             return
         try:
             self.result = self.result.with_names({int(s): name for s, name in change["new"].items()})
-            self.panel.error = ""
+            self.error = ""
         except ValueError as error:
-            self.panel.error = str(error)
-        self.panel.wanted_names = {}  # done: the same name can be written again, and the view is up to date
+            self.error = str(error)
+        self.wanted_names = {}  # done: the same name can be written again, and the view is up to date
 
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result, minimum=self._minimum)
@@ -245,50 +244,40 @@ class SegmentExplorer(w.HBox):
             }
             for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
         ]
-        self.panel.segments = state_without_contacts(segments)
-        self.panel.badge, self.panel.kind_sentence = self.result.badge, self.result.kind_sentence
-        self._write_code()
+        codes = sizes.index.get_indexer(self.result.labels)
+        self.label_codes = codes.astype("uint8" if len(sizes) <= 256 else "<u2").tobytes()
+        self.segments = state_without_contacts(segments)
+        self.badge, self.kind_sentence = self.result.badge, self.result.kind_sentence
 
     def _draw_colors(self) -> None:
-        """Colour the map by segment, or by a feature on a scale from its 1st to its 99th percentile."""
-        name = self.color_by
-        column = self.result.named_labels if name == "segment" else self.result.customers[name]
-        self._shown["segment"] = self.result.named_labels.astype(str).map(without_contacts).to_numpy()
-        if name == "segment" or not pd.api.types.is_numeric_dtype(column.dtype):
-            words = column.astype("str").fillna("unknown").map(without_contacts)
-            order = sorted(words.unique())
-            if name == "segment":
-                order = [without_contacts(str(word)) for word in column.cat.categories]
-            values = pd.Series(pd.Categorical(words, categories=order))
-            colors: dict | list = dict(zip(order, segment_colors(order), strict=True))
-            self.panel.ramp = (
-                {} if name == "segment" else {"words": [[word, colors[word]] for word in order[:12]]}
-            )
+        """Colour the map by segment, as the list of segments says, or by a feature."""
+        self.color_options = ["segment", *self.result.customers.columns]
+        if self.color_by == "segment":
+            self.shade_codes, self.shade_colors, self.ramp = b"", [], {}
         else:
-            scaled, ends = _ramp(column)
-            values, colors = pd.Series(scaled), [GREY, GREY, *_viridis(STEPS - 2)]
-            self.panel.ramp = {"ends": ends, "colors": VIRIDIS} | _unknown(column)
-        self._scatter.color(by=values, map=colors, norm=(0, 1))
+            shades = shades_of(self.result.customers[self.color_by])
+            self.shade_codes, self.shade_colors = shades.codes.tobytes(), shades.colors
+            self.ramp = shades.legend
         self._write_code()
 
     def _draw_group(self) -> None:
-        table = self.comparison
+        table, n = self.comparison, int(self._inside.sum())
         if table is None:
-            few = 0 < len(self.chosen) < len(self._index)
+            few = 0 < n < len(self._index)
             hint = f"Choose {self._minimum:,} customers or more to see what sets them apart." if few else ""
-            self.panel.group = {"rows": [], "hint": hint}
+            self.group = {"rows": [], "hint": hint}
         else:
             rows = [
                 {
                     "feature": f,
                     "effect": _bounded(r.effect),
-                    "inside": _figure(r.inside, r.unit),
-                    "others": _figure(r.others, r.unit),
+                    "inside": figure(r.inside, r.unit),
+                    "others": figure(r.others, r.unit),
                     "unit": r.unit,
                 }
                 for f, r in table.head(ROWS).iterrows()
             ]
-            self.panel.group = state_without_contacts({"count": len(self.chosen), "rows": rows})
+            self.group = state_without_contacts({"count": n, "rows": rows})
         self._write_code()
 
     def _write_code(self) -> None:
@@ -301,68 +290,14 @@ class SegmentExplorer(w.HBox):
         color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
         lines.append(f"sg.plot_map(result.to_frame(){color})")
         least = "" if self._minimum == MINIMUM else f", minimum={self._minimum}"
-        some = min(len(self.chosen), len(self._index) - len(self.chosen)) >= self._minimum
-        segments = set(self.result.labels.loc[self.chosen]) if some else set()
-        if len(segments) == 1 and len(self.chosen) == (self.result.labels == next(iter(segments))).sum():
-            lines.append(f"sg.compare(result, result.labels == {next(iter(segments))}{least})")
-        elif some:
-            lines.append(f"sg.compare(result, explorer.chosen{least})")
+        if self.comparison is not None:
+            inside, labels = self._inside, self.result.labels.to_numpy()
+            segment = labels[inside.argmax()]
+            whole = bool((inside == (labels == segment)).all())
+            group = f"result.labels == {segment}" if whole else "explorer.chosen"
+            lines.append(f"sg.compare(result, {group}{least})")
         self.code = "\n".join(lines)
-
-
-def _point_size(n_customers: int) -> int:
-    """Return how large points may be, in pixels, without covering each other too much."""
-    return 7 if n_customers < 1_000 else 5 if n_customers < 5_000 else 3 if n_customers < 50_000 else 2
-
-
-def _scatter_frame(result: Segmentation) -> pd.DataFrame:
-    """Place everyone within ±1, both directions on one scale, so that distances stay what they are."""
-    points = (result.embedding if result.embedding is not None else project(result)).to_numpy()
-    low, high = points.min(axis=0), points.max(axis=0)
-    points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
-    named = result.named_labels.astype(str).map(without_contacts).to_numpy()
-    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "segment": named})
-
-
-def _viridis(steps: int) -> list[str]:
-    """Return colours between the anchors of the ramp."""
-    anchors = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in VIRIDIS])
-    at = np.linspace(0, len(anchors) - 1, steps)
-    channels = [np.interp(at, range(len(anchors)), anchors[:, i]).round().astype(int) for i in range(3)]
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in zip(*channels, strict=True)]
-
-
-def _unknown(column: pd.Series) -> dict:
-    """Return a legend entry for customers without a value, who are grey, where there are any."""
-    n = int(column.isna().sum())
-    return {"words": [[f"unknown ({n:,})", GREY]]} if n else {}
-
-
-def _ramp(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    values = column.to_numpy(dtype=float, na_value=np.nan)
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return np.zeros(len(values)), ["unknown", "unknown"]
-    long_tail = known.min() >= 0 and pd.Series(known).skew() > 1
-    low, high = np.quantile(known, [0.01, 0.99])
-    scaled = np.log1p(values) if long_tail else values
-    bottom, top = (np.log1p([low, high])) if long_tail else (low, high)
-    between = np.clip((scaled - bottom) / (top - bottom), 0, 1) if top > bottom else np.zeros(len(values))
-    # The map rounds a colour's number down: the lowest known value lies within its own, not on the edge to grey.
-    shades = (2.5 + between * (STEPS - 3)) / STEPS
-    return np.where(np.isnan(between), 0, shades), [
-        _figure(low, ""),
-        _figure(high, "") + (" (logarithmic)" if long_tail else ""),
-    ]
 
 
 def _bounded(effect: float) -> float:
     return 0.0 if pd.isna(effect) else float(np.clip(effect, -9.99, 9.99))
-
-
-def _figure(value: Any, unit: str) -> str:
-    if pd.isna(value):
-        return "unknown"
-    if is_share(unit):
-        return f"{value:.0%}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
