@@ -259,6 +259,8 @@ class Events:
 
     def _in_words(self) -> str:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in self.kinds().items())
+        if not kinds:
+            return f"no events; {refusals(self.refused_reasons())}"
         return (
             f"{counted(int(self.kinds().sum()), 'event')} of {counted(self._n_customers, 'customer')}, "
             f"{self.first:%Y-%m-%d} to {self.last:%Y-%m-%d} ({kinds}); {refusals(self.refused_reasons())}"

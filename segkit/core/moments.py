@@ -21,7 +21,7 @@ ISO = re.compile(r"\d{4}(-\d{2}(-\d{2}([ T]\d{2}.*)?)?)?")
 
 
 def read_moment(as_of: str | pd.Timestamp | None) -> pd.Timestamp:
-    """Return a moment as UTC without a zone.
+    """Return a moment as UTC without a zone, in whole microseconds as the log has them.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_moment(as_of: str | pd.Timestamp | None) -> pd.Timestamp:
             f"as_of={as_of!r} is not between {EARLIEST.year} and {LATEST.year}. Choose a moment within the log, or the "
             "day after its last event."
         )
-    return moment
+    return moment.floor("us")
 
 
 def read_window(window: str | timedelta | None) -> pd.Timedelta | None:

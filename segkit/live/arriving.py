@@ -6,7 +6,7 @@ import functools
 import hashlib
 import warnings
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 import pandas as pd
@@ -21,7 +21,7 @@ from segkit.collect.values import LONGEST_ID
 from segkit.core.checks import check_frame
 from segkit.core.engine.connection import engine, gc_paused, locked_engine
 from segkit.core.messages import counted
-from segkit.live.store import COLUMNS
+from segkit.live.store import COLUMNS, SHOWN, Refusal
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -82,17 +82,14 @@ class Arrivals:
         self._columns, self._timezone, self._scorer, self._warned = columns, timezone, scorer, False
         self._queries: dict[pa.Schema, tuple[str, list[tuple[str, str]]]] = {}
 
-    def read(
-        self, connection: DuckDBPyConnection, frame: pd.DataFrame
-    ) -> tuple[pa.Table, list[tuple[str, str, str]]]:
+    def read(self, connection: DuckDBPyConnection, frame: pd.DataFrame) -> tuple[pa.Table, list[Refusal]]:
         """Return the events that can be used, and those that cannot.
 
         Returns
         -------
         events : pyarrow Table
             Standard columns.
-        refused : list of (str, str, str)
-            A key, the same when the row is delivered again; the reason; an example.
+        refused : list of Refusal
         """
         check_frame("new_events", frame, WANTED)
         arriving = _as_arrow(frame, self._columns)
@@ -107,7 +104,8 @@ class Arrivals:
         rows = connection.sql(f"EXECUTE read_{name}").to_arrow_table()  # in their order, as DuckDB promises
         why = rows["refused"].to_pylist()
         bad = [i for i, number in enumerate(why) if number is not None]
-        refused = [(_key(arriving, i), *_shown(arriving, i, *reasons[int(why[i])])) for i in bad]
+        others = frame[[name for name in frame.columns if name not in TYPES]]
+        refused = [(_key(arriving, others, i), *_shown(arriving, i, *reasons[int(why[i])])) for i in bad]
         events = rows.drop_columns(["refused"])
         if bad:
             events = events.filter(rows["refused"].is_null())
@@ -218,10 +216,15 @@ def _plain(name: str, column: pd.Series) -> pa.Array:
 def _shown(rows: pa.Table, i: int, reason: str, name: str) -> tuple[str, str]:
     """Return why a row was refused, and an example."""
     value = rows[name if name in rows.column_names else "price"][i].as_py()
-    return reason, f"{name}={'missing' if value is None else str(value)[:60]}"
+    return reason, f"{name}={'missing' if value is None else str(value)[:SHOWN]}"
 
 
-def _key(rows: pa.Table, i: int) -> str:
-    """Return a hash of a row, so that a refused row that is delivered twice is counted once."""
-    values: list[Any] = [str(column[i].as_py()) for column in rows.columns]
-    return hashlib.sha256("\x1f".join(values).encode("utf-8", "replace")).hexdigest()[:32]
+def _key(rows: pa.Table, others: pd.DataFrame, i: int) -> str:
+    """Return a hash of a row, so that a refused row that is delivered twice is counted once.
+
+    A row that comes again with further columns, all missing, is the same. Rows without any standard column each count.
+    """
+    values = {name: rows[name][i].as_py() for name in rows.column_names}
+    held = {name: value for name, value in values.items() if value is not None}
+    words = "\x1f".join(f"{name}={value}" for name, value in [*held.items(), *others.iloc[i].items()])
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:32]

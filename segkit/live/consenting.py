@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segkit.collect.consent import Consent
-from segkit.live.store import Store
+from segkit.live.store import Refusal, Store
 
 _HOLDS = "begins <= $moment AND $moment < ends"
 
@@ -22,9 +22,15 @@ class Consenting:
         rows = store.run("SELECT purpose, as_of FROM purposes")
         self._purpose, self._present = rows[0] if rows else (None, None)
 
+    @property
+    def needed(self) -> bool:
+        """Whether only customers who consent may come."""
+        return self._purpose is not None
+
     def write(self, consent: Consent) -> None:
         """Put consent in the place of that of before, within a transaction."""
         spans = pa.Table.from_pandas(consent.spans.reset_index(), preserve_index=False)
+        self._store.run("UPDATE refused SET example = ''")  # it could name somebody who does not consent
         self._store.run("DELETE FROM consent")
         self._store.run("DELETE FROM purposes")
         self._store.insert("consent", spans)
@@ -45,7 +51,7 @@ class Consenting:
         )
         return [text for (text,) in rows]
 
-    def split(self, events: pa.Table, moment: pd.Timestamp) -> tuple[pa.Table, list[tuple[str, str, str]]]:
+    def split(self, events: pa.Table, moment: pd.Timestamp) -> tuple[pa.Table, list[Refusal]]:
         """Return the events whose customers consented at their time and do now, and the others as refused rows.
 
         The key of a refused row is a hash, and it has no example: nothing is kept of who does not consent.

@@ -139,6 +139,9 @@ def follow(
         raise TypeError(
             f"until is {in_words(until)}. It should be 'caught up', or a function that returns true to stop."
         )
+    for name, value in (("now", now), ("on_batch", on_batch)):
+        if value is not None and not callable(value):
+            raise TypeError(f"{name} is {in_words(value)}. It should be a function.")
     every = None if sweep_every is None else read_span(sweep_every, "sweep_every")
     source.open(live.folder)
     with contextlib.closing(source), _interrupts() as interrupted, _Follower(live, on_batch, now) as follower:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import getpass
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
 from segkit.collect.consent import Consent, read_consent
+from segkit.collect.values import LONGEST_ID
 from segkit.core.checks import check_type
 from segkit.core.messages import listed
 from segkit.core.moments import read_moment
 from segkit.create.segmentation import Segmentation
+from segkit.live.arriving import LONGEST_TEXT
 from segkit.live.kept import drop_result, keep_result
 from segkit.live.live_answers import LiveAnswers
 from segkit.live.live_folder import in_turn
 from segkit.live.live_hooks import LiveHooks
 from segkit.live.placing import INSTANT, Asked, answers
 from segkit.live.store import COLUMNS
+from segkit.tailor.audiences.customer_ids import customer_ids
 
 
 class Live(LiveAnswers, LiveHooks):
@@ -91,7 +94,7 @@ class Live(LiveAnswers, LiveHooks):
             events, without = self._consenting.split(events, moment)
             refused = refused + without
         with self._batch() as placed:
-            self._store.refuse(refused)
+            self._refuse(refused)
             if moment is not None:
                 fresh, repeated = self._store.append(events)
                 appended = len(fresh)
@@ -155,9 +158,9 @@ class Live(LiveAnswers, LiveHooks):
         segment : int, str or None
             The id or name of the segment to show; None to show the model's answer again.
         why : str
-            The reason, for those who look at it later.
+            The reason, for those who look at it later, in at most 100,000 characters.
         who : str, optional
-            Who corrects; by default the user of this computer.
+            Who corrects, in at most 256 characters; by default the user of this computer.
         as_of : str or Timestamp, optional
             From which moment on; by default that of the customer's last placement, and not before it.
 
@@ -169,11 +172,14 @@ class Live(LiveAnswers, LiveHooks):
         Raises
         ------
         TypeError, ValueError
-            If there is no such customer or segment, no reason, or the customer was placed later than `as_of`.
+            If there is no such customer or segment, no reason or one that is too long, or the customer was placed later
+            than `as_of`.
         """
         last = self._known(customer)
         chosen = None if segment is None else self._result.segment_id(segment)
-        check_type("why", why, str, "It should say the reason in words.")
+        _check_words("why", why, LONGEST_TEXT)
+        by = getpass.getuser() if who is None else who
+        _check_words("who", by, LONGEST_ID)
         if not why.strip():
             raise ValueError("why is empty. Say the reason: others will ask why the model was overruled.")
         moment = last.as_of if as_of is None else read_moment(as_of)
@@ -183,7 +189,6 @@ class Live(LiveAnswers, LiveHooks):
                 "choose a later moment."
             )
         with self._batch() as placed:
-            by = getpass.getuser() if who is None else who
             correction = self._history.correct(customer, moment, chosen, why, by)
             answer = answers(self._result, self._reader, [(customer, moment)])[customer, moment]
             placed.append(
@@ -194,7 +199,7 @@ class Live(LiveAnswers, LiveHooks):
     @in_turn
     def holds(self, customers: Iterable[str]) -> set[str]:
         """Return which of some customers, by their ids, have an event, a placement or a correction in the folder."""
-        return self._store.holds(customers)
+        return self._store.holds(_ids(customers))
 
     @in_turn
     def erase(self, customers: Iterable[str], *, result: Segmentation | None = None) -> int:
@@ -220,8 +225,9 @@ class Live(LiveAnswers, LiveHooks):
         Raises
         ------
         TypeError, ValueError
-            If `result` is no Segmentation, or of other features.
+            If these are no ids, or `result` is no Segmentation, or of other features. Nothing is erased then.
         """
+        ids = _ids(customers)
         if result is not None:
             check_type("result", result, Segmentation, "It should be the Segmentation without the customers.")
             if list(result.customers.columns) != list(self._result.customers.columns):
@@ -229,22 +235,21 @@ class Live(LiveAnswers, LiveHooks):
                     f"These segments are made from {listed(result.customers.columns, 5)}, and those of the folder from "
                     f"{listed(self._result.customers.columns, 5)}. Pass those that sg.erase(…) returns."
                 )
-        number = self._erase(customers, None if result is None else result.hash)
+        number = self._erase(ids, None if result is None else result.hash)
         if result is not None:
             self._result = result
             keep_result(self._store, result)
         return number
 
-    def _erase(self, customers: Iterable[str], segmentation: str | None = None) -> int:
-        customers = list(customers)
+    def _erase(self, customers: list[str], segmentation: str | None = None) -> int:
         if not customers and segmentation is None:
             return 0
+        if not self._result.customers.index.astype("str").intersection(customers).empty:
+            drop_result(self._store.folder)  # it holds them; first, since a crash would leave it for good
         try:
             number = self._store.erase(customers, segmentation)
         finally:
             self._read()
-        if not self._result.customers.index.astype("str").intersection(customers).empty:
-            drop_result(self._store.folder)  # it holds them
         self._watchers.tell(self._table([], erased=number))
         return number
 
@@ -258,8 +263,9 @@ class Live(LiveAnswers, LiveHooks):
     ) -> int:
         """Keep only customers who consent, from now on: in place of the consent of before.
 
-        Events without consent are refused and counted. Whoever does not consent at present is erased from the folder,
-        and so is at each :meth:`sweep` whoever does not any longer.
+        Events without consent are refused and counted; of what is refused no example is kept any more. Whoever does
+        not consent at present is erased from the folder, and so is at each :meth:`sweep` whoever does not any
+        longer.
 
         Parameters
         ----------
@@ -282,7 +288,10 @@ class Live(LiveAnswers, LiveHooks):
         """
         if not isinstance(consent, Consent):
             if as_of is None:
-                as_of = pd.Timestamp(self._store.run("SELECT max(timestamp) FROM log")[0][0]) + INSTANT
+                (last,) = self._store.run("SELECT max(timestamp) FROM log")[0]
+                if last is None:
+                    raise ValueError("The log has no events, so no present moment. Pass as_of.")
+                as_of = pd.Timestamp(last) + INSTANT
             consent = read_consent(consent, purpose, read_moment(as_of))
         consent.check_purposes((feature.name, feature.purpose) for feature in self._features)
         with self._store.transaction():
@@ -300,3 +309,17 @@ class Live(LiveAnswers, LiveHooks):
                 "uses it. It is kept in the log; begin a new folder with live.events() and these events to use it.",
                 stacklevel=4,
             )
+
+
+def _ids(customers: Iterable[str]) -> list[str]:
+    """Return ids as text."""
+    _, text = customer_ids(list(customers) if isinstance(customers, Iterator) else customers, "customers")
+    return list(text)
+
+
+def _check_words(name: str, value: str, most: int) -> None:
+    check_type(name, value, str, "It should be text.")
+    if len(value) > most:
+        raise ValueError(f"{name} has {len(value):,} characters. Say it in at most {most:,}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{name} has half a character, which cannot be kept. Write it again.")

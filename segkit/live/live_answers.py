@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from segkit.collect.events import Events
 from segkit.core.checks import check_type
 from segkit.core.engine.connection import table_of
-from segkit.core.moments import read_moment
+from segkit.core.moments import LATEST, read_moment
 from segkit.live.context import Context, context_table, contexts, visitors
 from segkit.live.history import Correction
 from segkit.live.live_folder import LiveFolder, in_turn
@@ -103,7 +104,8 @@ class LiveAnswers(LiveFolder):
                 "looked_at", looked_at, str, "It should be a product, category or page, as in the log."
             )
         last = self._history.last
-        moment = max(p.as_of for p in last.values()) if as_of is None else read_moment(as_of)
+        latest = max((placed.as_of for placed in last.values()), default=LATEST)
+        moment = latest if as_of is None else read_moment(as_of)
         wanted = sorted(last)
         if looked_at is not None:
             looked = visitors(self._store, moment, looked_at)
@@ -169,9 +171,12 @@ class LiveAnswers(LiveFolder):
     @in_turn
     def corrections(self) -> pd.DataFrame:
         """Return all corrections by moment: `event_id`, `customer_id`, `as_of`, `kind`, `segment`, `why`, `who`."""
-        every = sorted(itertools.chain(*self._history.corrections.values()), key=lambda each: each.as_of)
+        every = sorted(self._all_corrections(), key=lambda each: each.as_of)
         columns = ["event_id", "customer_id", "as_of", "kind", "segment", "why", "who"]
         return pd.DataFrame([self._described(each) for each in every], columns=columns)
+
+    def _all_corrections(self) -> Iterator[Correction]:
+        return itertools.chain(*self._history.corrections.values())
 
     def _described(self, correction: Correction) -> dict[str, Any]:
         segment = correction.segment_id
@@ -199,6 +204,7 @@ class LiveAnswers(LiveFolder):
         DataFrame of shape (n_rows, n_features)
             Indexed by `customer_id` and `as_of`; customers without an event before the moment have no row.
         """
+        _check_columns(placed, ("customer_id", "as_of"))
         return read_features(self._reader, list(zip(placed["customer_id"], placed["as_of"], strict=True)))
 
     @in_turn
@@ -215,13 +221,17 @@ class LiveAnswers(LiveFolder):
         Series of str
             On its index: the kind of the event, such as "purchase"; "correction"; or "time alone".
         """
+        _check_columns(placed, ("event_id", "as_of"))
         ids = placed["event_id"].dropna().tolist()
         kinds = self._store.run("SELECT event_id, kind FROM log WHERE event_id IN (SELECT unnest(?))", [ids])
-        corrections = self._store.run(
-            "SELECT event_id FROM corrections WHERE event_id IN (SELECT unnest(?))", [ids]
-        )
-        said = {**dict(kinds), **{name: "correction" for (name,) in corrections}}
-        return placed["event_id"].map(lambda event_id: said.get(event_id, "time alone")).astype("str")
+        said = dict(kinds)
+        # by the moment as well: an event may have come with the id of a correction
+        corrected = {(each.event_id, each.as_of) for each in self._all_corrections()}
+        causes = [
+            "correction" if pair in corrected else said.get(pair[0], "time alone")
+            for pair in zip(placed["event_id"], placed["as_of"], strict=True)
+        ]
+        return pd.Series(causes, placed.index, dtype="str", name="event_id")
 
     @in_turn
     def events(self) -> Events:
@@ -230,3 +240,10 @@ class LiveAnswers(LiveFolder):
         return Events(
             table_of(rows), self.refused, (str(self._store.folder),), self._timezone, scorer=self._scorer
         )
+
+
+def _check_columns(placed: pd.DataFrame, names: tuple[str, ...]) -> None:
+    check_type("placed", placed, pd.DataFrame, "It should be a table of placements, as from live.current().")
+    missing = [name for name in names if name not in placed]
+    if missing:
+        raise ValueError(f"placed has no column {missing[0]!r}. Pass placements, as from live.current().")

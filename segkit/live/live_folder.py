@@ -22,7 +22,7 @@ from segkit.live.history import History
 from segkit.live.outbox import Outbox
 from segkit.live.placer import Placer
 from segkit.live.placing import Placement, as_table
-from segkit.live.store import EVENTS, Store
+from segkit.live.store import EVENTS, Refusal, Store
 from segkit.live.watching import Watchers
 
 T = TypeVar("T")
@@ -120,23 +120,23 @@ class LiveFolder:
         return str(self._timezone)
 
     @property
+    @in_turn
     def refused(self) -> pd.DataFrame:
         """The rows that could not be used: columns `reason`, `count` and `example`; equal rows are counted once."""
-        with self._turn:
-            rows = self._store.run(
-                "SELECT reason, count(*), min(example) FROM refused GROUP BY reason ORDER BY 2 DESC, reason"
-            )
+        rows = self._store.run(
+            "SELECT reason, count(*), min(example) FROM refused GROUP BY reason ORDER BY 2 DESC, reason"
+        )
         frame = pd.DataFrame(rows, columns=["reason", "count", "example"])
         return frame.astype({"reason": "str", "count": "int64", "example": "str"})
 
     @property
+    @in_turn
     def waiting(self) -> int:
         """The number of events whose moment has not come."""
-        with self._turn:
-            return int(self._store.run("SELECT count(*) FROM waiting")[0][0])
+        return int(self._store.run("SELECT count(*) FROM waiting")[0][0])
 
     @in_turn
-    def refuse(self, rows: list[tuple[str, str, str]]) -> None:
+    def refuse(self, rows: list[Refusal]) -> None:
         """Count what could not be read as events in :attr:`refused`.
 
         Parameters
@@ -145,7 +145,13 @@ class LiveFolder:
             A key, the same when it comes again; the reason; an example.
         """
         with self._store.transaction():
-            self._store.refuse(rows)
+            self._refuse(rows)
+
+    def _refuse(self, rows: list[Refusal]) -> None:
+        """Write why rows were refused, within a transaction; an example could name somebody who does not consent."""
+        if self._consenting.needed:
+            rows = [(key, reason, "") for key, reason, _ in rows]
+        self._store.refuse(rows)
 
     def close(self) -> None:
         """Close the folder, so that another process may open it.

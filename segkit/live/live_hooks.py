@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from segkit.core.messages import in_words
+from segkit.core.checks import check_type
+from segkit.core.messages import in_words, listed
 from segkit.live.hooks import Hook, url_hook
 from segkit.live.live_folder import LiveFolder, in_turn
 from segkit.live.watching import Watcher
@@ -42,7 +43,8 @@ class LiveHooks(LiveFolder):
         hook : callable, str or None
             A function takes a dict with `key`, `customer_id`, `as_of`, `segment_id`, `segment`, `was`, `event_id` and
             `late`. To a URL the same is posted as JSON, with the header `Idempotency-Key`; any answer but 2xx is a
-            failure, also a redirect. None ends the subscription of `name`.
+            failure, also a redirect. None ends the subscription of `name`; what it was not told yet is kept for when it
+            is subscribed again.
         name : str, optional
             By which the folder knows the hook; by default the name of the function, or the URL.
         timeout : float, default=10.0
@@ -55,14 +57,23 @@ class LiveHooks(LiveFolder):
         ------
         TypeError, ValueError
             If there is no such segment; the hook is no function and no URL, has no name of its own, or leads to another
-            computer without `allow_network`; or `timeout` is not above 0 and at most an hour.
+            computer without `allow_network`; None is passed and `name` is not subscribed; or `timeout` is not above 0
+            and at most an hour.
         """
         chosen = self._result.segment_id(segment)
+        if name is not None:
+            check_type("name", name, str, "It should be text, by which the folder knows the hook.")
         called = name or (hook if isinstance(hook, str) else getattr(hook, "__qualname__", ""))
         if not called or (name is None and "<lambda>" in called):
             raise ValueError("The hook has no name by which the folder could know it again. Pass name='…'.")
         called = f"{called} on {chosen}"
         if hook is None:
+            subscribed = self._outbox.names(chosen)
+            if called not in subscribed:
+                own = listed(each.removesuffix(f" on {chosen}") for each in subscribed) or "none"
+                raise ValueError(
+                    f"No hook {name!r} is subscribed to {self._result.name_of(chosen)!r}. Subscribed are: {own}."
+                )
             self._outbox.unsubscribe(chosen, called)
             return
         if (
@@ -93,10 +104,10 @@ class LiveHooks(LiveFolder):
         return self._outbox.retry_parked()
 
     @property
+    @in_turn
     def outbox(self) -> pd.DataFrame:
         """The messages to hooks: `hook`, `state` (waiting, delivered, parked), `messages` and the last `error`."""
-        with self._turn:
-            return self._outbox.counts()
+        return self._outbox.counts()
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call a function after each batch, sweep and correction, with what it returns.

@@ -11,9 +11,9 @@ import pandas as pd
 
 from segkit.core.schema import STANDARD
 from segkit.live.sources.event_source import Message
+from segkit.live.store import SHOWN, Refusal
 
-EXAMPLE = 60  # characters of a message that could not be read
-Refusal = tuple[str, str, str]
+NEEDED = ("customer_id", "timestamp", "kind", "event_id")
 
 
 class FieldTwice(ValueError):
@@ -27,7 +27,7 @@ class Messages:
     """
 
     def __init__(self) -> None:
-        self._came: set[str] = {"customer_id", "timestamp", "kind", "event_id"}
+        self._came = set(NEEDED)
 
     def read(self, messages: Iterable[Message]) -> tuple[pd.DataFrame, list[Refusal]]:
         """Return the events, and of each message that is none a key, the reason and an example."""
@@ -58,6 +58,9 @@ def _event(body: bytes | Any) -> dict[str, Any]:
     fields = _parsed(body) if isinstance(body, bytes) else body
     if not isinstance(fields, dict):
         raise ValueError("message not a JSON object")
+    lacks = [name for name in NEEDED if name not in fields]
+    if lacks:
+        raise ValueError(f"{lacks[0]} missing")
     return {name: _value(name, value) for name, value in fields.items() if name in STANDARD}
 
 
@@ -116,4 +119,4 @@ def _column(name: str, values: list[str | float | None]) -> pd.Series:
 def _shown(body: bytes | Any) -> tuple[str, str]:
     """Return a hash of a message, so that one that is delivered twice is counted once, and how it begins."""
     raw = body if isinstance(body, bytes) else repr(body).encode("utf-8", "replace")
-    return hashlib.sha256(raw).hexdigest()[:32], raw[:EXAMPLE].decode("utf-8", "replace")
+    return hashlib.sha256(raw).hexdigest()[:32], raw[:SHOWN].decode("utf-8", "replace")

@@ -36,6 +36,10 @@ class Outbox:
             courier = self._couriers[name] = Courier(self, name, hook, timeout)
         courier.hurry()
 
+    def names(self, segment: int) -> list[str]:
+        """Return the names of the hooks that are subscribed to a segment."""
+        return sorted(name for number, name in self._subscribed if number == segment)
+
     def unsubscribe(self, segment: int, name: str) -> None:
         """End a subscription; messages that wait stay."""
         self._store.run("DELETE FROM hooks WHERE segment_id = ? AND hook = ?", [segment, name])

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,10 @@ from segkit.core.schema import STANDARD
 
 FORMAT = 1
 FILE, LOCK = "live.duckdb", "lock"
+SHOWN = 60  # characters of a row that was refused
+LEAST_OF_AN_ID = (
+    4  # characters at the end of an example that was cut, by which it is taken to name a customer
+)
 KEPT = "segmentation"  # the folder with the segments that customers are placed in
 COLUMNS = tuple(STANDARD)
 OTHER = "event_id of another event"
@@ -31,6 +36,8 @@ EVENTS = "events"  # the view of the log with the columns that features may use
 
 Event = tuple[str, str, pd.Timestamp]
 """An event by its `event_id`, `customer_id` and `timestamp`."""
+Refusal = tuple[str, str, str]
+"""Why a row was refused: a key, the same when it comes again; the reason; an example."""
 
 _TYPES = {"text": "VARCHAR", "number": "DOUBLE", "time": "TIMESTAMP"}
 _LOG = ", ".join(f"{name} {_TYPES[holds]}" for name, holds in STANDARD.items())
@@ -66,15 +73,18 @@ class Store:
     BlockingIOError
         If another process, or another `Live` of this one, has the folder open.
     ValueError
-        If the file was written by a newer segkit.
+        If the folder is a file, or its file was written by a newer segkit, or by something else.
     """
 
     def __init__(self, folder: Path):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"folder={str(folder)!r} is a file. Pass a folder, or the name of a new one.")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.closed = folder, False
         self.turn = threading.RLock()  # held by the one thread that uses the connection
         self._lock = _locked(folder)
         try:
+            _drop_remains(folder)
             self._connect()
             tables = {name for (name,) in self.run("SELECT table_name FROM duckdb_tables()")}
             self.facts = self._read_facts() if "facts" in tables else {}
@@ -83,7 +93,14 @@ class Store:
             raise
 
     def _connect(self) -> None:
-        self.connection: Any = duckdb.connect(self.folder / FILE)
+        try:
+            self.connection: Any = duckdb.connect(self.folder / FILE)
+        except duckdb.IOException as error:
+            if "not a valid DuckDB" not in str(error):
+                raise
+            raise ValueError(
+                f"The file {self.folder / FILE} is not one of DuckDB, so no live segments. Pass another folder."
+            ) from error
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET threads = 1")
 
@@ -142,8 +159,8 @@ class Store:
         self.connection.unregister("arrived")
         return _events(rows), repeated
 
-    def refuse(self, rows: list[tuple[str, str, str]]) -> None:
-        """Keep why rows were refused: key, reason, example."""
+    def refuse(self, rows: list[Refusal]) -> None:
+        """Keep why rows were refused."""
         if rows:
             keys, reasons, examples = zip(*rows, strict=True)
             self.run(
@@ -224,14 +241,19 @@ class Store:
         return number
 
     def _refused_of(self, ids: list[str]) -> str:
-        """Return a condition for the refused rows whose example, often the beginning of a raw row, names a customer."""
+        """Return a condition for the refused rows that name a customer; an example is often how a raw row begins."""
         events = self.run(
             "SELECT event_id FROM log WHERE event_id IS NOT NULL AND customer_id IN (SELECT unnest($1::VARCHAR[]))",
             [ids],
         )
         search = IdSearch([*ids, *(event_id for (event_id,) in events)])
-        rows = self.run("SELECT row_key, example FROM refused")
-        keys = [quoted(key) for key, example in rows if search.found_in((example or "").encode())]
+        begins = {text[:n] for text in ids for n in range(LEAST_OF_AN_ID, min(len(text), SHOWN + 1))}
+        rows = self.run("SELECT row_key, coalesce(example, '') FROM refused")
+        keys = [
+            quoted(key)
+            for key, example in rows
+            if search.found_in(f"{key} {example}".encode()) or _cut_within(example, begins)
+        ]
         return f"row_key IN ({', '.join(keys)})" if keys else "false"
 
     def change_fact(self, name: str, value: Any) -> None:
@@ -265,6 +287,18 @@ def check_facts(folder: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> N
             f"The folder {folder} was begun for another {listed(differs)}: {was}, and now {now}. Pass what it was "
             "begun with, or begin a new folder."
         )
+
+
+def _cut_within(example: str, begins: set[str]) -> bool:
+    """Return whether an example was cut after the beginning of an id."""
+    return len(example) >= SHOWN and any(example[-n:] in begins for n in range(LEAST_OF_AN_ID, SHOWN + 1))
+
+
+def _drop_remains(folder: Path) -> None:
+    """Remove what a killed process left beside the file: customers could be in it who are erased later."""
+    for path in folder.glob(f".{FILE}.*"):
+        path.unlink()
+    shutil.rmtree(folder / f"{FILE}.tmp", ignore_errors=True)
 
 
 def _locked(folder: Path) -> IO[str]:

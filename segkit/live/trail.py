@@ -31,18 +31,30 @@ def trail_of(store: Store, placed: pd.DataFrame, corrections: list[Correction]) 
         "WHERE customer_id = ? AND event_id IN (SELECT unnest(?::VARCHAR[]))",
         [placed["customer_id"].iloc[0], ids],
     )
-    causes: dict[str, tuple[Any, ...]] = {
+    events: dict[str, tuple[Any, ...]] = {
         event_id: ("event", event_id, timestamp, kind, rating, sentiment, first_words(text), None)
         for event_id, timestamp, kind, rating, sentiment, text in rows
     }
-    causes |= {
-        c.event_id: ("correction", c.event_id, c.as_of, "correction", None, None, first_words(c.why), c.who)
+    # by the moment as well: an event may have come with the id of a correction
+    corrected: dict[tuple[str, pd.Timestamp], tuple[Any, ...]] = {
+        (c.event_id, c.as_of): (
+            "correction",
+            c.event_id,
+            c.as_of,
+            "correction",
+            None,
+            None,
+            first_words(c.why),
+            c.who,
+        )
         for c in corrections
     }
     nothing = (None,) * (len(_CAUSE) - 1)
     found = [
-        causes[event_id] if pd.notna(event_id) else ("time" if i else "begin", *nothing)
-        for i, event_id in enumerate(placed["event_id"])
+        (corrected.get((event_id, as_of)) or events[event_id])
+        if pd.notna(event_id)
+        else ("time" if i else "begin", *nothing)
+        for i, (event_id, as_of) in enumerate(zip(placed["event_id"], placed["as_of"], strict=True))
     ]
     table = pd.DataFrame(found, columns=list(_CAUSE)).astype(_CAUSE)
     return pd.concat([placed[_PLACED], table], axis=1)

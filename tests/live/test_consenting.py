@@ -71,6 +71,26 @@ def test_withdrawal_takes_effect_live(opened):
         assert b"stranger" not in file.read_bytes()
 
 
+def test_of_refused_rows_no_example_is_kept_that_could_name_who_does_not_consent(events, opened):
+    live = opened(events)
+    live.refuse([("k1", "message not JSON", '{"customer_id": "stranger 1"')])
+    live.use_consent(consent())
+    live.refuse([("k2", "message not JSON", '{"customer_id": "stranger 2"')])
+    live.apply(arriving((None, "stranger 3", "2024-02-10"), ("e1", "stranger 4", "soon")))
+    assert live.refused["example"].tolist() == ["", "", ""] and live.refused["count"].sum() == 4
+
+
+def test_consent_for_an_empty_folder_needs_a_moment(events, opened):
+    live = opened(events)
+    live.erase(NAMES)
+    assert repr(live.events()).startswith("Events: no events")
+    assert live.where().empty and live.current().empty and live.sweep(as_of="2024-03-01").empty
+    with pytest.raises(ValueError, match=r"no events, so no present moment\. Pass as_of"):
+        live.use_consent(consent())
+    assert live.use_consent(consent(), as_of="2024-03-01") == 0
+    assert live.apply(arriving(("e1", "c01", "2024-02-10")))["customer_id"].tolist() == ["c01"]
+
+
 def test_new_consent_takes_the_place_of_the_old(opened, events):
     live = opened()
     assert live.use_consent(consent(c07="2024-01-05"), as_of="2024-02-01") > 0

@@ -34,6 +34,37 @@ def started(path, folder):
     return source
 
 
+def test_what_was_kept_of_the_places_may_be_broken(tmp_path, folder):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(as_lines([purchase(1), purchase(2)]))
+    source = started(path, folder)
+    assert len(bodies(source)) == 2
+    source.commit()
+    for kept in folder.glob("*positions.json"):
+        kept.write_text("")  # as after a power cut
+    assert [body["event_id"] for body in bodies(started(path, folder))] == ["n1", "n2"]
+
+
+def test_a_file_that_is_not_there_is_warned_of(tmp_path, folder):
+    path = tmp_path / "rows.jsonl"
+    with pytest.warns(UserWarning, match=r"no file .*rows\.jsonl yet"):
+        source = started(path, folder)
+    assert bodies(source) == []
+    path.write_text(as_lines([purchase(1), purchase(2)]))
+    assert len(bodies(source, most=1)) == 1
+    path.unlink()
+    assert bodies(source) == []
+    source.close()
+
+
+def test_a_list_of_events_is_refused_and_not_waited_for(tmp_path, folder):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([purchase(1), purchase(2)]))
+    source = started(path, folder)
+    assert [len(body) for body in bodies(source)] == [2]
+    source.close()
+
+
 CELLS = st.text("ab,\"\n\r'é ", max_size=6)
 
 
@@ -62,6 +93,7 @@ def test_rows_of_a_growing_csv_come_once_whole(tmp_path_factory, rows, cuts, mos
 
 def test_lines_count_once_they_end(tmp_path, folder):
     path = tmp_path / "events.jsonl"
+    path.touch()
     source = started(path, folder)
     assert bodies(source) == []  # there is no file yet
     path.write_bytes(b'{"a": 1}\n\n  \r\n{"a": 2}\r\n{"a"')
@@ -158,6 +190,7 @@ def test_two_live_folders_follow_a_file(tmp_path, folder):
 
 
 def test_waits_for_what_is_written(tmp_path, folder):
+    (tmp_path / "events.jsonl").touch()
     source = started(tmp_path / "events.jsonl", folder)
     begun = time.monotonic()
     assert source.read(500, 0.15) == [] and time.monotonic() - begun >= 0.15

@@ -133,6 +133,19 @@ def test_messages_that_are_no_events_are_refused(live):
     assert log.loc["n20", "customer_id"] == "17" and log.loc["n21", "amount"] == 12.5
 
 
+@pytest.mark.filterwarnings("ignore:The log had no column")
+def test_messages_of_other_fields_count_each_and_once(live):
+    other = [{"id": i, "customer": "ada"} for i in range(3)]
+    bad = [purchase(1, amount="x"), purchase(2, amount="x"), purchase(3, timestamp="soon")]
+    assert followed(live, Queue([*other, *bad])).iloc[0]["refused"] == 6
+    wanted = {"customer_id missing": 3, "amount not a number": 2, "timestamp not readable": 1}
+    assert live.refused.set_index("reason")["count"].to_dict() == wanted
+    assert live.refused["example"].str.contains('customer": "ada').sum() == 1
+    later = Queue([*other, *bad, purchase(4, page="/", rating=3)])  # again, with columns that had not come
+    assert followed(live, later).iloc[0]["refused"] == 6
+    assert live.refused.set_index("reason")["count"].to_dict() == wanted
+
+
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just([]), st.just({"a": 1})
 )
@@ -161,9 +174,13 @@ def test_whatever_comes_is_appended_repeated_or_refused(one_live, bodies):
 
 def test_columns_stay_so_that_few_queries_are_written():
     read, wanted = Messages(), ["customer_id", "timestamp", "kind", "event_id"]
-    table, _ = read.read([Message(b'{"page": "/", "amount": 1}'), Message(b"{}")])
+
+    def whole(fields):
+        return Message({**dict.fromkeys(wanted, "x"), **fields})
+
+    table, _ = read.read([whole({"page": "/", "amount": 1}), whole({})])
     assert list(table) == [*wanted, "amount", "page"]
-    table, _ = read.read([Message(b'{"rating": "4"}'), Message(b'{"rating": 4.5}')])
+    table, _ = read.read([whole({"rating": "4"}), whole({"rating": 4.5})])
     assert list(table) == [*wanted, "amount", "page", "rating"]
     assert table["rating"].tolist() == ["4", "4.5"] and table["amount"].dtype == "float64"
 
@@ -256,6 +273,8 @@ def test_arguments_are_checked(live):
         sg.follow(live, "redis")
     with pytest.raises(ValueError, match="most=501 is more than 500"):
         sg.follow(live, Queue(), most=501)
+    with pytest.raises(TypeError, match=r"now is the text 'noon'\. It should be a function"):
+        sg.follow(live, Queue(), now="noon")
     with pytest.raises(TypeError, match="until is the text 'noon'"):
         sg.follow(live, Queue(), until="noon")
 

@@ -312,4 +312,10 @@ def test_wrong_hooks_are_explained(opened):
     for timeout in (0, -1, float("nan"), float("inf"), True, "10"):
         with pytest.raises(ValueError, match=r"timeout=.* above 0 and at most 3,600"):
             live.on_enter(1, print, timeout=timeout)
+    with pytest.raises(TypeError, match="name is 5"):
+        live.on_enter(1, print, name=5)
+    live.on_enter(1, print, name="mail")
+    with pytest.raises(ValueError, match=r"No hook 'mial' is subscribed to 'Segment 1'.*: mail\."):
+        live.on_enter(1, None, name="mial")
+    live.on_enter(1, None, name="mail")
     assert live.outbox.empty

@@ -138,3 +138,14 @@ def test_deleted_messages_are_warned_of_and_new_partitions_read_whole():
     topic.topics = {}
     with pytest.raises(ConnectionError, match="lost the topic"):
         ours._assign()
+
+
+def test_arguments(tmp_path):
+    with pytest.raises(ValueError, match="topic is empty"):
+        sg.kafka_source("127.0.0.1:9", "")
+    with pytest.raises(TypeError, match="settings is the text 'fast'"):
+        sg.kafka_source("127.0.0.1:9", "events", settings="fast")
+    with pytest.raises(ValueError, match=r"'group\.id', which segkit sets"):
+        sg.kafka_source("127.0.0.1:9", "events", settings={"group.id": "a"})
+    with pytest.raises(ValueError, match="refuses the settings: No such configuration property"):
+        sg.kafka_source("127.0.0.1:9", "events", settings={"no.such": 1}).open(tmp_path)

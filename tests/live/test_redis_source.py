@@ -125,6 +125,10 @@ def test_redis_is_out_of_reach_and_comes_back(tmp_path):
 
 
 def test_arguments():
+    with pytest.raises(ValueError, match=r"stream is empty\. It should be the key"):
+        sg.redis_source("redis://127.0.0.1", " ")
+    with pytest.raises(TypeError, match="group is 5"):
+        sg.redis_source("redis://127.0.0.1", "events", group=5)
     with pytest.raises(ValueError, match="should begin with redis://") as caught:
         sg.redis_source("http://:secret@127.0.0.1", "events")
     assert "secret" not in str(caught.value)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from segkit.core.checks import check_type
+
 NAME = "follower"  # the file in a live folder that holds the name of its consumer group
 START, STARTS = "earliest", ("earliest", "latest")
 
@@ -68,6 +70,18 @@ def group_of(folder: Path) -> str:
         written.write_text(f"segkit-{uuid.uuid4().hex[:16]}", encoding="utf-8")
         written.replace(path)
     return path.read_text(encoding="utf-8").strip()
+
+
+def check_name(name: str, value: str, wanted: str) -> None:
+    """Check a name that a broker knows something by.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    check_type(name, value, str, wanted)
+    if not value.strip():
+        raise ValueError(f"{name} is empty. {wanted}")
 
 
 def check_start(start: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -82,8 +83,12 @@ class FileSource(EventSource):
         """Go on where the live folder stopped."""
         name = hashlib.sha256(str(self._path.resolve()).encode()).hexdigest()[:16]
         self._kept = folder / f"{name}.{POSITIONS}"
-        kept = self._kept.read_text(encoding="utf-8") if self._kept.exists() else '{"files": {}}'
-        self._files = json.loads(kept)["files"]
+        self._files = _kept_files(self._kept)
+        if not self._path.exists():
+            warnings.warn(
+                f"There is no file {self._path} yet. It is read once it appears. Check its name if it should be there.",
+                stacklevel=3,
+            )
 
     def read(self, most: int, wait: float) -> list[Message]:
         """Return the next lines."""
@@ -92,7 +97,8 @@ class FileSource(EventSource):
             messages: list[Message] = []
             paths = self._paths()
             for path in paths:
-                messages += self._read_file(path, most - len(messages))
+                with contextlib.suppress(FileNotFoundError):  # it went away since
+                    messages += self._read_file(path, most - len(messages))
                 if len(messages) >= most:
                     break
             if messages or time.monotonic() >= end:
@@ -109,7 +115,7 @@ class FileSource(EventSource):
 
     def close(self) -> None:
         """Warn of lines that have no end."""
-        unread = [path.name for path in self._paths() if path.stat().st_size > self._at(path)["offset"]]
+        unread = [path.name for path in self._paths() if _size(path) > self._at(path)["offset"]]
         if unread:
             warnings.warn(
                 f"Not read to the end: {listed(unread, 5)}. Follow {self._path} again to go on; a last line counts "
@@ -144,6 +150,18 @@ class FileSource(EventSource):
                     break
         self._files[path.name] = {"offset": offset, "known_by": _known_by(path, offset)}
         return messages
+
+
+def _kept_files(path: Path) -> dict[str, Any]:
+    """Return how far files were read; from their beginning where that was not kept whole, as the log has the rest."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["files"])
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _known_by(path: Path, offset: int) -> str:
@@ -181,7 +199,7 @@ def _json_lines(file: io.BufferedReader, offset: int) -> Iterator[Row]:
         json.loads(rest)
     except (ValueError, RecursionError):
         return  # still being written
-    if rest.strip().endswith(b"}"):
+    if rest.strip().endswith((b"}", b"]")):  # and not the beginning of a number
         yield rest.strip(), "", offset + len(rest)
 
 

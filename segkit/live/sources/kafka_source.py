@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from segkit.core.checks import check_type
 from segkit.core.messages import choose_from, counted
-from segkit.live.sources.event_source import START, EventSource, Message, check_start, group_of
+from segkit.live.sources.event_source import START, EventSource, Message, check_name, check_start, group_of
 
 T = TypeVar("T")
 TIME_LIMIT = 5.0  # seconds
@@ -66,8 +66,11 @@ def kafka_source(
     >>> sg.kafka_source("127.0.0.1:9092", "events")
     KafkaSource: events at 127.0.0.1:9092
     """
-    check_type("servers", servers, str, "It should name brokers, such as '127.0.0.1:9092'.")
-    check_type("topic", topic, str, "It should be the name of a topic, such as 'events'.")
+    check_name("servers", servers, "It should name brokers, such as '127.0.0.1:9092'.")
+    check_name("topic", topic, "It should be the name of a topic, such as 'events'.")
+    if group is not None:
+        check_name("group", group, "It should be the name of a consumer group, or left out.")
+    check_type("settings", settings or {}, Mapping, "It should map names of librdkafka's settings to values.")
     ours = [name for name in settings or {} if name in OURS]
     if ours:
         raise ValueError(
@@ -108,7 +111,12 @@ class KafkaSource(EventSource):
             "enable.auto.commit": False,
             "auto.offset.reset": START,  # where the place to go on is gone
         }
-        self._consumer, self._partitions, self._next = self._kafka.Consumer(settings), [], {}
+        try:
+            self._consumer, self._partitions, self._next = self._kafka.Consumer(settings), [], {}
+        except self._kafka.KafkaException as error:
+            raise ValueError(
+                f"Kafka's library refuses the settings: {error.args[0].str()} Mend or leave out what it names."
+            ) from error
         try:
             self._assign()
         except BaseException:

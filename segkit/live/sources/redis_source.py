@@ -14,6 +14,7 @@ from segkit.live.sources.event_source import (
     START,
     EventSource,
     Message,
+    check_name,
     check_start,
     group_of,
     without_password,
@@ -65,7 +66,9 @@ def redis_source(url: str, stream: str, *, group: str | None = None, start: str 
     RedisSource: events at redis://127.0.0.1/0
     """
     check_type("url", url, str, "It should be a URL, such as 'redis://127.0.0.1/0'.")
-    check_type("stream", stream, str, "It should be the key of a stream, such as 'events'.")
+    check_name("stream", stream, "It should be the key of a stream, such as 'events'.")
+    if group is not None:
+        check_name("group", group, "It should be the name of a consumer group, or left out.")
     if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
         raise ValueError(
             f"url is {in_words(without_password(url))}. It should begin with redis://, such as 'redis://127.0.0.1/0'."
