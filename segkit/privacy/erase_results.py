@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,12 @@ def _trimmed(result: Segmentation, hers: np.ndarray) -> Segmentation:
 
 def _again(rest: Segmentation) -> Segmentation:
     """Make segments of the customers that are left, as these were made, under their ids and names."""
-    facts = rest.provenance
+    kept: dict[str, Any] = {
+        name: rest.provenance[name] for name in ("edits", "pinned") if name in rest.provenance
+    }
+    # Pinned segments are made again too: their model knew those who left.
+    facts = {name: fact for name, fact in rest.provenance.items() if name not in kept}
+    rest = dataclasses.replace(rest, provenance=facts)
     customers = rest.customers
     if facts["method"] == VALUE_BANDS:
         result = value_bands(customers, by=facts.get("by"), n_bands=facts["n_segments"])
@@ -134,4 +140,7 @@ def _again(rest: Segmentation) -> Segmentation:
             previous=rest,
             random_state=facts["random_state"],
         )
+    if "pinned" in kept:
+        kept["pinned"] = [s for s in kept["pinned"] if s in result.segments]
+    result.provenance.update(kept)
     return result if rest.embedding is None else result.with_embedding(rest.embedding)

@@ -383,3 +383,16 @@ def test_other_functions_take_edited_segments():
     later = sg.segment(customers, model=made.model, previous=made)
     assert_series_equal(later.labels, made.labels)
     assert later.names == made.names
+
+
+def test_erased_customers_leave_the_edits():
+    """The rows that a made segment keeps are those of the customers who are left; ids and names stay."""
+    customers = four_groups()
+    made = sg.pin_segments(edits(sg.segment(customers, n_segments=4))["all"], [3])
+    erased = sg.erase([customers.index[3]], results=[made]).results[0]
+    assert len(erased.labels) == len(made.model[-1].rows_) - 1 == len(erased.model[-1].rows_)
+    assert (erased.names, erased.segments) == (made.names, made.segments)
+    assert erased.provenance["edits"] == made.provenance["edits"]
+    assert erased.provenance["pinned"] == [3]
+    assert (erased.labels == made.labels.drop(customers.index[3])).mean() > 0.95
+    assert_series_equal(erased.assign(erased.customers), erased.labels)
