@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import duckdb
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -151,12 +152,12 @@ class Mortal:
         return self.real.sql(*args)
 
 
-def killed_at(n, live, copy, rows):
-    """Apply rows in a process that is killed before its nth statement; return whether it was."""
+def killed_at(n, live, copy, events):
+    """Apply events in a process that is killed before its nth statement; return whether it was."""
     real = live._store.connection
     live._store.connection = live._reader._connection = Mortal(real, live._store.folder, copy, n)
     try:
-        live.apply(arriving(rows))
+        live.apply(events)
     except Killed:
         return True
     finally:
@@ -184,7 +185,7 @@ def test_any_order_batches_and_crashes(first, result, begun, tmp_path_factory, d
     live = sg.live_segments(result, first, FEATURES, folder=shutil.copytree(begun, where / "begun"))
     try:
         while batches:
-            if killed_at(n, live, where / "killed", batches[0]):
+            if killed_at(n, live, where / "killed", arriving(batches[0])):
                 live.close()
                 live = sg.live_segments(result, first, FEATURES, folder=where / "killed")
                 n = 1_000  # is not killed again
@@ -245,7 +246,7 @@ def test_killed_before_each_statement(first, result, begun, tmp_path):
         live = sg.live_segments(result, first, FEATURES, folder=shutil.copytree(begun, tmp_path / f"{n}"))
         told(live, heard).apply(arriving(batches[0]))
         live.deliver()
-        killed = killed_at(n, live, tmp_path / f"{n} killed", batches[1])
+        killed = killed_at(n, live, tmp_path / f"{n} killed", arriving(batches[1]))
         live.close()
         if killed:
             live = sg.live_segments(result, first, FEATURES, folder=tmp_path / f"{n} killed")
@@ -510,14 +511,21 @@ def test_all_features_are_those_of_the_batch(tmp_path):
         customers = sg.customer_features(before, features, as_of=begin)
         result = sg.segment(customers, n_segments=3)
         used = [feature for feature in features if feature.name in result.customers]
-        with sg.live_segments(result, before, features, folder=tmp_path) as live:
-            for start in range(0, len(new), 20):
-                live.apply(new.iloc[start : start + 20])
+        live = sg.live_segments(result, before, features, folder=tmp_path / "live")
+        draw = np.random.default_rng(0)
+        for start in range(0, len(new), 15):  # a quarter comes twice
+            batch, copy = new.iloc[start : start + 20], tmp_path / f"killed {start}"
+            if killed_at(draw.integers(1, 30), live, copy, batch):
+                live.close()
+                live = sg.live_segments(result, before, features, folder=copy)
+                live.apply(batch)
+        with live:
+            assert sorted(live.events().table.to_pandas()["event_id"]) == sorted(table["event_id"])
             latest = live.placements().groupby(["customer_id", "as_of"]).nth(-1)
             latest = latest.set_index(["customer_id", "as_of"]).sort_index()
             read = read_features(live._reader, list(latest.index)).sort_index()
-            moments = sorted({moment for _, moment in latest.index})[-8:]
-            for moment in moments:
+            moments = sorted({moment for _, moment in latest.index})
+            for moment in moments[:: -(-len(moments) // 8)]:
                 said = sg.customer_features(after, used, as_of=moment)
                 own = read.xs(moment, level="as_of")
                 assert_frame_equal(
@@ -527,7 +535,7 @@ def test_all_features_are_those_of_the_batch(tmp_path):
                 at = latest.xs(moment, level="as_of")
                 assert at["segment_id"].tolist() == placed["segment_id"].tolist()
                 assert at["confidence"].tolist() == placed["confidence"].tolist()
-    assert len(read.columns) > 100 and len(new) > 60
+    assert len(read.columns) > 100 and len(new) > 60 and live.folder.name.startswith("killed")
 
 
 def test_rows_are_read_as_by_read_events():
