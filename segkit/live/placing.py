@@ -64,7 +64,7 @@ class CustomerAt:
     confidence : float or None
         How sure `segment_id` is, see :attr:`Segmentation.confidence`.
     features : DataFrame of shape (1, n_features)
-        The features that the answer follows from.
+        The features that the answer follows from; without a row where no event counts.
     corrected : dict or None
         The correction that is shown: `segment`, `why`, `who` and `as_of`.
     context : Context

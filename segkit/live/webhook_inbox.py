@@ -94,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _object(body: bytes) -> dict[str, Any] | None:
     try:
         message = json.loads(body)
-    except ValueError:
+        json.dumps(message, ensure_ascii=False).encode()  # half a character cannot be shown in a table
+    except (ValueError, RecursionError):
         return None
     return (
         {name: value for name, value in message.items() if name not in ("key", "times")}

@@ -23,6 +23,8 @@ def test_each_key_is_kept_once():
         assert post(inbox, b'{"customer_id": "cyd"}') == 400
         assert post(inbox, b"[1]", Idempotency_Key="3") == 400
         assert post(inbox, b"\xff{", Idempotency_Key="4") == 400
+        assert post(inbox, b"[" * 100_000, Idempotency_Key="6") == 400
+        assert post(inbox, b'{"customer_id": "\\ud83d"}', Idempotency_Key="7") == 400
         assert post(inbox, b"", Idempotency_Key="5", Content_Length="9999999") == 400
         assert inbox.messages.to_dict("records") == [
             {"key": "1", "times": 3, "customer_id": "ada"},
