@@ -208,6 +208,7 @@ _HOMES = {
     "segkit.show.widgets.experiment_planner": ("ExperimentPlanner",),
     "segkit.show.widgets.feature_picker": ("FeaturePicker",),
     "segkit.show.widgets.live_map": ("LiveMap",),
+    "segkit.show.widgets.segment_cards": ("SegmentCards",),
     "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
     "segkit.show.widgets.segment_timeline": ("SegmentTimeline",),
 }

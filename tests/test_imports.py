@@ -66,7 +66,8 @@ PUBLIC = {
         "recommendation_scoreboard segment_products segment_value targeting"
     ),
     "show": (
-        "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker LiveMap SegmentExplorer SegmentTimeline "
+        "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker LiveMap SegmentCards SegmentExplorer "
+        "SegmentTimeline "
         "plot_confidence plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions "
         "plot_drift "
         "plot_emerging "

@@ -151,6 +151,15 @@ def test_the_explorer_holds_no_few_and_no_contact(result):
         assert few_in(state) == [] and contacts_in(state) == []
 
 
+def test_the_cards_hold_no_few_and_no_contact(result):
+    cards = sg.SegmentCards(result)
+    for at in (None, *result.segments):
+        cards.chosen = at
+        state = {k: v for k, v in cards.get_state().items() if not k.startswith("_")}
+        assert few_in(state) == [] and contacts_in(state) == []
+    assert len(cards.cards) == 2
+
+
 @pytest.mark.parametrize("suffix", [".md", ".html"])
 def test_the_report_holds_no_few_and_no_contact(result, tmp_path, suffix):
     scan = sg.scan_clusters(result.customers, k=[2, 3], resamples=2, progress=False)

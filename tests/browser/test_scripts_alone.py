@@ -111,9 +111,20 @@ def live_map(live):
     return made
 
 
+def cards():
+    """Return cards of segments, features, customers and plays full of markup."""
+    result = sg.segment(oddly_named(), n_segments=3).with_names({0: EVIL})
+    made = sg.SegmentCards(
+        result, playbook=pd.DataFrame({"segment": [EVIL], "strategy": EVIL, "offer": EVIL})
+    )
+    made.chosen, made.error = 1, EVIL
+    return made
+
+
 SCRIPTS = {
     "feature_picker": picker,
     "live_map": live_map,
+    "segment_cards": cards,
     "segment_explorer": explorer,
     "segment_timeline": timeline,
 }
@@ -218,9 +229,41 @@ def test_panel_sends_colour_and_segment(alone):
     assert bytes(alone.evaluate(of_1)) == packed((alone.made.result.labels == 1).to_numpy())
 
 
+@pytest.mark.parametrize("alone", ["segment_cards"], indirect=True)
+def test_cards_send_names_choice_and_the_test(alone):
+    alone.get_by_role("button", name="Keep the name").first.click()
+    kept = alone.evaluate("alone.saved.at(-1).wanted_names")
+    assert list(kept.values()) == [alone.evaluate("alone.model.get('cards')[1].name")]
+    alone.evaluate("alone.model.set('wanted_names', {})")
+    rename = alone.get_by_role("button", name="Rename").last
+    rename.click()
+    field = alone.locator("header input")
+    field.fill("Never kept")
+    field.press("Escape")
+    expect(rename).to_be_focused()
+    assert alone.evaluate("alone.model.get('wanted_names')") == {}
+    rename.click()
+    field.fill("Regulars")
+    field.press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).wanted_names") == {"2": "Regulars"}
+    chosen = alone.locator(".choose[aria-pressed=true]")
+    chosen.press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).chosen") is None
+    expect(chosen).to_have_count(0)
+    alone.locator(".choose").last.click()
+    assert alone.evaluate("alone.saved.at(-1).chosen") == 2
+    alone.locator("summary").first.click()
+    alone.evaluate("alone.model.set('cards', alone.model.get('cards').toReversed())")
+    expect(alone.locator("details[open]")).to_have_count(1)
+    alone.get_by_role("button", name="Test how far").click()
+    assert alone.evaluate("alone.saved.at(-1).wanted_test") is True
+    alone.evaluate("alone.model.set('wanted_test', false), alone.model.set('tested', true)")
+    expect(alone.get_by_role("button", name="Test")).to_have_count(0)
+
+
 def test_plain_keys_skip_jupyterlab(alone):
     kept = "document.activeElement.hasAttribute('data-lm-suppress-shortcuts')"
-    alone.locator("input:enabled, .live .play").first.focus()
+    alone.locator("input:enabled, .live .play, .cards .choose").first.focus()
     for key, ours in (("Enter", True), ("Shift+Enter", False), ("j", True), ("Control+s", False)):
         alone.keyboard.press(key)
         assert alone.evaluate(kept) == ours

@@ -10,8 +10,10 @@ import pandas as pd
 from segkit.analyse.features.compute import customer_features
 from segkit.analyse.features.rfm import RFM
 from segkit.collect.events import Events
+from segkit.core.disclosure import hidden_in_words, is_few
 from segkit.core.messages import counted, joined, listed
 from segkit.create.segmentation import Segmentation
+from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes, value_of
 from segkit.show.plots.playbook import SAID
 from segkit.show.plots.theme import segment_colors
@@ -22,6 +24,7 @@ from segkit.tailor.plays.segment_worth import Worth
 LIKED = 3  # products on a card
 CLEARLY = 1.25  # least ratio of their share to the others' for the card
 VALUE = "monetary"
+UNCOUNTED = "The size of {} is not shown, since those of the hidden would follow from it."
 VERDICTS = {
     "real and repeatable": "A group of its own; found again in other samples of customers.",
     "real, but its edges move": "A group of its own; its edges move from sample to sample.",
@@ -57,11 +60,39 @@ def worth_of(result: Segmentation, value: str | pd.Series | None, events: Events
     return None
 
 
+def value_title(value: object, forecast: Mapping[int, Worth]) -> str:
+    """Return what shares of value are shares of, on the cards."""
+    if value is None or (isinstance(value, str) and value == VALUE):
+        return "Share of revenue"
+    horizon = next((worth.horizon for worth in forecast.values()), "")
+    return f"Share of value{f' in {horizon}' if horizon else ''}"
+
+
+def shown_segments(result: Segmentation, minimum: int) -> list[int]:
+    """Return the segments that have a card: those of enough customers."""
+    sizes = result.labels.value_counts()
+    return [s for s in result.segments if not is_few(sizes[s], minimum)]
+
+
+def suggestions_of(result: Segmentation, minimum: int) -> pd.DataFrame | None:
+    """Return suggested names and sentences; None where there is nobody to compare."""
+    if not shown_segments(result, minimum) or result.labels.nunique() < 2:
+        return None
+    return suggest_names(result, minimum=minimum)
+
+
+def with_suggested(result: Segmentation, suggestions: pd.DataFrame | None) -> Segmentation:
+    """Return the segments under their names, and the suggested ones where they have none."""
+    return (
+        result
+        if suggestions is None
+        else result.with_names({**suggestions["name"].to_dict(), **result.names})
+    )
+
+
 def cards_of(
     result: Segmentation,
-    shown: list[int],
     suggestions: pd.DataFrame | None,
-    given: set[int],
     *,
     value: pd.Series | None,
     forecast: Mapping[int, Worth],
@@ -69,11 +100,25 @@ def cards_of(
     playbook: pd.DataFrame | None,
     minimum: int,
 ) -> list[Card]:
-    """Return a card for each segment that is shown; `forecast` is what each will bring, if that is known."""
+    """Return a card for each segment that is shown.
+
+    Parameters
+    ----------
+    result : Segmentation
+        With its own names; its trust is on the cards where it was assessed.
+    suggestions : DataFrame or None
+        From :func:`suggestions_of`.
+    value, liked
+        From :func:`worth_of` and :func:`segkit.show.report.looks.liked_products`.
+    forecast : mapping of int to Worth
+        What each segment will bring, where that is known.
+    """
+    given, result = set(result.names), with_suggested(result, suggestions)
     plays, tags = plays_of(result, playbook), tags_of(result, playbook)
+    shown = shown_segments(result, minimum)
     names = [result.name_of(s) for s in result.segments]
     colors = dict(zip(result.segments, segment_colors(names), strict=True))
-    verdicts = result.trust.segments["verdict"]
+    verdicts = {} if result.assessment is None else result.assessment.segments["verdict"]
     sizes = segment_sizes(result, value, minimum=minimum).loc[shown]
     if forecast:
         totals = pd.Series({s: forecast[s].total for s in result.segments if s in forecast})
@@ -112,6 +157,16 @@ def _likes(liked: pd.DataFrame | None, segment: int) -> list[str]:
         f"{row['named']} ({row['share']:.0%} buy it, of others {row['elsewhere']:.0%})"
         for _, row in rows.iterrows()
     ]
+
+
+def notes_on(result: Segmentation, cards: list[Card], minimum: int, suggested: str) -> list[str]:
+    """Return what is said below the cards: of hidden segments and sizes, and of suggested names."""
+    shown = shown_segments(result, minimum)
+    small = [result.name_of(s) for s in result.segments if s not in shown]
+    notes = [hidden_in_words(small, minimum)] if small else []
+    uncounted = [card.name for card in cards if not card.size]
+    notes += [UNCOUNTED.format(joined(uncounted))] if uncounted else []
+    return notes + [suggested] * any(card.suggested for card in cards)
 
 
 def plays_of(result: Segmentation, playbook: pd.DataFrame | None) -> dict[int, dict[str, str]]:

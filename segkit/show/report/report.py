@@ -17,7 +17,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import METHODS
 from segkit.methods.partition import check_segments, checked_result
 from segkit.privacy.data_sheet import DataSheet
-from segkit.show.report.cards import VALUE, worth_of
+from segkit.show.report.cards import value_title, worth_of
 from segkit.show.report.gather import gather
 from segkit.show.report.markdown import markdown
 from segkit.show.report.page import page
@@ -143,8 +143,6 @@ def report(
         scan = scan_clusters(
             result.customers, k=possible_numbers(result.customers), method=method, random_state=0
         )
-    money = value is None or (isinstance(value, str) and value == VALUE)
-    horizon = next((w.horizon for w in forecast.values()), "")
     facts = gather(
         result if result.assessment is not None else result.with_trust(result.trust),
         title=title or "Customer segments",
@@ -152,7 +150,7 @@ def report(
         scan=scan,
         value=worth,
         forecast=forecast,
-        value_name="Share of revenue" if money else f"Share of value{f' in {horizon}' if horizon else ''}",
+        value_name=value_title(value, forecast),
         playbook=playbook,
         products=products,
         minimum=minimum,
