@@ -72,10 +72,11 @@ def hidden_sizes(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
 
 
 def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
-    """Return which cells of a two-way table of counts are hidden: the few, and in their rows and columns one more.
+    """Return which cells of a two-way table of counts are hidden: the few, and in their rows and columns others.
 
-    Rows and columns with a hidden cell then have another, as in :func:`hidden_sizes`, so that none follows from the
-    margins alone. :func:`segkit.suppress_small` proves how far each is bounded.
+    What is hidden in a row or column then sums to enough for each to be anything below the minimum, as zeros are shown
+    and the others hold 1 or more: of 1 and 1 the sum would tell both. :func:`segkit.suppress_small` proves how far each
+    is bounded by all rows and columns together.
 
     Examples
     --------
@@ -88,7 +89,8 @@ def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
         for lines, marks in ((counts, hidden), (counts.T, hidden.T)):
             for line, mark in zip(lines, marks, strict=True):
                 free = np.flatnonzero(~mark & (line > 0))
-                if mark.sum() == 1 and len(free):
+                known = mark.sum() == 1 or (line[mark] - 1).sum() < minimum - 2
+                if mark.any() and known and len(free):
                     # Rather one that its own line across needs as well, large enough, and then the smallest.
                     lone, small = marks[:, free].sum(axis=0) == 1, line[free] < ROOM * minimum
                     mark[free[np.lexsort((line[free], ~lone, small))[0]]] = True

@@ -1,4 +1,8 @@
-"""Choose the cells of a table to hide, so that small ones do not follow from totals, by linear programmes."""
+"""Choose the cells of a table to hide, so that small ones do not follow from totals, by linear programmes.
+
+Zeros are shown, so a hidden cell is known to hold 1 or more, and a total as many as it has such parts. Two attackers
+are kept off: one who knows that, and one who knows the sums only, to whom a hidden cell may hold 0.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +27,14 @@ class Sums:
         Times the cells, it is 0: parts less their total.
     costs : ndarray of float, shape (n_cells,)
         What hiding a cell costs.
+    parts : ndarray of float, shape (n_cells,)
+        Of how many cells with customers it is the sum.
     """
 
     values: np.ndarray
     equations: sp.csr_matrix
     costs: np.ndarray
+    parts: np.ndarray
 
     @classmethod
     def of(cls, grid: np.ndarray, down: bool, across: bool) -> Sums:
@@ -46,11 +53,18 @@ class Sums:
         if across:
             costs[:, -1] = inside
         equations = sp.vstack([of_rows, of_columns]).tocsr()
-        return cls(grid.ravel().astype(float), equations, costs.ravel())
+        parts = (grid[: rows - down, : columns - across] > 0).astype(float)
+        if down:
+            parts = np.vstack([parts, parts.sum(axis=0)])
+        if across:
+            parts = np.column_stack([parts, parts.sum(axis=1)])
+        return cls(grid.ravel().astype(float), equations, costs.ravel(), parts.ravel())
 
 
 class HiddenCells:
-    """Hide small cells, and others until nobody can bound a small one more tightly than [0, minimum - 1].
+    """Hide small cells, and others until nobody can bound a small one more tightly than what "hidden" says.
+
+    That is from 1 to `minimum` - 1, or from 0 for who does not know that zeros are shown.
 
     Parameters
     ----------
@@ -68,27 +82,33 @@ class HiddenCells:
 
     def __init__(self, sums: Sums, minimum: int, first: np.ndarray):
         self.sums, self.room = sums, minimum - 1.0
-        self.small = sums.values < minimum
+        self.least = sums.parts  # that hidden cells may hold
+        self.small = (sums.values > 0) & (sums.values < minimum)
         self.hidden = self.small | first
         self.low, self.high = sums.values.copy(), sums.values.copy()
 
     def protect(self) -> np.ndarray:
         """Hide further cells until all hidden ones are protected, and return which are hidden."""
-        self._move_together()
-        while (exposed := self._exposed()).any():
-            at = int(np.argmax(exposed))
-            before = self.hidden.sum()
-            if self.small[at] and self.low[at] > 0:
-                self._move(at, 0.0)
-            else:
-                self._move(at, self.room if self.small[at] else self.low[at] + self.room)
-            if self.hidden.sum() > before:
-                self._move_together()
+        for least in (self.sums.parts, np.zeros_like(self.sums.parts)):
+            self.least = least
+            self._move_together()
+            while (exposed := self._exposed()).any():
+                at = int(np.argmax(exposed))
+                before = self.hidden.sum()
+                if not self.small[at]:
+                    lower = self.high[at] - self.room
+                    self._move(at, self.low[at] + self.room, *([lower] if lower >= self.least[at] else []))
+                elif self.low[at] > self.least[at]:
+                    self._move(at, self.least[at])
+                else:
+                    self._move(at, self.room)
+                if self.hidden.sum() > before:
+                    self._move_together()
         return self.hidden
 
     def _short(self, way: str) -> np.ndarray:
-        """Return the small cells that are not yet known to reach `minimum - 1` ("up"), or 0 ("down")."""
-        return self.small & ((self.high < self.room) if way == "up" else (self.low > 0))
+        """Return the small cells that are not yet known to reach `minimum - 1` ("up"), or the least ("down")."""
+        return self.small & ((self.high < self.room) if way == "up" else (self.low > self.least))
 
     def _exposed(self) -> np.ndarray:
         """Return the hidden cells that are not yet known to be protected."""
@@ -104,7 +124,8 @@ class HiddenCells:
         """Move all exposed small cells at once, within what is hidden, for as long as that protects one more."""
         hidden = np.flatnonzero(self.hidden)
         parts = self.sums.equations[:, hidden]
-        known = -(self.sums.equations @ np.where(self.hidden, 0.0, self.sums.values))
+        # What hidden cells hold beyond the least.
+        known = -(self.sums.equations @ np.where(self.hidden, self.least, self.sums.values))
         for way in ("up", "down"):
             while True:
                 exposed = self._short(way)
@@ -115,35 +136,42 @@ class HiddenCells:
                     # A cell is a part of up to `minimum - 1`, which is rewarded, and the rest.
                     matrix = sp.hstack([parts, parts[:, wanted]])
                     reward = np.r_[np.zeros(len(hidden)), -np.ones(wanted.sum())]
-                    most = np.r_[np.full(len(hidden), np.inf), np.full(wanted.sum(), self.room)]
+                    most = np.r_[np.full(len(hidden), np.inf), (self.room - self.least[hidden])[wanted]]
                 else:
                     matrix, reward = parts, wanted.astype(float)
                     most = np.full(len(hidden), np.inf)
                 found = _solved(reward, matrix, known, most)
                 cells = self.sums.values.copy()
-                cells[hidden] = found[: len(hidden)]
+                cells[hidden] = self.least[hidden] + found[: len(hidden)]
                 if way == "up":
                     cells[hidden[wanted]] += found[len(hidden) :]
                 self._seen(cells)
                 if self._short(way).sum() == exposed.sum():
                     break
 
-    def _move(self, at: int, value: float) -> None:
-        """Hide the cheapest cells that let one cell have another value."""
-        n = len(self.sums.values)
+    def _move(self, at: int, *to: float) -> None:
+        """Hide the cheapest cells that let one cell have another value, the cheapest of some."""
+        cells = min((self._moved(at, value) for value in to), key=self._cost)
+        self.hidden |= np.abs(cells - self.sums.values) > WHOLE
+        self._seen(cells)
+
+    def _cost(self, cells: np.ndarray) -> float:
+        return float((np.abs(cells - self.sums.values) * self.sums.costs)[~self.hidden].sum())
+
+    def _moved(self, at: int, value: float) -> np.ndarray:
+        """Return the cells of a table with another value of one, by the cheapest change of published cells."""
+        values = self.sums.values
         free = self.hidden.copy()
         free[at] = False
-        # A hidden cell can have any value; a published one moves up or down, at its cost.
-        low = np.where(free, 0.0, self.sums.values)
+        # A hidden cell can have any value; a published one moves up or down, at its cost; a zero stays.
+        low = np.where(free, self.least, values)
         low[at] = value
-        up_to = np.where(free | ~self.hidden, np.inf, 0.0)
-        down_to = np.where(self.hidden, 0.0, self.sums.values)
+        up_to = np.where(values > 0, np.where(free | ~self.hidden, np.inf, 0.0), 0.0)
+        down_to = np.where(self.hidden, 0.0, np.maximum(values - self.least, 0.0))
         matrix = sp.hstack([self.sums.equations, -self.sums.equations])
         costs = np.r_[np.where(self.hidden, 0.0, self.sums.costs), self.sums.costs]
         found = _solved(costs, matrix, -(self.sums.equations @ low), np.r_[up_to, down_to])
-        change = found[:n] - found[n:]
-        self.hidden |= np.abs(change) > WHOLE
-        self._seen(low + change)
+        return low + found[: len(values)] - found[len(values) :]
 
 
 def _solved(costs: np.ndarray, matrix: sp.spmatrix, known: np.ndarray, most: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_count, check_frame
-from segkit.core.disclosure import hidden_sizes
+from segkit.core.disclosure import hidden_cells, hidden_sizes
 from segkit.core.messages import counted, listed
 from segkit.privacy.hidden_cells import HiddenCells, Sums
 
@@ -23,7 +23,8 @@ def suppress_small(
     """Suppress the small cells of a table of counts, and others so that no small one follows from totals.
 
     Whoever knows all that is left, all totals and this method cannot bound a small cell more tightly than
-    0 to `minimum` − 1: the complementary cells are chosen by linear programmes [1]_.
+    1 to `minimum` − 1, and from the sums alone than 0 to `minimum` − 1: the complementary cells are chosen by linear
+    programmes [1]_.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def suppress_small(
         Numbers of customers, each customer in one cell: such as ``pd.crosstab(segment, region)``, or
         ``segment_sizes(result)["customers"]``.
     minimum : int, default=10
-        The smallest count that is shown. Zeros are hidden too: they say that nobody in a group is so. 1 hides nothing.
+        The smallest count that is shown, besides 0. 1 hides nothing.
     totals : str, default="All"
         The name of the row, and of the column, that holds totals, as from ``pd.crosstab(…, margins=True)``.
         Totals that are not in the table count as known from elsewhere.
@@ -61,9 +62,12 @@ def suppress_small(
 
     Notes
     -----
-    Sizes are hidden as in :func:`segkit.segment_sizes`, and so are totals: if each table hid others beside the small
-    ones, these would follow from the two. A complementary cell cannot be bounded more tightly than by `minimum` − 1
-    either.
+    Sizes and totals are hidden as in :func:`segkit.segment_sizes`, and cells as in :func:`segkit.cross_segments`: if
+    each table hid others beside the small ones, these would follow from the two. A complementary cell cannot be bounded
+    more tightly than by `minimum` − 1 either.
+
+    A 0 is shown, here as in other tables: it counts nobody. It says that nobody in a group is so; where that is
+    sensitive by itself, such as an illness, join groups before.
 
     Tables that share customers, such as the same segments by region and by age, have totals in common. Each is safe by
     itself, but not against differences between tables of nearly the same customers. Where such tables are released
@@ -82,8 +86,8 @@ def suppress_small(
     >>> sg.suppress_small(table)
        north  south  west
     a   <NA>   <NA>    12
-    b     25     60    30
-    c   <NA>   <NA>    90
+    b   <NA>   <NA>    30
+    c     30     30    90
     """
     check_count("minimum", minimum, 1)
     counts = _Counts(table, totals)
@@ -170,6 +174,8 @@ class _Counts:
         """Return which sizes are hidden in other tables: if another one were hidden here, small ones would follow."""
         hidden = np.zeros(self.grid.shape, dtype=bool)
         parts = slice(-1) if self.down else slice(None), slice(-1) if self.across else slice(None)
+        if self.across and self.down:
+            hidden[:-1, :-1] = hidden_cells(self.grid[:-1, :-1], minimum)
         if self.across or not self.down:
             at = -1 if self.down else 0
             hidden[at, parts[1]] |= hidden_sizes(self.grid[at, parts[1]], minimum)

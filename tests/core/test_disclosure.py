@@ -10,6 +10,7 @@ from segkit.core.disclosure import (
     hidden_cells,
     hidden_in_words,
     hidden_sizes,
+    is_few,
     may_have_mean,
     may_have_quantile,
     may_have_share,
@@ -35,6 +36,19 @@ def test_small_sizes_do_not_follow_from_totals(sizes):
         assert hidden.sum() == small.sum() + 1
     else:
         assert hidden.tolist() == (sizes > 0).tolist()
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=3, max_size=3), min_size=2, max_size=5))
+def test_small_cells_do_not_follow_from_the_margins(rows):
+    """Whoever knows that each hidden cell holds 1 or more finds none from its row or column: not of 1 and 1 either."""
+    counts, minimum = np.array(rows), 10
+    hidden = hidden_cells(counts, minimum)
+    small = is_few(counts, minimum)
+    assert (hidden >= small).all() and not hidden[counts == 0].any()
+    for line, mark in [*zip(counts, hidden, strict=True), *zip(counts.T, hidden.T, strict=True)]:
+        if mark.any() and not (mark == (line > 0)).all():
+            assert line[mark].sum() - (mark.sum() - 1) >= minimum - 1
+            assert mark.sum() > 1
 
 
 @given(SIZES)
