@@ -221,12 +221,19 @@ def _serve(choices: argparse.Namespace, checkout: Path | None) -> int:
     from segkit.show.service.serve import PORT, serve
 
     try:
+        source = _source(choices)
         with open_live(choices.folder) as live:
-            port = PORT if choices.port is None else choices.port
+            service = serve(live, port=PORT if choices.port is None else choices.port, follow=source)
             print(
-                "Serving; Ctrl-C here ends it. Open this address, and keep it to yourself:", file=sys.stderr
+                "Open this address, and keep it to yourself: whoever has it sees the customers. Ctrl-C here ends it.",
+                file=sys.stderr,
             )
-            serve(live, port=port, follow=_source(choices)).wait()
+            if source is None:
+                print(
+                    "No new events come: name where they arrive, by --file, --redis or --kafka.",
+                    file=sys.stderr,
+                )
+            service.wait()
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise CannotStart(sentence(error), exit_code=2) from error
     return 0

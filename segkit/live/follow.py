@@ -164,7 +164,7 @@ class _Follower:
         self._messages, self._late, self._pause = Messages(), False, PAUSES[0]
         self._rows: collections.deque[FollowedBatch] = collections.deque(maxlen=KEPT)
         self._sums: collections.Counter[str] = collections.Counter()
-        self._bar = tqdm(desc="Following events", unit="event", delay=1, leave=False)
+        self._bar = tqdm(desc="Following events", unit=" events", delay=1, leave=False)
 
     def __enter__(self) -> _Follower:
         return self

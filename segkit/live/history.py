@@ -103,13 +103,19 @@ class History:
         self, customer: str, moment: pd.Timestamp, segment: int | None, why: str, who: str
     ) -> Correction:
         """Write a correction, within a batch."""
-        last = "max(split_part(event_id, ' ', 2)::BIGINT)"  # of those that are left, after an erasure
-        number = self._store.run(f"SELECT coalesce({last}, 0) + 1 FROM corrections")[0][0]
-        correction = Correction(f"correction {number}", customer, moment, segment, why, who)
+        correction = Correction(self._free_id(), customer, moment, segment, why, who)
         values = [correction.event_id, customer, moment.to_pydatetime(), segment, why, who]
         self._store.run("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?)", values)
         self.know(correction)
         return correction
+
+    def _free_id(self) -> str:
+        """Return an id for the next correction that no event has, and none of the corrections left by an erasure."""
+        last = "max(split_part(event_id, ' ', 2)::BIGINT)"
+        number = self._store.run(f"SELECT coalesce({last}, 0) + 1 FROM corrections")[0][0]
+        while self._store.run("SELECT 1 FROM log WHERE event_id = ?", [f"correction {number}"]):
+            number += 1
+        return f"correction {number}"
 
     def know(self, correction: Correction) -> None:
         """Take a correction into account from now on; those of one customer come in the order of their moments."""

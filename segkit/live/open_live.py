@@ -52,6 +52,11 @@ def open_live(folder: str | Path) -> Live:
     store = Store(path)
     try:
         facts = store.facts
+        if not facts:  # whoever began it was killed before the end
+            raise FileNotFoundError(
+                f"The folder {path} holds no live segments yet: they were not begun to the end. Call "
+                "live_segments(result, events, features, folder=…) again."
+            )
         features = _features(path, facts)
         if not (path / KEPT).exists():
             raise ValueError(

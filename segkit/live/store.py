@@ -132,7 +132,7 @@ class Store:
     def append(self, events: pa.Table) -> tuple[list[Event], int]:
         """Append the events whose `event_id` the log does not have; of those that share one, the earliest.
 
-        Events that come with the id of another one are refused; the same one again is only counted.
+        Events that come with the id of another one or of a correction are refused; the same one again is counted.
 
         Returns
         -------
@@ -143,6 +143,7 @@ class Store:
         self.connection.register("arrived", events)
         rows = self.run(
             "INSERT INTO log BY NAME SELECT * FROM (SELECT DISTINCT ON (event_id) * FROM arrived "
+            "WHERE event_id NOT IN (SELECT event_id FROM corrections) "
             "ORDER BY event_id, timestamp, customer_id) ON CONFLICT (event_id) DO NOTHING "
             "RETURNING event_id, customer_id, timestamp"
         )
@@ -153,7 +154,7 @@ class Store:
             )
             self.run(
                 f"INSERT INTO refused SELECT DISTINCT arrived.event_id || ' ' || hash(row({came})), '{OTHER}', "
-                f"'event_id=' || arrived.event_id[:60] FROM arrived JOIN log USING (event_id) "
+                f"'event_id=' || arrived.event_id[:60] FROM arrived LEFT JOIN log USING (event_id) "
                 f"WHERE row({came}) IS DISTINCT FROM row({kept}) ON CONFLICT DO NOTHING"
             )
         self.connection.unregister("arrived")

@@ -327,7 +327,8 @@ class _Eraser:
         if folder.resolve() in open_here:
             done |= {FILE, LOCK}
         elif (folder / FILE).exists() and (folder / LOCK).exists():
-            self._live_folder(folder)
+            if not self._live_folder(folder):
+                return  # another process writes to all of it
             done |= {FILE, LOCK}
         if (folder / WORDS).exists() and (folder / TABLE).exists():  # else it was shared without customers
             done |= self._saved(folder)
@@ -357,14 +358,15 @@ class _Eraser:
             return {WORDS, MODEL, TABLE, ENSEMBLE, CLUSTERERS}  # which fit together, and would not any longer
         return {WORDS}
 
-    def _live_folder(self, folder: Path) -> None:
+    def _live_folder(self, folder: Path) -> bool:
+        """Erase from live segments, and return whether nobody else has them open."""
         try:
             store = Store(folder)
         except BlockingIOError as error:
             self._note(
                 f"live folder {folder.name}", set(), f"open elsewhere, so nothing was done: {error}", 0, "?"
             )
-            return
+            return False
         try:
             before = store.holds(self.ids)
             if (folder / KEPT / WORDS).exists():  # its hash changes with that of the folder
@@ -378,6 +380,7 @@ class _Eraser:
         self._note(
             f"live folder {folder.name}", before, "rows removed, and the file written anew", number, left
         )
+        return True
 
     def receipt(self) -> Receipt:
         salt = secrets.token_hex(16)

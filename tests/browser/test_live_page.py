@@ -63,9 +63,9 @@ def test_moves_appear_and_customers_are_looked_up(open_page, live):
     expect(first).to_contain_text("adaNew customer")
     page.get_by_role("button", name="ada", exact=True).click()
     card = page.get_by_role("region", name="Chosen customer")
-    expect(card).to_contain_text("frequency 1")
+    expect(card).to_contain_text("frequency: number of orders 1")
     order(live, "a2", "ada", "2025-01-02 11:00")
-    expect(card).to_contain_text("frequency 2")
+    expect(card).to_contain_text("frequency: number of orders 2")
     page.get_by_role("button", name="Close ada").click()
     expect(card).to_be_hidden()
     page.get_by_role("button", name="Pause").click()
@@ -79,11 +79,38 @@ def test_moves_appear_and_customers_are_looked_up(open_page, live):
 
 def test_the_page_says_that_the_service_is_gone(chromium, live):
     with sg.serve(live, port=0) as running:
-        page = chromium.new_page()
+        window = chromium.new_context()
+        page = window.new_page()
         page.goto(running.url)
         expect(page.locator(".segkit.live canvas")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text("The service does not answer, so the map stands still.")
-    page.close()
+        port = int(running.url.split(":")[2].split("/")[0])
+    alert, status = page.get_by_role("alert"), page.locator(".status")
+    expect(alert).to_contain_text("The map stands still: the service does not answer.")
+    expect(status).to_have_text("Not current")
+    with sg.serve(live, port=port) as running:
+        with page.expect_response(lambda said: said.status == 401, timeout=120_000):
+            pass  # another token counts now
+        window.new_page().goto(running.url)
+        expect(status).to_have_text("Live")
+        expect(alert).to_have_count(0)
+        window.close()
+
+
+def test_words_of_strangers_stay_words_and_fit(open_page, live):
+    page = open_page(390)
+    for i, name in enumerate(("<img src=x onerror=alert(1)>", "x" * 256, "👩‍🌾 =1+1")):
+        row = {
+            "event_id": f"w{i}",
+            "customer_id": name,
+            "timestamp": "2025-01-02 13:00",
+            "kind": f"<b>{name}</b>",
+        }
+        live.apply(pd.DataFrame([{**row, "amount": 30.0, "order_id": f"w{i}"}]))
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.locator(".card h4")).to_have_text(name)
+        expect(page.locator(".list .tag").first).to_have_text(f"<b>{name}</b>"[:60])
+    assert page.locator("img, b").count() == 0
+    assert page.locator("main").evaluate(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

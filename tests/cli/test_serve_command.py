@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import segkit as sg
 from segkit.__main__ import main
 from segkit.cli import command
 from segkit.datasets import make_events
+from segkit.live.store import Store
 
 pytest.importorskip("uvicorn")
 
@@ -44,6 +46,21 @@ def test_sources_are_read_from_the_command_line(tmp_path):
 def test_what_cannot_be_served_is_said(tmp_path, capsys):
     assert main(["--ready", "serve", str(tmp_path / "none")]) == 2
     assert "holds no live segments" in capsys.readouterr().err
+    (tmp_path / "live.duckdb").write_text("a note")
+    assert main(["--ready", "serve", str(tmp_path)]) == 2
+    assert "is not one of DuckDB, so no live segments" in capsys.readouterr().err
+    (tmp_path / "live.duckdb").unlink()
+    Store(tmp_path).close()  # as of a process that was killed while it began
+    assert main(["--ready", "serve", str(tmp_path)]) == 2
+    assert "not begun to the end" in capsys.readouterr().err
+
+
+def test_the_address_is_asked_for_once_it_is_there(folder, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert main(["--ready", "serve", str(folder), "--port", str(taken.getsockname()[1])]) == 1
+    said = capsys.readouterr().err
+    assert "cannot be used" in said and "Open this address" not in said
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")

@@ -89,3 +89,19 @@ def test_current_placements_with_features_and_causes(live, shop):
     assert features.loc["often 0", "frequency"].tolist() == [21.0]
     assert features.loc["often 0", "monetary"].tolist() == [430.0]
     np.testing.assert_allclose(features.loc["often 0", "recency"], 0, atol=1e-10)
+
+
+def test_an_event_is_never_taken_for_a_correction(live):
+    live.correct("often 1", "Segment 0", "a test")
+    placed = live.apply(
+        pd.concat(
+            [order("correction 1", "often 0", "2024-05-20"), order("correction 2", "often 2", "2024-05-21")]
+        )
+    )
+    assert placed["event_id"].tolist() == ["correction 2"]
+    assert live.refused[["reason", "count"]].to_dict("records") == [
+        {"reason": "event_id of another event", "count": 1}
+    ]
+    assert live.correct("often 2", "Segment 0", "a test")["event_id"].item() == "correction 3"
+    assert live.causes(live.current()).iloc[:3].tolist() == ["time alone", "correction", "correction"]
+    assert live.trail("often 2")["cause"].tolist() == ["begin", "event", "correction"]

@@ -21,6 +21,7 @@ from tables import orders
 
 import segkit as sg
 from segkit.core.engine.connection import folder as process_folder
+from segkit.live.open_live import open_live
 from segkit.privacy.pseudonymise import pseudonyms
 
 KEY = "0123456789abcdef"
@@ -226,6 +227,18 @@ def test_a_saved_segmentation_that_cannot_be_read_is_left_whole(customers, tmp_p
     receipt = sg.erase([HER], folders=[tmp_path]).receipt
     assert not receipt.complete
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_live_folder_that_is_open_elsewhere_is_left_whole(events, kmeans, tmp_path):
+    with sg.live_segments(kmeans, events, sg.RFM, folder=tmp_path / "live") as live:
+        kept = tmp_path / "live" / "segmentation"
+        before = {path.name: path.read_bytes() for path in kept.iterdir()}
+        receipt = sg.erase([HER], folders=[tmp_path]).receipt  # as from another process: live is not passed
+        assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+        assert live.holds([HER]) == {HER} and not receipt.complete
+        assert receipt.places["action"].str.contains("open elsewhere, so nothing was done").tolist() == [True]
+    with open_live(tmp_path / "live") as live:
+        assert HER in live.result.customers.index
 
 
 def test_folders_of_killed_processes_are_deleted(tmp_path, monkeypatch):

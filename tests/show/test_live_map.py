@@ -107,7 +107,9 @@ def test_moves_by_events_time_and_corrections(live, live_map):
     ]
     timed = moves[moves["why"] == "time alone"]
     assert sorted(timed["customer_id"]) == sorted(by_time["customer_id"])
-    assert f"2 by what customers did, {len(by_time)} by time alone" in live_map.state["said"]
+    assert (
+        f"1 by what customers did, {len(by_time)} by time alone, 1 by correction." in live_map.state["said"]
+    )
     counted = live.current()["segment"].fillna("In no segment").value_counts().to_dict()
     shown = sizes(live_map.state)
     assert {name: size for name, (size, _, _) in shown.items() if size} == counted
@@ -135,7 +137,7 @@ def test_a_late_event_moves_only_who_is_placed_otherwise_now(live, live_map):
 def test_a_customer_goes_to_the_place_of_its_features(live, live_map, shop):
     def place(customer):
         live_map.chosen = customer
-        return places(live_map.state)[live_map.marked]
+        return places(live_map.state)[live_map.card["at"]]
 
     begin = place("once 0")
     live.apply(pd.concat([order(f"n{i}", "once 0", f"2024-05-13 10:{i:02}") for i in range(19)]))
@@ -149,12 +151,12 @@ def test_a_customer_goes_to_the_place_of_its_features(live, live_map, shop):
 
 def test_the_chosen_customer_is_checked(live_map):
     live_map.chosen = "often 2"
-    assert live_map.card["customer_id"] == "often 2" and live_map.marked >= 0
+    assert live_map.card["customer_id"] == "often 2" and live_map.card["at"] >= 0
     with pytest.raises(t.TraitError, match=r"no customer 'oftn 2'.*Did you mean 'often 2'"):
         live_map.chosen = "oftn 2"
     assert live_map.chosen == "often 2"
     live_map.chosen = ""
-    assert (live_map.card, live_map.marked) == ({}, NOWHERE)
+    assert live_map.card == {}
     with pytest.raises(TypeError, match="live is the text 'live/'"):
         sg.LiveMap("live/")
 
@@ -224,7 +226,65 @@ def test_one_feature_has_places(shop, tmp_path):
 def test_erased_customers_leave_the_map(live, live_map):
     live.apply(order("n1", "ada", "2024-05-20"))
     live_map.refresh()
+    live.correct("once 4", "Regular", "is a partner")
+    live_map.chosen = "ada"
     sg.erase(["ada", "once 3"], results=[live.result], live=live)
     live_map.refresh()
-    assert live_map.moves.empty and len(points(live_map.state)) == 19
+    assert live_map.card == {} and "no customer 'ada'" in live_map.error
+    assert live_map.moves["customer_id"].tolist() == ["once 4"] and len(points(live_map.state)) == 19
     assert sum(s["size"] for s in live_map.state["segments"]) == 19
+    assert live_map.state["said"].startswith("19 customers. 2 moves since 13 May 2024, 09:00:00: 1 by what")
+    assert sum(s["joined"] for s in live_map.state["segments"]) == 2
+    live_map.chosen = ""
+    assert live_map.error == ""
+
+
+def test_the_ring_follows_whoever_is_chosen(live, live_map, monkeypatch):
+    live_map.chosen = "often 5"
+    before = live_map.card["at"]
+    sg.erase(["often 1"], results=[live.result], live=live)  # the points are given out anew
+    live_map.refresh()
+    assert live_map.card["at"] == before - 1 and live_map._board._slots["often 5"] == before - 1
+    monkeypatch.setattr(live_map._board, "_wake", threading.Event())  # the map does not look by itself
+    live.apply(order("n1", "ada", "2024-05-20"))
+    live_map.chosen = "ada"  # before the map has heard of her
+    assert places(live_map.state)[live_map.card["at"], 2] != NOWHERE
+
+
+def test_an_event_whose_kind_reads_like_time_is_an_event(live, live_map):
+    live.apply(order("n1", "ada", "2024-05-20").assign(kind="time alone"))
+    live_map.refresh()
+    assert "1 by what customers did, 0 by time alone." in live_map.state["said"]
+
+
+def test_segments_without_names_are_called_as_in_python(shop, tmp_path):
+    customers = sg.customer_features(shop[1], FEATURES, as_of="2024-05-14", window="200 days")
+    with sg.live_segments(
+        sg.segment(customers, n_segments=2), shop[1], FEATURES, folder=tmp_path / "l"
+    ) as live:
+        board = LiveBoard(live)
+        placed = live.apply(order("n1", "ada", "2024-05-20"))
+        board.refresh()
+        moved = [placed["segment"].item()]
+        assert board.table()["segment"].tolist() == [move["to"] for move in board.moves_after(0)] == moved
+        counts = live.current()["segment"].value_counts().to_dict()
+        assert {s["segment"]: s["customers"] for s in board.sizes()["segments"] if s["customers"]} == counts
+        assert board.state["titles"] == {
+            "recency": "recency: time since the last order (days)",
+            "frequency": "frequency: number of orders",
+        }
+        board.close()
+
+
+def test_a_map_that_stood_still_goes_on_with_all_that_happened(live, monkeypatch):
+    said, real = threading.Event(), live.causes
+    board = LiveBoard(live, said.set)
+    monkeypatch.setattr(live, "causes", lambda placed: 1 / 0)
+    live.apply(order("n1", "ada", "2024-05-20"))
+    assert said.wait(30) and board.state["error"] == "The map stands still: division by zero"
+    said.clear()
+    monkeypatch.setattr(live, "causes", real)
+    live.apply(order("n2", "bob", "2024-05-21"))
+    assert said.wait(30) and board.state["error"] == ""
+    assert sum(s["size"] for s in board.state["segments"]) == 22
+    board.close()

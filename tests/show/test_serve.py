@@ -103,7 +103,7 @@ def test_it_is_of_this_machine_only(ask, service):
     assert ask("/segments", {**BEARER, "Host": f"localhost:{ask.port}"})[0] == 200
     listening = service._server.servers[0].sockets[0].getsockname()
     assert listening[0] == "127.0.0.1"
-    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
+    for method in ("HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
         assert ask("/segments", BEARER, method)[0] == 405
 
 
@@ -111,6 +111,7 @@ def test_segments_and_customers(ask, live):
     said = json.loads(ask("/segments")[2])
     counts = live.current()["segment"].value_counts().to_dict()
     assert {s["segment"]: s["customers"] for s in said["segments"] if s["customers"]} == counts
+    assert said["as_of"] == f"{live.current()['as_of'].max().isoformat()}Z"
     status, _, text = ask("/customers/" + urllib.parse.quote("once/3?", safe=""))
     there, answer = live.at("once/3?"), json.loads(text)
     assert status == 200 and answer["features"]["frequency"] == 1.0
@@ -121,7 +122,7 @@ def test_segments_and_customers(ask, live):
     )
     assert (answer["customer_id"], answer["as_of"], answer["corrected"]) == (
         "once/3?",
-        there.as_of.isoformat(),
+        f"{there.as_of.isoformat()}Z",
         None,
     )
     status, _, text = ask("/customers/nobody")
@@ -160,6 +161,7 @@ def test_moves_are_sent_as_they_happen(ask, live):
     move = json.loads(event["data"])
     assert (event["event"], event["id"]) == ("move", str(move["n"]))
     assert (move["customer"], move["from"], move["to"], move["why"]) == ("ada", None, "Regular", "purchase")
+    assert move["as_of"] == "2024-04-02T00:00:00.000001Z"
     after = json.loads(read_event(seen)["data"])
     size = {s["name"]: s["size"] for s in after["segments"]}
     assert size["Regular"] == {s["name"]: s["size"] for s in before["segments"]}["Regular"] + 1
@@ -167,6 +169,12 @@ def test_moves_are_sent_as_they_happen(ask, live):
     assert json.loads(read_event(heard)["data"])["customer"] == "bob"
     again = ask("/moves", {**BEARER, "Last-Event-ID": str(move["n"])}, stream=True)
     assert json.loads(read_event(again)["data"])["customer"] == "bob"
+
+
+def test_others_are_answered_while_the_map_waits_for_a_sweep(ask, service):
+    with service._board._turn:  # as while the map looks at a large sweep
+        heard = ask("/moves", stream=True)
+        assert heard.status == 200 and ask("/customers/often%200")[0] == 200
 
 
 def test_a_slow_reader_is_told_what_it_missed():

@@ -163,8 +163,14 @@ def one_line(name: str) -> str:
 
 
 def axis_title(feature: str, unit: str = "", meaning: str = "") -> str:
-    """Return an axis title: the name of the feature, the beginning of its meaning, and its unit."""
-    short = re.split(r"[.:;,(]", meaning, maxsplit=1)[0].strip()
+    """Return an axis title: the name of the feature, the beginning of its meaning, and its unit.
+
+    Examples
+    --------
+    >>> axis_title("gap_median", "days", "Typical (median) time between two orders. At least two are needed.")
+    'gap_median: typical time between two orders (days)'
+    """
+    short = re.split(r"[.:;,]", re.sub(r" ?\([^)]*\)", "", meaning), maxsplit=1)[0].strip()
     lower = short if short[1:2].isupper() else short[:1].lower() + short[1:]
     meaning = f": {lower}" if 0 < len(short) <= MEANING else ""
     known = not unit or (meaning and unit in short.split())  # not "number of orders (orders)"

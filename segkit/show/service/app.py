@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -72,10 +73,7 @@ def make_app(
     """
 
     def segments(_request: Request) -> Response:
-        said = board.state
-        known = [("name", "segment"), ("size", "customers"), ("joined", "joined"), ("left", "left")]
-        rows = [{to: segment[name] for name, to in known} for segment in said["segments"]]
-        return JSONResponse({"as_of": said["now"], "segments": rows})
+        return JSONResponse(board.sizes())
 
     def customer(request: Request) -> Response:
         try:
@@ -123,7 +121,7 @@ async def _stream(
                     yield ": still here\n\n"
                 continue
             event.clear()
-            for message in read():
+            for message in await run_in_threadpool(read):  # it may wait for a sweep, and nobody else should
                 quiet = 0.0
                 yield message
     finally:

@@ -53,8 +53,8 @@ class Guard:
         headers = Headers(scope=scope)
         if headers.getlist("host") == [] or not set(headers.getlist("host")) <= self._hosts:
             return PlainTextResponse("This page is for this machine only: open http://127.0.0.1.\n", 421)
-        if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("Only GET is answered.\n", 405, {"Allow": "GET, HEAD"})
+        if scope["method"] != "GET":
+            return PlainTextResponse("Only GET is answered.\n", 405, {"Allow": "GET"})
         try:
             asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
         except ValueError:

@@ -1,7 +1,7 @@
 // The page: the same view as in notebooks, on what the service sends.
 import widget from "./live_map.js";
 
-const values = { state: null, paused: false, chosen: "", marked: -1, card: {}, error: "" };
+const values = { state: null, paused: false, chosen: "", card: {}, error: "" };
 const heard = new Map();
 
 function put(name, value) {
@@ -37,19 +37,25 @@ const follow = () => (document.body.dataset.jpThemeLight = String(!theme.matches
 theme.addEventListener("change", follow);
 follow();
 
-const stream = new EventSource("map");
+const GONE = "The map stands still: the service does not answer. Start `segkit serve` again, and open the address that it prints.";
+const AGAIN = 3000; // milliseconds until a service is tried again that refused, perhaps another one by now
 let begun = false;
-stream.addEventListener("map", (message) => {
-  put("state", JSON.parse(message.data));
-  put("error", "");
-  if (values.chosen) choose(values.chosen);
-  if (begun) return;
-  begun = true;
-  document.getElementById("begin").remove();
-  widget.render({ model, el: document.getElementById("map") });
-});
-stream.addEventListener("error", () => {
-  const said = "The service does not answer, so the map stands still. It goes on by itself once `segkit serve` runs again.";
-  if (begun) put("error", said);
-  else document.getElementById("begin").textContent = said;
-});
+
+function listen() {
+  const stream = new EventSource("map");
+  stream.addEventListener("map", (message) => {
+    put("state", JSON.parse(message.data));
+    put("error", "");
+    if (values.chosen) choose(values.chosen);
+    if (begun) return;
+    begun = true;
+    document.getElementById("begin").remove();
+    widget.render({ model, el: document.getElementById("map") });
+  });
+  stream.addEventListener("error", () => {
+    if (begun) put("error", GONE);
+    else document.getElementById("begin").textContent = GONE;
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+  });
+}
+listen();

@@ -127,7 +127,8 @@ def serve(
     -----
     It listens on 127.0.0.1 only, sends nothing anywhere, and answers GET only: ``/`` the page; ``/segments`` how many
     customers are in each; ``/customers/ada`` what the batch says of one, as of its last placement; ``/moves``
-    server-sent events, one for each move. Programs send the token as ``Authorization: Bearer …``.
+    server-sent events, one for each move. Programs send the token as ``Authorization: Bearer …``; moments that they get
+    end in Z, for UTC.
 
     Examples
     --------

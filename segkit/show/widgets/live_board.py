@@ -21,13 +21,14 @@ from segkit.create.segmentation import Segmentation
 from segkit.live.live import Live
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import plain_preparer
-from segkit.show.plots.theme import GREY
+from segkit.show.plots.theme import GREY, axis_title, one_line
 from segkit.show.widgets.parts import described_segments
 
 SAMPLE = 8_000  # customers on the map from the beginning
 MOVERS = 2_000  # others who moved, and are drawn since: the last of them
 LISTED = 100  # moves in the list
 REMEMBERED = 1_000  # moves that the service can still tell a slow reader
+LONGEST_WORD = 60  # letters of a cause that are shown
 PAUSE = 0.5  # seconds from picture to picture, so that a fast stream costs no more than a slow one
 NOWHERE = -1  # the position of a segment where a customer is in none
 FULL = 30_000  # a place at the edge of the customers that the segments were made from
@@ -59,6 +60,7 @@ class LiveBoard:
         self._order: list[int | None] = [*live.result.segments, OUTSIDE, None]
         inside = [s for s in self._order if s is not None]
         self._position = {live.result.name_of(s): i for i, s in enumerate(inside)}
+        self._names = [*self._position, NO_SEGMENT]
         self._described = described_segments(live.result, inside)
         self._described.append({"name": NO_SEGMENT, "legend": NO_SEGMENT, "color": GREY})
         self._places = _Places(live.result)
@@ -66,8 +68,12 @@ class LiveBoard:
         self._wake, self._ended = threading.Event(), threading.Event()
         self._stop = live.watch(self._take)
         self.moves: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
-        self._n, self._by_time, self._error = 0, 0, ""
-        self._begin(live.current())
+        self._n, self._by_time, self._by_correction = 0, 0, 0
+        self._error, self._behind = "", ""
+        self._joined, self._left = np.zeros((2, len(self._order)), dtype=int)
+        current = live.current()
+        self._since = self._now = current["as_of"].max() if len(current) else None
+        self._begin(current)
         self._worker = threading.Thread(target=self._work, name="segkit live map", daemon=True)
         self._worker.start()
 
@@ -78,8 +84,6 @@ class LiveBoard:
             zip(current["customer_id"], zip(current["as_of"], segments, strict=True), strict=True)
         )
         self._sizes = np.bincount(segments, minlength=len(self._order))
-        self._joined, self._left = np.zeros_like(self._sizes), np.zeros_like(self._sizes)
-        self._since = self._now = current["as_of"].max() if len(current) else None
         drawn = current
         if len(current) > SAMPLE:
             drawn = current.iloc[
@@ -89,6 +93,7 @@ class LiveBoard:
         self._sampled, self._guests = len(drawn), deque[str]()
         self._points = np.full((len(drawn) + MOVERS, 3), NOWHERE, dtype="<i2")
         self._put(drawn)
+        self._behind = ""
         self.state = self._shown()
 
     def _take(self, placed: pd.DataFrame) -> None:
@@ -106,23 +111,26 @@ class LiveBoard:
             try:
                 self.refresh()
             except Exception as error:  # shown on the page, since nobody waits for this thread
-                self.fail(f"The map stands still: {error}")
+                with self._turn:
+                    self._behind = f"The map stands still: {error}"
+                    self._publish({**self.state, "error": self._behind})
             self._ended.wait(PAUSE)
 
     def refresh(self) -> None:
         """Take in all that has happened so far; done by itself within about a second."""
         with self._turn:
             tables = [self._arrived.popleft() for _ in range(len(self._arrived))]
-            if any("erased" in table.attrs["segkit"] for table in tables):
-                self.moves.clear()
+            if self._behind or any("erased" in table.attrs["segkit"] for table in tables):
                 self._begin(self._live.current())
-                self._publish(self.state)
+                kept = [move for move in self.moves if move["customer"] in self._last]
+                self.moves = deque(kept, maxlen=REMEMBERED)
+                self._publish(self._shown())
             elif tables:
                 self._follow(pd.concat(tables, ignore_index=True))
                 self._publish(self._shown())
 
     def fail(self, why: str) -> None:
-        """Say on the page why it is not current any more."""
+        """Say on the page, from now on, why no events come any more."""
         with self._turn:
             self._error = why
             self._publish({**self.state, "error": why})
@@ -136,9 +144,10 @@ class LiveBoard:
         """Move the customers of batches, in their order."""
         causes = self._live.causes(placed)
         segments = self._positions(placed["segment"])
-        rows = zip(placed["customer_id"], placed["as_of"], segments, causes, placed["late"], strict=True)
+        by_time, late = placed["event_id"].isna(), placed["late"]
+        rows = zip(placed["customer_id"], placed["as_of"], segments, causes, by_time, late, strict=True)
         touched: dict[str, int] = {}
-        for row, (customer, moment, segment, why, late) in enumerate(rows):
+        for row, (customer, moment, segment, why, timed, corrects) in enumerate(rows):
             before, was = self._last.get(customer, (None, NOWHERE))
             if before is not None and moment < before:
                 continue  # it corrects an older placement, not where the customer is now
@@ -146,7 +155,9 @@ class LiveBoard:
             touched[customer] = row
             if segment == was:
                 continue
-            self._count_move(was, segment, why)
+            self._count_move(was, segment)
+            self._by_time += timed
+            self._by_correction += why == "correction"
             self._draw(customer)
             self.moves.append(
                 {
@@ -154,17 +165,17 @@ class LiveBoard:
                     "customer": customer,
                     "from": was,
                     "to": segment,
+                    "as_of": in_utc(moment),
                     "when": self._said(moment),
-                    "why": why,
-                    "late": bool(late),
+                    "why": one_line(why)[:LONGEST_WORD],
+                    "late": bool(corrects),
                 }
             )
         self._now = max(self._now, placed["as_of"].max()) if self._now is not None else placed["as_of"].max()
         self._put(placed.iloc[[row for customer, row in touched.items() if customer in self._slots]])
 
-    def _count_move(self, was: int, segment: int, why: str) -> None:
+    def _count_move(self, was: int, segment: int) -> None:
         self._n += 1
-        self._by_time += why == "time alone"
         self._sizes[segment] += 1
         self._joined[segment] += 1
         if was != NOWHERE:
@@ -218,17 +229,27 @@ class LiveBoard:
             "said": self._sentence(),
             "note": self._note(),
             "badge": self._live.result.badge,
-            "error": self._error,
+            "kind": self._live.result.kind_sentence,
+            "titles": self._titles(),
+            "error": self._behind or self._error,
         }
 
     def _sentence(self) -> str:
         if self._since is None or not self._n:
             return f"{counted(len(self._last), 'customer')}. Nobody has moved yet."
-        time, events = self._by_time, self._n - self._by_time
+        events = self._n - self._by_time - self._by_correction
+        corrected = f", {self._by_correction:,} by correction" if self._by_correction else ""
         return (
             f"{counted(len(self._last), 'customer')}. {counted(self._n, 'move')} since {self._said(self._since)}: "
-            f"{events:,} by what customers did, {time:,} by time alone."
+            f"{events:,} by what customers did, {self._by_time:,} by time alone{corrected}."
         )
+
+    def _titles(self) -> dict[str, str]:
+        """Return for each feature what it means, to be read beside its number."""
+        known = self._live.result.provenance
+        units, meanings = known.get("units", {}), known.get("meanings", {})
+        names = self._live.result.customers.columns
+        return {name: axis_title(name, units.get(name, ""), meanings.get(name, "")) for name in names}
 
     def _note(self) -> str:
         every, drawn = len(self._last), len(self._slots)
@@ -239,6 +260,16 @@ class LiveBoard:
             "numbers count everyone."
         )
 
+    def sizes(self) -> dict[str, Any]:
+        """Return how many customers are in each segment, and joined and left it, as JSON for programs."""
+        with self._turn:
+            counts = zip(self._names, self._sizes, self._joined, self._left, strict=True)
+            rows = [
+                {"segment": name, "customers": int(size), "joined": int(joined), "left": int(left)}
+                for name, size, joined, left in counts
+            ]
+            return {"as_of": None if self._now is None else in_utc(self._now), "segments": rows}
+
     @property
     def counted(self) -> int:
         """How many moves there were."""
@@ -247,14 +278,14 @@ class LiveBoard:
     def moves_after(self, n: int) -> list[dict[str, Any]]:
         """Return the remembered moves after the nth, with the names of the segments."""
         with self._turn:
-            names = [*(segment["name"] for segment in self._described), None]
+            names = [*self._names, None]
             return [{**m, "from": names[m["from"]], "to": names[m["to"]]} for m in self.moves if m["n"] > n]
 
     def table(self) -> pd.DataFrame:
         """Return the remembered moves as a table, the newest last."""
         with self._turn:
             moves = list(self.moves)
-        names = [segment["name"] for segment in self._described]
+        names = self._names
         words = {
             "customer_id": [m["customer"] for m in moves],
             "was": [None if m["from"] == NOWHERE else names[m["from"]] for m in moves],
@@ -279,18 +310,17 @@ class LiveBoard:
         corrected = there.corrected
         return {
             "customer_id": there.customer_id,
-            "as_of": there.as_of.isoformat(),
+            "as_of": in_utc(there.as_of),
             "segment_id": there.segment_id,
             "segment": there.segment,
             "confidence": there.confidence,
             "features": {name: _plain(value) for name, value in features.items()},
-            "corrected": None
-            if corrected is None
-            else {**corrected, "as_of": corrected["as_of"].isoformat()},
+            "corrected": None if corrected is None else {**corrected, "as_of": in_utc(corrected["as_of"])},
+            "at": self._slots.get(there.customer_id, NOWHERE),
         }
 
-    def mark(self, customer: str) -> int:
-        """Draw a customer who should be seen; return which point it is.
+    def mark(self, customer: str) -> None:
+        """Draw a customer who should be seen.
 
         Raises
         ------
@@ -303,7 +333,6 @@ class LiveBoard:
                 self._draw(customer)
                 self._put(pd.DataFrame({"customer_id": [customer], "as_of": [there.as_of]}))
                 self.state = self._shown()
-            return self._slots[customer]
 
     def close(self) -> None:
         """Stop following."""
@@ -325,8 +354,8 @@ class _Places:
         self._middle, self._reach = (low + high) / 2, max((high - low).max() / 2, 1e-12)
         variance = float(np.nan_to_num(self._model.explained_variance_ratio_.sum()))
         self.said = (
-            "Customers near each other are alike. A customer moves as her features change; the map itself stays. It "
-            f"shows {variance:.0%} of the variance."
+            "Customers near each other are alike. A customer moves as her numbers change; the map itself stays. It "
+            f"keeps {variance:.0%} of the differences between customers."
         )
 
     def of(self, features: pd.DataFrame) -> np.ndarray:
@@ -338,8 +367,19 @@ class _Places:
         return (np.clip(points, -1.08, 1.08) * FULL).round().astype("<i2")
 
 
+def in_utc(moment: pd.Timestamp) -> str:
+    """Return a moment of the log in ISO 8601, with its zone.
+
+    Examples
+    --------
+    >>> in_utc(pd.Timestamp("2025-01-01 12:00:00.000001"))
+    '2025-01-01T12:00:00.000001Z'
+    """
+    return f"{moment.isoformat()}Z"
+
+
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: None where it is missing."""
-    if pd.isna(value):
+    """Return a value as JSON has it: None where it is missing or infinite."""
+    if pd.isna(value) or value in (np.inf, -np.inf):
         return None
     return value.item() if isinstance(value, np.generic) else value

@@ -177,7 +177,7 @@ function countsTable(press) {
         bar.style.background = segment.color;
         const change = (sign, n) => element("td", { className: n ? "change" : "change none" }, n ? `${sign}${number(n)}` : "0");
         return [element("tr", {},
-          element("th", { scope: "row" }, button, element("span", { className: "bar" }, bar)),
+          element("th", { scope: "row" }, button, element("span", { className: "bar" }, ...(segment.size ? [bar] : []))),
           element("td", { className: "n" }, number(segment.size)), change("+", segment.joined), change("−", segment.left))];
       }));
       if (focused !== null) body.querySelector(`[data-at="${focused}"]`)?.focus({ preventScroll: true });
@@ -222,7 +222,7 @@ function movesList(press) {
         button.setAttribute("aria-pressed", button.textContent === chosen);
       }
       const any = [...rows.values()].some((made) => !made.hidden);
-      table.hidden = !any;
+      box.hidden = !any;
       return any;
     },
   };
@@ -233,17 +233,17 @@ function customerCard(close) {
   card.setAttribute("aria-label", "Chosen customer");
   return {
     card,
-    show(said, segments, chosen) {
+    show(said, { segments, titles }, chosen) {
       card.hidden = !chosen || said.customer_id !== chosen;
       if (card.hidden) return card.replaceChildren();
       const segment = segments.find((one) => one.name === said.segment || one.legend.startsWith(`${said.segment}:`));
       const shut = element("button", { type: "button", className: "shut" }, "✕");
       shut.setAttribute("aria-label", `Close ${chosen}`);
       shut.addEventListener("click", close);
-      const sure = said.confidence === null ? "" : `, ${Math.round(100 * said.confidence)}% sure`;
+      const sure = said.confidence === null ? "" : said.confidence > 0.995 ? ", over 99% sure" : `, ${Math.round(100 * said.confidence)}% sure`;
       const list = element("ul");
       for (const [name, value] of Object.entries(said.features)) {
-        list.append(element("li", {}, element("span", { className: "what" }, name.replaceAll("_", " ")), " ", element("span", {}, shown(value))));
+        list.append(element("li", {}, element("span", { className: "what" }, titles[name] || name), " ", element("span", {}, shown(value))));
       }
       card.replaceChildren(element("h4", {}, said.customer_id), shut,
         element("p", { className: "segment" }, dot(segment ? segment.color : GREY), `${segment ? segment.name : said.segment || "In no segment"}${sure}`),
@@ -263,6 +263,7 @@ function render({ model, el }) {
   canvas.setAttribute("role", "img");
   const note = element("p", { className: "hint" });
   const empty = element("p", { className: "hint" }), badge = element("span", { className: "badge" });
+  const kind = element("p", { className: "hint" });
   const error = element("div", { className: "error" });
   error.setAttribute("role", "alert");
 
@@ -283,22 +284,23 @@ function render({ model, el }) {
     const paused = model.get("paused"), chosen = model.get("chosen");
     pause.textContent = paused ? "▶" : "❚❚";
     pause.setAttribute("aria-label", paused ? "Resume" : "Pause");
-    root.classList.toggle("paused", paused);
-    status.textContent = paused ? "Paused" : "Live";
+    const problem = model.get("error") || state.error;
+    root.classList.toggle("paused", paused || problem !== "");
+    status.textContent = paused ? "Paused" : problem ? "Not current" : "Live";
     when.textContent = state.now;
     sentence.textContent = state.said;
     note.textContent = state.note;
     badge.textContent = state.badge;
-    error.textContent = model.get("error") || state.error;
+    kind.textContent = state.kind;
+    error.textContent = problem;
     canvas.setAttribute("aria-label", `Map of customers by segment, ${state.now}. The tables say the same in numbers.`);
     counts.show(state.segments, only);
     const any = moves.show(state, only, chosen);
-    empty.textContent = any ? "Press a customer to find it on the map."
+    empty.textContent = any ? "Press a customer to see her on the map, with her numbers."
       : only !== null ? `None of the latest moves is to or from ${state.segments[only].name}.`
         : "As soon as somebody changes segment, it is said here.";
-    card.show(model.get("card"), state.segments, chosen);
-    const listed = state.moves.find((move) => move.customer === chosen);
-    map.mark(!chosen ? NOWHERE : listed ? listed.at : model.get("marked"));
+    card.show(model.get("card"), state, chosen);
+    map.mark(model.get("card").customer_id === chosen ? model.get("card").at : NOWHERE);
   };
   const drawAll = () => {
     if (model.get("paused")) return drawWords();
@@ -319,13 +321,13 @@ function render({ model, el }) {
     element("div", { className: "top" }, pause, element("span", { className: "pulse" }), status, when),
     sentence, heard, error,
     element("div", { className: "sides" },
-      element("div", { className: "map" }, canvas, note, card.card),
+      element("div", { className: "map" }, canvas, note, card.card, badge, kind),
       element("div", { className: "numbers" },
         element("h4", {}, "Segments now"), counts.table,
-        element("h4", {}, "Latest moves"), empty, moves.box, badge)));
+        element("h4", {}, "Latest moves"), empty, moves.box)));
   el.append(root);
 
-  const draws = { "change:state": drawAll, "change:paused": drawAll, "change:chosen": drawWords, "change:card": drawWords, "change:marked": drawWords, "change:error": drawWords };
+  const draws = { "change:state": drawAll, "change:paused": drawAll, "change:chosen": drawWords, "change:card": drawWords, "change:error": drawWords };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   drawAll();
   const sized = new ResizeObserver(() => map.again());

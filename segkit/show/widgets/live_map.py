@@ -35,7 +35,7 @@ class LiveMap(anywidget.AnyWidget):
     paused : bool
         Whether the page stands still; the segments do not.
     error : str
-        Why the page cannot show something, or "".
+        Why the chosen customer cannot be shown, or "".
 
     Raises
     ------
@@ -76,7 +76,6 @@ class LiveMap(anywidget.AnyWidget):
     state: t.Dict = t.Dict().tag(sync=True)
     paused = t.Bool(False).tag(sync=True)
     chosen = t.Unicode("").tag(sync=True)
-    marked = t.Int(-1).tag(sync=True)
     card: t.Dict = t.Dict().tag(sync=True)
     error = t.Unicode("").tag(sync=True)
 
@@ -86,20 +85,22 @@ class LiveMap(anywidget.AnyWidget):
 
     def _follow(self) -> None:
         """Show what has changed, the chosen customer too."""
-        self.state = self._board.state
         if self.chosen:
             try:
+                self._board.mark(self.chosen)
                 self.card, self.error = self._board.card(self.chosen), ""
-            except ValueError as error:  # the folder was closed meanwhile
-                self.error = str(error)
+            except ValueError as error:  # she was erased meanwhile, or the folder closed
+                self.card, self.error = {}, str(error)
+        self.state = self._board.state
 
     @t.observe("chosen")
     def _on_choice(self, change: t.Bunch) -> None:
         if not change["new"]:
-            self.card, self.marked = {}, -1
+            self.card, self.error = {}, ""
             return
-        self.card, self.marked = self._board.card(change["new"]), self._board.mark(change["new"])
-        self.state = self._board.state
+        self._board.refresh()
+        self._board.mark(change["new"])
+        self.card, self.state = self._board.card(change["new"]), self._board.state
 
     @t.validate("chosen")
     def _only_customers(self, proposal: t.Bunch) -> str:
