@@ -94,6 +94,9 @@ def read_consent(consent: pd.DataFrame, purpose: str, as_of: pd.Timestamp) -> Co
     check_type(
         "purpose", purpose, str, "It should be one of the purposes in the table, such as 'segmentation'."
     )
+    twice = [name for name in COLUMNS if list(consent.columns).count(name) > 1]
+    if twice:
+        raise ValueError(f"consent has {twice[0]!r} as the name of two columns. Drop or rename one.")
     missing = [name for name in COLUMNS if name not in consent.columns]
     if missing:
         raise ValueError(
@@ -122,7 +125,12 @@ def _is_for(purposes: pd.Series, purpose: str) -> pd.Series:
     known = words.dropna().unique().tolist()
     same = words.str.casefold() == purpose.strip().casefold()
     if not same.any():
-        raise ValueError(f"consent knows no purpose {purpose!r}.{choose_from(purpose, known)}")
+        told = (
+            choose_from(purpose, known)
+            if known
+            else " It names no purpose at all: nobody consents to anything."
+        )
+        raise ValueError(f"consent knows no purpose {purpose!r}.{told}")
     others = sorted(set(known) - set(words[same]))
     near = [word for word in others if did_you_mean(word, [purpose])]
     if near:

@@ -144,6 +144,10 @@ class PrivacyBudget:
                 with connection:
                     yield connection
         except sqlite3.OperationalError as error:
+            if self.path.is_dir():
+                raise IsADirectoryError(
+                    f"{str(self.path)!r} is a folder. Name a file in it: {str(self.path / 'budget.sqlite')!r}."
+                ) from error
             if self.path.exists():
                 raise
             raise FileNotFoundError(

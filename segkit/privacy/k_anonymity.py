@@ -195,6 +195,13 @@ def _checked_quasi(quasi: Sequence[str] | str, table: pd.DataFrame) -> list[str]
                 f"quasi names {name!r}, which is no column of the table.{did_you_mean(str(name), table.columns)} Its "
                 "columns hold what is known of each customer; name those that others may know too."
             )
+        column = table[name]
+        if isinstance(column, pd.DataFrame):
+            raise ValueError(f"The table has two columns {name!r}. Drop or rename one.")
+        if column.dtype == object and not column.map(pd.api.types.is_hashable).all():
+            raise TypeError(
+                f"{name!r} holds lists or the like, not one value a customer. Leave it out of quasi."
+            )
     return names
 
 

@@ -86,7 +86,7 @@ def _shown(
 ) -> dict[str, np.ndarray]:
     """Return what is shown of each group, by the name of the statistic; the shape of each is (n_groups, d)."""
     if callable(shown):
-        return {"release": np.array([shown(group, rng) for group in groups])}
+        return {"release": np.array([_checked(shown(group, rng), groups.shape[2]) for group in groups])}
     means = groups.mean(axis=1)
     found = {name: means for name in (MEAN, SHARE) if name in shown}
     quantiles = [name for name in QUANTILES if name in shown]
@@ -96,6 +96,16 @@ def _shown(
             zip(quantiles, np.quantile(groups, levels, axis=1, method="averaged_inverted_cdf"), strict=True)
         )
     return found
+
+
+def _checked(release: np.ndarray, features: int) -> np.ndarray:
+    numbers = np.asarray(release, dtype=float)
+    if numbers.shape != (features,) or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"shows returned numbers of shape {numbers.shape}, or some that are missing or infinite. It should return "
+            f"{features:,} finite numbers, one of each feature that varies."
+        )
+    return numbers
 
 
 def _shifts(

@@ -49,7 +49,8 @@ def private_sizes(
     Raises
     ------
     ValueError
-        If epsilon is not above 0 and at most 100, delta is no probability, or more than what is left of the budget.
+        If epsilon is not above 0 and at most 100, delta is no probability, it is more than what is left of the budget, or a
+        customer has several rows.
     ImportError
         If OpenDP is not installed: ``pip install 'segkit[privacy]'``.
 
@@ -244,6 +245,12 @@ def _members(
     check_epsilon(epsilon)
     check_delta(delta)
     described = result.customers if customers is None else customers
+    if isinstance(described, pd.DataFrame) and not described.index.is_unique:
+        n = int(described.index.duplicated().sum())
+        raise ValueError(
+            f"customers has {counted(n, 'row')} of customers who have another row, and noise for one would not hide "
+            "them. Each customer should have one row."
+        )
     labels = result.labels if customers is None else result.assign(customers)
     return {s: described[(labels == s).to_numpy()] for s in result.segments}
 
@@ -273,7 +280,7 @@ def _checked_bounds(bounds: object, customers: pd.DataFrame) -> dict[str, tuple[
             low, high = map(float, pair)
         except (TypeError, ValueError) as error:
             raise ValueError(f"The bounds of {name!r} are {in_words(pair)}. {wanted}") from error
-        if not -math.inf < low < high < math.inf:
+        if not (-math.inf < low < high < math.inf and high - low < math.inf):
             raise ValueError(
                 f"The bounds of {name!r} are {low:g} and {high:g}. The first should be below the second, both finite."
             )

@@ -88,6 +88,8 @@ def test_budget_stays_as_begun(budget, tmp_path):
         sg.PrivacyBudget(budget.path, delta=0)
     with pytest.raises(FileNotFoundError, match=r"no ledger .* say how much may be spent: epsilon=1"):
         sg.PrivacyBudget(tmp_path / "other.sqlite")
+    with pytest.raises(IsADirectoryError, match=r"is a folder. Name a file in it: '.*budget\.sqlite'"):
+        sg.PrivacyBudget(tmp_path, 1)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         sg.PrivacyBudget(tmp_path / "nowhere" / "other.sqlite", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["budget.sqlite"]

@@ -109,6 +109,14 @@ def test_ids_become_any():
     assert set(found.generalised["email"]) <= {"any", "other"} and found.below == 30
 
 
+def test_columns_without_one_value_a_customer_are_refused():
+    ages = pd.DataFrame({"age": [1, 2] * 20, "tags": [["a"]] * 40})
+    with pytest.raises(TypeError, match="'tags' holds lists or the like"):
+        sg.k_anonymity(ages, "tags")
+    with pytest.raises(ValueError, match="two columns 'age'"):
+        sg.k_anonymity(pd.concat([ages, ages], axis=1), "age")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -177,3 +177,11 @@ def test_the_order_of_rows_changes_nothing():
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         sg.membership_risk(sg.segment(three_groups(), n_segments=3), **arguments)
+
+
+@pytest.mark.parametrize("release", [lambda group, rng: np.zeros(7), lambda group, rng: np.full(3, np.nan)])
+def test_a_function_that_shows_no_numbers_is_refused(release):
+    """Missing numbers would look as if they gave nothing away."""
+    customers = pd.DataFrame(independent()[:40, :3] + np.repeat([[0], [9]], 20, axis=0)).add_prefix("f")
+    with pytest.raises(ValueError, match="should return 3 finite numbers"):
+        sg.membership_risk(sg.segment(customers, n_segments=2), shows=release)

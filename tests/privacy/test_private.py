@@ -1,5 +1,7 @@
 """Sizes and means with noise keep the epsilon that they state, against attacks on many releases."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -209,3 +211,17 @@ def test_refuses_without_spending(shop, budget):
     with pytest.raises(TypeError, match=r"budget is 1\.0\. Begin one"):
         sg.private_sizes(shop, 1.0, epsilon=1)
     assert budget.left == 10
+
+
+@pytest.mark.parametrize("release", [sg.private_sizes, functools.partial(sg.private_profile, bounds=BOUNDS)])
+def test_a_customer_counts_once(shop, budget, release):
+    """Ten rows of one customer would need ten times the noise."""
+    with pytest.raises(ValueError, match="customers has 9 rows of customers who have another row"):
+        release(shop, budget, epsilon=1, customers=shop.customers.iloc[[0] * 10 + [1]])
+    assert budget.spent == 0
+
+
+def test_bounds_further_apart_than_any_number_are_refused(shop, budget):
+    with pytest.raises(ValueError, match="both finite"):
+        sg.private_profile(shop, budget, epsilon=1, bounds={"visits": (-1e308, 1e308)})
+    assert budget.spent == 0

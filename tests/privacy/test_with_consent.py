@@ -147,6 +147,24 @@ def test_a_table_without_a_column_is_refused(log):
         sg.with_consent(log, consent(("a", "segmentation", None, None), (None, "segmentation", None, None)))
 
 
+def test_two_columns_of_one_name_are_refused(log):
+    told = consent(*ROWS)
+    with pytest.raises(ValueError, match="'until' as the name of two columns"):
+        sg.with_consent(log, pd.concat([told, told[["until"]]], axis=1))
+
+
+def test_an_empty_table_is_consent_of_nobody(log):
+    with pytest.raises(ValueError, match="names no purpose at all: nobody consents"):
+        sg.with_consent(log, consent())
+
+
+def test_events_of_nobody_can_be_shown(log):
+    """An empty text is no time: nobody knows whether she agrees."""
+    nobody = sg.with_consent(log, consent(("always", "segmentation", "2023-01-01", "")))
+    assert repr(nobody).startswith("Events: no events; 8 rows refused")
+    assert nobody.refused_reasons()["consent to segmentation has a time that cannot be read"] == 2
+
+
 def test_pseudonyms_keep_their_consent(allowed):
     hidden = sg.pseudonymise(allowed, key="0123456789abcdef")
     assert sorted(monetary(hidden, "2024-05-31").values()) == [3.0, 16.0]
