@@ -68,6 +68,12 @@ def test_moves_appear_and_customers_are_looked_up(open_page, live):
     expect(card).to_contain_text("frequency: number of orders 2")
     page.get_by_role("button", name="Close ada").click()
     expect(card).to_be_hidden()
+    segment = page.locator(".counts button").first
+    segment.click()
+    page.mouse.move(0, 0)
+    expect(segment).to_have_css("font-weight", "600")  # it is seen which segment is chosen
+    segment.click()
+    expect(segment).to_have_css("font-weight", "400")
     page.get_by_role("button", name="Pause").click()
     order(live, "a3", "bob", "2025-01-02 12:00")
     other = open_page()  # pauses are of one page, not of all

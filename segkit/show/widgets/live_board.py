@@ -379,7 +379,13 @@ def in_utc(moment: pd.Timestamp) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: None where it is missing or infinite."""
+    """Return a value as JSON has it: None where it is missing or infinite.
+
+    Examples
+    --------
+    >>> [_plain(value) for value in (np.int64(3), "west", np.inf, None)]
+    [3, 'west', None, None]
+    """
     if pd.isna(value) or value in (np.inf, -np.inf):
         return None
     return value.item() if isinstance(value, np.generic) else value
