@@ -9,7 +9,7 @@ from tables import EVIL, oddly_named, purchases
 
 import segkit as sg
 from segkit.show import widgets
-from segkit.show.widgets.map_colors import packed
+from segkit.show.widgets.map_colors import packed, unpacked
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -18,7 +18,7 @@ STAND_IN = """
 async ([source, state]) => {
   const bytes = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
   for (const [name, value] of Object.entries(state)) if (value?.base64 !== undefined) state[name] = bytes(value.base64);
-  const heard = new Map(), saved = [], onWindow = new Set();
+  const heard = new Map(), saved = [], asked = [], onWindow = new Set();
   for (const [act, note] of [["addEventListener", "add"], ["removeEventListener", "delete"]]) {
     const own = window[act].bind(window);
     window[act] = (name, ...more) => { onWindow[note](name); own(name, ...more); };
@@ -31,6 +31,7 @@ async ([source, state]) => {
       if (!same) [...(heard.get("change:" + name) || [])].forEach((tell) => tell());
     },
     save_changes: () => saved.push(structuredClone(state)),
+    send: (question) => asked.push(question),
     on: (event, tell) => heard.set(event, (heard.get(event) || new Set()).add(tell)),
     off: (event, tell) => heard.get(event).delete(tell),
   };
@@ -38,7 +39,7 @@ async ([source, state]) => {
   const widget = (await import(url)).default;
   const undo = await widget.render({ model, el: document.body });
   const handlers = () => [...heard.values()].reduce((sum, tells) => sum + tells.size, 0) + onWindow.size;
-  window.alone = { model, saved, undo, handlers };
+  window.alone = { model, saved, asked, heard, undo, handlers };
 }
 """
 
@@ -130,6 +131,9 @@ SCRIPTS = {
 }
 
 
+PARTS = {"parts", "scatter", "histograms", "segment_panel"}  # that views are joined of
+
+
 @pytest.fixture(params=SCRIPTS)
 def alone(request, new_page):
     """A page with one widget's script, rendered with the state of a widget that Python made."""
@@ -146,7 +150,7 @@ def alone(request, new_page):
 
 
 def test_every_script_is_tested():
-    assert {path.stem for path in FOLDER.glob("*.js")} - {"parts", "scatter"} == set(SCRIPTS)
+    assert {path.stem for path in FOLDER.glob("*.js")} - PARTS == set(SCRIPTS)
 
 
 def test_render_can_be_undone(alone):
@@ -259,6 +263,53 @@ def test_cards_send_names_choice_and_the_test(alone):
     assert alone.evaluate("alone.saved.at(-1).wanted_test") is True
     alone.evaluate("alone.model.set('wanted_test', false), alone.model.set('tested', true)")
     expect(alone.get_by_role("button", name="Test")).to_have_count(0)
+
+
+@pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
+def test_explorer_asks_for_what_it_shows_only(alone):
+    names = alone.evaluate("alone.asked.map((question) => question.name)")
+    assert names == alone.made.histograms
+    codes = "new DataView(Uint8Array.from({ length: 60 }, (_, i) => 1 + 4 * i).buffer)"
+    said = "{ asked: { ask: 'column', name }, ends: ['0', '9'] }"
+    alone.evaluate(
+        f"(name) => alone.heard.get('msg:custom').forEach((tell) => tell({said}, [{codes}]))", names[0]
+    )
+    chart = alone.locator(".histogram[data-filled] canvas")
+    alone.get_by_role("button", name="Clear").click()
+    box = chart.bounding_box()
+    y = box["y"] + 20
+    alone.mouse.move(box["x"] + 1, y)
+    alone.mouse.down()
+    alone.mouse.move(box["x"] + box["width"] / 2 - 4, y)
+    alone.mouse.up()
+    last = "[...new Uint8Array(alone.saved.at(-1).group_a.buffer)]"
+    half = unpacked(bytes(alone.evaluate(last)), 60)
+    assert half[:30].all() and not half[34:].any()
+    alone.locator(".parts button").last.click()
+    kept = unpacked(bytes(alone.evaluate(last)), 60)
+    assert kept.any() and not (kept & ~half).any()
+    assert alone.made.result.labels[kept].nunique() == 1
+
+
+@pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
+def test_explorer_says_when_python_does_not_answer(alone):
+    alone.clock.install()
+    alone.get_by_label("Find a customer by id").fill("7")
+    alone.get_by_label("Find a customer by id").press("Enter")
+    assert alone.evaluate("alone.asked.at(-1)") == {"ask": "why", "text": "7"}
+    alone.clock.fast_forward(16000)
+    expect(alone.get_by_role("status")).to_contain_text("Python does not answer")
+
+
+def test_a_page_that_cannot_draw_shows_a_picture(new_page):
+    page = new_page()
+    page.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    page.evaluate(STAND_IN, sent(explorer()))
+    assert {"ask": "picture"} in page.evaluate("alone.asked")
+    expect(page.get_by_text("This page cannot draw, so here is a picture of a sample.")).to_be_visible()
+    page.get_by_role("button", name="Show Segment 1").click()
+    assert page.evaluate("alone.saved.at(-1).group_a.byteLength") == 8
+    page.close()
 
 
 def test_plain_keys_skip_jupyterlab(alone):

@@ -458,7 +458,7 @@ def test_the_explorer_begins_with_all_segments_and_nobody(result):
         (i, f"Segment {i}", "20 (33%)") for i in range(3)
     ]
     assert (explorer.chosen, explorer.comparison, len(explorer.selected)) == ([], None, 0)
-    assert explorer.color_options == ["segment", *result.customers.columns]
+    assert explorer.color_options == ["segment", *result.customers.columns, "confidence", "map trust"]
 
 
 def test_the_colour_falls_back_when_its_feature_is_gone(result):
@@ -467,7 +467,7 @@ def test_the_colour_falls_back_when_its_feature_is_gone(result):
     explorer.color_by = "spend"
     explorer.result = other
     assert explorer.color_by == explorer.color_by == "segment"
-    assert explorer.color_options == ["segment", *other.customers.columns]
+    assert explorer.color_options == ["segment", *other.customers.columns, "confidence", "map trust"]
     explorer.color_by = "sales"
     explorer.chosen = ["c000"]
     explorer.result = other.with_names({0: "VIP"})

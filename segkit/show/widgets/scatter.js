@@ -10,9 +10,10 @@ const CELLS = 256; // of the grid in which points are found, in each direction
 const FRAME = 30; // milliseconds in which a map is drawn while it moves; of more points, some are left out meanwhile
 const CLICK = 4; // pixels that a hand trembles in a click
 const DEEPEST = 200; // times that the map can be enlarged
-const GROUPS = ["#E69F00", "#0072B2"]; // of two groups that are compared
 const HINT = "Draw around customers to choose them. Shift adds. Keys: arrows move, plus and minus zoom, 0 shows all, Enter chooses everyone in view, Escape clears.";
 
+// The colours of two groups that are compared, the second one lighter on a dark page.
+const groupColors = () => ["#E69F00", document.body.dataset.jpThemeLight === "false" ? "#56B4E9" : "#0072B2"];
 const mixed = (color, other, share) => color.map((part, i) => part * (1 - share) + other[i] * share);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
@@ -137,7 +138,7 @@ function makeScatter(heard) {
     layers.forEach((layer, at) => {
       const fades = layer === 0 && flags !== null;
       const palette = fades ? new Float32Array(colors.flatMap((color) => mixed(color, [140, 140, 140], 0.75)))
-        : layer > 0 && groups[2] ? new Float32Array(colors.flatMap(() => rgb(GROUPS[layer - 1]))) : own;
+        : layer > 0 && groups[2] ? new Float32Array(colors.flatMap(() => rgb(groupColors()[layer - 1]))) : own;
       addUp(layer, stride, wide, high, stamp, dense, unit * stride ** 0.7, palette);
       lay(wide, high, pad, fades ? MOST_FADED : 0.97, at === 0);
     });

@@ -41,115 +41,34 @@ function fromBits(view, n) {
   return flags;
 }
 
-function legendOf({ ends, colors, words }) {
-  const legend = element("div", { className: "ramp" });
-  if (ends) {
-    const bar = element("i");
-    bar.style.background = `linear-gradient(90deg, ${colors.join(", ")})`;
-    legend.append(element("span", { className: "scale" }, ends[0], bar, ends[1]));
-  }
-  for (const [word, color] of words || []) legend.append(element("span", { className: "word" }, dot(color), word));
-  return legend;
-}
-
-function differencesTable() {
-  const body = element("tbody");
-  const titles = ["Feature", "Difference", "Here", "Others"].map((said) => element("th", { scope: "col" }, said));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...titles)), body);
-  const row = (one) => {
-    const fill = element("i"), width = Math.min(Math.abs(one.effect) / 2, 1) * 50;
-    fill.style.width = `${width}%`;
-    fill.style.left = one.effect < 0 ? `${50 - width}%` : "50%";
-    fill.style.background = GROUPS[one.effect < 0 ? 1 : 0];
-    const bar = element("div", { className: "bar", title: `Cohen's d ${one.effect.toFixed(2)}` }, fill);
-    bar.setAttribute("role", "img");
-    bar.setAttribute("aria-label", `Cohen's d ${one.effect.toFixed(2)}`);
-    const unit = one.unit === "share of customers" ? "" : one.unit;
-    return element("tr", {},
-      element("td", {}, one.feature, element("span", { className: "unit" }, unit ? ` (${unit})` : "")),
-      element("td", {}, bar), element("td", {}, one.inside), element("td", {}, one.others));
-  };
+// Who is found on the map: the id, the segment, and why the customer is in it.
+function customerCard(shut) {
+  const card = element("section", { className: "card", hidden: true });
+  card.setAttribute("aria-label", "Customer");
   return {
-    table,
-    show(rows) {
-      table.hidden = !rows.length;
-      body.replaceChildren(...rows.map(row));
-    },
-  };
-}
-
-// The list of segments: their names to write, their sizes, and a button that chooses their customers.
-function segmentList({ model, show }) {
-  const list = element("div", { className: "segments" });
-  let drawing = false;
-  const send = (id, name) => {
-    model.set("wanted_names", { [id]: name });
-    model.save_changes();
-  };
-  const nameField = (segment, typed) => {
-    const name = element("input", { type: "text", value: segment.name, disabled: !segment.named, spellcheck: false });
-    name.dataset.id = segment.id;
-    if (typed !== undefined) name.value = name.dataset.unsent = typed; // being written while Python answered
-    name.setAttribute("aria-label", `Name of ${segment.name}`);
-    const rename = () => {
-      if (drawing) return; // Chromium says "change" of a field that is taken away
-      delete name.dataset.unsent;
-      if (name.value !== segment.name) send(segment.id, name.value);
-    };
-    name.addEventListener("input", () => { name.dataset.unsent = name.value; });
-    name.addEventListener("change", rename);
-    name.addEventListener("keydown", (event) => event.key === "Enter" && rename()); // no "change" in JupyterLab
-    return name;
-  };
-  const rowOf = (segment, typed, open) => {
-    const name = nameField(segment, typed);
-    const press = toolButton("Show", `Choose the customers of ${segment.name}`, (event) => show(segment.id, event.shiftKey));
-    press.setAttribute("aria-label", `Show ${segment.name}`);
-    const row = element("div", { className: "segment" }, dot(segment.color), name, element("span", { className: "size" }, segment.size), press);
-    if (segment.worth) row.append(element("div", { className: "below" }, `Worth ${segment.worth}`));
-    if (segment.play.length) {
-      const lines = segment.play.flatMap(([label, words, tag]) => [
-        element("dt", {}, label),
-        element("dd", {}, words, ...(tag ? [" ", element("span", { className: "tag" }, tag)] : [])),
-      ]);
-      const play = element("details", { className: "below", open }, element("summary", {}, "What to do"), element("dl", {}, ...lines));
-      play.dataset.id = segment.id;
-      row.append(play);
-    }
-    if (segment.suggested) {
-      const accept = toolButton(`Use “${segment.suggested}”`, segment.why, () => {
-        delete name.dataset.unsent;
-        send(segment.id, segment.suggested);
-      });
-      accept.className = "suggested";
-      row.append(accept);
-    }
-    return row;
-  };
-  return {
-    list,
-    draw() {
-      if (Object.keys(model.get("wanted_names")).length) return; // Python has yet to answer
-      drawing = true;
-      const controls = (row) => [...(list.children[row]?.querySelectorAll("input, button") || [])];
-      const row = [...list.children].findIndex((child) => child.matches(":focus-within"));
-      const focused = controls(row).findIndex((control) => control.matches(":focus"));
-      const open = new Set([...list.querySelectorAll("details[open]")].map((play) => play.dataset.id));
-      const unsent = new Map([...list.querySelectorAll("input")].map((field) => [field.dataset.id, field.dataset.unsent]));
-      list.replaceChildren(...model.get("segments").map((segment) =>
-        rowOf(segment, unsent.get(String(segment.id)), open.has(String(segment.id)))));
-      drawing = false;
-      if (row >= 0) (controls(row)[focused] || controls(row)[0])?.focus(); // a suggestion that was taken is gone
+    card,
+    show(said, color) {
+      card.hidden = !said;
+      if (!said) return card.replaceChildren();
+      const close = toolButton("✕", "Close", shut);
+      close.className = "shut";
+      close.setAttribute("aria-label", `Close ${said.customer}`);
+      const titles = ["Feature", "This customer", "Segment", "Others"].map((title) => element("th", { scope: "col" }, title));
+      const rows = (said.rows || []).map((row) => element("tr", {}, ...row.map((value) => element("td", {}, value))));
+      card.replaceChildren(close, element("h4", {}, dot(color), `${said.customer} · ${said.segment}`), element("p", {}, said.sentence || ""),
+        element("table", {}, element("thead", {}, element("tr", {}, ...titles)), element("tbody", {}, ...rows)));
     },
   };
 }
 
 function render({ model, el }) {
-  let n = 0, labels = new Uint8Array(0), flags = null; // of each customer: position of the segment; 1 where chosen
+  let n = 0, labels = new Uint8Array(0), flags = null; // of each customer: position of the segment; 1 or 2 where chosen
+  let target = 1, pointed = -1, asking = 0;
+  const known = new Map(); // what Python said of customers who were pointed at
 
   const map = makeScatter({
     select: (found, add) => choose(found, add),
-    clear: () => choose(null),
+    clear: () => clearAll(),
     hover: (at, px, py) => drawTip(at, px, py),
   });
   const tip = element("div", { className: "tip", hidden: true });
@@ -161,61 +80,180 @@ function render({ model, el }) {
   ], map.use);
   const zooms = element("div", { className: "tools" },
     toolButton("−", "Zoom out", () => map.zoomBy(1 / 1.5)), toolButton("+", "Zoom in", () => map.zoomBy(1.5)), toolButton("All", "Show everyone", map.fit));
+  const undo = toolButton("Undo", "Undo the last choice or edit", () => act({ do: "undo" }));
+  const redo = toolButton("Redo", "Redo what was undone", () => act({ do: "redo" }));
+  const steps = element("div", { className: "tools" }, undo, redo);
+  const search = element("input", { type: "search", placeholder: "Find a customer by id", spellcheck: false });
+  search.setAttribute("aria-label", "Find a customer by id");
   const badge = element("span", { className: "badge" });
-  const chosen = element("span", { className: "said" });
-  chosen.setAttribute("aria-live", "polite");
-  const clear = toolButton("Clear", "Choose nobody (Escape)", () => choose(null));
+
+  const first = toolButton("", "Drawing on the map chooses these", () => aim(1)), second = toolButton("", "Drawing on the map chooses whom they are compared with", () => aim(2));
+  first.className = "group a";
+  second.className = "group b";
+  const clear = toolButton("Clear", "Choose nobody (Escape)", () => clearAll());
+  const counted = element("span", { className: "said" });
+  counted.setAttribute("aria-live", "polite");
+  const groupName = element("input", { type: "text", placeholder: "Name of this group", spellcheck: false });
+  groupName.setAttribute("aria-label", "Name of this group");
+  const makeOne = toolButton("Make a segment", "Make the chosen customers a segment of this name", () => act({ do: "make", name: groupName.value }));
+  const save = toolButton("Save as audience", "Keep the chosen customers as an audience of this name", () => act({ do: "audience", name: groupName.value }));
+  const uses = element("div", { className: "below uses" }, groupName, makeOne, save);
+  const done = element("p", { className: "hint" });
+  done.setAttribute("aria-live", "polite");
 
   const color = element("select");
   color.setAttribute("aria-label", "Colour by");
   const legend = element("div");
+  const fade = element("input", { type: "checkbox" });
+  const doubt = element("label", { className: "tick" }, fade, "Fade places that mislead: those whose true neighbours lie elsewhere");
   const kind = element("p", { className: "kind" });
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
-  const heading = element("h4"), hint = element("div", { className: "hint" });
+  const heading = element("h4"), hint = element("div", { className: "hint" }), typical = element("div", { className: "hint" });
   const differences = differencesTable();
   const code = element("pre");
   const send = (changed) => {
     for (const [name, value] of Object.entries(changed)) model.set(name, value);
     model.save_changes();
   };
+  const act = (wanted) => {
+    root.classList.add("waiting");
+    send({ wanted });
+  };
+
+  // What is asked of Python; where it does not answer, such as after a restart, this is said.
+  const ask = (question) => {
+    model.send(question);
+    clearTimeout(asking);
+    asking = setTimeout(() => { error.textContent = "Python does not answer. If it is busy, wait; if it was started again, run the cell again."; }, 15000);
+  };
+  const answer = (said, buffers) => {
+    if (!said?.asked) return;
+    clearTimeout(asking);
+    if (said.error) {
+      error.textContent = said.error;
+      if (said.asked.ask === "trust") fade.checked = false;
+      return;
+    }
+    const got = numbers(Uint8Array, buffers?.[0]);
+    if (said.asked.ask === "customer") {
+      known.set(said.card.at, said.card);
+      if (pointed === said.card.at) fillTip(said.card);
+    } else if (said.asked.ask === "why") {
+      error.textContent = "";
+      map.mark(said.card.at);
+      card.show(said.card, model.get("segments")[labels[said.card.at]].color);
+    } else if (said.asked.ask === "column") {
+      charts.get(said.asked.name)?.fill(got, said.ends);
+    } else if (said.asked.ask === "trust") {
+      map.believe(fade.checked ? got.map((share) => 12 + share * 0.95) : null);
+    } else if (said.asked.ask === "picture") {
+      picture.src = URL.createObjectURL(new Blob([got], { type: "image/png" }));
+    }
+  };
+
+  const charts = new Map(), chartBox = element("div", { className: "histograms" });
+  const categories = categoryBar({ keep: (inside) => keepOnly(inside) });
+  const card = customerCard(() => {
+    map.mark(-1);
+    card.show(null);
+  });
+  const picture = element("img", { alt: "Map of a sample of customers" });
   const segments = segmentList({
     model,
     show(id, add) {
       const at = model.get("segments").findIndex((segment) => segment.id === id);
       choose(Uint8Array.from(labels, (label) => label === at), add);
     },
+    ticked: (ids) => drawEdits(ids),
   });
-  color.addEventListener("change", () => send({ color_by: color.value }));
+  let ticks = [];
+  const merge = toolButton("Merge", "Make the ticked segments one", () => act({ do: "merge", segments: ticks }));
+  const split = toolButton("Split in two", "Divide the ticked segment", () => act({ do: "split", segment: ticks[0] }));
+  const pin = toolButton("Pin", "Let the ticked segments keep their customers when others are made again", () => {
+    const pinned = model.get("segments").filter((one) => one.pinned).map((one) => one.id);
+    const all = ticks.every((id) => pinned.includes(id));
+    act({ do: "pin", segments: all ? pinned.filter((id) => !ticks.includes(id)) : [...new Set([...pinned, ...ticks])] });
+  });
+  const edits = element("div", { className: "edits" }, element("span", { className: "hint" }, "Ticked:"), merge, split, pin);
+  const drawEdits = (ids) => {
+    ticks = ids;
+    edits.hidden = !ids.length;
+    merge.disabled = ids.length < 2;
+    split.disabled = ids.length !== 1;
+    const pinned = model.get("segments").filter((one) => one.pinned).map((one) => one.id);
+    pin.textContent = ids.length && ids.every((id) => pinned.includes(id)) ? "Unpin" : "Pin";
+  };
+  color.addEventListener("change", () => {
+    legend.textContent = ["confidence", "map trust"].includes(color.value) ? "Computing…" : "";
+    send({ color_by: color.value });
+  });
+  fade.addEventListener("change", () => (fade.checked ? ask({ ask: "trust" }) : map.believe(null)));
+  search.addEventListener("keydown", (event) => event.key === "Enter" && search.value.trim() && ask({ ask: "why", text: search.value }));
 
-  // The page answers at once; Python is told afterwards, and says what sets them apart.
+  // The page answers at once; Python is told afterwards, and says what sets them apart. Nobody is in both groups.
   const choose = (found, add = false) => {
-    const next = found ? found.slice() : new Uint8Array(n);
-    if (add && flags) for (let i = 0; i < n; i += 1) next[i] |= flags[i];
-    flags = next.includes(1) ? next : null;
+    const next = flags ? flags.slice() : new Uint8Array(n), other = 3 - target;
+    for (let i = 0; i < n; i += 1) {
+      if (!add && next[i] === target) next[i] = 0;
+      if (found[i] && !(target === 2 && next[i] === other)) next[i] = target;
+    }
+    tell(next);
+  };
+  const keepOnly = (inside) => {
+    const some = flags && flags.includes(target);
+    choose(Uint8Array.from({ length: n }, (_, i) => (!some || flags[i] === target) && inside(i)));
+  };
+  const clearAll = () => {
+    target = 1;
+    if (flags) tell(new Uint8Array(n));
+    else drawChosen();
+  };
+  const tell = (next) => {
+    flags = next.some(Boolean) ? next : null;
     drawChosen();
     root.classList.add("waiting");
-    send({ group_a: toBits(next, 1) });
+    send({ group_a: toBits(next, 1), group_b: toBits(next, 2), done: "" });
+  };
+  const aim = (group) => {
+    target = group;
+    drawChosen();
   };
   const drawChosen = () => {
     map.choose(flags);
-    let count = 0;
-    if (flags) for (let i = 0; i < n; i += 1) count += flags[i];
-    chosen.textContent = count ? `${customers(count)} chosen (${Math.round((100 * count) / n)}%)` : `${customers(n)}. Draw around some to compare them with the others.`;
-    clear.hidden = !count;
+    const count = [0, 0, 0];
+    if (flags) for (let i = 0; i < n; i += 1) count[flags[i]] += 1;
+    if (!count[1]) target = 1;
+    const share = (group) => `${customers(count[group])} (${Math.round((100 * count[group]) / n)}%)`;
+    first.textContent = count[1] ? `A: ${share(1)}` : "A: nobody yet";
+    second.textContent = count[2] ? `B: ${share(2)}` : target === 2 ? "B: draw around others" : "B: all others";
+    first.setAttribute("aria-pressed", target === 1);
+    second.setAttribute("aria-pressed", target === 2);
+    second.disabled = !count[1];
+    counted.textContent = count[1] ? "" : `${customers(n)}. Draw around some to see what sets them apart.`;
+    for (const one of [first, second, clear, uses]) one.hidden = !count[1] && !count[2];
+    for (const chart of charts.values()) chart.choose(flags);
+    categories.show(model.get("segments"), labels, flags, model.get("minimum"));
   };
   const heardChosen = () => {
-    const told = fromBits(model.get("group_a"), n);
-    flags = told.includes(1) ? told : null;
+    const a = fromBits(model.get("group_a"), n), b = fromBits(model.get("group_b"), n);
+    for (let i = 0; i < n; i += 1) if (!a[i] && b[i]) a[i] = 2;
+    flags = a.some(Boolean) ? a : null;
     drawChosen();
   };
+  const fillTip = (said) => {
+    const segment = model.get("segments")[labels[pointed]];
+    tip.replaceChildren(dot(segment.color), element("b", {}, segment.name),
+      ...(said ? [element("div", {}, said.customer), ...said.features.map(([name, value, unit]) => element("div", { className: "fact" }, element("span", {}, name), ` ${value} ${unit}`))] : []));
+  };
   const drawTip = (at, px, py) => {
+    pointed = at;
     tip.hidden = at < 0;
     if (at < 0) return;
-    const segment = model.get("segments")[labels[at]];
-    tip.replaceChildren(dot(segment.color), element("b", {}, segment.name));
-    tip.style.left = `${Math.min(px + 14, map.root.clientWidth - tip.offsetWidth - 6)}px`;
-    tip.style.top = `${py + 18 + tip.offsetHeight > map.root.clientHeight ? py - tip.offsetHeight - 10 : py + 18}px`;
+    fillTip(known.get(at));
+    if (!known.has(at)) setTimeout(() => pointed === at && model.send({ ask: "customer", at }), 80);
+    tip.style.left = `${Math.max(4, Math.min(px + 14, map.root.clientWidth - 246))}px`;
+    tip.style.top = `${py + 130 > map.root.clientHeight ? Math.max(4, py - 116) : py + 18}px`;
   };
 
   const drawPlaces = () => {
@@ -226,16 +264,27 @@ function render({ model, el }) {
   const drawLabels = () => {
     const bytes = model.get("label_codes");
     labels = numbers(bytes.byteLength > n ? Uint16Array : Uint8Array, bytes);
+    known.clear();
     drawPaint();
   };
   const drawPaint = () => {
     const shades = numbers(Uint8Array, model.get("shade_codes"));
-    if (shades.length === n && n) map.paint(shades, model.get("shade_colors"));
+    if (shades.length === n && n && model.get("shade_colors").length) map.paint(shades, model.get("shade_colors"));
     else if (labels.length === n) map.paint(labels, model.get("segments").map((segment) => segment.color));
   };
   const drawSegments = () => {
     segments.draw();
     drawPaint();
+    if (labels.length === n) categories.show(model.get("segments"), labels, flags, model.get("minimum"));
+  };
+  const drawHistograms = () => {
+    const names = model.get("histograms");
+    for (const name of names) {
+      if (charts.has(name)) continue;
+      charts.set(name, histogram({ name, keep: (inside) => keepOnly(inside) }));
+      model.send({ ask: "column", name }); // after the first picture: it needs places and segments only
+    }
+    chartBox.replaceChildren(...names.map((name) => charts.get(name).root));
   };
   const drawColor = () => {
     const options = model.get("color_options");
@@ -244,46 +293,66 @@ function render({ model, el }) {
     legend.replaceChildren(legendOf(model.get("ramp")));
   };
   const drawGroup = () => {
-    const { count, rows = [], hint: more } = model.get("group");
+    const { count, against, rows = [], hint: more, typical: nearest = [] } = model.get("group");
     root.classList.remove("waiting");
     heading.textContent = rows.length ? `What sets these ${number(count)} apart` : "What sets them apart";
     hint.textContent = rows.length
-      ? "Against all other customers. Orange: more, blue: less; the bar ends at two standard deviations."
+      ? `Against ${against ? `the ${against} of group B` : "all other customers"}. Orange: more, blue: less; the bar ends at two standard deviations.`
       : more || "Draw around customers on the map, or press Show.";
-    differences.show(rows);
+    differences.show(rows, against);
+    typical.replaceChildren(...(nearest.length ? ["Typical of them: ", ...nearest.flatMap((at, i) => [toolButton(`${i + 1}`, "Find this customer", () => ask({ ask: "why", at })), " "])] : []));
+    for (const button of typical.querySelectorAll("button")) button.setAttribute("aria-label", `Typical customer ${button.textContent}`);
   };
   const drawWords = () => {
     badge.textContent = model.get("badge");
     kind.textContent = model.get("kind_sentence");
     error.textContent = model.get("error");
+    done.textContent = model.get("done");
     code.textContent = model.get("code");
+    undo.disabled = !model.get("steps").undo;
+    redo.disabled = !model.get("steps").redo;
+  };
+  const heardAct = () => {
+    if (Object.keys(model.get("wanted")).length) return;
+    root.classList.remove("waiting");
+    if (!model.get("error")) groupName.value = "";
   };
 
   const root = element("div", { className: "segkit explorer" },
-    element("div", { className: "top" }, tools.root, zooms, badge),
+    element("div", { className: "top" }, tools.root, zooms, steps, search, badge),
     element("div", { className: "sides" },
-      element("div", { className: "map" }, map.root, element("div", { className: "below" }, chosen, clear)),
+      element("div", { className: "map" }, map.root,
+        element("div", { className: "below" }, counted, first, second, clear), uses, done, categories.root, card.card, chartBox),
       element("div", { className: "panel" },
-        element("h4", {}, "Colour by"), color, legend,
-        element("h4", {}, "Segments: write a name, press Enter"), segments.list, kind, error,
-        heading, hint, differences.table,
+        element("h4", {}, "Colour by"), color, legend, doubt,
+        element("h4", {}, "Segments: write a name, press Enter"), segments.list, edits, kind, error,
+        heading, hint, differences.table, typical,
         element("details", { className: "code" }, element("summary", {}, "The code"), code))));
   root.style.setProperty("--height", `${model.get("height")}px`);
-  root.addEventListener("keydown", (event) => event.key === "Escape" && event.target !== map.canvas && flags && choose(null));
+  root.addEventListener("keydown", (event) => event.key === "Escape" && event.target !== map.canvas && flags && clearAll());
   el.append(root);
   tools.press("lasso");
+  if (!map.works) {
+    map.root.replaceChildren(element("p", { className: "hint" }, "This page cannot draw, so here is a picture of a sample. The lists beside it work."), picture);
+    ask({ ask: "picture" });
+  }
 
   const draws = {
-    "change:places": drawPlaces, "change:label_codes": drawLabels, "change:group_a": heardChosen, "change:shade_codes": drawPaint,
-    "change:shade_colors": drawPaint, "change:color_by": drawColor, "change:color_options": drawColor, "change:ramp": drawColor,
-    "change:segments": drawSegments, "change:wanted_names": segments.draw, "change:group": drawGroup, "change:error": drawWords,
-    "change:code": drawWords, "change:badge": drawWords, "change:kind_sentence": drawWords,
+    "change:places": drawPlaces, "change:label_codes": drawLabels, "change:group_a": heardChosen, "change:group_b": heardChosen,
+    "change:shade_codes": drawPaint, "change:shade_colors": drawPaint, "change:color_by": drawColor, "change:color_options": drawColor,
+    "change:ramp": drawColor, "change:segments": drawSegments, "change:histograms": drawHistograms, "change:wanted_names": segments.draw,
+    "change:wanted": heardAct, "change:group": drawGroup, "change:error": drawWords, "change:done": drawWords, "change:code": drawWords,
+    "change:badge": drawWords, "change:kind_sentence": drawWords, "change:steps": drawWords, "msg:custom": answer,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
-  [drawPlaces, drawLabels, drawSegments, heardChosen, drawColor, drawGroup, drawWords].forEach((draw) => draw());
+  [drawPlaces, drawLabels, drawSegments, heardChosen, drawColor, drawGroup, drawWords, drawHistograms].forEach((draw) => draw());
+  const themed = new MutationObserver(() => [drawChosen, drawGroup].forEach((draw) => draw()));
+  themed.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
   const letGo = keepKeys(root);
   return () => {
     map.end();
+    themed.disconnect();
+    clearTimeout(asking);
     letGo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
   };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anywidget
@@ -13,26 +13,37 @@ import traitlets as t
 
 from segkit.core.checks import check_frame
 from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts
+from segkit.create.edit import make_segment, merge_segments, split_segment
+from segkit.create.pins import pin_segments
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
-from segkit.explain.map import project
+from segkit.explain.map import CustomerMap, project
 from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
+from segkit.show.plots.map import plot_map
 from segkit.show.plots.theme import segment_colors
 from segkit.show.report.cards import plays_of, tags_of
-from segkit.show.widgets.map_colors import figure, packed, places_in_bytes, shades_of, unpacked
+from segkit.show.widgets.customer_answers import customer_said, position_of_text, telling_features, why_said
+from segkit.show.widgets.map_colors import figure, packed, places_in_bytes, shades_of, steps_of, unpacked
 from segkit.show.widgets.parts import STYLE, script
+from segkit.tailor.audiences.audience import Audience, audience
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
 ROWS = 8  # differences shown beside the map
+HISTOGRAMS = 6  # features whose distribution stands below it
+TYPICAL = 3  # customers in the middle of those who are chosen
+STEPS = 100  # back
+CONFIDENCE, MAP_TRUST = "confidence", "map trust"  # colours beside those of features
 
 
 class SegmentExplorer(anywidget.AnyWidget):
-    """Explore segments on a map of all customers; read back ``result`` with its names, and ``selected`` customers.
+    """Explore segments on a map of all customers: choose, compare, name and edit them; read back ``result``.
 
-    Draw around customers on the map, click one, or press a segment's button to choose customers; the panel shows what
-    sets them apart from all others. Write names into the list of segments, or accept suggested ones.
+    Draw around customers on the map, click one, press a segment's button, or drag over a histogram to choose customers;
+    the panel shows what sets them apart from all others, or from a second selection. Make them a segment or an
+    audience. Name, merge, split and pin segments in their list; undo and redo. Find a customer by id, and read why she
+    is in her segment.
 
     Parameters
     ----------
@@ -51,25 +62,40 @@ class SegmentExplorer(anywidget.AnyWidget):
     Attributes
     ----------
     result : Segmentation
-        With the names written here.
+        With the names and edits made here.
     chosen : list
         Ids of the chosen customers; set it to choose from Python.
+    other : list
+        Ids of a second selection, whom the chosen ones are compared with; empty for all others. A customer of both is
+        in the first.
     color_by : str
-        "segment", or the feature that colours the map.
+        "segment", "confidence", "map trust" (which share of the customers most alike are near on the map too), or the
+        feature that colours the map.
+    groups : dict of str to Index
+        The customers of which segments or audiences were made here, by name.
+    audiences : dict of str to Audience
+        Selections saved as audiences: :func:`segkit.audience`, without contacts or consent.
     code : str
         The same choices as Python.
     """
 
-    _esm = script("scatter", "segment_explorer")
+    _esm = script("scatter", "histograms", "segment_panel", "segment_explorer")
     _css = STYLE
     result = t.Instance(Segmentation)
     chosen: t.List = t.List()
+    other: t.List = t.List()
 
     # What the page draws: places and segments of customers by position, and who is chosen, one bit each.
     height = t.Int(560).tag(sync=True)
     places = t.Bytes().tag(sync=True)
     label_codes = t.Bytes().tag(sync=True)
     group_a = t.Bytes().tag(sync=True, from_json=lambda bits, _: bytes(bits))
+    group_b = t.Bytes().tag(sync=True, from_json=lambda bits, _: bytes(bits))
+    minimum = t.Int(MINIMUM).tag(sync=True)
+    histograms = t.List(t.Unicode()).tag(sync=True)
+    steps = t.Dict().tag(sync=True)
+    wanted = t.Dict().tag(sync=True)
+    done = t.Unicode().tag(sync=True)
     color_options = t.List(t.Unicode()).tag(sync=True)
     color_by = t.Unicode("segment").tag(sync=True)
     shade_codes = t.Bytes().tag(sync=True)
@@ -97,7 +123,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._minimum = minimum
         if playbook is not None:
             check_frame("playbook", playbook, "It should be the table of playbook(result, …).")
-        self._given = result
+        self._given, self._valued = result, result.labels
         self._worth = worth_by_segment(result, value)
         self._plays, self._tags = plays_of(result, playbook), tags_of(result, playbook)
         if result.embedding is None:
@@ -106,11 +132,19 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._index = result.customers.index
         self._quiet = True
         self._compared: tuple[Any, pd.DataFrame | None] = (None, None)
-        super().__init__(result=result, height=height, places=places_in_bytes(result.embedding))
+        self._trusted: tuple[Any, pd.Series] = (None, pd.Series(dtype=float))
+        self._lines: list[str | dict[int, str]] = []
+        self.groups: dict[str, pd.Index] = {}
+        self.audiences: dict[str, Audience] = {}
+        self._past: list[tuple] = []
+        self._future: list[tuple] = []
+        super().__init__(
+            result=result, height=height, minimum=minimum, places=places_in_bytes(result.embedding)
+        )
         self._quiet = False
-        self._draw_segments()
-        self._draw_colors()
-        self._draw_group()
+        self._now = self._state()
+        self.on_msg(self._on_question)
+        self._draw()
 
     @property
     def selected(self) -> pd.DataFrame:
@@ -119,26 +153,36 @@ class SegmentExplorer(anywidget.AnyWidget):
 
     @property
     def comparison(self) -> pd.DataFrame | None:
-        """The result of :func:`segkit.compare` for the chosen customers; None where too few are chosen, or not."""
-        key = (id(self.result), self.group_a)
+        """The result of :func:`segkit.compare` for the chosen customers; None where too few are chosen, or not.
+
+        Compared with the second selection, if there is one.
+        """
+        key = (self.result, self.group_a, self.group_b)
         if self._compared[0] != key:
-            inside = self._inside
-            few = min(inside.sum(), (~inside).sum()) < self._minimum
-            self._compared = (key, None if few else compare(self.result, inside, minimum=self._minimum))
+            inside, other = self._inside, self._second
+            rest = ~inside if other is None else other
+            few = min(inside.sum(), rest.sum()) < self._minimum
+            table = None if few else compare(self.result, inside, other, minimum=self._minimum)
+            self._compared = (key, table)
         return self._compared[1]
 
     @property
     def _inside(self) -> np.ndarray:
         return unpacked(self.group_a, len(self._index))
 
-    @t.validate("group_a")
+    @property
+    def _second(self) -> np.ndarray | None:
+        """The second selection, without customers of the first; None where there is none."""
+        return unpacked(self.group_b, len(self._index)) & ~self._inside if self.group_b else None
+
+    @t.validate("group_a", "group_b")
     def _only_bits_of_these(self, proposal: t.Bunch) -> bytes:
         bits = bytes(proposal["value"])
         if bits and len(bits) != -(-len(self._index) // 8):
-            raise t.TraitError("group_a is of other customers than the map shows. Run the cell again.")
+            raise t.TraitError("The selection is of other customers than the map shows. Run the cell again.")
         return bits
 
-    @t.validate("chosen")
+    @t.validate("chosen", "other")
     def _only_customers(self, proposal: t.Bunch) -> list:
         if self._quiet:
             return proposal["value"]
@@ -160,7 +204,7 @@ class SegmentExplorer(anywidget.AnyWidget):
 
     @t.validate("color_by")
     def _only_columns(self, proposal: t.Bunch) -> str:
-        if proposal["value"] not in ("segment", *self.result.customers.columns):
+        if proposal["value"] not in self._colors():
             raise t.TraitError(f"There is no feature {proposal['value']!r} to colour by.")
         return proposal["value"]
 
@@ -173,56 +217,189 @@ class SegmentExplorer(anywidget.AnyWidget):
         finally:
             self._quiet = before
 
-    @t.observe("chosen")
-    def _on_chosen(self, _change: t.Bunch) -> None:
+    def _colors(self) -> list[str]:
+        columns = list(self.result.customers.columns)
+        return ["segment", *columns, *(c for c in (CONFIDENCE, MAP_TRUST) if c not in columns)]
+
+    @t.observe("chosen", "other")
+    def _on_chosen(self, change: t.Bunch) -> None:
         if self._quiet:
             return
         inside = np.zeros(len(self._index), dtype=bool)
-        inside[self._index.get_indexer(pd.Index(self.chosen))] = True
-        with self._quietly():
-            self.group_a = packed(inside)
-        self._draw_group()
+        inside[self._index.get_indexer(pd.Index(change["new"]))] = True
+        setattr(self, "group_a" if change["name"] == "chosen" else "group_b", packed(inside))
 
-    @t.observe("group_a")
-    def _on_group(self, _change: t.Bunch) -> None:
-        """Take over who was chosen in the page."""
+    @t.observe("group_a", "group_b", "result")
+    def _on_state(self, change: t.Bunch) -> None:
         if self._quiet:
             return
-        with self._quietly():
-            self.chosen = self._index[self._inside].tolist()
-        self._draw_group()
+        if change["name"] == "result":  # it came from Python: the code begins with it
+            self._given, self._lines = change["new"], []
+        self._follow()
 
     @t.observe("color_by")
     def _on_color(self, _change: t.Bunch) -> None:
         if not self._quiet:
             self._draw_colors()
 
-    @t.observe("result")
-    def _on_result(self, _change: t.Bunch) -> None:
-        if self._quiet:
-            return
-        if self.color_by not in ("segment", *self.result.customers.columns):
-            self.color_by = "segment"
-        self._draw_segments()
-        self._draw_colors()
-        self._draw_group()
-
-    @t.observe("wanted_names")
-    def _on_names(self, change: t.Bunch) -> None:
-        if not change["new"]:
+    @t.observe("wanted_names", "wanted")
+    def _on_wanted(self, change: t.Bunch) -> None:
+        if not change["new"] or self._quiet:
             return
         try:
-            self.result = self.result.with_names({int(s): name for s, name in change["new"].items()})
+            if change["name"] == "wanted_names":
+                self._name({int(s): name for s, name in change["new"].items()})
+            else:
+                self._act(**change["new"])
             self.error = ""
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             self.error = str(error)
-        self.wanted_names = {}  # done: the same name can be written again, and the view is up to date
+        setattr(self, change["name"], {})  # done: the same can be wanted again, and the view is up to date
+
+    def _act(self, do: str, **given: Any) -> None:
+        acts: dict[str, Callable[..., None]] = {
+            "merge": self._merge,
+            "split": self._split,
+            "make": self._make,
+            "pin": self._pin,
+            "audience": self._save,
+            "undo": lambda: self._go(self._past, self._future),
+            "redo": lambda: self._go(self._future, self._past),
+        }
+        acts[do](**given)
+
+    def _name(self, names: dict[int, str]) -> None:
+        result = self.result.with_names(names)
+        given = {s: result.names.get(s, "") for s in names}
+        last = self._lines[-1] if self._lines else None
+        before = self._lines[:-1] if isinstance(last, dict) else self._lines
+        self._become(result, [*before, {**last, **given} if isinstance(last, dict) else given])
+
+    def _merge(self, segments: Sequence[int]) -> None:
+        made = merge_segments(self.result, segments)
+        self._become(made, [*self._lines, f"result = sg.merge_segments(result, {list(segments)})"])
+
+    def _split(self, segment: int) -> None:
+        made = split_segment(self.result, segment)
+        self._become(made, [*self._lines, f"result = sg.split_segment(result, {segment})"])
+
+    def _pin(self, segments: Sequence[int]) -> None:
+        made = pin_segments(self.result, segments)
+        self._become(made, [*self._lines, f"result = sg.pin_segments(result, {list(segments)})"])
+
+    def _make(self, name: str) -> None:
+        name = self._new_group(name)
+        made = make_segment(self.result, self._inside, name)
+        self.groups[name] = self._index[self._inside]
+        line = f"result = sg.make_segment(result, explorer.groups[{name!r}], {name!r})"
+        self._become(made, [*self._lines, line])
+
+    def _save(self, name: str) -> None:
+        name = self._new_group(name)
+        if not self.group_a:
+            raise ValueError("Nobody is chosen. Draw around customers first.")
+        ids = self._index[self._inside]
+        saved = audience(self.result.named_labels[self._inside])
+        self.groups[name], self.audiences[name] = ids, saved
+        kept = f"Saved {len(saved.table):,} as explorer.audiences[{name!r}]."
+        self.done = f"{kept} Add contacts and consent before you export."
+        line = f"sg.audience(result.named_labels.loc[explorer.groups[{name!r}]])"
+        self._become(self.result, [*self._lines, line])
+
+    def _new_group(self, name: str) -> str:
+        name = " ".join(name.split())
+        if not name:
+            raise ValueError("The selection has no name. Write one first.")
+        if any(f"explorer.groups[{name!r}]" in line for line in self._lines if isinstance(line, str)):
+            raise ValueError(f"A selection is called {name!r} already. Choose another name.")
+        return name
+
+    def _become(self, result: Segmentation, lines: list[str | dict[int, str]]) -> None:
+        """Take a new result, and the lines of code that make it."""
+        with self._quietly():
+            self.result, self._lines = result, lines
+        self._follow()
+
+    def _state(self) -> tuple:
+        return (self.result, self.group_a, self.group_b, tuple(self._lines), self._given)
+
+    def _follow(self) -> None:
+        """Keep the state before for undo, and draw what has changed."""
+        state = self._state()
+        if all(one is two or one == two for one, two in zip(state, self._now, strict=True)):
+            return
+        self._past = [*self._past, self._now][-STEPS:]
+        self._future = []
+        self._draw(self._now)
+
+    def _go(self, back: list[tuple], forth: list[tuple]) -> None:
+        """Return to a state, and keep the present one on the other side."""
+        if not back:
+            return
+        before = self._now
+        forth.append(before)
+        with self._quietly():
+            self.result, self.group_a, self.group_b, lines, self._given = back.pop()
+            self._lines = list(lines)
+        self._draw(before)
+
+    def _draw(self, before: tuple | None = None) -> None:
+        self._now = self._state()
+        with self._quietly():
+            if before is None or before[1:3] != self._now[1:3]:
+                second = self._second
+                self.chosen = self._index[self._inside].tolist()
+                self.other = [] if second is None else self._index[second].tolist()
+            if self.color_by not in self._colors():
+                self.error = f"This result has no feature {self.color_by!r}, so the map shows segments."
+                self.color_by = "segment"
+        if before is None or before[0] is not self.result:
+            self._draw_segments()
+            self._draw_colors()
+        self._draw_group()
+        self.steps = {"undo": len(self._past), "redo": len(self._future)}
+
+    def _on_question(self, _widget: Any, asked: dict, _buffers: Any) -> None:
+        """Answer a page that asks, so that nothing is sent that nobody looks at."""
+        try:
+            answer, buffers = self._answer(**asked)
+        except (ValueError, TypeError, KeyError) as error:
+            answer, buffers = {"error": str(error)}, []
+        self.send({"asked": asked, **answer}, buffers)
+
+    def _answer(self, ask: str, **given: Any) -> tuple[dict, list[bytes]]:
+        result = self.result
+        if ask == "customer":
+            return {"card": customer_said(result, int(given["at"]))}, []
+        if ask == "why":
+            at = given["at"] if "at" in given else position_of_text(result, given["text"])
+            return {"card": why_said(result, int(at), minimum=self._minimum)}, []
+        if ask == "column":
+            codes, ends = steps_of(result.customers[given["name"]])
+            return {"ends": ends}, [codes.tobytes()]
+        if ask == "trust":
+            return {}, [np.round(255 * self._map_trust.to_numpy()).astype("uint8").tobytes()]
+        if ask == "picture":
+            return {}, [_picture(result)]
+        raise ValueError(f"There is no answer to {ask!r}.")
+
+    @property
+    def _map_trust(self) -> pd.Series:
+        if self.result.embedding is None:
+            raise ValueError("This result has no map. Add one: result.with_embedding(sg.project(result)).")
+        if self._trusted[0] is not self.result.embedding:
+            self._trusted = (
+                self.result.embedding,
+                CustomerMap(self.result, "given", self.result.embedding).trust,
+            )
+        return self._trusted[1]
 
     def _draw_segments(self) -> None:
         sizes = segment_sizes(self.result, minimum=self._minimum)
         colors = segment_colors(list(sizes["segment"]))
         suggested = suggest_names(self.result, minimum=self._minimum)
-        same = self.result.labels.equals(self._given.labels)  # value and playbook are of these segments only
+        same = self.result.labels.equals(self._valued)  # value and playbook are of these segments only
+        pinned = set(self.result.provenance.get("pinned", []))
         segments = [
             {
                 "id": int(s),
@@ -230,6 +407,7 @@ class SegmentExplorer(anywidget.AnyWidget):
                 "color": color,
                 "size": "hidden" if pd.isna(row.customers) else f"{row.customers:,} ({row.share:.0%})",
                 "named": int(s) >= 0,
+                "pinned": int(s) in pinned,
                 "suggested": "" if s < 0 or s in self.result.names else suggested.loc[s, "name"],
                 "why": "" if s < 0 else suggested.loc[s, "sentence"],
                 "worth": self._worth[s].per_customer()
@@ -247,18 +425,27 @@ class SegmentExplorer(anywidget.AnyWidget):
         codes = sizes.index.get_indexer(self.result.labels)
         self.label_codes = codes.astype("uint8" if len(sizes) <= 256 else "<u2").tobytes()
         self.segments = state_without_contacts(segments)
+        features = telling_features(self.result, n=len(self.result.customers.columns))
+        numeric = [f for f in features if pd.api.types.is_numeric_dtype(self.result.customers[f].dtype)]
+        self.histograms = numeric[:HISTOGRAMS]
         self.badge, self.kind_sentence = self.result.badge, self.result.kind_sentence
 
     def _draw_colors(self) -> None:
         """Colour the map by segment, as the list of segments says, or by a feature."""
-        self.color_options = ["segment", *self.result.customers.columns]
+        self.color_options = self._colors()
         if self.color_by == "segment":
             self.shade_codes, self.shade_colors, self.ramp = b"", [], {}
         else:
-            shades = shades_of(self.result.customers[self.color_by])
+            share = self.color_by not in self.result.customers
+            shades = shades_of(self._column(self.color_by), share=share)
             self.shade_codes, self.shade_colors = shades.codes.tobytes(), shades.colors
             self.ramp = shades.legend
         self._write_code()
+
+    def _column(self, name: str) -> pd.Series:
+        if name in self.result.customers:
+            return self.result.customers[name]
+        return self.result.confidence if name == CONFIDENCE else self._map_trust
 
     def _draw_group(self) -> None:
         table, n = self.comparison, int(self._inside.sum())
@@ -277,26 +464,48 @@ class SegmentExplorer(anywidget.AnyWidget):
                 }
                 for f, r in table.head(ROWS).iterrows()
             ]
-            self.group = state_without_contacts({"count": n, "rows": rows})
+            other = self._second
+            against = "" if other is None else f"{int(other.sum()):,}"
+            said = {"count": n, "against": against, "rows": rows, "typical": self._typical()}
+            self.group = state_without_contacts(said)
         self._write_code()
+
+    def _typical(self) -> list[int]:
+        """Return the positions of the chosen customers nearest to their mean, in prepared features."""
+        at = np.flatnonzero(self._inside)
+        rows = self.result.prepared.to_numpy()[at]
+        far = np.nan_to_num(((rows - np.nanmean(rows, axis=0)) ** 2).sum(axis=1), nan=np.inf)
+        return at[np.argsort(far, kind="stable")[:TYPICAL]].tolist()
 
     def _write_code(self) -> None:
         placed = self._given.embedding is not None
         lines = [] if placed else ["result = result.with_embedding(sg.project(result))"]
-        before, now = self._given.names, self.result.names
-        renamed = {s: now.get(s, "") for s in sorted({*before, *now}) if now.get(s) != before.get(s)}
-        if renamed:
-            lines.append(f"result = result.with_names({renamed!r})")
-        color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
-        lines.append(f"sg.plot_map(result.to_frame(){color})")
+        lines += [
+            f"result = result.with_names({line!r})" if isinstance(line, dict) else line
+            for line in self._lines
+        ]
+        if self.color_by in (CONFIDENCE, MAP_TRUST) and self.color_by not in self.result.customers:
+            ask = "result.confidence" if self.color_by == CONFIDENCE else "sg.make_map(result).trust"
+            lines.append(f"sg.plot_map(result.to_frame().assign(shade={ask}), color='shade')")
+        else:
+            color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
+            lines.append(f"sg.plot_map(result.to_frame(){color})")
         least = "" if self._minimum == MINIMUM else f", minimum={self._minimum}"
         if self.comparison is not None:
             inside, labels = self._inside, self.result.labels.to_numpy()
             segment = labels[inside.argmax()]
             whole = bool((inside == (labels == segment)).all())
             group = f"result.labels == {segment}" if whole else "explorer.chosen"
-            lines.append(f"sg.compare(result, {group}{least})")
+            other = ", explorer.other" if self.group_b else ""
+            lines.append(f"sg.compare(result, {group}{other}{least})")
         self.code = "\n".join(lines)
+
+
+def _picture(result: Segmentation) -> bytes:
+    """Return the map of a sample as a picture, for a page that cannot draw."""
+    import vl_convert
+
+    return vl_convert.vegalite_to_png(plot_map(result.to_frame()).to_dict(), scale=1.5)
 
 
 def _bounded(effect: float) -> float:
