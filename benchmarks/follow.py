@@ -118,11 +118,12 @@ class Meter:
 
 def run(live, port: int, ids: list[str], rate: int, seconds: int) -> bool:
     """Print the figures of one rate, and return whether they are as they should be."""
-    meter, context = Meter(rate * seconds), multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("spawn")
+    before = len(live.events().table.to_pandas())
     begun, deadline = time.time(), time.time() + seconds + 120
     sender = context.Process(target=send, args=(port, ids, rate, seconds, f"{rate}", STARTED))
     sender.start()
-    before = len(live.events().table.to_pandas())
+    meter = Meter(rate * seconds)  # from here on: what a batch takes, and nothing else
     table = sg.follow(
         live,
         sg.redis_source(f"redis://127.0.0.1:{port}", "events"),
