@@ -49,8 +49,8 @@ def private_sizes(
     Raises
     ------
     ValueError
-        If epsilon is not above 0 and at most 100, delta is no probability, it is more than what is left of the budget, or a
-        customer has several rows.
+        If epsilon is not above 0 and at most 100, delta is no probability, they are more than what is left of the
+        budget, or a customer has several rows.
     ImportError
         If OpenDP is not installed: ``pip install 'segkit[privacy]'``.
 

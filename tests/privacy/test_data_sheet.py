@@ -47,6 +47,16 @@ def test_exact_numbers_are_asked_for(result):
         sg.data_sheet(result, minimum=0)
 
 
+def test_sheet_claims_no_more_than_the_gate_does(result):
+    gated, every = (sg.data_sheet(result, minimum=m).sections["What it gives away"][0] for m in (10, 1))
+    assert gated == (
+        "Tables, charts and pages hide groups of fewer than 10 customers. Of fewer than 100 they show medians only, "
+        "which give away as much as means do: where many features are described, small groups still hint at who "
+        "is in them."
+    )
+    assert every == "Tables, charts and pages were asked to show everything, also of a single customer."
+
+
 def test_sheet_says_what_was_spent(result, tmp_path):
     budget = sg.PrivacyBudget(tmp_path / "budget.sqlite", epsilon=1, delta=1e-6)
     budget.spend("Sizes of 3 segments", epsilon=0.3)
