@@ -23,7 +23,8 @@ WITHOUT = {
         BehaviourParts MixedMixture RFMSegmenter RobustLinkage SpectralGraph ValueBands Segmentation SharedSegmentation
         Trust assess multiverse outcome_scoreboard recommend_method rules_segmenter scan_clusters segment
         segment_structure stability structure_test target_tree value_bands ClusterTuner dendrogram refit_advice
-        match_segments merge_segments drift recommendation_scoreboard score_next plan_experiment ExperimentPlanner
+        match_segments merge_segments split_segment make_segment pin_segments drift recommendation_scoreboard
+        score_next plan_experiment ExperimentPlanner
         effect_sizes""",
     "draws what a gated table says, or what is of everyone": """
         plot_confidence plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse

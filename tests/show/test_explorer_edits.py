@@ -46,6 +46,21 @@ def test_two_selections_are_compared(explorer):
     assert explorer.group["against"] == "" and explorer.comparison.attrs["segkit"]["others"] == 60
 
 
+def test_what_was_kept_out_is_tested(explorer):
+    index = explorer.result.customers.index
+    later = pd.DataFrame({"bought": np.arange(90) < 40, "noise": np.arange(90) % 7}, index)
+    tested = sg.SegmentExplorer(explorer.result, held_out=later)
+    assert tested.evidence is None
+    tested.chosen = ids(*range(30))
+    found = tested.evidence.set_index("feature")
+    assert found.loc["bought", "verdict"] == "more often than others"
+    assert found.loc["noise", "verdict"] == "no difference shown"
+    assert [row[0] for row in tested.group["evidence"]] == list(tested.evidence["feature"])
+    tested.other = ids(*range(60, 90))  # none of them bought
+    assert tested.evidence.set_index("feature").loc["bought", "others"] == 0
+    assert explorer.evidence is None and "evidence" not in explorer.group
+
+
 def test_overlapping_and_small_selections_say_nothing(explorer):
     explorer.chosen, explorer.other = ids(*range(30)), ids(*range(35))  # five are left
     assert explorer.comparison is None and explorer.group["rows"] == []

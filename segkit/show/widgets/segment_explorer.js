@@ -110,7 +110,7 @@ function render({ model, el }) {
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
   const heading = element("h4"), hint = element("div", { className: "hint" }), typical = element("div", { className: "hint" });
-  const differences = differencesTable();
+  const differences = differencesTable(), tested = evidenceTable();
   const code = element("pre");
   const send = (changed) => {
     for (const [name, value] of Object.entries(changed)) model.set(name, value);
@@ -293,13 +293,14 @@ function render({ model, el }) {
     legend.replaceChildren(legendOf(model.get("ramp")));
   };
   const drawGroup = () => {
-    const { count, against, rows = [], hint: more, typical: nearest = [] } = model.get("group");
+    const { count, against, rows = [], hint: more, evidence = [], typical: nearest = [] } = model.get("group");
     root.classList.remove("waiting");
     heading.textContent = rows.length ? `What sets these ${number(count)} apart` : "What sets them apart";
     hint.textContent = rows.length
       ? `Against ${against ? `the ${against} of group B` : "all other customers"}. Orange: more, blue: less; the bar ends at two standard deviations.`
       : more || "Draw around customers on the map, or press Show.";
     differences.show(rows, against);
+    tested.show(evidence);
     typical.replaceChildren(...(nearest.length ? ["Typical of them: ", ...nearest.flatMap((at, i) => [toolButton(`${i + 1}`, "Find this customer", () => ask({ ask: "why", at })), " "])] : []));
     for (const button of typical.querySelectorAll("button")) button.setAttribute("aria-label", `Typical customer ${button.textContent}`);
   };
@@ -326,7 +327,7 @@ function render({ model, el }) {
       element("div", { className: "panel" },
         element("h4", {}, "Colour by"), color, legend, doubt,
         element("h4", {}, "Segments: write a name, press Enter"), segments.list, edits, kind, error,
-        heading, hint, differences.table, typical,
+        heading, hint, differences.table, tested.root, typical,
         element("details", { className: "code" }, element("summary", {}, "The code"), code))));
   root.style.setProperty("--height", `${model.get("height")}px`);
   root.addEventListener("keydown", (event) => event.key === "Escape" && event.target !== map.canvas && flags && clearAll());

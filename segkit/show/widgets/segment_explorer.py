@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from segkit.create.edit import make_segment, merge_segments, split_segment
 from segkit.create.pins import pin_segments
 from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
+from segkit.explain.evidence import KEPT_OUT, evidence
 from segkit.explain.map import CustomerMap, project
 from segkit.explain.names import suggest_names
 from segkit.explain.profile import segment_sizes
@@ -55,6 +57,9 @@ class SegmentExplorer(anywidget.AnyWidget):
         From :func:`segkit.segment_value`: what each segment will bring stands beside its name.
     playbook : DataFrame, optional
         From :func:`segkit.playbook`: what to do stands below each name.
+    held_out : DataFrame, optional
+        What did not build the segments, indexed by customer, such as outcomes of the next months: tests of it stand
+        below what sets the chosen customers apart.
     minimum : int, default=10
         Nothing is said of segments, or of chosen groups, of fewer customers; these can be chosen and looked up all the
         same. 1 shows everything.
@@ -116,6 +121,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         height: int = 560,
         value: pd.DataFrame | None = None,
         playbook: pd.DataFrame | None = None,
+        held_out: pd.DataFrame | None = None,
         minimum: int = MINIMUM,
     ):
         checked_result(result)
@@ -123,6 +129,9 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._minimum = minimum
         if playbook is not None:
             check_frame("playbook", playbook, "It should be the table of playbook(result, …).")
+        if held_out is not None:
+            check_frame("held_out", held_out, "It should hold what did not build the segments, by customer.")
+        self._held_out = held_out
         self._given, self._valued = result, result.labels
         self._worth = worth_by_segment(result, value)
         self._plays, self._tags = plays_of(result, playbook), tags_of(result, playbook)
@@ -157,14 +166,37 @@ class SegmentExplorer(anywidget.AnyWidget):
 
         Compared with the second selection, if there is one.
         """
-        key = (self.result, self.group_a, self.group_b)
-        if self._compared[0] != key:
+        key = (self.result.labels, self.group_a, self.group_b)  # other names change nothing
+        if not (self._compared[0] and self._compared[0][0] is key[0] and self._compared[0][1:] == key[1:]):
             inside, other = self._inside, self._second
             rest = ~inside if other is None else other
             few = min(inside.sum(), rest.sum()) < self._minimum
             table = None if few else compare(self.result, inside, other, minimum=self._minimum)
             self._compared = (key, table)
         return self._compared[1]
+
+    @property
+    def evidence(self) -> pd.DataFrame | None:
+        """Tests of `held_out` for the chosen customers, as rows of :func:`segkit.evidence`; None where none can be.
+
+        `inside` are the chosen customers, `others` all others, or those of the second selection.
+        """
+        if self._held_out is None or self.comparison is None:
+            return None
+        inside, other = self._inside, self._second
+        there = np.ones(len(inside), dtype=bool) if other is None else inside | other
+        customers = self.result.customers[there]
+        two = dataclasses.replace(
+            self.result,
+            customers=customers,
+            labels=pd.Series(inside[there].astype("int64"), customers.index, name="segment"),
+            ids={0: 0, 1: 1},
+            names={0: "Others", 1: "Chosen"},
+            embedding=None,
+            assessment=None,
+        )
+        table = evidence(two, self._held_out, minimum=self._minimum)
+        return table[(table["kind"] == KEPT_OUT) & (table["segment_id"] == 1)].reset_index(drop=True)
 
     @property
     def _inside(self) -> np.ndarray:
@@ -353,11 +385,12 @@ class SegmentExplorer(anywidget.AnyWidget):
             if self.color_by not in self._colors():
                 self.error = f"This result has no feature {self.color_by!r}, so the map shows segments."
                 self.color_by = "segment"
-        if before is None or before[0] is not self.result:
-            self._draw_segments()
-            self._draw_colors()
-        self._draw_group()
-        self.steps = {"undo": len(self._past), "redo": len(self._future)}
+        with self.hold_sync():  # the page never sees segments without their customers
+            if before is None or before[0] is not self.result:
+                self._draw_segments()
+                self._draw_colors()
+            self._draw_group()
+            self.steps = {"undo": len(self._past), "redo": len(self._future)}
 
     def _on_question(self, _widget: Any, asked: dict, _buffers: Any) -> None:
         """Answer a page that asks, so that nothing is sent that nobody looks at."""
@@ -466,7 +499,19 @@ class SegmentExplorer(anywidget.AnyWidget):
             ]
             other = self._second
             against = "" if other is None else f"{int(other.sum()):,}"
-            said = {"count": n, "against": against, "rows": rows, "typical": self._typical()}
+            kept_out = self.evidence
+            tests = [] if kept_out is None else kept_out.head(ROWS).itertuples()
+            found = [
+                [row.feature, figure(row.inside, row.unit), figure(row.others, row.unit), row.verdict]
+                for row in tests
+            ]
+            said = {
+                "count": n,
+                "against": against,
+                "rows": rows,
+                "evidence": found,
+                "typical": self._typical(),
+            }
             self.group = state_without_contacts(said)
         self._write_code()
 
@@ -475,7 +520,9 @@ class SegmentExplorer(anywidget.AnyWidget):
         at = np.flatnonzero(self._inside)
         rows = self.result.prepared.to_numpy()[at]
         far = np.nan_to_num(((rows - np.nanmean(rows, axis=0)) ** 2).sum(axis=1), nan=np.inf)
-        return at[np.argsort(far, kind="stable")[:TYPICAL]].tolist()
+        least = np.partition(far, min(TYPICAL, len(far)) - 1)[min(TYPICAL, len(far)) - 1]
+        near = np.flatnonzero(far <= least)
+        return at[near[np.argsort(far[near], kind="stable")[:TYPICAL]]].tolist()
 
     def _write_code(self) -> None:
         placed = self._given.embedding is not None

@@ -40,6 +40,21 @@ function differencesTable() {
   };
 }
 
+// What tests of features that did not build the segments found.
+function evidenceTable() {
+  const body = element("tbody");
+  const titles = ["Kept out", "Here", "Others", "Found"].map((said) => element("th", { scope: "col" }, said));
+  const root = element("div", { hidden: true }, element("h4", {}, "Evidence: what did not build the segments"),
+    element("table", { className: "evidence" }, element("thead", {}, element("tr", {}, ...titles)), body));
+  return {
+    root,
+    show(rows) {
+      root.hidden = !rows.length;
+      body.replaceChildren(...rows.map((row) => element("tr", {}, ...row.map((value) => element("td", {}, value)))));
+    },
+  };
+}
+
 // The list of segments: their names to write, their sizes, and a button that chooses their customers.
 function segmentList({ model, show, ticked }) {
   const list = element("div", { className: "segments" });
