@@ -24,10 +24,9 @@ WITHOUT = {
         Trust assess multiverse outcome_scoreboard recommend_method rules_segmenter scan_clusters segment
         segment_structure stability structure_test target_tree value_bands ClusterTuner dendrogram refit_advice
         match_segments merge_segments split_segment make_segment pin_segments drift recommendation_scoreboard
-        score_next plan_experiment ExperimentPlanner
-        effect_sizes""",
+        score_next ExperimentPlanner effect_sizes""",
     "draws what a gated table says, or what is of everyone": """
-        plot_confidence plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
+        plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
         plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scan
         plot_scoreboard plot_stability plot_structure plot_trust plot_value plot_why""",
     "is of single customers, whom the analyst asks for": """

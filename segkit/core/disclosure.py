@@ -71,8 +71,10 @@ def hidden_sizes(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
     return hidden
 
 
-def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
+def hidden_cells(counts: np.ndarray, minimum: int, also: np.ndarray | bool = False) -> np.ndarray:
     """Return which cells of a two-way table of counts are hidden: the few, and in their rows and columns others.
+
+    `also` are cells that are hidden for another reason.
 
     What is hidden in a row or column then sums to enough for each to be anything below the minimum, as zeros are shown
     and the others hold 1 or more: of 1 and 1 the sum would tell both. :func:`segkit.suppress_small` proves how far each
@@ -83,7 +85,7 @@ def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
     >>> hidden_cells(np.array([[40, 30, 3], [50, 20, 60], [70, 80, 25]]), 10).tolist()
     [[False, True, True], [False, True, True], [False, False, False]]
     """
-    hidden = is_few(counts, minimum)
+    hidden = is_few(counts, minimum) | also
     for _ in range(counts.size):
         before = hidden.copy()
         for lines, marks in ((counts, hidden), (counts.T, hidden.T)):
@@ -97,6 +99,25 @@ def hidden_cells(counts: np.ndarray, minimum: int) -> np.ndarray:
         if (hidden == before).all():
             break
     return hidden
+
+
+def hidden_with_totals(
+    counts: np.ndarray, minimum: int, also: np.ndarray | bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which cells of a two-way table are hidden, which totals of its rows, and which of its columns.
+
+    As :func:`hidden_cells` where the totals are shown as well, and that of all is known.
+
+    Examples
+    --------
+    >>> cells, rows, columns = hidden_with_totals(np.array([[300, 0, 0], [0, 57, 0], [0, 0, 3]]), 10)
+    >>> cells.diagonal().tolist(), rows.tolist()
+    ([False, True, True], [False, True, True])
+    """
+    rows, columns = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
+    every = np.block([[counts, rows], [columns, np.zeros((1, 1), counts.dtype)]])  # the last is known anyway
+    hidden = hidden_cells(every, minimum, np.pad(np.broadcast_to(also, counts.shape), (0, 1)))
+    return hidden[:-1, :-1], hidden[:-1, -1], hidden[-1, :-1]
 
 
 def countable(sizes: np.ndarray | pd.Series, minimum: int) -> np.ndarray:
@@ -126,6 +147,30 @@ def may_have_share(having: np.ndarray, n: np.ndarray | int, minimum: int) -> np.
     """
     having, n = np.round(np.asarray(having, dtype=float), 6), np.asarray(n)
     return (n >= minimum) & ~is_few(having, minimum) & ~is_few(n - having, minimum)
+
+
+def rounded_shares(shares: np.ndarray, n: np.ndarray | int, minimum: int) -> np.ndarray:
+    """Return shares of n customers in round steps of two customers or more: exact ones would tell n.
+
+    Examples
+    --------
+    >>> rounded_shares(np.array([107 / 251, 3 / 7]), np.array([251, 7000]), 10).round(4).tolist()
+    [0.43, 0.4285]
+    >>> rounded_shares(np.array([0.125]), 8, 1).tolist()
+    [0.125]
+    """
+    if minimum == 1:
+        return shares
+    least = 2 / np.maximum(np.asarray(n, dtype=float), 2)
+    power = 10.0 ** np.floor(np.log10(least * (1 + 1e-9)))
+    parts = least / power
+    step = power * np.where(
+        parts <= 1 + 1e-9, 1, np.where(parts <= 2 + 1e-9, 2, np.where(parts <= 5 + 1e-9, 5, 10))
+    )
+    rounded = np.round(shares / step) * step
+    # Neither nobody nor everybody where some have it and some lack it.
+    rounded = np.where((shares > 0) & (rounded == 0), step, rounded)
+    return np.minimum(np.where((shares < 1) & (rounded >= 1), 1 - step, rounded), 1.0)
 
 
 def may_have_quantile(n: np.ndarray | int, q: float, minimum: int) -> np.ndarray:

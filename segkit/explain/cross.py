@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from segkit.core.disclosure import MINIMUM, check_minimum, hidden_cells
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_with_totals
 from segkit.core.messages import in_words
 from segkit.create.segmentation import Segmentation
+
+FITS = 50  # of hidden cells to the totals, one after the other
 
 
 def cross_segments(
@@ -28,8 +30,8 @@ def cross_segments(
     names : sequence of two str, default=("first", "second")
         Names of the two in charts, such as ``("attitude", "behaviour")``.
     minimum : int, default=10
-        Cells of fewer customers are missing, but for `expected`, and so are others from which they would follow. 1
-        shows everything.
+        Cells of fewer customers are missing, and so are others from which they, or the size of a small group, would
+        follow; the association takes hidden cells as by chance. 1 shows everything.
 
     Returns
     -------
@@ -84,20 +86,48 @@ def cross_segments(
             "segmentations of the same customers, with ids written alike."
         )
     counts = pd.crosstab(one.loc[both], other.loc[both], dropna=False)
-    table = _cells(counts)
-    hidden = hidden_cells(counts.to_numpy(), minimum).ravel()
-    told = ["share", "of_first", "of_second", "lift", "residual"]
-    table = table.astype({"customers": "Int64"})
-    table["customers"] = table["customers"].mask(hidden)
-    table.loc[hidden, told] = np.nan
+    table = _cells(counts).astype({"customers": "Int64"})
+    hidden = _hide(table, counts.to_numpy(), minimum)
     table.attrs["segkit"] = {
         "names": list(names),
-        "association": cramers_v(counts.to_numpy()),
+        "association": cramers_v(_as_far_as_shown(counts.to_numpy(dtype=float), hidden)),
         "customers": len(both),
         "only_first": len(one) - len(both),
         "only_second": len(other) - len(both),
     }
     return table
+
+
+def _hide(table: pd.DataFrame, counts: np.ndarray, minimum: int) -> np.ndarray:
+    """Set what tells of few to missing in a table of cells; return which cells are hidden.
+
+    Totals of rows and columns follow from what is expected, so they are cells as well.
+    """
+    cells, rows, columns = hidden_with_totals(counts, minimum)
+    of_row, of_column = rows[:, None], columns[None, :]
+    told = {
+        "customers": cells,
+        "share": cells,
+        "of_first": cells | of_row,
+        "of_second": cells | of_column,
+        "expected": of_row | of_column,
+        "lift": cells | of_row | of_column,
+        "residual": cells | of_row | of_column,
+    }
+    for name, where in told.items():
+        table[name] = table[name].mask(np.broadcast_to(where, counts.shape).ravel())
+    return cells
+
+
+def _as_far_as_shown(counts: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Return counts whose hidden cells are as independent as the totals allow: what is made of them tells no more."""
+    filled = np.where(hidden, 1.0, 0.0)
+    left = np.where(hidden, counts, 0.0)
+    for _ in range(FITS if hidden.any() else 0):
+        for axis in (0, 1):
+            have = filled.sum(axis=axis, keepdims=True)
+            filled *= left.sum(axis=axis, keepdims=True) / np.where(have > 0, have, 1.0)
+    return np.where(hidden, filled, counts)
 
 
 def cramers_v(counts: np.ndarray) -> float:

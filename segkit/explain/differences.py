@@ -13,7 +13,14 @@ import pandas as pd
 from segkit.analyse.numbers import as_logged
 from segkit.analyse.prepare import Preparer
 from segkit.analyse.words import MISSING, one_hot, ranks
-from segkit.core.disclosure import hidden_sizes, is_few, may_have_mean, may_have_quantile
+from segkit.core.disclosure import (
+    hidden_cells,
+    hidden_sizes,
+    is_few,
+    may_have_mean,
+    may_have_quantile,
+    rounded_shares,
+)
 
 LARGEST = 10.0  # Cohen's d; stands for all larger ones, also where neither group varies and they differ
 FIELDS = (
@@ -120,6 +127,7 @@ def differences(
     -------
     DataFrame
         One row a group and described column, with the columns of :func:`segkit.profile` and `group`.
+        ``.attrs["words"]`` has the column of each word that is left out: fewer customers than the minimum have it.
     """
     names = list(preparer.get_feature_names_out())
     positions = preparer.positions_
@@ -135,12 +143,16 @@ def differences(
     flags_named = zip(flags, names[len(rows) :], strict=False)
     rows += [flag | {"feature": name} for flag, name in flags_named]
     made = flags_end = len(rows)
+    left_out: list[str] = []
     for position, levels in preparer.levels_.items():
         hot = one_hot(frame.iloc[:, position].array, levels)
+        hidden = _hidden_words(hot, groups)
+        few = is_few(hot.sum(axis=0), groups.minimum)
+        left_out += [str(frame.columns[position])] * int(few.sum())
         for at, level in enumerate(levels):
             # Beside a single word, "missing" would say the same the other way round.
-            if not (level is MISSING and len(levels) == 2):
-                row = _share(hot[:, at], None, groups)
+            if not (few[at] or (level is MISSING and len(levels) == 2)):
+                row = _share(hot[:, at], None, groups, hidden[at])
                 rows.append(
                     row | {"feature": names[made], "column": str(frame.columns[position]), "level": level}
                 )
@@ -156,7 +168,11 @@ def differences(
         for c in frame.columns
         if c not in described
     ]
-    return _table(rows, groups.k)
+    table = _table(rows, groups.k)
+    if groups.minimum > 1:
+        table["effect"] = table["effect"].round(2)  # exact ones would tell sizes
+    table.attrs["words"] = left_out
+    return table
 
 
 def number_column(frame: pd.DataFrame, position: int, words: Sequence[str] = ()) -> np.ndarray:
@@ -223,7 +239,9 @@ def _number(
     return row | {"unit": unit, "effect": cohen_d(scaled, groups)}
 
 
-def _share(hot: np.ndarray, known: np.ndarray | None, groups: Groups) -> dict[str, Any]:
+def _share(
+    hot: np.ndarray, known: np.ndarray | None, groups: Groups, hidden: np.ndarray | bool = False
+) -> dict[str, Any]:
     """Describe what some customers have by its share inside, among the others, and their index."""
     some = groups.totals(hot.astype(float))
     every = groups.totals(np.ones(len(hot)) if known is None else known.astype(float))
@@ -239,9 +257,22 @@ def _share(hot: np.ndarray, known: np.ndarray | None, groups: Groups) -> dict[st
     effect = _bounded(inside - others, np.maximum(pooled, 0) * n / max(n - 2, 1))
     row = {"effect": effect, "inside": inside, "others": others, "index": index}
     if groups.minimum > 1:
-        hidden = _hidden_shares(hot, np.ones(len(hot), dtype=bool) if known is None else known, groups)
+        known = np.ones(len(hot), dtype=bool) if known is None else known
+        own, rest = groups.counts(known)
+        row["inside"] = rounded_shares(inside, own, groups.minimum)
+        row["others"] = rounded_shares(others, rest, groups.minimum)
+        row["index"] = np.round(index)
+        hidden = hidden | _hidden_shares(hot, known, groups)
         row = {field: np.where(hidden, np.nan, cells) for field, cells in row.items()}
     return row | {"unit": groups.of}
+
+
+def _hidden_words(hot: np.ndarray, groups: Groups) -> np.ndarray:
+    """Return of which words (rows) and groups no share is shown, since those of few would follow from the others."""
+    if groups.minimum == 1:
+        return np.zeros((hot.shape[1], groups.k), dtype=bool)
+    counts = [np.bincount(groups.codes[words > 0], minlength=groups.k + 1) for words in hot.T]
+    return hidden_cells(np.array(counts).reshape(-1, groups.k + 1), groups.minimum)[:, :-1]
 
 
 def _hidden_shares(hot: np.ndarray, known: np.ndarray, groups: Groups) -> np.ndarray:

@@ -20,6 +20,7 @@ from segkit.explain.profile import (
     is_described,
     of_customers,
     profile,
+    said,
     used_features,
 )
 from segkit.explain.rank_tests import Tested, adjusted, numbers_differ, words_differ
@@ -31,6 +32,7 @@ BUILT, KEPT_OUT, LEFT_OUT_ONCE = "built the segments", "kept out", "left out onc
 ALL_SEGMENTS = "all segments"
 SAME = 0.98  # rank correlation from which a column says the same as another
 LOOKED = 20_000  # customers by whom copies are noticed
+LEAST_P = 1e-4  # that is told; smaller ones tell counts
 MOST_VALUES = 100  # different ones of a column that could stand for the segments
 SMALL = 0.2  # Cohen's d, a small effect after Cohen (1988)
 NORMAL = 1.96  # quantile of 95 % intervals
@@ -81,7 +83,8 @@ def evidence(
           of segments of 100 or more
         - `test`: "Kruskal–Wallis" over all segments, "Mann–Whitney" of one against all others; "chi-square" of words
           and of shares; "exact" and "permutation" where fewer than five customers are expected in a cell
-        - `p`, and `q`, its Benjamini–Hochberg adjustment over all tests of the table [2]_
+        - `p`, and `q`, its Benjamini–Hochberg adjustment over all tests of the table [2]_; rounded up to one digit and
+          to .0001, and missing where the share is, since exact ones tell counts, unless ``minimum=1``
         - `verdict`, in words; a finding is a `q` of at most `fdr`
 
     Raises
@@ -147,6 +150,8 @@ def evidence(
     table["verdict"] = [
         row.verdict if isinstance(row.verdict, str) else _verdict(row, fdr) for row in table.itertuples()
     ]
+    if minimum > 1:
+        table = _without_exact_tests(table, fdr)
     order = {kind: at for at, kind in enumerate((KEPT_OUT, LEFT_OUT_ONCE, BUILT))}
     table = table.assign(
         by_kind=table["kind"].map(order),
@@ -163,6 +168,18 @@ def evidence(
         **hidden_facts(result, minimum),
     }
     return table
+
+
+def _without_exact_tests(table: pd.DataFrame, fdr: float) -> pd.DataFrame:
+    """Return the table without what tells counts: tests of shares that are hidden, and digits of all others."""
+    found, hidden = table["q"] <= fdr, table["inside"].isna() & (table["segment"] != ALL_SEGMENTS)
+    for field in ("p", "q"):
+        value = table[field].clip(lower=LEAST_P)
+        digit = 10 ** np.floor(np.log10(value))
+        table[field] = (np.ceil((value / digit).round(6)) * digit).mask(hidden)
+    table["q"] = table["q"].mask(found & (table["q"] > fdr), fdr)
+    table[["effect_low", "effect_high"]] = table[["effect_low", "effect_high"]].round(2)
+    return said(table, 2)
 
 
 def _verdict(row: object, fdr: float) -> str:
@@ -191,6 +208,11 @@ def _kept_out(
     there = there | (not there.any())
     without = int((~there).sum())
     there &= is_described(result.labels, minimum)
+    if not there.any():
+        raise ValueError(
+            f"held_out knows nothing of a segment of {minimum:,} customers or more, so there is nothing to test. "
+            "Make fewer segments, or see everything by minimum=1."
+        )
     everyone, frame = frame, frame[there]
     preparer = make_preparer().fit(frame)
     groups = grouped(result.labels[there], result.segments, minimum=minimum)

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from segkit.core.disclosure import MINIMUM, check_minimum, is_few
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few, without_contacts
 from segkit.core.messages import joined
 from segkit.create.segmentation import Segmentation
 from segkit.explain.name_words import FEW, PAIRS, THEMES, TYPICAL
 from segkit.explain.name_writer import Told, Writer, written_names
-from segkit.explain.profile import profile, profiled
+from segkit.explain.profile import compared, profiled
 from segkit.explain.traits import Speaker, Trait
 from segkit.methods.partition import checked_result
 
@@ -28,6 +28,7 @@ WORDS_OF_NAME = 5
 AGAINST = {"big on": "more", "light on": "less"}  # where two features are named
 ROUNDS = 3  # of setting apart segments that share a name
 
+KEY = ["segment_id", "feature"]
 TOO_FEW = "They are fewer than {:,} customers, of whom nothing is said."
 
 
@@ -91,6 +92,11 @@ def suggest_names(
     told = _suggestions(result, minimum)
     names = _unique({s: name for s, (name, _, _) in told.items()}, result)
     told = {s: (names[s], sentence, features) for s, (_, sentence, features) in told.items()}
+    if minimum > 1:
+        told = {
+            s: (without_contacts(name), without_contacts(sentence), [without_contacts(f) for f in features])
+            for s, (name, sentence, features) in told.items()
+        }
     refused: dict[int, str] = {}
     if writer is not None:
         told, refused = written_names(result, told, writer)
@@ -128,9 +134,11 @@ def _suggestions(result: Segmentation, minimum: int) -> dict[int, Told]:
     kept = vars(result).setdefault("_told", {})
     if minimum not in kept:
         rows = profiled(result)
-        if minimum > 1:  # named by its effects as they are, from what may be said
-            said = profile(result, minimum=minimum).set_index(["segment_id", "feature"])["inside"].notna()
-            rows = rows[said.reindex(list(zip(rows["segment_id"], rows["feature"], strict=True))).to_numpy()]
+        if minimum > 1:  # named by its effects as they are, told in numbers that may be said
+            may = compared(result, minimum=minimum).dropna(subset="inside")
+            rows = may.drop(columns="effect").merge(rows[[*KEY, "effect"]], on=KEY)
+            order = rows["effect"].abs().sort_values(ascending=False, kind="stable").index
+            rows = rows.loc[order].sort_values("segment_id", kind="stable", ignore_index=True)
         sizes = result.labels.value_counts()
         few: dict[int, Told] = {
             s: (FEW, TOO_FEW.format(minimum), []) for s in result.segments if is_few(sizes[s], minimum)

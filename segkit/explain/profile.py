@@ -9,7 +9,7 @@ import pandas as pd
 
 from segkit.analyse.prepare import Preparer, make_preparer
 from segkit.core.checks import check_frame, check_type, checked_customers, with_pandas_types
-from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes, is_few
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes, is_few, without_contacts
 from segkit.core.messages import counted, did_you_mean
 from segkit.create.segmentation import Segmentation
 from segkit.explain.differences import Groups, cohen_d, differences
@@ -272,7 +272,9 @@ def profile(
     Notes
     -----
     With weights, customers whose weight is missing or negative do not count;
-    ``.attrs["segkit"]["without_weight"]`` says how many these are, and `hidden` names the segments that are hidden.
+    ``.attrs["segkit"]["without_weight"]`` says how many these are, `hidden` names the
+    segments that are hidden, and `words` counts words that are left out, since fewer customers than the minimum have
+    them. Shares are rounded to steps of two customers or more, and effects to two digits, since exact ones tell sizes.
 
     Examples
     --------
@@ -291,6 +293,21 @@ def profile(
     1  Segment 0  likes = cocoa    0.00    0.33    0.00
     2  Segment 0    likes = tea    0.33    0.67   66.67
     """
+    table = compared(result, features, weights=weights, minimum=minimum)
+    facts = table.attrs
+    table = said(table, minimum)
+    table.attrs = facts
+    return table
+
+
+def compared(
+    result: Segmentation,
+    features: pd.DataFrame | Iterable[str] | str | None = None,
+    *,
+    weights: str | pd.Series | None = None,
+    minimum: int = MINIMUM,
+) -> pd.DataFrame:
+    """Return the profile before its words are looked through for contacts."""
     checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
     check_minimum(minimum)
@@ -315,6 +332,8 @@ def profile(
         result.labels[there], result.segments, None if counts is None else counts[there], minimum
     )
     table = _described(result, features, groups, there)
+    left_out = len(table.attrs.pop("words", ()))
+    facts |= {"words": left_out, "minimum": minimum} if left_out else {}
     segments = np.array(result.segments)
     names = np.array([result.name_of(s) for s in result.segments], dtype=object)
     at = table["group"].to_numpy()
@@ -325,13 +344,21 @@ def profile(
     return table
 
 
+def said(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return a table whose words are no e-mail addresses or phone numbers, unless everything is shown."""
+    if minimum == 1:
+        return table
+    words = table.select_dtypes("str").columns
+    return table.assign(**{c: table[c].map(without_contacts).astype("str") for c in words})
+
+
 def profiled(result: Segmentation) -> pd.DataFrame:
     """Return the profile of a result's features, for computing with: of small segments too, and computed once.
 
     `segment` may hold names that it had before.
     """
     if "_profile" not in vars(result):
-        vars(result)["_profile"] = profile(result, minimum=1)
+        vars(result)["_profile"] = compared(result, minimum=1)
     return vars(result)["_profile"]
 
 
@@ -349,7 +376,10 @@ def _described(
         customers = customers if there.all() else customers[there]
         table = differences(customers, plain_preparer(result), groups, units)
         if features is not None:
-            table = table[table["column"].isin(_known_features(result, features))]
+            known = _known_features(result, features)
+            left_out = [c for c in table.attrs["words"] if c in known]
+            table = table[table["column"].isin(known)]
+            table.attrs["words"] = left_out
         return table.assign(used=table["column"].isin(built).to_numpy())
     frame = checked_customers(of_customers(result, features, "features"))
     units = units | (features.attrs.get("segkit") or {}).get("units", {})

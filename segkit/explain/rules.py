@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from segkit.core.checks import check_count, check_seed
-from segkit.core.disclosure import MINIMUM, check_minimum, countable
+from segkit.core.disclosure import MINIMUM, check_minimum, countable, rounded_shares
+from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.profile import hidden_facts, is_described, segment_sizes
 from segkit.explain.rule_tree import LEAVES, WORTH, Node, Rule, Table, grow, rounded, shorten
@@ -67,7 +68,7 @@ def rules(
     Raises
     ------
     ValueError
-        If there is no segment.
+        If there is no segment, or each has fewer customers than the minimum.
 
     Notes
     -----
@@ -99,6 +100,11 @@ def rules(
     order = result.order[np.random.default_rng(random_state).permutation(len(result.labels))]
     order = order[is_described(result.labels, minimum)[order]]
     there = set(result.labels.iloc[order])
+    if not len(order):
+        raise ValueError(
+            f"Every segment has fewer than {counted(minimum, 'customer')}, so no rule is learnt. Make fewer "
+            "segments, or see everything by minimum=1."
+        )
     most = int(max_conditions)
     if len(order) > 1.5 * LEARN:
         final = Imitation(result, order[:LEARN], random_state, there)
@@ -119,7 +125,11 @@ def rules(
     }
     exact = np.concatenate([part.given(most, rows, exact=True) for part, rows in parts] or [labels])
     table = _described(result, final.found(most), labels, given[most], minimum)
-    fidelity, low, high = share_with_interval(int((given[most] == labels).sum()), len(labels))
+
+    def told(*shares: float) -> list[float]:
+        return rounded_shares(np.array(shares), len(labels), minimum).tolist()
+
+    fidelity, low, high = told(*share_with_interval(int((given[most] == labels).sum()), len(labels)))
     room = int(
         countable(result.labels.value_counts(), minimum).sum()
     )  # counts that tell of no hidden customer
@@ -132,9 +142,9 @@ def rules(
         "customers": len(result.labels),
         "learnt": min(len(final.labels), room),
         "measured": min(len(labels), room),
-        "curve": {size: _share(found == labels) for size, found in given.items()},
+        "curve": dict(zip(given, told(*(_share(found == labels) for found in given.values())), strict=True)),
         "rounded": [change for f in final.found(most).values() if f for change in f.changes],
-        "rounding_cost": _share(exact == labels) - fidelity,
+        "rounding_cost": told(_share(exact == labels))[0] - fidelity,
         "boolean": list(result.customers.select_dtypes("bool")),
         **hidden_facts(result, minimum),
     }
@@ -156,11 +166,15 @@ def _described(
             "rule": [f.rule.text if f else "False" for f in found.values()],
             "conditions": [f.rule.conditions if f else 0 for f in found.values()],
             "customers": sizes[list(found)].array,
-            "precision": [_share((labels == s)[given == s]) for s in found],
-            "recall": [_share((given == s)[labels == s]) for s in found],
+            "precision": [_told((labels == s)[given == s], minimum) for s in found],
+            "recall": [_told((given == s)[labels == s], minimum) for s in found],
         },
         index=pd.Index(list(found), name="segment_id"),
     )
+
+
+def _told(right: np.ndarray, minimum: int) -> float:
+    return float(rounded_shares(np.array(_share(right)), len(right), minimum))
 
 
 def _share(right: np.ndarray) -> float:

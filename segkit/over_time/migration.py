@@ -165,7 +165,11 @@ def in_sentences(flows: pd.DataFrame, minimum: int = 1) -> list[str]:
     total = inside[["customers", BEHAVIOUR, MODEL, BOTH, BACK]].sum()
     n, moved = int(total["customers"]), int(total[[BEHAVIOUR, MODEL, BOTH]].sum())
     reasons = {BEHAVIOUR: "by their behaviour", MODEL: "by the new model alone", BOTH: "by both"}
-    split = ", ".join(f"{share(total[r], n)} {words}" for r, words in reasons.items() if total[r])
+    split = ", ".join(
+        f"{f'fewer than {minimum}' if is_few(total[r], minimum) else share(total[r], n)} {words}"
+        for r, words in reasons.items()
+        if total[r]
+    )
     parts = []
     if is_few(moved, minimum):
         parts.append(f"Fewer than {minimum} of {counted(n, 'customer')} changed segment.")

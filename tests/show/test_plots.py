@@ -502,7 +502,7 @@ def test_confidence_by_hand():
             "confidence": [0.9, 0.6, 0.59, 1.0, 0.95],
         }
     )
-    chart = sg.plot_confidence(placed)
+    chart = sg.plot_confidence(placed, minimum=1)
     rows = {(r["name"], r["level"]): (r["customers"], round(r["share"], 3)) for r in marks(chart)}
     assert rows == {
         ("A", "Decided"): (1, 0.333),

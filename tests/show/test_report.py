@@ -250,7 +250,9 @@ def test_small_groups_of_the_last_period_are_left_out(tmp_path, scan):
     assert result.labels.value_counts().min() >= 20
     rows = {
         least: re.findall(
-            r"^\| (\w+) \| [0-9]", text[text.index("What did they do next?") :].split("# How")[0], re.M
+            r"^\| (\w+) \| (?:[0-9]|not shown)",
+            text[text.index("What did they do next?") :].split("# How")[0],
+            re.M,
         )
         for least in (4, 10)
         for text in [

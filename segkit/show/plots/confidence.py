@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_cells, is_few, rounded_shares
 from segkit.create.segmentation import Segmentation
 from segkit.show.plots.theme import GREY, check_table, computed, themed
 
@@ -13,7 +15,9 @@ _COLORS = ("#0072B2", "#9CC9E3", GREY)
 _DECIDED = 0.9  # of the models agree: nine in ten
 
 
-def plot_confidence(placed: pd.DataFrame | Segmentation, *, undecided_below: float = 0.6) -> alt.Chart:
+def plot_confidence(
+    placed: pd.DataFrame | Segmentation, *, undecided_below: float = 0.6, minimum: int = MINIMUM
+) -> alt.Chart:
     """Draw the share of each segment that is decided, leaning, or undecided.
 
     Parameters
@@ -22,6 +26,9 @@ def plot_confidence(placed: pd.DataFrame | Segmentation, *, undecided_below: flo
         From ``result.place(customers)``: `segment_id`, `segment`, `confidence`. Of a Segmentation, its own customers.
     undecided_below : float, default=0.6
         The level that ``place`` was called with.
+    minimum : int, default=10
+        Segments of fewer customers are named without a bar. Parts of fewer, and the sizes of small segments, are not
+        said, nor others from which they would follow. 1 shows everything.
 
     Returns
     -------
@@ -43,7 +50,8 @@ def plot_confidence(placed: pd.DataFrame | Segmentation, *, undecided_below: flo
     placed = computed(
         placed, lambda result: result.place(result.customers), pd.DataFrame, "result.place(customers)"
     )
-    shares = _shares(placed, undecided_below)
+    check_minimum(minimum)
+    shares = _shares(placed, undecided_below, minimum)
     sure = (placed["confidence"] >= _DECIDED).mean()
     names = list(dict.fromkeys(shares["name"]))
     subtitle = [
@@ -80,7 +88,7 @@ def plot_confidence(placed: pd.DataFrame | Segmentation, *, undecided_below: flo
     return themed(chart)
 
 
-def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
+def _shares(placed: pd.DataFrame, level: float, minimum: int) -> pd.DataFrame:
     """Return how many customers of each segment are at each level; segments in the order of ids."""
     check_table(placed, ("segment_id", "segment", "confidence"), "result.place(customers)")
     if not len(placed):
@@ -90,7 +98,17 @@ def _shares(placed: pd.DataFrame, level: float) -> pd.DataFrame:
     at = pd.cut(placed["confidence"], [-1, level, _DECIDED, 2], right=False, labels=LEVELS[::-1])
     counts = placed.groupby([placed["segment_id"], at.rename("level")], observed=True).size()
     table = counts.rename("customers").reset_index().astype({"level": str})
-    table["share"] = table["customers"] / table.groupby("segment_id")["customers"].transform("sum")
+    sizes = table.groupby("segment_id")["customers"].transform("sum")
+    share = table["customers"] / sizes
+    cells = counts.unstack(fill_value=0)
+    cells = cells.assign(all=cells.sum(axis=1))
+    hidden = pd.DataFrame(hidden_cells(cells.to_numpy(), minimum), cells.index, cells.columns).to_dict(
+        "index"
+    )
+    few = [hidden[s][level] for s, level in zip(table["segment_id"], table["level"], strict=True)]
+    table["customers"] = table["customers"].astype(float).mask(few)
+    table["share"] = rounded_shares(share.to_numpy(), sizes.to_numpy(), minimum)
+    table.loc[is_few(sizes, minimum), "share"] = np.nan
     table["name"] = table["segment_id"].map(_names(placed))
     table["order"] = table["level"].map(LEVELS.index)
     return table.sort_values(["segment_id", "order"], ignore_index=True)

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.core.disclosure import MINIMUM, check_minimum, is_few
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes
 from segkit.create.segmentation import Segmentation
 from segkit.explain.dendrogram import dendrogram
 from segkit.show.plots.theme import GREY, check_table, computed, segment_scale, themed, with_badge
@@ -22,7 +22,8 @@ def plot_dendrogram(tree: pd.DataFrame | Segmentation, *, minimum: int = MINIMUM
     tree : DataFrame or Segmentation
         From :func:`segkit.dendrogram`.
     minimum : int, default=10
-        Of leaves of fewer customers it is not said how many they are. 1 says it of all.
+        Of leaves of fewer customers it is not said how many they are, nor of one more, from which it would follow. 1
+        says it of all.
 
     Returns
     -------
@@ -50,8 +51,8 @@ def plot_dendrogram(tree: pd.DataFrame | Segmentation, *, minimum: int = MINIMUM
         .encode(across, height, alt.Detail("join:N"), alt.Order("step:Q"))
     )
     ends = tree.loc[tree["left"].isna(), ["x", "height", "customers", "segment", "share"]]
-    few = is_few(ends["customers"], minimum)
-    ends = ends.assign(size=ends["customers"].clip(lower=minimum))
+    few = hidden_sizes(ends["customers"], minimum)
+    ends = ends.assign(size=ends["customers"].mask(few, 2 * minimum).clip(lower=minimum))
     ends[["customers", "share"]] = ends[["customers", "share"]].astype(float).mask(np.c_[few, few])
     leaves = alt.Chart(ends)
     circles = leaves.mark_circle(opacity=1).encode(

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from segkit.core.disclosure import MINIMUM, check_minimum, hidden_cells, hidden_sizes, is_few
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_with_totals, is_few
 from segkit.core.messages import counted
 from segkit.over_time.migration import in_sentences, share
 from segkit.show.plots.theme import (
@@ -119,18 +119,28 @@ def plot_migration(table: pd.DataFrame, *, minimum: int = MINIMUM) -> alt.LayerC
     flows = table.assign(left=_places(table["from_id"]), right=_places(table["to_id"]))
     names = _names(flows)
     colors = dict(zip(names, segment_colors(list(names.values())), strict=True))
+    drawn, left_out, unsaid = _without_few(flows, minimum)
+    sides = (("left", "from"), ("right", "to"))
     left_labels, right_labels = (
-        _labels(flows, side, name, minimum) for side, name in (("left", "from"), ("right", "to"))
+        _labels(flows, side, name, hidden) for (side, name), hidden in zip(sides, unsaid, strict=True)
     )
     lines = max(
         sum(label.count("\n") + 1.4 for label in labels.values()) for labels in (left_labels, right_labels)
     )
     height = max(HEIGHT, round(LINE * lines))
-    left, right = _side(flows, "left", left_labels, height), _side(flows, "right", right_labels, height)
+    sizes = [
+        _shown_sizes(flows, drawn, side, hidden, minimum)
+        for (side, _), hidden in zip(sides, unsaid, strict=True)
+    ]
+    most, gaps = max(one.sum() for one in sizes), max(map(len, sizes)) - 1
+    scale = (height - GAP * gaps) / most
+    left, right = (
+        _side(one * scale, labels, height)
+        for one, labels in zip(sizes, (left_labels, right_labels), strict=True)
+    )
     x = alt.X("x:Q", axis=None).scale(domain=[-NODE, 1 + NODE], nice=False)
     y = alt.Y("y:Q", axis=None).scale(domain=[0, height], reverse=True, nice=False)
-    drawn, left_out = _without_few(flows, minimum)
-    bands = _bands(_ribbons(drawn, left, right, colors, flows)).encode(x, y)
+    bands = _bands(_ribbons(drawn, left, right, colors, scale, sizes, unsaid)).encode(x, y)
     nodes = pd.concat(
         [_nodes(left, -NODE, 0.0, colors), _nodes(right, 1.0, 1 + NODE, colors)], ignore_index=True
     )
@@ -190,20 +200,36 @@ def _names(flows: pd.DataFrame) -> dict[int, str]:
     return {place: names[place] if place < 2**31 else OUTSIDE_NAME for place in sorted(names)}
 
 
-def _without_few(flows: pd.DataFrame, minimum: int) -> tuple[pd.DataFrame, int]:
-    """Return the flows, empty where a reason has few customers or these would follow, and how many are empty."""
+def _without_few(flows: pd.DataFrame, minimum: int) -> tuple[pd.DataFrame, int, list[set[int]]]:
+    """Return the flows, empty where a reason has few customers or these would follow, and how many are empty.
+
+    Also the places of either side whose sizes are not said.
+    """
     reasons = flows[list(STRENGTH)]
     least = reasons.where(reasons > 0).min(axis=1)
-    told = flows.assign(told=least.where(is_few(least, minimum), flows["customers"]).astype(int))
-    cells = told.pivot_table(index="left", columns="right", values="told", aggfunc="sum", fill_value=0)
-    hidden = pd.DataFrame(hidden_cells(cells.to_numpy(), minimum), cells.index, cells.columns)
+    cells = flows.assign(few=is_few(least, minimum)).pivot_table(
+        index="left", columns="right", values=["customers", "few"], aggfunc="sum", fill_value=0
+    )
+    counts, few = (cells[name] for name in ("customers", "few"))
+    hidden, rows, columns = hidden_with_totals(counts.to_numpy(), minimum, few.to_numpy() > 0)
+    hidden = pd.DataFrame(hidden, counts.index, counts.columns)
     gone = np.array(
         [hidden.loc[one, other] for one, other in zip(flows["left"], flows["right"], strict=True)]
     )
-    return flows.assign(**{why: reasons[why].mask(gone, 0) for why in STRENGTH}), int(gone.sum())
+    unsaid = [set(counts.index[rows]), set(counts.columns[columns])]
+    return flows.assign(**{why: reasons[why].mask(gone, 0) for why in STRENGTH}), int(gone.sum()), unsaid
 
 
-def _labels(flows: pd.DataFrame, side: str, name: str, minimum: int) -> dict[int, str]:
+def _shown_sizes(
+    flows: pd.DataFrame, drawn: pd.DataFrame, side: str, unsaid: set[int], minimum: int
+) -> pd.Series:
+    """Return the customers by whom each segment of a side is as high as it is: of hidden ones, those of their flows."""
+    sizes = flows.groupby(side, sort=True)["customers"].sum()
+    of_flows = drawn[list(STRENGTH)].sum(axis=1).groupby(drawn[side]).sum().clip(lower=minimum)
+    return sizes.mask(sizes.index.isin(unsaid), of_flows).astype(float)
+
+
+def _labels(flows: pd.DataFrame, side: str, name: str, unsaid: set[int]) -> dict[int, str]:
     """Return the label of each segment of a side: its name, broken into lines, and how many customers it has."""
     n = flows["customers"].sum()
     sizes = flows.groupby([side, name], sort=True)["customers"].sum()
@@ -211,10 +237,10 @@ def _labels(flows: pd.DataFrame, side: str, name: str, minimum: int) -> dict[int
         place: "\n".join(
             [
                 *textwrap.wrap(one_line(said), LETTERS, max_lines=2, placeholder=" …"),
-                "hidden" if few else _size(size, n),
+                "hidden" if place in unsaid else _size(size, n),
             ]
         )
-        for ((place, said), size), few in zip(sizes.items(), hidden_sizes(sizes, minimum), strict=True)
+        for (place, said), size in sizes.items()
     }
 
 
@@ -222,12 +248,10 @@ def _size(size: int, n: int) -> str:
     return f"{size:,} ({share(size, n)})"
 
 
-def _side(flows: pd.DataFrame, side: str, labels: dict[int, str], height: float) -> Side:
+def _side(high: pd.Series, labels: dict[int, str], height: float) -> Side:
     """Return where the segments of a side stand, and their labels beside them, none over another."""
-    sizes = flows.groupby(side, sort=True)["customers"].sum()
-    room = height - GAP * (max(flows["left"].nunique(), flows["right"].nunique()) - 1)
-    size = {place: float(n) * room / sizes.sum() for place, n in sizes.items()}
-    y = (height - room - GAP * (len(size) - 1)) / 2
+    size = {int(place): float(pixels) for place, pixels in high.items()}
+    y = (height - high.sum() - GAP * (len(size) - 1)) / 2
     top: dict[int, float] = {}
     for place, high in size.items():
         top[place] = y
@@ -245,10 +269,15 @@ def _side(flows: pd.DataFrame, side: str, labels: dict[int, str], height: float)
 
 
 def _ribbons(
-    flows: pd.DataFrame, left: Side, right: Side, colors: dict[int, str], every: pd.DataFrame
+    flows: pd.DataFrame,
+    left: Side,
+    right: Side,
+    colors: dict[int, str],
+    scale: float,
+    sizes: list[pd.Series],
+    unsaid: list[set[int]],
 ) -> pd.DataFrame:
     """Return the corners of each flow and reason: level at its ends, with a bend between."""
-    scale = sum(left.size.values()) / every["customers"].sum()
     ends: dict[str, dict[tuple[int, str], float]] = {"left": {}, "right": {}}
     for side, tops, by in (("left", left.top, ["left", "right"]), ("right", right.top, ["right", "left"])):
         next_at = dict(tops)
@@ -256,7 +285,7 @@ def _ribbons(
             for why in STRENGTH:
                 ends[side][(at, why)] = next_at[row[side]]
                 next_at[row[side]] += row[why] * scale
-    sizes = {side: every.groupby(side)["customers"].sum() for side in ("left", "right")}
+    n, kept_back = (dict(zip(("left", "right"), both, strict=True)) for both in (sizes, unsaid))
     corners = []
     for why in STRENGTH:  # who stayed first, so that those who moved lie above
         for at, row in flows[flows[why] > 0].iterrows():
@@ -268,7 +297,9 @@ def _ribbons(
                 "to": row["to"],
                 "why": WORDS[why],
                 "customers": row[why],
-                "share": f"{row[why] / sizes[side][row[side]]:.1%} of those in {row[name]} {when}",
+                "share": "not said"
+                if row[side] in kept_back[side]
+                else f"{row[why] / n[side][row[side]]:.1%} of those in {row[name]} {when}",
                 "color": color,
                 "strength": STRENGTH[why],
             }

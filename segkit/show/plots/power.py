@@ -47,8 +47,10 @@ def plot_power(plan: pd.DataFrame) -> alt.LayerChart:
     rows["answer"] = [ENOUGH if v.startswith("can show") else SMALL for v in rows["verdict"]]
     rows["smallest_lift"] *= times
     rows["label"] = [
-        "none" if pd.isna(v) else amount(v / times, shares, signed=True) for v in rows["smallest_lift"]
+        "hidden" if pd.isna(b) else "none" if pd.isna(v) else amount(v / times, shares, signed=True)
+        for v, b in zip(rows["smallest_lift"], rows["baseline"], strict=True)
     ]
+    rows[["customers", "held_out"]] = rows[["customers", "held_out"]].astype(float)
     rows["at"] = rows["smallest_lift"].fillna(0.0)
     order = list(rows["segment"])
     title = f"Smallest lift that would be found{' (percentage points)' if shares else ''}"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from segkit.core.checks import check_type
 from segkit.core.disclosure import countable, hidden_in_words, is_few, without_contacts
+from segkit.core.messages import counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.names import with_shown_names
 
@@ -178,10 +179,13 @@ def axis_title(feature: str, unit: str = "", meaning: str = "") -> str:
 
 
 def with_badge(table: pd.DataFrame, *lines: str) -> list[str]:
-    """Return the lines of a subtitle, which segments are hidden, and the badge of the segmentation: its kind."""
+    """Return the lines of a subtitle, what is hidden, and the badge of the segmentation: its kind."""
     facts = table.attrs.get("segkit", {})
     hidden = hidden_in_words(facts.get("hidden", []), facts.get("minimum", 1))
-    return [*lines, *filter(None, [hidden, facts.get("badge")])]
+    words = facts.get("words", 0)
+    few = f"which fewer than {facts.get('minimum', 1):,} customers have"
+    left_out = f"{counted(words, 'word is', 'words are')} left out, {few}."
+    return [*lines, *filter(None, [hidden, left_out if words else "", facts.get("badge")])]
 
 
 def without_small(frame: pd.DataFrame, minimum: int) -> pd.DataFrame:

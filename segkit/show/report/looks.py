@@ -27,6 +27,7 @@ FLAT = (
 FLAT_OF_TIERS = (
     "For looking only: the segments are tiers of {by}, and this shows all features in two dimensions."
 )
+NOT_SHOWN = "not shown"
 DRAWN = 4  # features whose distribution is drawn
 PRODUCTS = 5  # of each segment
 PERIOD = pd.Timedelta(days=90)  # of what came next, at most
@@ -135,7 +136,8 @@ def _products(liked: pd.DataFrame | None) -> Table | None:
         note = f"No {what} is bought clearly more often in one segment than in the others: they do not differ in taste."
         return Table("products", "What do they like?", note, [], [])
     rows = [
-        [row.segment, row.named, f"{row.buyers:,}", f"{row.share:.0%}", f"{row.elsewhere:.0%}",
+        [row.segment, row.named, NOT_SHOWN if pd.isna(row.buyers) else f"{row.buyers:,}",
+         f"{row.share:.0%}", f"{row.elsewhere:.0%}",
          f"{row.ratio:.1f} ({row.low:.1f} to {row.high:.1f})"]
         for row in liked.itertuples()
     ]  # fmt: skip
@@ -204,7 +206,7 @@ def _placed(result: Segmentation, events: Events, moment: pd.Timestamp) -> pd.Se
 
 def _outcome(outcome: str, row: pd.Series) -> str:
     own, rest = (
-        "not shown" if pd.isna(value) else f"{value:,.0f}" if outcome == "spend" else f"{value:.0%}"
+        NOT_SHOWN if pd.isna(value) else f"{value:,.0f}" if outcome == "spend" else f"{value:.0%}"
         for value in (row["mean"], row["others"])
     )
     return f"{own} ({rest})"

@@ -111,9 +111,12 @@ def _in_html(plan: pd.DataFrame) -> Markup:
     rows = [
         (
             row.segment,
-            f"{row.customers:,}",
-            f"{row.held_out:,}",
-            "none" if pd.isna(row.smallest_lift) else amount(row.smallest_lift, True, signed=True),
+            *("hidden" if pd.isna(n) else f"{n:,}" for n in (row.customers, row.held_out)),
+            "hidden"
+            if pd.isna(row.baseline)
+            else "none"
+            if pd.isna(row.smallest_lift)
+            else amount(row.smallest_lift, True, signed=True),
             row.verdict,
         )
         for row in plan.itertuples(index=False)

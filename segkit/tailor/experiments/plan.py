@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, fewer_than, hidden_sizes, is_few
 from segkit.core.messages import counted, in_words, joined, listed
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.tailor.audiences.customer_ids import segment_names, text_of
@@ -28,6 +29,7 @@ def plan_experiment(
     outcome: str = "conversion",
     level: float = 0.95,
     peeking: bool = False,
+    minimum: int = MINIMUM,
 ) -> pd.DataFrame:
     """Plan an experiment: the smallest lift that each segment can show, and the customers that a lift needs.
 
@@ -50,6 +52,9 @@ def plan_experiment(
         Of the intervals of :func:`segkit.lift`.
     peeking : bool, default=False
         Whether results will be looked at while they come in, which takes more customers.
+    minimum : int, default=10
+        Segments of fewer customers are named without numbers, and one more has no counts, so that theirs do not follow.
+        1 shows everything.
 
     Returns
     -------
@@ -84,6 +89,7 @@ def plan_experiment(
     >>> plan.loc[2, "verdict"]
     'too small alone: join with Loyal'
     """
+    check_minimum(minimum)
     for name, value in {"power": power, "holdout": holdout, "level": level}.items():
         _check_between(name, value)
     if outcome not in OUTCOMES:
@@ -123,11 +129,32 @@ def plan_experiment(
         "customers_needed",
         "verdict",
     ]
-    plan = table[["segment", *columns]]
+    plan = _without_few(table[["segment", *columns]], minimum)
     plan.attrs["segkit"] = {
         **{"lift": lift, "power": power, "holdout": holdout, "outcome": outcome, "level": level},
         **{"peeking": peeking, "unit": "share" if outcome == "conversion" else "mean"},
     }
+    return plan
+
+
+def _without_few(plan: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return the plan without the numbers of small segments, nor the size of one from which theirs follow."""
+    of_segment = plan["segment"] != EVERYONE
+    few = is_few(plan["customers"], minimum)
+    hidden = np.zeros(len(plan), dtype=bool)
+    hidden[of_segment] = hidden_sizes(plan.loc[of_segment, "customers"], minimum)
+    hidden |= few
+    if not hidden.any():
+        return plan
+    counts = ["customers", "treated", "held_out", "customers_needed"]
+    plan = plan.astype(dict.fromkeys(counts, "Int64"))
+    plan[counts] = plan[counts].mask(np.broadcast_to(hidden[:, None], (len(plan), len(counts))))
+    plan["verdict"] = plan["verdict"].mask(few, fewer_than(minimum))
+    for name in ("baseline", "smallest_lift", "power"):
+        near = pd.Series(
+            [float(f"{value:.1g}") for value in plan[name]], plan.index
+        )  # exact ones would tell the size
+        plan[name] = plan[name].mask(hidden, near).mask(few)
     return plan
 
 

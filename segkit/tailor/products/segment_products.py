@@ -11,7 +11,7 @@ from scipy.stats import norm
 from segkit.analyse.features.tables.orders import is_bought
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_count
-from segkit.core.disclosure import MINIMUM, check_minimum
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes, rounded_shares
 from segkit.core.engine.connection import locked_engine, run_with_progress, table_of
 from segkit.core.engine.dialects import dialect_of
 from segkit.core.moments import read_moment
@@ -47,7 +47,8 @@ def segment_products(
         Products for each segment.
     minimum : int, default=10
         Least buyers of a product in a segment; ``.attrs["segkit"]["few_buyers"]`` says how many products have
-        fewer. 1 shows all.
+        fewer. `buyers` are missing where :func:`segkit.segment_sizes` hides the size of the segment, and shares are
+        rounded so that they do not tell it. 1 shows all.
 
     Returns
     -------
@@ -108,7 +109,7 @@ def segment_products(
     table = _ratios(bought, buyers, of)
     table = table[(table["segment_id"] != OUTSIDE) & (table["low"] > 1)]
     few = table["buyers"] < minimum
-    table = table[~few]
+    table = _without_sizes(table[~few], buyers, labels, minimum)
     table = table.sort_values(["segment_id", "sure", of], ascending=[True, False, True], kind="stable")
     table = table.groupby("segment_id", sort=False).head(n).drop(columns="sure").reset_index(drop=True)
     names = {s: by.name_of(s) if isinstance(by, Partition) else str(s) for s in table["segment_id"].unique()}
@@ -120,6 +121,19 @@ def segment_products(
         "few_buyers": int(few.sum()),
     }
     return table
+
+
+def _without_sizes(table: pd.DataFrame, buyers: pd.Series, labels: pd.Series, minimum: int) -> pd.DataFrame:
+    """Return the table without what tells how many customers a segment has, where that is hidden."""
+    own = buyers.reindex(table["segment_id"])
+    sizes = labels.value_counts()
+    hidden = sizes.index[hidden_sizes(sizes, minimum)]
+    return table.assign(
+        buyers=table["buyers"].astype("Int64").mask(table["segment_id"].isin(hidden)),
+        share=rounded_shares(table["share"].to_numpy(), own.to_numpy(), minimum),
+        elsewhere=rounded_shares(table["elsewhere"].to_numpy(), buyers.sum() - own.to_numpy(), minimum),
+        **({} if minimum == 1 else table[["ratio", "low", "high"]].round(2).to_dict("series")),
+    )
 
 
 @locked_engine
