@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FOLDER, OWNER = "segkit-", "owner.lock"
+KEPT = "segkit_kept"  # the catalog of stored tables
 LOST_FILE = re.compile(
     """No files found that match the pattern "(.+)"|File '(.+)' too small|magic bytes .* file '(.+?)'"""
 )
@@ -55,6 +56,9 @@ def engine() -> Backend:
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar_print = false")
     connection.raw_sql("SET enable_progress_bar = true")  # measured by DuckDB, drawn by tqdm
+    # Give freed memory back soon: by default, 100 MB of it stay with the process.
+    connection.raw_sql("SET allocator_flush_threshold = '8MB'")
+    connection.raw_sql("SET allocator_bulk_deallocation_flush_threshold = '8MB'")
     return connection
 
 
@@ -153,7 +157,19 @@ def run(sql: str, what: str = "") -> list[tuple]:
 def run_with_progress(query: ir.Table, execute: Callable[[], T], what: str) -> T:
     """Call a method of a query that executes it, with a progress bar where its tables are in this engine."""
     with naming_lost_files():
-        return run_interruptibly(engine().con, execute, what) if is_embedded(query) else execute()
+        if not is_embedded(query):
+            return execute()
+        try:
+            return run_interruptibly(engine().con, execute, what)
+        finally:
+            give_back()
+
+
+def give_back() -> None:
+    """Return freed memory to the system, of which DuckDB would keep 50 to 100 MB; setting a limit does so at once."""
+    with engine().con.cursor() as own:
+        limit = own.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+        own.execute(f"SET memory_limit = {quoted(limit)}")
 
 
 def is_embedded(query: ir.Table) -> bool:
@@ -166,6 +182,7 @@ def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
     backend, text = engine(), lean_sql(query)
     with naming_lost_files():
         rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
+    give_back()
     return as_queried(rows, query.schema().to_pyarrow())
 
 
@@ -239,21 +256,30 @@ def table_of(data: pa.Table) -> ir.Table:
 
 @locked_engine
 def materialise(table: ir.Table, what: str = "Reading") -> ir.Table:
-    """Compute a table and store it in the engine, which spills to disk when memory is short.
+    """Compute a table and store it, compressed, in a file of the temporary folder; memory would hold it uncompressed.
 
     Columns without a type, which hold missing values only, become text.
     """
     drop_unused()
     untyped = {name: table[name].cast("string") for name in table.columns if table[name].type().is_null()}
     table = table.mutate(**untyped) if untyped else table
+    _open_kept()
     name = unique_name("kept")
-    drop = _dropping(name)
+    drop = _dropping(f"{KEPT}.main.{name}")
     with dropped_on_error(drop):
-        insert_into(name, table, what, temporary=True)
-        return drop_when_unused(stored_table(name), drop)
+        insert_into(f"{KEPT}.main.{name}", table, what)
+        give_back()
+        return drop_when_unused(stored_table(name, database=(KEPT, "main")), drop)
 
 
-def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = False) -> None:
+@functools.cache
+def _open_kept() -> None:
+    """Attach the file of stored tables, which need not survive this process: changes are not logged."""
+    file = Path(folder()) / f"{KEPT}.duckdb"
+    run(f"ATTACH IF NOT EXISTS {quoted(str(file))} AS {KEPT} (RECOVERY_MODE no_wal_writes)")
+
+
+def insert_into(name: str, table: ir.Table, what: str) -> None:
     """Create a table of the engine from the rows of another; `what` labels the progress bar.
 
     Ibis' own ``create_table`` copies the query many times, which takes longer than reading a small file.
@@ -263,7 +289,7 @@ def insert_into(name: str, table: ir.Table, what: str, *, temporary: bool = Fals
     columns = (
         column.sql(backend.dialect) for column in table.schema().to_sqlglot_column_defs(backend.dialect)
     )
-    run(f"CREATE {'TEMP ' if temporary else ''}TABLE {name} ({', '.join(columns)})")
+    run(f"CREATE TABLE {name} ({', '.join(columns)})")
     with gc_paused():
         insert = f"INSERT INTO {name} {backend.compile(table)}"
     run(insert, what)
