@@ -157,9 +157,12 @@ def test_files_have_plain_names():
 
 
 def test_folders_hand_nothing_on():
-    """Only segkit itself hands names on, and segkit.datasets, which people import from as from sklearn.datasets."""
+    """Only segkit itself hands names on, and segkit.datasets, which people import from as from sklearn.datasets.
+
+    segkit.show hands nothing on either, but has to run before any of its files imports Altair.
+    """
     for path in PACKAGE.rglob("__init__.py"):
-        if path.parent in (PACKAGE, PACKAGE / "datasets"):
+        if path.parent in (PACKAGE, PACKAGE / "datasets", PACKAGE / "show"):
             continue
         body = ast.parse(path.read_text(encoding="utf-8")).body
         assert len(body) == 1 and isinstance(body[0], ast.Expr), f"{path} holds more than a docstring"

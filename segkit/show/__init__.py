@@ -1,1 +1,5 @@
 """Show people what was computed: charts, widgets, reports."""
+
+from segkit.show.late_grammar import import_jsonschema
+
+import_jsonschema()  # before Altair does
