@@ -46,6 +46,7 @@ def test_notebook_begins_with_title(path):
     first, *_, last = nbformat.read(path, as_version=4).cells
     assert (first.cell_type, last.cell_type) == ("markdown", "markdown")
     assert first.source.startswith("# ")
+    assert notebook_runs.SHUT_DOWN in last.source, "three open notebooks fill a machine of 2 GB"
 
 
 @every_notebook
@@ -65,4 +66,4 @@ def test_notebook_runs_without_a_click(path, tmp_path):
         assert artefacts.few_in(shown) == [] and artefacts.contacts_in(shown) == []
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
-    notebook_runs.check_cost(*ast.literal_eval(outputs[-1].data["text/plain"]))
+    notebook_runs.check_cost(path.stem, *ast.literal_eval(outputs[-1].data["text/plain"]))

@@ -106,12 +106,12 @@ class Lab:
         with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             return self.api("status")
 
-    def api(self, path: str):
+    def api(self, path: str, method: str = "GET"):
         request = urllib.request.Request(
-            f"{self.url}/api/{path}", headers={"Authorization": f"token {self.token}"}
+            f"{self.url}/api/{path}", headers={"Authorization": f"token {self.token}"}, method=method
         )
         with urllib.request.urlopen(request, timeout=10) as reply:
-            return json.load(reply)
+            return json.load(reply) if method == "GET" else None
 
     def stop(self):
         self.process.terminate()
@@ -127,8 +127,8 @@ class Notebook:
 
     until = staticmethod(until)
 
-    def __init__(self, lab: Lab, page, name: str):
-        self.lab, self.page, self.name = lab, page, name
+    def __init__(self, lab: Lab, page, name: str, lesson: str = ""):
+        self.lab, self.page, self.name, self.lesson = lab, page, name, lesson
         self.outside: list[str] = []  # requests that left this machine
         self.errors: list[str] = []  # errors that no script of the page caught
         own = (lab.url, lab.url.replace("http", "ws", 1), "data:", "blob:")
@@ -160,7 +160,7 @@ class Notebook:
             wrong = [o for o in cell["outputs"] if o["output_type"] == "error" or o.get("name") == "stderr"]
             assert not wrong, wrong
             assert cell["execution_count"], f"not run: {cell['source']}"
-        notebook_runs.check_cost(*self.python("cost", after=notebook_runs.COST))
+        notebook_runs.check_cost(self.lesson, *self.python("cost", after=notebook_runs.COST))
 
     def cell(self, source: str):
         """The place in the page of the one cell that holds these words."""
@@ -283,7 +283,7 @@ def open_notebook(new_page, lab, request):
         else:
             notebook = nbformat.read(source, as_version=4)
         nbformat.write(notebook, lab.notebooks / name)
-        opened.append(Notebook(lab, new_page(), name))
+        opened.append(Notebook(lab, new_page(), name, "" if isinstance(source, list) else source.stem))
         return opened[-1]
 
     yield open_

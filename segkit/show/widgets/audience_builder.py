@@ -19,6 +19,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.names import shown_names
 from segkit.methods.partition import Partition, labels_by_customer
 from segkit.show.widgets.parts import WIDE, alert, code_line, note, offered, percents, scrolling, slider
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.audiences.audience import HELD_OUT_REASON, NO_SEGMENT, Audience, audience
 from segkit.tailor.audiences.audience_formats import FORMATS
 from segkit.tailor.audiences.audience_sheet import AudienceSheet, audience_sheet
@@ -37,7 +38,7 @@ _SEGMENTS = """<b>Segments</b><style>
 </style>"""
 
 
-class AudienceBuilder(w.VBox):
+class AudienceBuilder(WithStill, w.VBox):
     """Choose whom to contact and see who is refused; read back ``audience``, and write the file when you ask for it.
 
     The preview shows no whole address: "d***@g***.com". Nothing is written before the button is pressed.
@@ -198,6 +199,7 @@ class AudienceBuilder(w.VBox):
         for segment, tick in self._ticks.items():
             tick.value = segment in self.segments
 
+    @shows_errors
     def _on_tick(self, change: t.Bunch) -> None:
         ticked = next(segment for segment, tick in self._ticks.items() if tick is change["owner"])
         others = {*self.segments} - {ticked}
@@ -233,6 +235,7 @@ class AudienceBuilder(w.VBox):
         country = self.country_code.strip()
         return {"to": self.to} | ({"country_code": country} if country else {})
 
+    @shows_errors
     def _draw(self, _change: t.Bunch | None = None) -> None:
         self.code, self.error = self._written_code(), ""
         self._shown_code.value, self._outcome.value = code_line(self.code), ""
@@ -248,6 +251,7 @@ class AudienceBuilder(w.VBox):
         told.append(note(FORMATS[self.to].note))
         self._shown.value = Markup("<br>").join(part for part in told if part)
 
+    @shows_errors
     def _write(self, _button: w.Button) -> None:
         """Write the file, and say so or why not."""
         with warnings.catch_warnings(record=True) as warned:

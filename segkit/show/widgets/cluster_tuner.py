@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-import altair as alt
 import ipywidgets as w
 import pandas as pd
 import traitlets as t
@@ -19,7 +18,8 @@ from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
 from segkit.show.plots.scan import plot_scan
-from segkit.show.widgets.parts import alert, code_line, note
+from segkit.show.widgets.parts import ChartView, alert, code_line, note
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k
 from segkit.trust.structure import remembered_test
 
@@ -39,7 +39,7 @@ HIDDEN = ("poor", "impossible")  # how methods suit that are not in the list
 OFFERED = tuple(m for m in METHODS if m not in FIND_THE_NUMBER)
 
 
-class ClusterTuner(w.VBox):
+class ClusterTuner(WithStill, w.VBox):
     """Choose the number of segments and the method; read back ``n_segments``, ``method``, ``model`` or ``result``.
 
     The list holds the methods that suit these customers, the recommended one first. Those that do not are named below
@@ -84,7 +84,6 @@ class ClusterTuner(w.VBox):
         method: str = "kmeans",
         random_state: int = 0,
     ):
-        alt.JupyterChart.enable_offline()  # Vega comes with Altair, not from a server
         self._customers, self._random_state = customers, random_state
         self._k = _possible(customers, k)
         self.advice = recommended(checked_customers(customers))
@@ -99,10 +98,7 @@ class ClusterTuner(w.VBox):
             options=self._methods(method), value=method, description="Method", layout=w.Layout(width="460px")
         )
         self._choice.observe(self._on_choice, "value")
-        self._chart = alt.JupyterChart(
-            plot_scan(scan, chosen=self._slider.value),
-            embed_options={"renderer": "svg", "actions": False},
-        )
+        self._chart = ChartView(chart=plot_scan(scan, chosen=self._slider.value))
         self._note, self._shown_code = w.HTML(), w.HTML()
         super().__init__(
             [w.HBox([self._slider, self._choice]), w.HTML(_in_html(self.advice)), self._note, self._chart,
@@ -126,6 +122,7 @@ class ClusterTuner(w.VBox):
             raise t.TraitError(str(error)) from error
         return proposal["value"]
 
+    @shows_errors
     def _on_method(self, change: t.Bunch) -> None:
         self.scan, self.error = self._scan_with(change["new"]), ""
         self._choice.unobserve(self._on_choice, "value")  # new options choose the first of them
@@ -134,10 +131,12 @@ class ClusterTuner(w.VBox):
         self._choice.observe(self._on_choice, "value")
         self._draw()
 
+    @shows_errors
     def _on_number(self, _change: t.Bunch) -> None:
         self.error = ""
         self._draw()
 
+    @shows_errors
     def _on_choice(self, change: t.Bunch) -> None:
         """Take over the method chosen in the list, or show why it cannot be used and put the list back."""
         if change["new"] == self.method:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import altair as alt
 import ipywidgets as w
 import pandas as pd
 import traitlets as t
@@ -14,7 +13,8 @@ from markupsafe import Markup
 from segkit.core.html import html_table
 from segkit.methods.partition import Partition
 from segkit.show.plots.power import plot_power
-from segkit.show.widgets.parts import code_line, offered, percents, scrolling, slider
+from segkit.show.widgets.parts import ChartView, code_line, offered, percents, scrolling, slider
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.experiments.plan import plan_experiment
 from segkit.tailor.experiments.wording import amount
 
@@ -22,7 +22,7 @@ HOLDOUTS, POWERS = percents(1, 50), percents(50, 99)
 LIFTS = [("none", 0.0), *((f"{n / 10:g} points", n / 1000) for n in range(1, 101))]
 
 
-class ExperimentPlanner(w.VBox):
+class ExperimentPlanner(WithStill, w.VBox):
     """Choose the hold-out, the power and the lift of an experiment; read back ``plan``.
 
     Parameters
@@ -64,12 +64,9 @@ class ExperimentPlanner(w.VBox):
     code = t.Unicode()
 
     def __init__(self, result: Partition | pd.Series, *, baseline: float | Mapping[str, float] | pd.Series):
-        alt.JupyterChart.enable_offline()  # Vega comes with Altair, not from a server
         self._result, self._baseline = result, baseline
         super().__init__(plan=self._planned())
-        self._chart = alt.JupyterChart(
-            plot_power(self.plan), embed_options={"renderer": "svg", "actions": False}
-        )
+        self._chart = ChartView(chart=plot_power(self.plan))
         sliders = {
             "holdout": slider("Hold out", HOLDOUTS, self.holdout),
             "power": slider("Power", POWERS, self.power),
@@ -97,6 +94,7 @@ class ExperimentPlanner(w.VBox):
     def _planned(self) -> pd.DataFrame:
         return plan_experiment(self._result, baseline=self._baseline, **self._choice)
 
+    @shows_errors
     def _draw(self, _change: t.Bunch | None = None) -> None:
         self.plan = self._planned()
         self._chart.chart = plot_power(self.plan)

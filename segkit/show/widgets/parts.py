@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import altair as alt
 import ipywidgets as w
 import traitlets as t
 from markupsafe import Markup
@@ -12,7 +13,7 @@ from markupsafe import Markup
 from segkit.core.html import render
 from segkit.create.segmentation import Segmentation
 from segkit.explain.names import SUGGESTED, shown_names
-from segkit.show.plots.theme import segment_colors
+from segkit.show.plots.theme import segment_colors, vega_bundle
 
 WIDE = {"width": "420px", "max_width": "calc(100% - 4px)"}
 """How wide a control is, and no wider than a narrow screen: beside its margins."""
@@ -38,6 +39,17 @@ def script(*names: str) -> str:
     True
     """
     return "\n".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("parts", *names))
+
+
+class ChartView(w.Output):
+    """A chart inside a widget, drawn by Jupyter's own Vega; set ``chart`` to draw another."""
+
+    chart = t.Instance(alt.TopLevelMixin)
+
+    @t.observe("chart")
+    def _draw(self, change: t.Bunch) -> None:
+        data, how = vega_bundle(change["new"].to_dict())
+        self.outputs = ({"output_type": "display_data", "data": data, "metadata": how},)
 
 
 def described_segments(result: Segmentation, order: Sequence[int]) -> list[dict[str, str]]:

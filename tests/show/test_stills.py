@@ -1,0 +1,113 @@
+"""Stills of widgets in saved notebooks, and errors of callbacks shown in the widget."""
+
+import pandas as pd
+import pytest
+import traitlets as t
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from ipywidgets import HTML, Button, VBox
+from markupsafe import Markup
+
+import segkit as sg
+from segkit.show.widgets.stills import HTML as HTML_TYPE
+from segkit.show.widgets.stills import VIEW, WithStill, shows_errors
+
+
+class Counter(WithStill, VBox):
+    code = t.Unicode("count = 0")
+
+    def __init__(self):
+        super().__init__([HTML("<b>a &lt; b</b>")])
+
+    @shows_errors
+    def divide(self, by):
+        return 12 // by
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def test_still_stands_beside_the_view():
+    data, _ = Counter()._repr_mimebundle_()
+    assert {VIEW, HTML_TYPE, "text/plain"} == set(data)
+    assert "<b>a &lt; b</b>" in data[HTML_TYPE] and "Run the cell again" in data[HTML_TYPE]
+
+
+def test_still_behind_follows_the_widget(shell):
+    widget = Counter()
+    with capture_output() as shown:
+        widget._ipython_display_()
+        widget.children = (HTML("changed"),)
+        widget.code = "count = 1"
+    view, behind, update = shown.outputs
+    assert VIEW in view.data and VIEW not in behind.data
+    assert 'class="segkit-still" hidden' in behind.data[HTML_TYPE] and "a &lt; b" in behind.data[HTML_TYPE]
+    assert "changed" in update.data[HTML_TYPE] and "a &lt; b" not in update.data[HTML_TYPE]
+
+
+def test_still_of_plan_and_audience():
+    labels = pd.Series({f"c{n}": "Loyal & old" for n in range(30)})
+    planner = sg.ExperimentPlanner(labels, baseline=0.1)
+    said = planner._repr_mimebundle_()[0][HTML_TYPE]
+    assert "Loyal &amp; old" in said and "<div>Hold out: 10%</div>" in said and "sg.plan_experiment" in said
+    people = pd.DataFrame({"customer_id": labels.index, "email": [f"{c}@example.com" for c in labels.index]})
+    said = sg.AudienceBuilder(labels, people)._repr_mimebundle_()[0][HTML_TYPE]
+    assert "<div>☑ Loyal &amp; old, 30 customers (100%)</div>" in said and "c0@example.com" not in said
+
+
+def test_error_is_shown_and_goes_on():
+    widget = Counter()
+    before = widget.children
+    with pytest.raises(ZeroDivisionError):
+        widget.divide(0)
+    assert (
+        "ZeroDivisionError: integer" in widget.children[0].value
+        and 'role="alert"' in widget.children[0].value
+    )
+    with pytest.raises(ZeroDivisionError):
+        widget.divide(0)
+    assert len(widget.children) == 2
+    assert widget.divide(3) == 4 and widget.children == before
+
+
+def test_error_of_a_page_shows_by_its_trait():
+    class Page(WithStill):
+        error = t.Unicode()
+
+        def still(self):
+            return Markup("page")
+
+        @shows_errors
+        def work(self, fails):
+            if fails:
+                raise ValueError("No <customers>.")
+
+    page = Page()
+    with pytest.raises(ValueError, match="customers"):
+        page.work(True)
+    assert page.error == "ValueError: No <customers>."
+    page.work(False)
+    assert page.error == ""
+    page.error = "Two segments would be called 'Loyal'."  # its own words stay
+    page.work(False)
+    assert page.error.startswith("Two segments")
+
+
+def test_error_of_a_button_is_shown(caplog):
+    class Pressed(WithStill, VBox):
+        def __init__(self):
+            self.button = Button(description="Go")
+            self.button.on_click(self.press)
+            super().__init__([self.button])
+
+        @shows_errors
+        def press(self, _button):
+            raise RuntimeError("The disk is full.")
+
+    widget = Pressed()
+    widget.button.click()
+    assert "RuntimeError: The disk is full." in caplog.text  # ipywidgets logs it, and goes on
+    assert "The disk is full." in widget.children[0].value
