@@ -111,3 +111,39 @@ def test_error_of_a_button_is_shown(caplog):
     widget.button.click()
     assert "RuntimeError: The disk is full." in caplog.text  # ipywidgets logs it, and goes on
     assert "The disk is full." in widget.children[0].value
+
+
+def still_in(widget):
+    return widget._repr_mimebundle_()[0][HTML_TYPE]
+
+
+def test_picker_lists_what_is_chosen():
+    orders = pd.DataFrame(
+        {"customer_id": ["a", "b"], "timestamp": ["2024-01-01", "2024-01-02"], "amount": [1, 2]}
+    )
+    picker = sg.FeaturePicker(sg.read_events(orders, kind="purchase"), as_of="2024-02-01", offered=sg.RFM)
+    picker.value = ["recency"]
+    said = still_in(picker)
+    assert "1 feature chosen" in said and "<li>recency: " in said and "<li>monetary" not in said
+    assert "sg.customer_features(events, " in said
+
+
+def test_timeline_hides_small_segments_and_ids():
+    customers = pd.DataFrame({"orders": [1, 2] * 20 + [30, 31]}, index=[f"person{n}" for n in range(42)])
+    months = pd.to_datetime(["2024-05-01", "2024-06-01"])
+    result = sg.segment(customers, n_segments=2)
+    tables = pd.concat([customers, customers], keys=months, names=["as_of", "customer_id"])
+    said = still_in(sg.SegmentTimeline(result, tables))
+    assert "1 Jun 2024" in said and "hidden" in said and ">40<" not in said and ">2<" not in said
+    assert "person" not in said
+
+
+def test_live_map_says_sizes_and_no_ids(tmp_path):
+    events, _ = sg.datasets.make_events(60, kinds="purchase")
+    customers = sg.customer_features(events, sg.RFM, as_of="2025-01-01")
+    live = sg.live_segments(sg.segment(customers, n_segments=3), events, sg.RFM, folder=tmp_path / "live")
+    live_map = sg.LiveMap(live)
+    said = still_in(live_map)
+    live_map.close()
+    live.close()
+    assert "Segment 0" in said and not [c for c in customers.index if str(c) in said]

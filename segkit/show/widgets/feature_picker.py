@@ -13,6 +13,7 @@ import anywidget
 import numpy as np
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 from tqdm.auto import tqdm
 
 from segkit.analyse.check_features import ENOUGH
@@ -26,8 +27,11 @@ from segkit.analyse.redundancy import SAME
 from segkit.collect.attributes.attributes import Attributes, check_clash
 from segkit.collect.attributes.join import with_attributes
 from segkit.collect.events import Events, checked_events
+from segkit.core.html import render
 from segkit.core.messages import counted, did_you_mean, joined
 from segkit.core.schema import BASES
+from segkit.show.widgets.parts import code_line
+from segkit.show.widgets.stills import WithStill
 
 BINS = 23
 LOOKED = 5_000  # customers by whom features are compared; of more, as many at equal steps by id
@@ -45,10 +49,15 @@ GOOD_START = (
     "negative_share",
 )
 """Ticked at first, where the events have them: each adds something that the others do not."""
+_STILL = """
+<b>{{ n }} chosen</b>
+<ul>{% for name, doc in rows %}<li>{{ name }}: {{ doc }}</li>{% endfor %}</ul>
+{{ code }}
+"""
 PER_COLUMN = {"units", "meanings", "bases", "settings"}  # notes of a table by column
 
 
-class FeaturePicker(anywidget.AnyWidget):
+class FeaturePicker(WithStill, anywidget.AnyWidget):
     """Choose features by ticking them; read them back from ``features``.
 
     Parameters
@@ -152,6 +161,16 @@ class FeaturePicker(anywidget.AnyWidget):
             lines.append(f"customers = sg.with_attributes(customers, attributes[{known!r}]){only}")
         self.code = "\n".join(lines)
         self.same = self._in_words()
+
+    def still(self) -> Markup:
+        """Return the ticked features and their meanings, and the code."""
+        docs = {option["name"]: option["doc"] for option in self.options}
+        return render(
+            _STILL,
+            n=counted(len(self.value), "feature"),
+            rows=[(name, docs[name]) for name in self.value],
+            code=code_line(self.code),
+        )
 
     def _in_words(self) -> str:
         """Say which ticked features say the same."""

@@ -7,12 +7,14 @@ from pathlib import Path
 import anywidget
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 
 from segkit.live.live import Live
 from segkit.show.widgets.live_board import LiveBoard
+from segkit.show.widgets.stills import WithStill, sizes_still
 
 
-class LiveMap(anywidget.AnyWidget):
+class LiveMap(WithStill, anywidget.AnyWidget):
     """Watch customers move between segments, a moment after each batch, sweep or correction.
 
     The map shows each customer in the colour of the segment that is shown of it. Whoever changes segment is ringed and
@@ -75,6 +77,7 @@ class LiveMap(anywidget.AnyWidget):
     _css = Path(__file__).with_name("widgets.css")
     state: t.Dict = t.Dict().tag(sync=True)
     paused = t.Bool(False).tag(sync=True)
+    still_of = ()  # it is that of the moment when the cell ran
     chosen = t.Unicode("").tag(sync=True)
     card: t.Dict = t.Dict().tag(sync=True)
     error = t.Unicode("").tag(sync=True)
@@ -110,6 +113,11 @@ class LiveMap(anywidget.AnyWidget):
             except ValueError as error:
                 raise t.TraitError(str(error)) from error
         return str(proposal["value"])
+
+    def still(self) -> Markup:
+        """Return how many customers are in each segment now; nobody's place or id."""
+        segments = self.state["segments"]
+        return sizes_still(self.state["now"], [s["legend"] for s in segments], [s["size"] for s in segments])
 
     @property
     def moves(self) -> pd.DataFrame:

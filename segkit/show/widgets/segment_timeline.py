@@ -10,6 +10,7 @@ import anywidget
 import numpy as np
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 
 from segkit.core.disclosure import MINIMUM, check_minimum, is_few, said_from, state_without_contacts
 from segkit.core.messages import choose_from, counted
@@ -21,7 +22,8 @@ from segkit.methods.partition import plain_preparer
 from segkit.over_time.migration import CAME, GONE, share
 from segkit.over_time.moves_over_time import moves_of, placed, several_periods
 from segkit.over_time.periods import check_not_called
-from segkit.show.widgets.parts import described_segments
+from segkit.show.widgets.parts import code_line, described_segments
+from segkit.show.widgets.stills import WithStill, sizes_still
 
 DRAWN = 5_000  # customers on the map
 LISTED = 100  # customers of a flow in the list
@@ -29,7 +31,7 @@ ABSENT = -1  # the position of a segment where a customer is not there
 MOVED = ["moved_1", "moved_2", "moved_3"]
 
 
-class SegmentTimeline(anywidget.AnyWidget):
+class SegmentTimeline(WithStill, anywidget.AnyWidget):
     """Drag through the moments of a segmentation; read back the ``customers`` who went from one segment to another.
 
     The map shows the segment of each customer at the chosen date, by the frozen model. A customer keeps one place on
@@ -173,6 +175,11 @@ class SegmentTimeline(anywidget.AnyWidget):
         if self.flow is None:
             return here
         return here[(here["from"] == self.flow[0]) & (here["to"] == self.flow[1])]
+
+    def still(self) -> Markup:
+        """Return the sizes of the segments at the date shown, and the code; nobody's place or id."""
+        names = [segment["legend"] for segment in self.segments]
+        return sizes_still(self.dates[self.at], names, self.sizes[self.at]) + code_line(self.code)
 
     @t.validate("as_of")
     def _only_dates(self, proposal: t.Bunch) -> pd.Timestamp:

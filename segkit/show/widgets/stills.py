@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import ipywidgets as w
+import numpy as np
 from IPython.display import display
 from markupsafe import Markup
 
-from segkit.core.html import render
-from segkit.show.widgets.parts import alert, note
+from segkit.core.disclosure import MINIMUM, hidden_sizes
+from segkit.core.html import html_table, render
+from segkit.show.widgets.parts import alert, note, scrolling
 
 VIEW, HTML = "application/vnd.jupyter.widget-view+json", "text/html"
 OLD = "As it was when the notebook was saved. Run the cell again to use it."
@@ -66,6 +68,20 @@ class WithStill(w.DOMWidget):
 
     def _framed(self, *, hidden: bool) -> Markup:
         return render(_FRAMED, still=self.still(), note=note(OLD), hidden=hidden)
+
+
+def sizes_still(title: str, names: Sequence[str], sizes: Sequence[int]) -> Markup:
+    """Return how many customers are in each segment, without small ones, since notebooks are passed on.
+
+    Examples
+    --------
+    >>> "hidden" in sizes_still("On 1 May", ["Loyal", "New"], [300, 3]), ">3<" in sizes_still("", ["New"], [3])
+    (True, False)
+    """
+    few = hidden_sizes(np.asarray(sizes, dtype=int), MINIMUM)
+    shown = ["hidden" if hide else f"{size:,}" for hide, size in zip(few, sizes, strict=True)]
+    table = html_table(["Segment", "Customers"], list(zip(names, shown, strict=True)), text=(0,))
+    return scrolling(title, table)
 
 
 def still_of_children(box: w.Widget) -> Markup:
