@@ -237,8 +237,8 @@ class AudienceBuilder(WithStill, w.VBox):
 
     @shows_errors
     def _draw(self, _change: t.Bunch | None = None) -> None:
-        self.code, self.error = self._written_code(), ""
-        self._shown_code.value, self._outcome.value = code_line(self.code), ""
+        code, self.error = self._written_code(), ""
+        self._shown_code.value, self._outcome.value = code_line(code), ""
         self._shown.value = note("Counting …")
         told = []
         try:
@@ -250,6 +250,7 @@ class AudienceBuilder(WithStill, w.VBox):
             told.insert(0, alert(error))
         told.append(note(FORMATS[self.to].note))
         self._shown.value = Markup("<br>").join(part for part in told if part)
+        self.code = code  # last: the still follows it
 
     @shows_errors
     def _write(self, _button: w.Button) -> None:

@@ -186,11 +186,12 @@ class ClusterTuner(WithStill, w.VBox):
                 f"of the customers. {self._in_range()}"
             )
         )
-        self.code = (
+        code = (
             f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
             f"random_state={self._random_state})"
         )
-        self._shown_code.value = code_line(self.code)
+        self._shown_code.value = code_line(code)
+        self.code = code  # last: the still follows it
 
     def _in_range(self) -> str:
         """List the numbers that can be defended, and the answer of the structure test."""

@@ -100,8 +100,9 @@ class ExperimentPlanner(WithStill, w.VBox):
         self._chart.chart = plot_power(self.plan)
         self._table.value = _in_html(self.plan)
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._choice.items())
-        self.code = f"plan = sg.plan_experiment(result, baseline=baseline, {arguments})"
-        self._shown_code.value = code_line(self.code)
+        code = f"plan = sg.plan_experiment(result, baseline=baseline, {arguments})"
+        self._shown_code.value = code_line(code)
+        self.code = code  # last: the still follows it
 
 
 def _in_html(plan: pd.DataFrame) -> Markup:
