@@ -84,7 +84,7 @@ _HOMES = {
     ),
     "segkit.trust.scan": ("scan_clusters",),
     "segkit.trust.segment_structure": ("segment_structure",),
-    "segkit.trust.stability": ("stability",),
+    "segkit.trust.stability": ("feature_influence", "stability"),
     "segkit.trust.structure": ("structure_test",),
     "segkit.create.edit": ("make_segment", "merge_segments", "split_segment"),
     "segkit.create.pins": ("pin_segments",),

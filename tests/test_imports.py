@@ -41,7 +41,7 @@ PUBLIC = {
         "ValueBands rules_segmenter target_tree"
     ),
     "trust": (
-        "Trust assess multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
+        "Trust assess feature_influence multiverse outcome_scoreboard scan_clusters segment_outcomes segment_structure "
         "stability structure_test"
     ),
     "create": (

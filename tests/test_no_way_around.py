@@ -24,7 +24,7 @@ WITHOUT = {
         Trust assess multiverse outcome_scoreboard recommend_method rules_segmenter scan_clusters segment
         segment_structure stability structure_test target_tree value_bands ClusterTuner dendrogram refit_advice
         match_segments merge_segments split_segment make_segment pin_segments drift recommendation_scoreboard
-        score_next ExperimentPlanner effect_sizes""",
+        score_next ExperimentPlanner effect_sizes feature_influence""",
     "draws what a gated table says, or what is of everyone": """
         plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
         plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scan

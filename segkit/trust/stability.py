@@ -21,6 +21,7 @@ from segkit.methods.value_bands import ValueBands, bands_of
 from segkit.trust.micro_clusters import (
     MICRO,
     Compressed,
+    adjusted_rand,
     compress,
     contingency,
     fit_weighted,
@@ -208,6 +209,58 @@ def _resampled(
     return np.array(jaccard), consensus
 
 
+def feature_influence(result: Partition, *, random_state: int = 0) -> pd.DataFrame:
+    """Leave out one feature after the other, make the segments again, and measure how far they agree with the present.
+
+    Parameters
+    ----------
+    result : Segmentation
+        From :func:`segkit.segment`.
+    random_state : int, default=0
+        Seed of the customers looked at.
+
+    Returns
+    -------
+    DataFrame of shape (n_features, 1)
+        Indexed by `feature`, the most influential first. `agreement`: the adjusted Rand index [1]_ of the present
+        segments and those without the feature: 1 = the same segments, 0 = as by chance. Missing where the method needs
+        the feature, or there is no other.
+
+    Notes
+    -----
+    k-means is refitted on 3,000 weighted micro-clusters, other methods on 5,000 customers or fewer. A copy of another
+    feature has agreement 1, although the two together may matter: copies count as one feature.
+
+    References
+    ----------
+    .. [1] Hubert & Arabie (1985), Comparing partitions, Journal of Classification 2.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"orders": [1, 2, 1, 30, 31, 29], "returns": [0, 1, 0, 1, 0, 1]}, index=list("abcdef"))
+    >>> sg.feature_influence(sg.segment(customers, n_segments=2)).round(1)
+             agreement
+    feature
+    orders        -0.1
+    returns        1.0
+    """
+    checked_result(result)
+    check_seed(random_state)
+    bench = RefitBench(result, np.random.default_rng(random_state))
+    features = list(result.customers.columns)
+    refits = {f: bench.without(f) if len(features) > 1 else None for f in features}
+    agreement = {
+        f: np.nan
+        if labels is None
+        else adjusted_rand(contingency(bench.labels, labels, bench.compressed.weights))
+        for f, labels in refits.items()
+    }
+    table = pd.Series(agreement, name="agreement", dtype=float).rename_axis("feature").to_frame()
+    return table.sort_values("agreement", kind="stable")
+
+
 def quick_stability(result: Partition) -> float:
     """Return the mean Jaccard similarity of the least stable segment, over ten refits.
 
@@ -278,14 +331,14 @@ class RefitBench:
     def without_each_feature(self) -> tuple[np.ndarray, list[str]]:
         """Return each segment's lowest similarity when one feature is left out, and that feature."""
         features = list(self._customers.columns)
-        refits = {f: self._without(f) for f in features} if len(features) > 1 else {}
+        refits = {f: self.without(f) for f in features} if len(features) > 1 else {}
         rows = {f: self.similarity(labels) for f, labels in refits.items() if labels is not None}
         if not rows:
             return np.full(len(self._segments), np.nan), [""] * len(self._segments)
         table = np.array(list(rows.values()))
         return table.min(axis=0), [list(rows)[i] for i in table.argmin(axis=0)]
 
-    def _without(self, feature: str) -> np.ndarray | None:
+    def without(self, feature: str) -> np.ndarray | None:
         """Return the labels of a refit without a feature; None where the model needs it."""
         clusterer = self.clusterer
         if isinstance(self._preparer, Preparer) and not isinstance(clusterer, ValueBands):

@@ -328,9 +328,36 @@ def test_the_catalogue_lists_missing_columns(lone_order):
 
 def test_the_catalogue_is_complete():
     catalogue = sg.feature_catalogue()
-    assert catalogue.map(bool).all(axis=None)
+    assert catalogue.drop(columns="synonyms").map(bool).all(axis=None)
+    assert catalogue["label"].is_unique
+    assert catalogue["label"].str.len().max() <= 55
+    assert catalogue["label"].str.contains(" ").all(), "a label is words for people"
     assert catalogue["name"].is_unique
     assert catalogue["family"].unique().tolist() == list(BY_FAMILY)
+
+
+@pytest.mark.parametrize(
+    ("doc", "label"),
+    [
+        ("Irregularity of orders: 0 = always the same gap.", "Irregularity of orders"),
+        ("Typical time between orders (median).", "Typical time between orders"),
+        ("Days until the next order; negative = overdue.", "Days until the next order"),
+        ("Share of orders above 0.5 of the mean. Rough.", "Share of orders above 0.5 of the mean"),
+        ("Orders from 9:00 to 17:00", "Orders from 9:00 to 17:00"),
+        ("", "own"),
+    ],
+)
+def test_a_label_is_the_beginning_of_the_meaning(doc, label):
+    feature = sg.Feature("own", lambda orders: orders.count(), "orders", doc)
+    assert feature.label == label
+    assert sg.feature_catalogue((feature,))["label"].tolist() == [label]
+
+
+def test_people_find_features_by_their_own_words():
+    catalogue = sg.feature_catalogue().set_index("name")["synonyms"].str.split(", ").explode()
+    found = {word: set(catalogue.index[catalogue == word]) for word in ("churn", "lifetime", "loyal")}
+    assert {"recency", "overdue", "spend_change"} <= found["churn"]
+    assert found["lifetime"] == {"tenure"} and {"frequency", "top_brand_share"} <= found["loyal"]
 
 
 def test_a_misspelt_feature_is_explained():
@@ -430,7 +457,11 @@ ELSEWHERE = ibis.memtable({"amount": [1.0]})
         ),
         (lambda orders: orders.count(), {"empty": "zero"}, "gives numbers, but empty='zero' is not one"),
         (lambda orders: orders.count(), {"empty": np.inf}, "empty=inf should be the value of a customer"),
-        (lambda orders: orders.count(), {"kinds": "purchase"}, "kinds='purchase' should list kinds of event"),
+        (
+            lambda orders: orders.count(),
+            {"kinds": "purchase"},
+            "kinds='purchase' should be a tuple of words, such as",
+        ),
         (
             lambda orders: orders.product_id.nunique(),
             {},

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tables import EVIL, purchases
-from test_scripts_alone import FOLDER, STAND_IN
+from test_scripts_alone import FOLDER, STAND_IN, sent
 from test_start_notebook import LOWEST_CONTRAST
 
 import segkit as sg
@@ -52,7 +52,7 @@ def state():
         attributes=attributes,
         chosen=["recency", "monetary", "town"],
     )
-    return {name: value for name, value in picker.get_state().items() if name[0] != "_" and name != "layout"}
+    return sent(picker)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def page(new_page, state):
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("dialog", lambda dialog: errors.append(dialog.message) or dialog.dismiss())
     opened.add_style_tag(content=(FOLDER / "widgets.css").read_text())
-    opened.evaluate(STAND_IN, [(FOLDER / "feature_picker.js").read_text(), state])
+    opened.evaluate(STAND_IN, state)
     yield opened
     assert errors == []
     opened.close()
@@ -90,7 +90,7 @@ def test_unticked_families_are_folded(page):
     expect(tick(page, "tenure")).to_be_visible()
     expect(tick(page, "visits_3")).to_be_hidden()
     expect(page.locator(".note")).to_contain_text("known for 1 of 2 customers")
-    expect(family(page, "WEB 0")).to_contain_text("visits_0, visits_1")
+    expect(family(page, "WEB 0")).to_contain_text("Visits of the 0th kind, café, Visits of the 1th")
     expect(family(page, "EMPTY").get_by_role("button")).to_contain_text("nothing of this is known here")
     expect(page.locator('[data-feature="nothing"]')).to_contain_text("The same for all.")
 
@@ -130,9 +130,60 @@ def test_search_limits_ticking_a_family(page):
     assert chosen(page)[-10:] == [f"visits_{i}" for i in range(20, 30)]
     expect(tick(page, "visits_25")).to_be_visible()
     page.get_by_label("Search the features").fill("visits_25")
-    page.get_by_label("All of WEB 2 that are found").click()
+    page.get_by_label("All of WEB 2 that are shown").click()
     assert "visits_25" not in chosen(page) and "visits_24" in chosen(page)
     expect(family(page, "WEB 2").locator(".tally")).to_have_text("9 of 10")
+
+
+def test_search_knows_synonyms(page):
+    for word, name in (("churn", "recency"), ("lifetime", "tenure"), ("loyal", "frequency")):
+        page.get_by_label("Search the features").fill(word)
+        expect(tick(page, name)).to_be_visible()
+        expect(tick(page, "visits_3")).to_be_hidden()
+
+
+def test_a_row_says_the_label_above_the_code_name(page):
+    row = page.locator('[data-feature="monetary"]')
+    expect(row.locator(".name")).to_have_text("Total value of all orders monetary · currency")
+    expect(row.locator(".doc")).to_have_text("")
+    expect(page.locator('[data-feature="gap_cv"] .doc')).to_contain_text("0 = always the same gap")
+
+
+def test_only_what_is_chosen_is_shown(page):
+    button = page.get_by_role("button", name="Show chosen")
+    button.click()
+    shown = page.locator("[data-feature]:visible")
+    expect(shown).to_have_count(3)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    tick(page, "recency").click()
+    expect(shown).to_have_count(3)  # what was unticked by mistake can be ticked again
+    page.evaluate("alone.model.set('value', ['age', 'monetary', 'town'])")
+    expect(tick(page, "age")).to_be_visible()
+    button.press("Enter")
+    expect(tick(page, "tenure")).to_be_visible()
+    expect(tick(page, "visits_3")).to_be_hidden()
+
+
+def test_what_if_one_is_left_out(page):
+    button = page.get_by_role("button", name="What if I leave one out?")
+    button.click()
+    assert page.evaluate("alone.saved.at(-1).asked") == 1
+    expect(page.get_by_role("button", name="Comparing …")).to_be_disabled()
+    page.evaluate("alone.model.set('agreement', {recency: 0.97, monetary: 0.4})")
+    page.evaluate("alone.model.set('answered', 1)")
+    expect(page.locator('[data-feature="recency"] .without')).to_have_text(
+        "Without it: almost the same segments (agreement 0.97)."
+    )
+    expect(page.locator('[data-feature="monetary"] .without')).to_contain_text(
+        "other segments (agreement 0.40)"
+    )
+    button.click()
+    page.evaluate("alone.model.set('error', 'Too few.')")
+    page.evaluate("alone.model.set('answered', 2)")
+    expect(page.get_by_role("status")).to_have_text("Too few.")
+    expect(button).to_be_enabled()
+    page.evaluate("alone.model.set('value', ['recency'])")
+    expect(button).to_be_disabled()
 
 
 def test_arrows_walk_over_visible_features(page):
@@ -164,13 +215,14 @@ def test_ticks_of_python_are_unfolded(page):
 
 
 @pytest.mark.parametrize("theme", LAB)
-@pytest.mark.parametrize("width", [1000, 420])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_picker_is_legible_and_fits(page, theme, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("said => { document.body.style = said }", LAB[theme])
     page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())
     page.get_by_text("The code").click()
     page.get_by_label("All of WEB 0", exact=True).click()
+    page.evaluate("alone.model.set('agreement', {recency: 0.97, monetary: 0.4})")
     ratio, said = page.locator(".picker").evaluate(LOWEST_CONTRAST)
     assert ratio >= 4.5, said
     assert page.evaluate("document.documentElement.scrollWidth") <= width

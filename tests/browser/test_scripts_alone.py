@@ -203,11 +203,13 @@ def test_picker_says_which_features_say_the_same(new_page):
     page = new_page()
     page.evaluate(STAND_IN, sent(made))
     said = page.locator('[data-feature="twice"]')
-    expect(said).to_contain_text("Says the same as monetary, which you chose.")
+    expect(said).to_contain_text("Says the same as Total value of all orders, which you chose.")
     expect(page.locator(".same")).to_be_hidden()
     made.value = ["monetary", "twice"]
     page.evaluate("(same) => alone.model.set('same', same)", made.same)
-    expect(page.locator(".same")).to_contain_text("monetary and twice say the same")
+    expect(page.locator(".same")).to_contain_text(
+        "Total value of all orders and Twice the orders say the same"
+    )
     page.evaluate("alone.model.set('value', ['recency'])")
     expect(said).not_to_contain_text("Says the same")
     page.close()

@@ -236,13 +236,59 @@ def test_the_picker_says_which_features_say_the_same():
     assert picker.same == ""
     picker.value = ["monetary", "double"]
     said = (
-        "monetary and double say the same (correlation of 0.98 or more) and count as one: keep one of them."
+        "Total value of all orders and Twice the value of the orders say the same (correlation of 0.98 or more) and "
+        "count as one: keep one of them."
     )
     assert picker.same == said
     picker.value = ["monetary"]
     assert picker.same == ""
-    view = (Path(sg.__file__).parent / "show" / "widgets" / "feature_picker.js").read_text(encoding="utf-8")
-    assert 'model.get("same")' in view and '"change:same"' in view and "option.like" in view
+
+
+def test_the_picker_names_features_for_people_and_finds_them_by_synonyms(full):
+    options = {o["name"]: o for o in full.options}
+    assert options["gap_cv"]["label"] == "Irregularity of orders"
+    assert {name for name, o in options.items() if "churn" in o["synonyms"].split()} >= {"recency", "overdue"}
+    assert "lifetime" in options["monetary"]["synonyms"] and "loyal" in options["frequency"]["synonyms"]
+
+
+@pytest.fixture(scope="module")
+def two_rhythms():
+    """Orders of 60 customers: half spend 10 and half 1,000, and a third order twice."""
+    lines = [
+        (f"c{i:02}", f"2024-01-{day:02}", (10.0 if i % 2 else 1000.0) + i / 10)
+        for i in range(60)
+        for day in ((1, 15 + i % 5) if i % 3 == 0 else (15 + i % 5,))
+    ]
+    return purchases(*lines)
+
+
+def test_the_picker_leaves_one_feature_out(two_rhythms):
+    picker = sg.FeaturePicker(
+        two_rhythms, as_of=AS_OF, offered=sg.RFM, chosen=["recency", "monetary"], n_segments=2
+    )
+    assert (picker.influence, picker.agreement) == (None, {})
+    picker.asked += 1
+    expected = sg.feature_influence(sg.segment(picker.customers, n_segments=2))
+    assert_frame_equal(picker.influence, expected)
+    assert picker.agreement == {"monetary": expected.loc["monetary", "agreement"], "recency": 1.0}
+    assert expected.loc["monetary", "agreement"] < 0.1
+    assert (picker.answered, picker.error) == (1, "")
+    picker.value = ["recency", "monetary", "tenure"]
+    assert (picker.influence, picker.agreement) == (None, {})
+    assert_frame_equal(picker.leave_one_out(), picker.influence)
+    picker.n_segments = 3
+    assert picker.agreement == {}
+
+
+def test_the_picker_says_why_nothing_can_be_left_out():
+    picker = sg.FeaturePicker(shop(), as_of=AS_OF, offered=sg.RFM, n_segments=4)
+    picker.asked += 1
+    assert picker.error == "n_segments=4 is more than 3 customers. Choose fewer segments."
+    assert picker.answered == 1
+    picker.n_segments = 2
+    assert picker.error == ""
+    picker.asked += 1
+    assert picker.error == "" and picker.answered == 2 and picker.agreement
 
 
 # ClusterTuner

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from sklearn.cluster import HDBSCAN
+from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.pipeline import make_pipeline
 from tables import three_groups
 
 import segkit as sg
@@ -42,6 +43,34 @@ def test_most_needed_feature_is_named():
     """The third group differs from the first in spend alone."""
     table = measured(sg.segment(three_groups(), n_segments=3)).segments
     assert set(table["most_needed"]) == {"visits", "spend"} and (table["without_feature"] <= 0.6).any()
+
+
+def test_the_feature_that_makes_the_segments_has_the_influence():
+    """Two groups in `spend`, which `noise` and `copy` do not change; without it nothing of them is left."""
+    rng = np.random.default_rng(0)
+    customers = pd.DataFrame(
+        {"noise": rng.normal(0, 0.1, 400), "spend": np.repeat([0.0, 10.0], 200) + rng.normal(0, 0.1, 400)},
+        index=[f"c{i:03}" for i in range(400)],
+    )
+    result = sg.segment(
+        customers, model=make_pipeline(sg.make_preparer(), KMeans(2, n_init=3, random_state=0))
+    )
+    table = sg.feature_influence(result)
+    assert list(table.index) == ["spend", "noise"]
+    assert table["agreement"]["noise"] == 1.0 and abs(table["agreement"]["spend"]) < 0.05
+    shuffled = sg.segment(customers.sample(frac=1, random_state=1), model=result.model)
+    assert_frame_equal(sg.feature_influence(shuffled), table)
+    copied = sg.feature_influence(sg.segment(customers.assign(copy=customers["spend"]), n_segments=2))
+    assert copied["agreement"].to_dict() == {"noise": 1.0, "spend": 1.0, "copy": 1.0}
+
+
+def test_what_cannot_be_left_out_has_no_agreement():
+    customers = pd.DataFrame({"spend": [1.0, 2, 30, 31]}, index=list("abcd"))
+    assert sg.feature_influence(sg.segment(customers, n_segments=2))["agreement"].isna().all()
+    bands = sg.value_bands(customers.assign(orders=[1, 2, 1, 2]), by="spend", n_bands=2)
+    assert sg.feature_influence(bands)["agreement"].isna().to_dict() == {"spend": True, "orders": False}
+    with pytest.raises(TypeError, match="result"):
+        sg.feature_influence(customers)
 
 
 def test_consensus_is_blocks():

@@ -20,7 +20,11 @@ def _discount_share(orders):
 BASKET = family(
     "BASKET",
     Feature(
-        "average_order_value", lambda orders: mean_of(orders.amount), "currency", "Average value of an order."
+        "average_order_value",
+        lambda orders: mean_of(orders.amount),
+        "currency",
+        "Average value of an order.",
+        synonyms=("basket size", "AOV", "spend"),
     ),
     Feature("order_value_max", lambda orders: orders.amount.max(), "currency", "Value of the largest order."),
     Feature(
@@ -30,19 +34,20 @@ BASKET = family(
         "order_value_spread",
         lambda orders: spread_of(orders.amount),
         "factor",
-        "How much order values vary: 1 = always the same, 2 = usually between half and double the typical value.",
+        "Variation of order values: 1 = always the same, 2 = usually between half and double the typical value.",
     ),
     Feature(
         "items_per_order",
         lambda orders: mean_of(orders["items"]),
         "items",
         "Average number of items in an order.",
+        synonyms=("basket size", "units per transaction"),
     ),
     Feature(
         "lines_per_order",
         lambda orders: orders.lines.sum().cast("float64") / orders.count(),
         "lines",
-        "Average number of different products in an order, as order lines.",
+        "Average number of different products in an order (as order lines).",
     ),
     Feature(
         "single_item_order_share",
@@ -56,6 +61,7 @@ BASKET = family(
         "products",
         "Number of different products bought.",
         empty=0,
+        synonyms=("breadth", "cross-selling"),
     ),
     Feature(
         "category_count",
@@ -63,6 +69,7 @@ BASKET = family(
         "categories",
         "Number of different categories bought.",
         empty=0,
+        synonyms=("breadth", "cross-selling"),
     ),
     Feature(
         "category_entropy",
@@ -70,6 +77,7 @@ BASKET = family(
         "bits",
         "Variety of categories: 0 = one category, 3 = as varied as 8 equal ones. Frequent buyers score higher, so "
         "compare customers with similar numbers of purchases.",
+        synonyms=("breadth", "diversity"),
     ),
     Feature(
         "top_category_share",
@@ -84,12 +92,14 @@ BASKET = family(
         _discount_share,
         "share",
         "Discounts as a share of the full price. An empty discount counts as none.",
+        synonyms=("promotion", "coupon", "price sensitive", "bargain"),
     ),
     Feature(
         "discounted_order_share",
         lambda orders: share_of(orders.discount.fill_null(0) > 0),
         "share",
         "Share of orders with a discount. An empty discount counts as none.",
+        synonyms=("promotion", "coupon", "price sensitive", "bargain"),
     ),
     Feature(
         "return_rate",
@@ -97,5 +107,6 @@ BASKET = family(
         "share",
         "Returned value as a share of purchased value.",
         kinds=("purchase", "return"),
+        synonyms=("refunds", "sent back"),
     ),
 )

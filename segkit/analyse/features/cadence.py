@@ -31,46 +31,61 @@ def _weekend_share(orders, *, timezone, dialect):
 
 CADENCE = family(
     "CADENCE",
-    Feature("gap_mean", _mean_gap, "days", "Average time between two orders."),
     Feature(
-        "gap_median", lambda gaps: gaps.days.median(), "days", "Typical (median) time between two orders."
+        "gap_mean",
+        _mean_gap,
+        "days",
+        "Average time between two orders.",
+        synonyms=("purchase cycle", "interpurchase time"),
+    ),
+    Feature(
+        "gap_median",
+        lambda gaps: gaps.days.median(),
+        "days",
+        "Typical time between two orders (median).",
+        synonyms=("purchase cycle", "interpurchase time"),
     ),
     Feature(
         "gap_std",
         lambda gaps: std_of(gaps.days),
         "days",
-        "How much the time between orders varies (standard deviation).",
+        "Variation of the time between orders (standard deviation).",
     ),
     Feature(
         "gap_cv",
         lambda gaps: std_of(gaps.days) / gaps.days.mean().cast("float64").nullif(0),
         "ratio",
-        "Irregularity of ordering: 0 = always the same gap, 1 = random. With only three orders, random is about 0.7.",
+        "Irregularity of orders: 0 = always the same gap, 1 = random. With only three orders, random is about 0.7.",
+        synonyms=("regular", "loyal"),
     ),
     Feature("gap_max", lambda gaps: gaps.days.max(), "days", "Longest time between two orders so far."),
     Feature(
         "overdue",
         lambda orders: orders.days_ago.min() / _mean_gap(orders).nullif(0),
         "ratio",
-        "Time since the last order compared with the customer's usual gap: 2 = twice the usual time has passed. Rough "
-        "with only two or three orders.",
+        "Lateness of the next order: time since the last one compared with the customer's usual gap; 2 = twice the "
+        "usual time has passed. Rough with only two or three orders.",
+        synonyms=("churn", "lapsed", "at risk"),
     ),
     Feature(
         "next_order_due",
         lambda orders: _mean_gap(orders) - orders.days_ago.min(),
         "days",
         "Days until the next order at the usual pace; negative = overdue.",
+        synonyms=("churn", "at risk", "reorder"),
     ),
     Feature(
         "regularity",
         _regularity,
         "ratio",
-        "How similar consecutive gaps are: 1 = like clockwork, 0.5 = random, 0 = in bursts. Needs three orders.",
+        "Regularity of orders: how similar consecutive gaps are; 1 = like clockwork, 0.5 = random, 0 = in bursts. "
+        "Needs three orders.",
+        synonyms=("regular", "clumpiness", "loyal"),
     ),
     Feature(
         "weekend_order_share",
         _weekend_share,
         "share",
-        "Share of orders on a Saturday or Sunday, in the shop's time zone.",
+        "Share of orders on a Saturday or Sunday (in the shop's time zone).",
     ),
 )

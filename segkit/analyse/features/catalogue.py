@@ -46,7 +46,7 @@ FAMILIES: tuple[Feature, ...] = tuple(feature for members in BY_FAMILY.values() 
 def feature_catalogue(
     features: tuple[Feature, ...] = FAMILIES, *, events: Events | None = None
 ) -> pd.DataFrame:
-    """List features with their unit, kinds of event and meaning.
+    """List features with their label, unit, kinds of event and meaning.
 
     Parameters
     ----------
@@ -57,8 +57,9 @@ def feature_catalogue(
 
     Returns
     -------
-    DataFrame of shape (n_features, 6 or 7)
-        Columns `family`, `name`, `unit`, `basis`, `kinds`, `meaning` (and `needs`).
+    DataFrame of shape (n_features, 8 or 9)
+        Columns `family`, `name`, `label` (its name for people), `unit`, `basis`, `kinds`, `meaning`, `synonyms` (and
+        `needs`).
 
     Examples
     --------
@@ -73,10 +74,12 @@ def feature_catalogue(
         {
             "family": [f.family for f in features],
             "name": [f.name for f in features],
+            "label": [f.label for f in features],
             "unit": [f.unit for f in features],
             "basis": [f.basis for f in features],
             "kinds": [", ".join(f.kinds) or "any" for f in features],
             "meaning": [f.doc for f in features],
+            "synonyms": [", ".join(f.synonyms) for f in features],
         }
     )
     if events is not None:

@@ -29,7 +29,7 @@ def _band_share(band):
         f"{band}_share",
         lambda by_device: _share_of_actions(by_device[band], by_device),
         "share",
-        f"Share of the customer's actions between {start} and {end} o'clock, local time.",
+        f"Share of {band} actions: between {start} and {end} o'clock, local time.",
         kinds=ANY,
     )
 
@@ -65,14 +65,14 @@ CONTEXT = family(
         "top_hour_band",
         _top_hour_band,
         "part of the day",
-        "The part of the day with most actions: night (0 to 6), morning, afternoon or evening (18 to 24).",
+        "Part of the day with most actions: night (0 to 6), morning, afternoon or evening (18 to 24).",
         kinds=ANY,
     ),
     Feature(
         "weekend_share",
         lambda by_device: _share_of_actions(by_device.weekend, by_device),
         "share",
-        "Share of the customer's actions on a Saturday or Sunday, local time.",
+        "Share of actions on a Saturday or Sunday (local time).",
         kinds=ANY,
     ),
     Feature(
@@ -94,8 +94,9 @@ CONTEXT = family(
         "mobile_share",
         _mobile_share,
         "share",
-        "Share of actions on a phone, among those on a known device; tablets are not phones.",
+        "Share of actions on a phone: of those on a known device; tablets are not phones.",
         kinds=ANY,
+        synonyms=("smartphone",),
     ),
     Feature(
         "top_channel",
@@ -116,7 +117,8 @@ CONTEXT = family(
         "online_share",
         _online_share,
         "share",
-        "Share of orders placed neither in a store nor by telephone, among those with a known channel.",
+        "Share of orders placed online: neither in a store nor by telephone, of those with a known channel.",
+        synonyms=("e-commerce", "web shop", "store"),
     ),
     Feature(
         "top_place",
@@ -139,7 +141,7 @@ CONTEXT = family(
         "top_place_share",
         lambda places: places.actions.max().cast("float64") / places.actions.sum(),
         "share",
-        "Share of actions at the customer's top place, among those at a known place.",
+        "Share of actions at the customer's top place (of those at a known place).",
         kinds=ANY,
         basis="geographic",
     ),

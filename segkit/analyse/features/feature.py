@@ -41,7 +41,7 @@ class Feature:
     unit : str
         The unit of its values.
     doc : str
-        Its meaning, in one sentence.
+        Its meaning. What stands before the first colon, semicolon, bracket or full stop is its `label`.
     kinds : tuple of str
         Kinds of event that it uses; empty if it uses all.
     needs : tuple of str
@@ -58,6 +58,8 @@ class Feature:
     purpose : str, default="segmentation"
         What it is computed for. Of events with consent, :func:`segkit.with_consent`, it is computed only where the
         customer consents to this purpose; ``dataclasses.replace(feature, purpose="advertising")`` is for another.
+    synonyms : tuple of str
+        Other words that people search for it by, such as "churn".
 
     Examples
     --------
@@ -80,6 +82,7 @@ class Feature:
     settings: tuple[tuple[str, Any], ...] = ()
     needs: tuple[str, ...] = ()
     purpose: str = "segmentation"
+    synonyms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -91,9 +94,10 @@ class Feature:
             raise ValueError(
                 f"{self.name}: basis={self.basis!r} is not a basis.{choose_from(self.basis, BASES)}"
             )
-        object.__setattr__(self, "kinds", _checked_kinds(self.name, self.kinds))
-        object.__setattr__(self, "needs", _checked_kinds(self.name, self.needs))
+        object.__setattr__(self, "kinds", _checked_words(self.name, "kinds", self.kinds, "purchase"))
+        object.__setattr__(self, "needs", _checked_words(self.name, "needs", self.needs, "purchase"))
         check_type(f"{self.name}: purpose", self.purpose, str, "It should be text, such as 'segmentation'.")
+        object.__setattr__(self, "synonyms", _checked_words(self.name, "synonyms", self.synonyms, "churn"))
         _check_empty(self.name, self.empty)
         _check_settings(self.name, self.settings)
         for name, parameter in _parameters_of(self.name, self.expr).items():
@@ -106,6 +110,11 @@ class Feature:
                 )
 
     @property
+    def label(self) -> str:
+        """Its name for people: the beginning of `doc`, or else `name`."""
+        return label_of(self.doc) or self.name
+
+    @property
     def table(self) -> str:
         """The name of the table that it aggregates."""
         return next(iter(inspect.signature(self.expr).parameters))
@@ -114,6 +123,17 @@ class Feature:
     def depends_on(self) -> frozenset[str]:
         """The settings that its value depends on."""
         return settings_of(self.expr, TABLES)
+
+
+def label_of(doc: str) -> str:
+    """Return the beginning of a meaning: what stands before the first colon, semicolon, bracket or full stop.
+
+    Examples
+    --------
+    >>> label_of("Irregularity of orders: 0 = always the same gap, 1 = random.")
+    'Irregularity of orders'
+    """
+    return re.split(r"[.:;](?:\s|$)|\s\(", doc.strip(), maxsplit=1)[0]
 
 
 def _check_name(name: str) -> None:
@@ -130,11 +150,11 @@ def _check_name(name: str) -> None:
         )
 
 
-def _checked_kinds(name: str, kinds: Any) -> tuple[str, ...]:
-    listed = isinstance(kinds, Iterable) and not isinstance(kinds, str)
-    words = tuple(kinds) if listed else (None,)
+def _checked_words(name: str, field: str, value: Any, example: str) -> tuple[str, ...]:
+    listed = isinstance(value, Iterable) and not isinstance(value, str)
+    words = tuple(value) if listed else (None,)
     if not all(isinstance(word, str) for word in words):
-        raise TypeError(f"{name}: kinds={kinds!r} should list kinds of event, such as ('purchase',).")
+        raise TypeError(f"{name}: {field}={value!r} should be a tuple of words, such as ({example!r},).")
     return words
 
 

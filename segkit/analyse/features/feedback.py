@@ -65,7 +65,7 @@ FEEDBACK = family(
         "survey_count",
         _number_of("survey"),
         "surveys",
-        "Number of surveys, answered or not.",
+        "Number of surveys (answered or not).",
         ("survey",),
         empty=0,
     ),
@@ -73,30 +73,32 @@ FEEDBACK = family(
         "survey_response_rate",
         _response_rate,
         "share",
-        "Share of surveys that were answered, with a rating or text.",
+        "Share of surveys that were answered (with a rating or text).",
         ("survey",),
     ),
     Feature(
         "survey_rating_mean",
         _mean_rating("survey"),
         "points",
-        "Average rating in surveys, on their scale.",
+        "Average rating in surveys (on their scale).",
         ("survey",),
+        synonyms=("satisfaction", "CSAT"),
     ),
     Feature(
         "survey_rating_last",
         _last_rating("survey"),
         "points",
-        "Rating in the last rated survey, on its scale.",
+        "Rating in the last rated survey (on its scale).",
         ("survey",),
     ),
     Feature(
         "nps_class",
         _nps_class,
         "class",
-        "Net Promoter class by the last survey's rating from 0 to 10: promoter from 9, passive from 7, else detractor. "
-        "Leave it out if your surveys have another scale, such as 1 to 5.",
+        "Net Promoter class: by the last survey's rating from 0 to 10, promoter from 9, passive from 7, else "
+        "detractor. Leave it out if your surveys have another scale, such as 1 to 5.",
         ("survey",),
+        synonyms=("NPS", "recommendation", "loyal", "satisfaction"),
     ),
     Feature(
         "review_count", _number_of("review"), "reviews", "Number of reviews written.", ("review",), empty=0
@@ -105,14 +107,15 @@ FEEDBACK = family(
         "review_rating_mean",
         _mean_rating("review"),
         "stars",
-        "Average rating in reviews, from 1 to 5 stars.",
+        "Average rating in reviews (1 to 5 stars).",
         ("review",),
+        synonyms=("satisfaction",),
     ),
     Feature(
         "review_rating_last",
         _last_rating("review"),
         "stars",
-        "Rating in the last rated review, from 1 to 5 stars.",
+        "Rating in the last rated review (1 to 5 stars).",
         ("review",),
     ),
     Feature(
@@ -122,28 +125,30 @@ FEEDBACK = family(
         "Number of chats with the shop's support.",
         ("chat",),
         empty=0,
+        synonyms=("support", "contacts", "tickets"),
     ),
     Feature(
         "feedback_sentiment_mean",
         lambda feedback: mean_of(feedback.sentiment),
         "sentiment",
-        "Average sentiment of surveys, reviews and chats, from −1 (negative) to 1 (positive).",
+        "Average sentiment of feedback: surveys, reviews and chats, from −1 (negative) to 1 (positive).",
         KINDS,
     ),
     Feature(
         "feedback_sentiment_last",
         lambda last_sentiments: mean_of(last_sentiments.sentiment),
         "sentiment",
-        "Sentiment of the last survey, review or chat with a known one, from −1 (negative) to 1 (positive).",
+        "Sentiment of the last feedback: survey, review or chat with a known one, from −1 (negative) to 1 (positive).",
         KINDS,
     ),
     Feature(
         "negative_share",
         lambda feedback: share_of(_is_negative(feedback)),
         "share",
-        f"Share of complaints among surveys, reviews and chats: a sentiment up to {NEGATIVE}, or a review of "
+        f"Share of complaints: of surveys, reviews and chats, those with a sentiment up to {NEGATIVE}, or a review of "
         f"{FEW_STARS} stars or fewer.".replace("-", "−"),
         KINDS,
+        synonyms=("complaints", "dissatisfied", "churn"),
     ),
     Feature(
         "complaint_recency",
@@ -151,5 +156,6 @@ FEEDBACK = family(
         "days",
         "Time since the last complaint: a survey, review or chat that is negative, as in negative_share.",
         KINDS,
+        synonyms=("dissatisfied", "churn"),
     ),
 )

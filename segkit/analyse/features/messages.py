@@ -74,6 +74,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"Share of {things} {sent} that were {opened}{_prior(medium.opens)}",
             every_kind,
             needs=(open_kind, click_kind),
+            synonyms=("engagement",),
         ),
         Feature(
             f"{name}_click_rate",
@@ -82,6 +83,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"Share of {things} {sent} that were clicked{_prior(medium.clicks)}",
             every_kind,
             needs=(click_kind,),
+            synonyms=("engagement", "CTR", "click-through rate"),
         ),
         Feature(
             f"{name}_click_to_open_rate",
@@ -92,6 +94,7 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"Share of {things} {opened} that were clicked{_prior(medium.clicks_of_opened)}",
             every_kind,
             needs=(click_kind,),
+            synonyms=("CTOR",),
         ),
         Feature(
             f"{name}_open_recency",
@@ -111,14 +114,15 @@ def _template(medium: Medium) -> tuple[Feature, ...]:
             f"{name}_unsubscribed",
             lambda messages: _unsubscribed(messages, name),
             "0 or 1",
-            f"1 = unsubscribed from {things}, 0 = not, or subscribed again later ({name}_subscribe).",
+            f"Unsubscribed from {things}: 1 = yes, 0 = no, or subscribed again later ({name}_subscribe).",
             (*every_kind, left_kind, f"{name}_subscribe"),
+            synonyms=("churn", "opt-out"),
         ),
         Feature(
             f"{name}_best_hour",
             lambda open_hours: _best_hour(open_hours, name),
             "hour",
-            f"Hour of the day, 0 to 23 local time, in which most {things} were {opened}; the earliest of equal ones.",
+            f"Best hour for {things}: 0 to 23 local time, in which most were {opened}; the earliest of equal ones.",
             (open_kind,),
         ),
     )

@@ -48,6 +48,7 @@ PREFERENCE = family(
         "bits",
         "Variety of products: 0 = one product, 3 = as varied as 8 equal ones. Frequent buyers score higher, so "
         "compare customers with similar numbers of purchases.",
+        synonyms=("breadth", "diversity"),
     ),
     Feature(
         "repeat_product_share",
@@ -55,14 +56,16 @@ PREFERENCE = family(
         "share",
         "Share of products that were bought again later. Frequent buyers score higher, so compare customers with "
         "similar numbers of purchases.",
+        synonyms=("loyal", "replenishment"),
     ),
     Feature(
         "novelty",
         _novelty,
         "share",
-        f"Share of the products of the last {RECENT} days that the customer had not bought before. Needs earlier "
-        f"purchases, so a window must be longer than {RECENT} days. Frequent buyers score lower, so compare customers "
-        "with similar numbers of purchases.",
+        f"Share of new products: those of the last {RECENT} days that the customer had not bought before. Needs "
+        f"earlier purchases, so a window must be longer than {RECENT} days. Frequent buyers score lower, so compare "
+        "customers with similar numbers of purchases.",
+        synonyms=("explorer", "curious", "new products"),
     ),
     Feature("top_brand", _top_brand, "brand", "The brand bought most often."),
     Feature(
@@ -71,12 +74,19 @@ PREFERENCE = family(
         "share",
         "Brand loyalty: share of purchases of the customer's main brand. Frequent buyers score lower, so compare "
         "customers with similar numbers of purchases.",
+        synonyms=("loyal",),
     ),
-    Feature("price_level", _price_level, "currency per item", "Average price paid for one item."),
+    Feature(
+        "price_level",
+        _price_level,
+        "currency per item",
+        "Average price paid for one item.",
+        synonyms=("premium", "cheap", "willingness to pay"),
+    ),
     Feature(
         "price_spread",
         _price_spread,
         "factor",
-        "How much prices paid vary: 1 = always the same, 2 = usually between half and double the typical price.",
+        "Variation of prices paid: 1 = always the same, 2 = usually between half and double the typical price.",
     ),
 )

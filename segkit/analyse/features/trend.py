@@ -85,26 +85,32 @@ TREND = family(
         "orders_change",
         _orders_change,
         "ratio",
-        "Orders in the last 91 days compared with the 91 days before: −1 = only before, 0 = equal, 1 = only now. "
+        "Change in orders: the last 91 days compared with the 91 days before; −1 = only before, 0 = equal, 1 = only "
+        "now. "
         f"{OLD_CUSTOMERS}",
+        synonyms=("churn", "decline", "growth"),
     ),
     Feature(
         "spend_change",
         _spend_change,
         "ratio",
-        "Spend in the last 91 days compared with the 91 days before: −1 = only before, 0 = equal, 1 = only now. "
+        "Change in spend: the last 91 days compared with the 91 days before; −1 = only before, 0 = equal, 1 = only "
+        "now. "
         f"{OLD_CUSTOMERS}",
+        synonyms=("churn", "decline", "growth"),
     ),
     Feature(
         "spend_slope",
         _spend_slope,
         "currency per week",
-        f"How fast weekly spend grew over the last 26 weeks; negative = it fell. {OLD_CUSTOMERS}",
+        f"Growth of weekly spend: over the last 26 weeks; negative = it fell. {OLD_CUSTOMERS}",
+        synonyms=("churn", "decline", "trend"),
     ),
     Feature(
         "order_trend",
         _order_trend,
         "standard deviations",
         "Change of pace since the first order: above 2 = orders come ever faster, below −2 = ever slower, 0 = steady.",
+        synonyms=("churn", "slowing", "accelerating"),
     ),
 )

@@ -29,6 +29,7 @@ WEB = family(
         "Number of visits to the site.",
         kinds=WEB_KINDS,
         empty=0,
+        synonyms=("sessions", "traffic"),
     ),
     *(_visits_within(days) for days in (7, 30)),
     Feature(
@@ -37,6 +38,7 @@ WEB = family(
         "days",
         "Time since the last visit began.",
         kinds=WEB_KINDS,
+        synonyms=("churn", "inactive"),
     ),
     Feature(
         "pages_per_visit",
@@ -44,6 +46,7 @@ WEB = family(
         "pages",
         "Average number of page views in a visit; a page that is viewed twice counts twice.",
         kinds=("page_view",),
+        synonyms=("engagement",),
     ),
     Feature(
         "visit_depth",
@@ -65,6 +68,7 @@ WEB = family(
         "seconds",
         "Average length of a visit; visits of a single click count only where the source has their length.",
         kinds=WEB_KINDS,
+        synonyms=("session duration", "engagement"),
     ),
     Feature(
         "time_on_page",
@@ -77,7 +81,7 @@ WEB = family(
         "bounce_rate",
         lambda visits: share_of(visits.bounced),
         "share",
-        "Share of visits with one page view and nothing else.",
+        "Bounce rate: share of visits with one page view and nothing else.",
         kinds=("page_view",),
     ),
     Feature(
@@ -92,7 +96,7 @@ WEB = family(
         "cart_adds",
         lambda events: events.count(where=events.kind == "cart_add"),
         "times",
-        "How often the customer put something in the cart.",
+        "Additions to the cart: how often the customer put something in it.",
         kinds=("cart_add",),
         empty=0,
     ),
@@ -100,21 +104,23 @@ WEB = family(
         "cart_abandonment",
         lambda visits: share_of(~visits.ordered, of=visits.cart_adds > 0),
         "share",
-        "Share of visits with something in the cart that ended without an order.",
+        "Abandoned carts: share of visits with something in the cart that ended without an order.",
         kinds=("cart_add", "purchase"),
+        synonyms=("abandonment",),
     ),
     Feature(
         "conversion_rate",
         lambda visits: share_of(visits.ordered),
         "share",
-        "Share of visits in which the customer ordered.",
+        "Conversion rate: share of visits in which the customer ordered.",
         kinds=(*WEB_KINDS, "purchase"),
     ),
     Feature(
         "view_to_order",
         lambda first_views: first_views.days.min(),
         "days",
-        "Time from the first page view to the first order after it.",
+        "Time from first page view to first order (the first after it).",
         kinds=("page_view", "purchase"),
+        synonyms=("time to purchase",),
     ),
 )

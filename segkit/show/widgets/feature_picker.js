@@ -10,22 +10,6 @@ const BASES = {
   behavioural: "what they do",
 };
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-// JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
-function keepKeys(root) {
-  const mark = (event) => {
-    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
-    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain);
-  };
-  window.addEventListener("keydown", mark, true);
-  return () => window.removeEventListener("keydown", mark, true);
-}
-
 function sparkline(bars, label) {
   const svg = document.createElementNS(SVG, "svg");
   const [width, height] = [92, 20];
@@ -87,9 +71,30 @@ function basis(name) {
   return { ...parts, box, families: new Map(), opened: true };
 }
 
+// The meaning without its beginning, which is the label.
+function more({ label, doc }) {
+  const rest = doc.startsWith(label) ? doc.slice(label.length).replace(/^[.:;]?\s*/, "") : doc;
+  return rest && rest[0].toUpperCase() + rest.slice(1);
+}
+
+// The code name and the unit; an attribute is called as its column is.
+function coded({ name, label, unit }) {
+  const parts = name === label ? [] : [element("code", {}, name)];
+  if (unit) parts.push(...(parts.length ? [" · "] : []), unit);
+  return parts;
+}
+
+// How much the segments hang on a feature, in words. The bounds are those of Steinley (2004), Properties of the
+// Hubert-Arabie adjusted Rand index, Psychological Methods 9.
+function influence(agreement) {
+  const said = agreement >= 0.9 ? "almost the same" : agreement >= 0.8 ? "much the same"
+    : agreement >= 0.65 ? "partly other" : "other";
+  return ` Without it: ${said} segments (agreement ${agreement.toFixed(2)}).`;
+}
+
 function row(option) {
   const tick = element("input", { type: "checkbox", disabled: Boolean(option.needs) });
-  const doc = element("span", { className: "doc" }, option.doc);
+  const doc = element("span", { className: "doc" }, more(option));
   if (option.needs) doc.append(element("em", {}, ` Needs ${option.needs}, which these events lack.`));
   else if (option.same) doc.append(element("em", {}, " The same for all."));
   else if (option.missing >= 0.005) {
@@ -97,15 +102,17 @@ function row(option) {
     doc.append(element(much, {}, ` Unknown for ${Math.round(option.missing * 100)}\u00a0%.`));
   }
   const like = element("em");
-  doc.append(like);
+  const without = element("strong", { className: "without" });
+  doc.append(like, without);
   const place = element("label", { className: "feature" }, tick,
-    element("span", { className: "name" }, option.name, element("span", { className: "unit" }, option.unit)),
+    element("span", { className: "name" }, option.label, " ",
+      element("span", { className: "unit" }, ...coded(option))),
     option.bars.length ? sparkline(option.bars, option.range) : element("span", { className: "blank" }), doc);
   place.dataset.feature = option.name;
   if (option.needs) place.setAttribute("aria-disabled", "true");
-  const words = [option.name, option.unit, option.doc, option.family, option.basis].join(" ");
+  const words = [option.name, option.unit, option.doc, option.synonyms, option.family, option.basis].join(" ");
   const tells = !option.needs && !option.same && option.missing < 1;
-  return { name: option.name, tick, place, like, alike: option.like || [], words: plain(words), offered: !option.needs, tells };
+  return { name: option.name, label: option.label, tick, place, like, without, alike: option.like || [], words: plain(words), offered: !option.needs, tells };
 }
 
 function render({ model, el }) {
@@ -117,6 +124,9 @@ function render({ model, el }) {
   found.setAttribute("aria-live", "polite");
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
+  const only = element("button", { type: "button" }, "Show chosen");
+  const ask = element("button", { type: "button" }, "What if I leave one out?");
+  let choosing = null; // what was chosen when only that began to be shown: what is unticked then stays in sight
   const same = element("div", { className: "same" });
   same.setAttribute("aria-live", "polite");
   const code = element("pre");
@@ -136,6 +146,7 @@ function render({ model, el }) {
   };
 
   const families = () => [...bases.values()].flatMap((block) => [...block.families.values()]);
+  const seen = (r, words, chosen) => words.every((w) => r.words.includes(w)) && (!choosing || choosing.has(r.name) || chosen.has(r.name));
   const sought = () => plain(search.value).split(/\s+/).filter(Boolean);
 
   const tell = (tally, on, of) => {
@@ -146,39 +157,47 @@ function render({ model, el }) {
   const draw = () => {
     const chosen = new Set(model.get("value"));
     const words = sought();
+    const agreement = model.get("agreement");
+    const filtered = words.length > 0 || Boolean(choosing);
+    const waiting = model.get("asked") > model.get("answered");
     let hits = 0;
     for (const part of families()) {
       const offered = part.rows.filter((r) => r.offered);
-      const shown = part.rows.filter((r) => words.every((w) => r.words.includes(w)));
+      const shown = part.rows.filter((r) => seen(r, words, chosen));
       for (const r of part.rows) {
         if (!r.tick.checked && chosen.has(r.name)) part.opened = true; // also if Python ticked it
         r.tick.checked = chosen.has(r.name);
         r.place.classList.toggle("chosen", r.tick.checked);
         r.place.hidden = !shown.includes(r);
-        const twins = r.alike.filter((name) => chosen.has(name));
+        const twins = r.alike.filter((name) => chosen.has(name)).map((name) => rows.get(name).label);
+        r.without.textContent = r.name in agreement ? influence(agreement[r.name]) : "";
         r.like.textContent = twins.length ? ` Says the same as ${twins.join(", ")}, which you chose.` : "";
       }
       hits += shown.length;
-      const acting = words.length ? shown.filter((r) => r.offered) : offered;
+      const acting = filtered ? shown.filter((r) => r.offered) : offered;
       const on = acting.filter((r) => r.tick.checked).length;
       part.acting = acting.map((r) => r.name);
       part.all.checked = acting.length > 0 && on === acting.length;
       part.all.indeterminate = on > 0 && on < acting.length;
       part.all.disabled = !acting.length;
-      part.all.setAttribute("aria-label", `All of ${part.title}${words.length ? " that are found" : ""}`);
+      part.all.setAttribute("aria-label", `All of ${part.title}${filtered ? " that are shown" : ""}`);
       part.box.hidden = !shown.length;
-      part.open(part.opened || words.length > 0);
+      part.open(part.opened || filtered);
       tell(part.tally, offered.filter((r) => r.tick.checked).length, offered.length);
     }
     for (const block of bases.values()) {
       const inside = [...block.families.values()].flatMap((part) => part.rows).filter((r) => r.offered);
       tell(block.tally, inside.filter((r) => r.tick.checked).length, inside.length);
       block.box.hidden = [...block.families.values()].every((part) => part.box.hidden);
-      block.open(block.opened || words.length > 0);
+      block.open(block.opened || filtered);
     }
     const all = [...rows.values()].filter((r) => r.offered).length;
     count.textContent = `${chosen.size} of ${all} features chosen`;
     found.textContent = !words.length ? "" : hits ? `${hits} found` : "none found";
+    only.setAttribute("aria-pressed", Boolean(choosing));
+    ask.disabled = waiting || chosen.size < 2;
+    ask.textContent = waiting ? "Comparing …" : "What if I leave one out?";
+    ask.title = `Make ${model.get("n_segments")} segments of the chosen features, and again without each of them.`;
     same.textContent = model.get("same") || "";
     same.hidden = !same.textContent;
     code.textContent = model.get("code");
@@ -217,7 +236,7 @@ function render({ model, el }) {
 
   for (const part of families()) {
     const some = part.rows.some((r) => r.tells);
-    part.held.textContent = some ? part.rows.map((r) => r.name).join(", ") : "nothing of this is known here";
+    part.held.textContent = some ? part.rows.map((r) => r.label).join(", ") : "nothing of this is known here";
   }
   for (const block of bases.values()) {
     block.fold.addEventListener("click", () => {
@@ -226,6 +245,21 @@ function render({ model, el }) {
     });
   }
 
+  const answered = () => {
+    list.after(error);
+    error.textContent = model.get("error");
+    draw();
+  };
+  only.addEventListener("click", () => {
+    choosing = choosing ? null : new Set(model.get("value"));
+    draw();
+  });
+  ask.addEventListener("click", () => {
+    error.textContent = "";
+    model.set("asked", model.get("asked") + 1);
+    model.save_changes();
+    draw();
+  });
   search.addEventListener("input", draw);
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && event.target === search) {
@@ -243,23 +277,20 @@ function render({ model, el }) {
   });
 
   const note = model.get("note");
-  root.append(element("div", { className: "bar" }, search, count, found));
+  root.append(element("div", { className: "bar" }, search, only, ask, count, found));
   if (note) root.append(element("div", { className: "note" }, note));
   root.append(same);
   const list = element("div", { className: "list" });
   for (const block of bases.values()) list.append(bases.size > 1 ? block.box : block.body);
   root.append(list, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
   el.append(root);
-  model.on("change:value", draw);
-  model.on("change:code", draw);
-  model.on("change:same", draw);
+  const changes = { value: draw, code: draw, same: draw, n_segments: draw, agreement: draw, answered, error: answered };
+  for (const [name, tell] of Object.entries(changes)) model.on(`change:${name}`, tell);
   draw();
   const letGo = keepKeys(root);
   return () => {
     letGo();
-    model.off("change:value", draw);
-    model.off("change:code", draw);
-    model.off("change:same", draw);
+    for (const [name, tell] of Object.entries(changes)) model.off(`change:${name}`, tell);
   };
 }
 

@@ -6,7 +6,6 @@ import re
 from collections import ChainMap
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -30,8 +29,10 @@ from segkit.collect.events import Events, checked_events
 from segkit.core.html import render
 from segkit.core.messages import counted, did_you_mean, joined
 from segkit.core.schema import BASES
-from segkit.show.widgets.parts import code_line
-from segkit.show.widgets.stills import WithStill
+from segkit.create.segment import segment
+from segkit.show.widgets.parts import STYLE, code_line, script
+from segkit.show.widgets.stills import WithStill, shows_errors
+from segkit.trust.stability import feature_influence
 
 BINS = 23
 LOOKED = 5_000  # customers by whom features are compared; of more, as many at equal steps by id
@@ -74,6 +75,10 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
         Attributes to choose from too. None is ticked at first.
     chosen : iterable of str, optional
         Names of the features and attributes ticked at first; by default a good start.
+    n_segments : int, default=5
+        Number of segments that "What if I leave one out?" compares.
+    method : str, default="kmeans"
+        Their method, as for :func:`segkit.segment`.
 
     Attributes
     ----------
@@ -85,6 +90,9 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
         How many customers have attributes, where some have none.
     same : str
         Which of the ticked features say the same, in a sentence; "" if none do.
+    influence : DataFrame or None
+        What :func:`segkit.feature_influence` says of segments of the ticked features, once it was asked for by the
+        button or :meth:`leave_one_out`; None again when other features are ticked.
 
     Raises
     ------
@@ -92,13 +100,21 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
         If a name is not offered, or a feature and an attribute share one.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_name("widgets.css")
+    _esm = script("feature_picker")
+    _css = STYLE
     options = t.List(t.Dict()).tag(sync=True)
     value = t.List(t.Unicode()).tag(sync=True)
     code = t.Unicode().tag(sync=True)
     note = t.Unicode().tag(sync=True)
     same = t.Unicode().tag(sync=True)
+    n_segments = t.Int(5, min=2).tag(sync=True)
+    method = t.Unicode("kmeans")
+    influence = t.Instance(pd.DataFrame, allow_none=True)
+    agreement = t.Dict().tag(sync=True)
+    error = t.Unicode().tag(sync=True)
+    asked = t.Int().tag(sync=True)
+    answered = t.Int().tag(sync=True)
+    """How often the page asked what if a feature is left out, and which of these questions was answered last."""
 
     def __init__(
         self,
@@ -109,6 +125,8 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
         offered: Iterable[Feature] = FAMILIES,
         attributes: Attributes | None = None,
         chosen: Iterable[str] | None = None,
+        n_segments: int = 5,
+        method: str = "kmeans",
     ):
         checked_events(events)
         offered = distinct_features(offered)
@@ -129,7 +147,9 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
             option["like"] = self._like.get(option["name"], [])
         options.sort(key=lambda option: BASES.index(option["basis"]))
         value = list(self._good_start() if chosen is None else chosen)
-        super().__init__(options=options, value=value, note=_note(self._all))
+        super().__init__(
+            options=options, value=value, note=_note(self._all), n_segments=n_segments, method=method
+        )
 
     def _good_start(self) -> list[str]:
         known = self._of_events
@@ -172,6 +192,33 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
             code=code_line(self.code),
         )
 
+    @t.observe("value", "n_segments", "method")
+    def _forget_influence(self, _change: t.Bunch) -> None:
+        self.influence, self.agreement, self.error = None, {}, ""
+
+    @t.observe("asked")
+    @shows_errors
+    def _on_asked(self, _change: t.Bunch) -> None:
+        try:
+            self.leave_one_out()
+        except ValueError as error:
+            self.error = str(error)
+        finally:
+            self.answered = self.asked
+
+    def leave_one_out(self) -> pd.DataFrame:
+        """Segment by the ticked features, and by all but one of them; return how far the segments agree.
+
+        Returns
+        -------
+        DataFrame of shape (n_features, 1)
+            From :func:`segkit.feature_influence`. The ticked features show it.
+        """
+        result = segment(self.customers, n_segments=self.n_segments, method=self.method)
+        self.influence, self.error = feature_influence(result), ""
+        self.agreement = self.influence["agreement"].dropna().to_dict()
+        return self.influence
+
     def _in_words(self) -> str:
         """Say which ticked features say the same."""
         groups: list[list[str]] = []
@@ -181,7 +228,8 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
                 groups.append(group)
         if not groups:
             return ""
-        named = "; ".join(f"{joined(group)} say the same" for group in groups)
+        label = {option["name"]: option["label"] for option in self.options}
+        named = "; ".join(f"{joined([label[name] for name in group])} say the same" for group in groups)
         return f"{named} (correlation of {SAME} or more) and count as one: keep one of them."
 
     @property
@@ -233,6 +281,8 @@ def _alike(customers: pd.DataFrame) -> dict[str, list[str]]:
 def _option(feature: Feature, column: pd.Series | None, needs: str) -> dict:
     option = {
         "name": feature.name,
+        "label": feature.label,
+        "synonyms": " ".join(feature.synonyms),
         "family": feature.family,
         "basis": feature.basis,
         "unit": feature.unit,
@@ -248,6 +298,8 @@ def _attribute_option(name: str, attributes: Attributes, column: pd.Series) -> d
     about = attributes.about.loc[name]
     option = {
         "name": name,
+        "label": name,
+        "synonyms": "",
         "family": re.sub("^the ", "Your ", about["source"]),  # a name, or what it is: the DataFrame
         "basis": about["basis"],
         "unit": about["unit"],
