@@ -73,6 +73,7 @@ FINE |= {("suppress_small", "table", "a DataFrame")}  # of whole numbers
 FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)}
 FINE |= {(f"{name}_source", argument, TEXT) for name in ("kafka", "redis") for argument in SOURCE}
 FINE |= {("PrivacyBudget", "path", TEXT)}  # an error of files: there is no such ledger
+FINE |= {("make_segment", "name", TEXT), ("split_segment", "segment", TEXT)}
 FINE |= {("erase", "ids", "a DataFrame")}  # of customers
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from segkit.core.checks import check_count, check_type
 from segkit.core.chosen import chosen_rows
-from segkit.core.messages import counted
+from segkit.core.messages import counted, in_words
 from segkit.core.order import by_id
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
@@ -269,13 +269,13 @@ def make_segment(
     new    Daily
     Name: segment, dtype: str
     """
+    check_type("name", name, str, "It should be a name for the new segment, such as 'Regulars'.")
     checked_result(result)
     chosen = chosen_rows(result.customers.index, customers)
     if not chosen.any() or chosen.all():
         raise ValueError(
             f"customers holds {int(chosen.sum()):,} of {counted(len(chosen), 'customer')}. Choose some, but not all."
         )
-    check_type("name", name, str, "It should be a name for the new segment, such as 'Regulars'.")
     into = unused_id(result)
     clusterer = editable_of(result)
     step = Made(into).choosing(_by_id(result, pd.Series(chosen)))
@@ -290,7 +290,9 @@ def named_segments(result: Segmentation, segments: Any) -> list[int]:
     if isinstance(segments, str) or not isinstance(
         segments, (Sequence, set, np.ndarray, pd.Index, pd.Series)
     ):
-        raise TypeError(f"segments={segments!r} is no list. Name segments by id or name: [0, 2].")
+        raise TypeError(
+            f"segments is {in_words(segments)}. It should be a list of segments by id or name: [0, 2]."
+        )
     ids = [result.segment_id(s) for s in segments]
     if OUTSIDE in ids:
         raise ValueError(

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from segkit.analyse.prepare import Preparer, make_preparer
-from segkit.core.checks import check_frame, check_type, with_pandas_types
+from segkit.core.checks import SCALARS, check_frame, check_type, with_pandas_types
 from segkit.core.messages import counted, did_you_mean, in_words, listed
 from segkit.core.order import positions_by_id
 from segkit.methods.assignment import OUTSIDE, Assigner, prepared_matrix, preparer_and_clusterer
@@ -125,7 +125,7 @@ class Partition:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If there is no such segment.
         """
         known = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
@@ -136,6 +136,10 @@ class Partition:
             return int(segment)
         hint = did_you_mean(segment, by_name) if isinstance(segment, str) else ""
         there = listed(f"{s} ({name})" for name, s in by_name.items())
+        if not isinstance(segment, SCALARS):
+            raise TypeError(
+                f"segment is {in_words(segment)}. It should be the id or name of a segment: {there}."
+            )
         raise ValueError(f"There is no segment {segment!r}.{hint} The segments are {there}.")
 
     @property

@@ -92,7 +92,8 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
     >>> june = pd.DataFrame({"orders": [1, 2, 31, 2, 30, 31, 29, 2]}, index=list("abcdefgi"))
     >>> result = sg.segment(may, n_segments=2).with_names({0: "Regular", 1: "Rare"})
     >>> months = pd.to_datetime(["2024-05-01", "2024-06-01"])
-    >>> timeline = sg.SegmentTimeline(result, pd.concat([may, june], keys=months, names=["as_of", "customer_id"]))
+    >>> tables = pd.concat([may, june], keys=months, names=["as_of", "customer_id"])
+    >>> timeline = sg.SegmentTimeline(result, tables, minimum=1)  # so few customers are not listed otherwise
     >>> timeline.flow
     ('Rare', 'Regular')
     >>> timeline.customers[["why", "changed"]]
