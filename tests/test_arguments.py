@@ -74,6 +74,7 @@ FINE |= {("k_anonymity", "table", "a DataFrame"), ("k_anonymity", "quasi", TEXT)
 FINE |= {(f"{name}_source", argument, TEXT) for name in ("kafka", "redis") for argument in SOURCE}
 FINE |= {("PrivacyBudget", "path", TEXT)}  # an error of files: there is no such ledger
 FINE |= {("make_segment", "name", TEXT), ("split_segment", "segment", TEXT)}
+FINE |= {("split_segment", "segment", "None")}  # "There is no segment None."
 FINE |= {("erase", "ids", "a DataFrame")}  # of customers
 FINE |= {("AudienceBuilder", "contacts", "a DataFrame")}  # without a column of ids
 MORE = {
