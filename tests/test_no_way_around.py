@@ -27,8 +27,8 @@ WITHOUT = {
         score_next ExperimentPlanner effect_sizes feature_influence""",
     "draws what a gated table says, or what is of everyone": """
         plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
-        plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scan
-        plot_scoreboard plot_stability plot_structure plot_trust plot_value plot_why""",
+        plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scoreboard
+        plot_stability plot_structure plot_trust plot_value plot_why""",
     "is of single customers, whom the analyst asks for": """
         CustomerMap make_map project membership plot_membership moves moves_over_time next_segment customer_value
         recommend assign_arms live_segments LiveMap""",
@@ -38,7 +38,7 @@ WITHOUT = {
     "has a rule of its own against small groups, or noise": """
         PrivacyBudget private_profile private_sizes k_anonymity erase""",
     "counts flows, arms or newcomers: shared only after suppress_small": """
-        migration emerging plot_emerging lift check_experiment policy_value targeting playbook""",
+        migration emerging lift check_experiment policy_value targeting playbook""",
 }
 
 

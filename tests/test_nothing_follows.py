@@ -190,3 +190,41 @@ def test_free_text_reaches_no_file(tmp_path, to):
         warnings.simplefilter("ignore", UserWarning)  # that ads tools want more people
         sg.export_audience(people, file, to=to, country_code="GB")
     assert all(said not in written.read_text(encoding="utf-8") for written in tmp_path.iterdir())
+
+
+def test_a_scan_draws_no_segment_of_few():
+    customers = pd.DataFrame({"visits": np.repeat([-40.0, 40.0, 0.0], [60, 60, 3])})
+    scan = sg.scan_clusters(customers, k=[2, 3], resamples=2, progress=False)
+    assert round(scan.loc[3, "smallest"] * 123) == 3
+    shares = [row["value"] for row in chart_rows(sg.plot_scan(scan)) if row.get("k") == 3]
+    assert 10 / 123 in shares and scan.loc[3, "smallest"] not in shares
+    tuner = sg.ClusterTuner(customers, k=[2, 3], n_segments=3)
+    assert "fewer than 10 of the customers" in tuner._note.value
+
+
+def test_a_candidate_of_few_is_not_counted():
+    row = {
+        "first_seen": pd.Timestamp("2024-05-01"),
+        "found": "a new group",
+        "customers": 7,
+        "share": 0.007,
+        "parent": "A",
+    }
+    candidates = pd.DataFrame([row])
+    series = [
+        {
+            "candidate": 0,
+            "as_of": f"2024-0{i}-01",
+            "share": 0.1,
+            "alarm_line": 0.2,
+            "usual": 0.1,
+            "alarm": i == 5,
+            "parent": "A",
+        }
+        for i in range(1, 6)
+    ]
+    candidates.attrs["segkit"] = {"series": series, "reference": 3, "false_alarms": "1 in 20 years"}
+    assert few_in(sg.plot_emerging(candidates)) == [] and "fewer than 10" in str(
+        sg.plot_emerging(candidates).to_dict()
+    )
+    assert "7 customers, 0.7% of all" in str(sg.plot_emerging(candidates, minimum=1).to_dict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few, said_from
 from segkit.core.messages import counted
 from segkit.show.plots.theme import GREY, OKABE_ITO, check_table, one_line, themed
 
@@ -14,13 +15,15 @@ MOST = 6  # candidates that are drawn
 WIDTH, HEIGHT = 460, 150
 
 
-def plot_emerging(candidates: pd.DataFrame) -> alt.TopLevelMixin:
+def plot_emerging(candidates: pd.DataFrame, *, minimum: int = MINIMUM) -> alt.TopLevelMixin:
     """Draw the share of each growing corner of a segment over time, with its alarm line.
 
     Parameters
     ----------
     candidates : DataFrame
         From :func:`segkit.emerging`.
+    minimum : int, default=10
+        Of candidates of fewer customers it is not said how many they are. 1 says it of all.
 
     Returns
     -------
@@ -44,6 +47,7 @@ def plot_emerging(candidates: pd.DataFrame) -> alt.TopLevelMixin:
     """
     source = "emerging(result, tables)"
     check_table(candidates, COLUMNS, source)
+    check_minimum(minimum)
     facts = candidates.attrs.get("segkit", {})
     if "series" not in facts:
         raise ValueError(f"The table does not hold the shares of all moments. Pass the table from {source}.")
@@ -52,7 +56,9 @@ def plot_emerging(candidates: pd.DataFrame) -> alt.TopLevelMixin:
         raise ValueError(f"No segment had enough customers to be watched. Pass another table from {source}.")
     series["as_of"] = pd.to_datetime(series["as_of"])
     drawn = [i for i in candidates.index if i in set(series["candidate"])][:MOST] or [-1]
-    panels = [_panel(series[series["candidate"] == i], candidates, i, facts["reference"]) for i in drawn]
+    panels = [
+        _panel(series[series["candidate"] == i], candidates, i, facts["reference"], minimum) for i in drawn
+    ]
     left_out = len(candidates) - len(drawn) if len(candidates) else 0
     subtitle = [
         f"False alarms: {facts['false_alarms']}, if the wobble stays as in the reference (grey).",
@@ -68,12 +74,17 @@ def plot_emerging(candidates: pd.DataFrame) -> alt.TopLevelMixin:
     )
 
 
-def _panel(rows: pd.DataFrame, candidates: pd.DataFrame, candidate: int, reference: int) -> alt.LayerChart:
+def _panel(
+    rows: pd.DataFrame, candidates: pd.DataFrame, candidate: int, reference: int, minimum: int
+) -> alt.LayerChart:
     parent = one_line(rows["parent"].iloc[0])
     if candidate in candidates.index:
         row = candidates.loc[candidate]
+        n = int(row["customers"])
+        share = "" if is_few(n, minimum) else f", {row['share']:.1%} of all"
+        who = "customer" if n == 1 == minimum else "customers"
         said = (
-            f"{one_line(row['found'])}: {counted(int(row['customers']), 'customer')}, {row['share']:.1%} of all; "
+            f"{one_line(row['found'])}: {said_from(n, minimum)} {who}{share}; "
             f"alarm on {row['first_seen']:%d %b %y}"
         )
     else:

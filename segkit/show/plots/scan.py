@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, is_few
 from segkit.show.plots.theme import GREY, OKABE_ITO, check_table, themed
 
 PANELS: tuple[tuple[str, str | None, str], ...] = (
@@ -26,7 +27,9 @@ LIKES = {"stability": "stability", "prediction_strength": "prediction strength",
 LIKES |= {"outcome": "outcome"}
 
 
-def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2) -> alt.ConcatChart:
+def plot_scan(
+    scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2, minimum: int = MINIMUM
+) -> alt.ConcatChart:
     """Draw what each number of segments would give.
 
     Parameters
@@ -37,6 +40,8 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
         A number of segments to mark.
     columns : int, default=2
         Panels side by side.
+    minimum : int, default=10
+        A smallest segment of fewer customers is drawn as if it had as many. 1 draws it as it is.
 
     Returns
     -------
@@ -46,12 +51,16 @@ def plot_scan(scan: pd.DataFrame, *, chosen: int | None = None, columns: int = 2
         ringed, and named in the subtitle: measures seldom agree.
     """
     check_table(scan, (), SOURCE)
+    check_minimum(minimum)
+    facts = scan.attrs.get("segkit", {})
+    if "smallest" in scan and facts.get("looked_at"):
+        few = is_few((scan["smallest"] * facts["looked_at"]).round(), minimum)
+        scan = scan.assign(smallest=scan["smallest"].mask(few, minimum / facts["looked_at"]))
     panels = [
         _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
     ]
     if not panels:
         check_table(scan, ("stability",), SOURCE)
-    facts = scan.attrs.get("segkit", {})
     subtitle = [_preferred(scan), f"{NOT_REAL} {MARKS}"]
     if facts.get("looked_at", 0) < facts.get("customers", 0):
         subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")

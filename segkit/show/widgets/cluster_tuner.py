@@ -11,6 +11,7 @@ import traitlets as t
 from sklearn.base import BaseEstimator
 
 from segkit.core.checks import checked_customers
+from segkit.core.disclosure import MINIMUM, is_few
 from segkit.core.messages import joined
 from segkit.core.order import by_id
 from segkit.create.recommend_method import Recommendation, recommended
@@ -176,13 +177,16 @@ class ClusterTuner(WithStill, w.VBox):
 
     def _tell(self) -> None:
         """Say what the chosen number means, and show its code."""
-        at = self.scan.loc[self.n_segments]
+        at, n = self.scan.loc[self.n_segments], self.scan.attrs["segkit"]["looked_at"]
+        share = f"{at['smallest']:.1%}"
+        if is_few(round(at["smallest"] * n), MINIMUM):
+            share = f"fewer than {MINIMUM}"
         self._note.value = (
             alert(self.error)
             if self.error
             else note(
                 f"With {self.n_segments} segments: refitted on resampled customers they agree by {at['stability']:.2f} "
-                f"(adjusted Rand index; 1 is the same); the smallest segment holds {at['smallest']:.1%} "
+                f"(adjusted Rand index; 1 is the same); the smallest segment holds {share} "
                 f"of the customers. {self._in_range()}"
             )
         )
