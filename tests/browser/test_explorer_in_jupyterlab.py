@@ -70,7 +70,8 @@ def test_a_person_explores(nb):
 
     place.get_by_label("Name of this group").fill("Spring")
     place.get_by_role("button", name="Save as audience").click()
-    nb.wait_python("len(explorer.audiences['Spring'].table) == 100")
+    nb.wait_python("[len(saved.table) for saved in explorer.audiences.values()] == [100]")
+    assert nb.python("list(explorer.audiences)") == ["Spring"]
     made = "(lambda space: exec(explorer.code.rsplit(chr(10), 1)[0], space) or space)"
     space = f"{made}({{'sg': sg, 'result': result, 'explorer': explorer}})"
     assert nb.python(f"{space}['result'].hash == explorer.result.hash")

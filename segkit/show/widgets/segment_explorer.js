@@ -116,7 +116,9 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(changed)) model.set(name, value);
     model.save_changes();
   };
+  let named = ""; // of the group that is being made; what is written meanwhile stays
   const act = (wanted) => {
+    if (wanted.name) named = wanted.name;
     root.classList.add("waiting");
     send({ wanted });
   };
@@ -316,7 +318,7 @@ function render({ model, el }) {
   const heardAct = () => {
     if (Object.keys(model.get("wanted")).length) return;
     root.classList.remove("waiting");
-    if (!model.get("error")) groupName.value = "";
+    if (!model.get("error") && groupName.value === named) groupName.value = named = "";
   };
 
   const root = element("div", { className: "segkit explorer" },
