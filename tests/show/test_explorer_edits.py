@@ -1,5 +1,8 @@
 """SegmentExplorer without a browser: a second selection, edits, undo, what a page asks, audiences."""
 
+import base64
+import zlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,3 +222,25 @@ def test_a_feature_that_is_gone_is_said(explorer):
         "segment",
         "This result has no feature 'spend', so the map shows segments.",
     )
+
+
+def test_the_explorer_leaves_a_still(explorer):
+    explorer.chosen = ids(*range(30))
+    still = str(explorer.still())
+    png = base64.b64decode(still.split("base64,")[1].split('"')[0])
+    picture = np.frombuffer(zlib.decompress(png[41 : png.index(b"IEND") - 8]), "uint8").reshape(420, -1)[
+        :, 1:
+    ]
+    inks = picture.reshape(420, 420, 4)
+    shown = {tuple(color) for color in inks[inks[..., 3] > 0][:, :3].tolist()}
+    assert shown == {(0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00), (0x00, 0x9E, 0x73)}
+    assert "What sets 30 chosen customers apart" in still and "sg.compare" in still
+    few = sg.SegmentExplorer(sg.segment(three_groups().iloc[:45], n_segments=3, random_state=0))
+    assert "hidden" in str(few.still()) and "5 (" not in str(few.still())
+
+
+def test_an_error_of_a_callback_is_shown(explorer, monkeypatch):
+    monkeypatch.setattr(explorer, "_draw", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        explorer.chosen = ids(1)
+    assert explorer.error == "ZeroDivisionError: division by zero"

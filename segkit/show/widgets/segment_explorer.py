@@ -11,6 +11,7 @@ import anywidget
 import numpy as np
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 
 from segkit.core.checks import check_frame
 from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts
@@ -20,26 +21,30 @@ from segkit.create.segmentation import Segmentation
 from segkit.explain.compare import compare
 from segkit.explain.evidence import KEPT_OUT, evidence
 from segkit.explain.map import CustomerMap, project
-from segkit.explain.names import suggest_names
-from segkit.explain.profile import segment_sizes
 from segkit.methods.partition import checked_result
-from segkit.show.plots.map import plot_map
-from segkit.show.plots.theme import segment_colors
 from segkit.show.report.cards import plays_of, tags_of
 from segkit.show.widgets.customer_answers import customer_said, position_of_text, telling_features, why_said
-from segkit.show.widgets.map_colors import figure, packed, places_in_bytes, shades_of, steps_of, unpacked
-from segkit.show.widgets.parts import STYLE, script
+from segkit.show.widgets.explorer_page import (
+    difference_rows,
+    evidence_rows,
+    explorer_still,
+    map_picture,
+    sample_picture,
+    segment_rows,
+    typical_of,
+)
+from segkit.show.widgets.map_colors import packed, places_in_bytes, shades_of, steps_of, unpacked
+from segkit.show.widgets.parts import STYLE, code_line, script
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.audiences.audience import Audience, audience
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
-ROWS = 8  # differences shown beside the map
 HISTOGRAMS = 6  # features whose distribution stands below it
-TYPICAL = 3  # customers in the middle of those who are chosen
 STEPS = 100  # back
 CONFIDENCE, MAP_TRUST = "confidence", "map trust"  # colours beside those of features
 
 
-class SegmentExplorer(anywidget.AnyWidget):
+class SegmentExplorer(WithStill, anywidget.AnyWidget):
     """Explore segments on a map of all customers: choose, compare, name and edit them; read back ``result``.
 
     Draw around customers on the map, click one, press a segment's button, or drag over a histogram to choose customers;
@@ -142,6 +147,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._quiet = True
         self._compared: tuple[Any, pd.DataFrame | None] = (None, None)
         self._trusted: tuple[Any, pd.Series] = (None, pd.Series(dtype=float))
+        self._pictured: tuple[Any, bytes] = (None, b"")
         self._lines: list[str | dict[int, str]] = []
         self.groups: dict[str, pd.Index] = {}
         self.audiences: dict[str, Audience] = {}
@@ -154,6 +160,15 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._now = self._state()
         self.on_msg(self._on_question)
         self._draw()
+
+    def still(self) -> Markup:
+        """Return the map, its segments, and what sets the chosen customers apart, as HTML without scripts."""
+        placed = self.result if self.result.embedding is not None else self._given
+        if placed.embedding is None:
+            return code_line(self.code)
+        if self._pictured[0] is not placed.labels:
+            self._pictured = (placed.labels, map_picture(placed, minimum=self._minimum))
+        return explorer_still(placed, self._pictured[1], self.segments, self.group, self.code)
 
     @property
     def selected(self) -> pd.DataFrame:
@@ -254,6 +269,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         return ["segment", *columns, *(c for c in (CONFIDENCE, MAP_TRUST) if c not in columns)]
 
     @t.observe("chosen", "other")
+    @shows_errors
     def _on_chosen(self, change: t.Bunch) -> None:
         if self._quiet:
             return
@@ -262,6 +278,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         setattr(self, "group_a" if change["name"] == "chosen" else "group_b", packed(inside))
 
     @t.observe("group_a", "group_b", "result")
+    @shows_errors
     def _on_state(self, change: t.Bunch) -> None:
         if self._quiet:
             return
@@ -270,11 +287,13 @@ class SegmentExplorer(anywidget.AnyWidget):
         self._follow()
 
     @t.observe("color_by")
+    @shows_errors
     def _on_color(self, _change: t.Bunch) -> None:
         if not self._quiet:
             self._draw_colors()
 
     @t.observe("wanted_names", "wanted")
+    @shows_errors
     def _on_wanted(self, change: t.Bunch) -> None:
         if not change["new"] or self._quiet:
             return
@@ -413,7 +432,7 @@ class SegmentExplorer(anywidget.AnyWidget):
         if ask == "trust":
             return {}, [np.round(255 * self._map_trust.to_numpy()).astype("uint8").tobytes()]
         if ask == "picture":
-            return {}, [_picture(result)]
+            return {}, [sample_picture(result)]
         raise ValueError(f"There is no answer to {ask!r}.")
 
     @property
@@ -428,36 +447,12 @@ class SegmentExplorer(anywidget.AnyWidget):
         return self._trusted[1]
 
     def _draw_segments(self) -> None:
-        sizes = segment_sizes(self.result, minimum=self._minimum)
-        colors = segment_colors(list(sizes["segment"]))
-        suggested = suggest_names(self.result, minimum=self._minimum)
         same = self.result.labels.equals(self._valued)  # value and playbook are of these segments only
-        pinned = set(self.result.provenance.get("pinned", []))
-        segments = [
-            {
-                "id": int(s),
-                "name": row.segment,
-                "color": color,
-                "size": "hidden" if pd.isna(row.customers) else f"{row.customers:,} ({row.share:.0%})",
-                "named": int(s) >= 0,
-                "pinned": int(s) in pinned,
-                "suggested": "" if s < 0 or s in self.result.names else suggested.loc[s, "name"],
-                "why": "" if s < 0 else suggested.loc[s, "sentence"],
-                "worth": self._worth[s].per_customer()
-                if same and s in self._worth and self._worth[s].known
-                else "",
-                "play": [
-                    [label, words, self._tags[s].get(label, "")]
-                    for label, words in self._plays.get(s, {}).items()
-                ]
-                if same
-                else [],
-            }
-            for (s, row), color in zip(sizes.iterrows(), colors, strict=True)
-        ]
-        codes = sizes.index.get_indexer(self.result.labels)
-        self.label_codes = codes.astype("uint8" if len(sizes) <= 256 else "<u2").tobytes()
-        self.segments = state_without_contacts(segments)
+        told = (self._worth, self._plays, self._tags) if same else ({}, {}, {})
+        self.segments = state_without_contacts(segment_rows(self.result, *told, self._minimum))
+        ids = [segment["id"] for segment in self.segments]
+        codes = pd.Index(ids).get_indexer(self.result.labels)
+        self.label_codes = codes.astype("uint8" if len(ids) <= 256 else "<u2").tobytes()
         features = telling_features(self.result, n=len(self.result.customers.columns))
         numeric = [f for f in features if pd.api.types.is_numeric_dtype(self.result.customers[f].dtype)]
         self.histograms = numeric[:HISTOGRAMS]
@@ -487,42 +482,16 @@ class SegmentExplorer(anywidget.AnyWidget):
             hint = f"Choose {self._minimum:,} customers or more to see what sets them apart." if few else ""
             self.group = {"rows": [], "hint": hint}
         else:
-            rows = [
-                {
-                    "feature": f,
-                    "effect": _bounded(r.effect),
-                    "inside": figure(r.inside, r.unit),
-                    "others": figure(r.others, r.unit),
-                    "unit": r.unit,
-                }
-                for f, r in table.head(ROWS).iterrows()
-            ]
             other = self._second
-            against = "" if other is None else f"{int(other.sum()):,}"
-            kept_out = self.evidence
-            tests = [] if kept_out is None else kept_out.head(ROWS).itertuples()
-            found = [
-                [row.feature, figure(row.inside, row.unit), figure(row.others, row.unit), row.verdict]
-                for row in tests
-            ]
             said = {
                 "count": n,
-                "against": against,
-                "rows": rows,
-                "evidence": found,
-                "typical": self._typical(),
+                "against": "" if other is None else f"{int(other.sum()):,}",
+                "rows": difference_rows(table),
+                "evidence": evidence_rows(self.evidence),
+                "typical": typical_of(self.result, self._inside),
             }
             self.group = state_without_contacts(said)
         self._write_code()
-
-    def _typical(self) -> list[int]:
-        """Return the positions of the chosen customers nearest to their mean, in prepared features."""
-        at = np.flatnonzero(self._inside)
-        rows = self.result.prepared.to_numpy()[at]
-        far = np.nan_to_num(((rows - np.nanmean(rows, axis=0)) ** 2).sum(axis=1), nan=np.inf)
-        least = np.partition(far, min(TYPICAL, len(far)) - 1)[min(TYPICAL, len(far)) - 1]
-        near = np.flatnonzero(far <= least)
-        return at[near[np.argsort(far[near], kind="stable")[:TYPICAL]]].tolist()
 
     def _write_code(self) -> None:
         placed = self._given.embedding is not None
@@ -546,14 +515,3 @@ class SegmentExplorer(anywidget.AnyWidget):
             other = ", explorer.other" if self.group_b else ""
             lines.append(f"sg.compare(result, {group}{other}{least})")
         self.code = "\n".join(lines)
-
-
-def _picture(result: Segmentation) -> bytes:
-    """Return the map of a sample as a picture, for a page that cannot draw."""
-    import vl_convert
-
-    return vl_convert.vegalite_to_png(plot_map(result.to_frame()).to_dict(), scale=1.5)
-
-
-def _bounded(effect: float) -> float:
-    return 0.0 if pd.isna(effect) else float(np.clip(effect, -9.99, 9.99))
