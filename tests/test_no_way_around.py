@@ -26,7 +26,7 @@ WITHOUT = {
         match_segments merge_segments split_segment make_segment pin_segments drift recommendation_scoreboard
         score_next ExperimentPlanner effect_sizes feature_influence""",
     "draws what a gated table says, or what is of everyone": """
-        plot_consensus plot_cross plot_drift plot_evidence plot_lift plot_multiverse
+        plot_consensus plot_cross plot_drift plot_evidence plot_multiverse
         plot_next plot_playbook plot_power plot_privacy plot_qini plot_recommendations plot_rules plot_scoreboard
         plot_stability plot_structure plot_trust plot_value plot_why""",
     "is of single customers, whom the analyst asks for": """

@@ -228,3 +228,16 @@ def test_a_candidate_of_few_is_not_counted():
         sg.plot_emerging(candidates).to_dict()
     )
     assert "7 customers, 0.7% of all" in str(sg.plot_emerging(candidates, minimum=1).to_dict())
+
+
+def test_the_arms_of_few_are_not_counted():
+    ids = pd.Index([f"c{i:03}" for i in range(360)])
+    arms = pd.Series(
+        np.where(np.arange(360) % 10 == 0, "held out", "treated"), index=ids
+    )  # 6 of S1 are held out
+    outcomes = pd.Series((np.arange(360) % 3 == 0).astype(float), index=ids)
+    by = pd.Series(np.repeat(["S0", "S1"], [300, 60]), index=ids)
+    table = sg.lift(arms, outcomes, by=by)
+    drawn = {row["segment"]: row for row in chart_rows(sg.plot_lift(table)) if "held_out" in row}
+    assert [drawn[s]["held_out"] for s in ("all customers", "S0", "S1")] == [36, None, None]
+    assert drawn["S1"]["treated"] == 54 and "mean_held_out" not in drawn["S1"]

@@ -7,6 +7,7 @@ import textwrap
 import altair as alt
 import pandas as pd
 
+from segkit.core.disclosure import MINIMUM, check_minimum, hidden_sizes
 from segkit.show.plots.theme import GREY, INK, OKABE_ITO, check_table, one_line, themed
 from segkit.tailor.experiments.experiment_table import EVERYONE
 
@@ -27,13 +28,15 @@ COLUMNS = (
 )
 
 
-def plot_lift(table: pd.DataFrame) -> alt.VConcatChart:
+def plot_lift(table: pd.DataFrame, *, minimum: int = MINIMUM) -> alt.VConcatChart:
     """Draw the lift of each segment with its interval, by itself and pooled.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`segkit.lift`.
+    minimum : int, default=10
+        Fewer customers of a segment in an arm are not counted, nor others from whom they would follow. 1 counts all.
 
     Returns
     -------
@@ -53,13 +56,14 @@ def plot_lift(table: pd.DataFrame) -> alt.VConcatChart:
     >>> chart = sg.plot_lift(sg.lift(shop.arms, shop.outcomes["conversion"], by=shop.segments))
     """
     check_table(table, COLUMNS, "lift(arms, outcomes, …)")
+    check_minimum(minimum)
     if not table["low"].notna().any():
         raise ValueError(
             "No row of the table has an interval, so there is nothing to draw. Read its verdicts."
         )
     facts = table.attrs.get("segkit", {})
     shares = facts.get("unit") == "share"
-    rows = table.copy()
+    rows = _counted(table, minimum)
     numbers = [name for name in COLUMNS if name not in ("arm", "segment", "verdict")]
     rows[numbers] = rows[numbers] * (100 if shares else 1)
     rows["segment"] = [one_line(name) for name in rows["segment"]]
@@ -81,6 +85,16 @@ def plot_lift(table: pd.DataFrame) -> alt.VConcatChart:
             title={"text": "What did the campaign do?", "subtitle": subtitle}
         )
     )
+
+
+def _counted(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return what is drawn, with the customers of each arm where they are enough; no means, which tell counts."""
+    counts = [side for side in ("treated", "held_out") if side in table]
+    rows = table[[*COLUMNS, *counts]].astype(dict.fromkeys(counts, float))
+    for at in rows.groupby(["arm", rows["segment"] == EVERYONE]).groups.values():
+        for side in counts:
+            rows.loc[at, side] = rows.loc[at, side].mask(hidden_sizes(rows.loc[at, side], minimum))
+    return rows
 
 
 def _limits(rows: pd.DataFrame) -> list[float]:
