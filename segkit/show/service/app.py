@@ -16,16 +16,14 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from segkit.show.service.guard import Guard
-from segkit.show.widgets import live_board
 from segkit.show.widgets.live_board import LiveBoard
+from segkit.show.widgets.parts import STYLE, script
 
-WIDGETS = Path(live_board.__file__).parent
 FILES = {
     "/": Path(__file__).with_name("page.html"),
     "/page.css": Path(__file__).with_name("page.css"),
     "/page.js": Path(__file__).with_name("page.js"),
-    "/live_map.js": WIDGETS / "live_map.js",
-    "/widgets.css": WIDGETS / "widgets.css",
+    "/widgets.css": STYLE,
 }
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 LOOK = 1.0  # seconds after which a stream looks whether the service ends
@@ -87,7 +85,11 @@ def make_app(
 
         return endpoint
 
+    def view(_request: Request) -> Response:
+        return Response(script("live_map"), media_type=TYPES[".js"])
+
     routes = [
+        Route("/live_map.js", view),
         Route("/segments", segments),
         Route("/customers/{customer:path}", customer),
         Route("/moves", stream(lambda request: _new_moves(board, request))),

@@ -25,6 +25,7 @@ ROWS = 8  # differences shown beside the map
 TYPICAL = 3  # customers in the middle of those who are chosen
 SIDE = 420  # pixels of the map in a still
 
+_NAMED = '<span style="color: {{ color }}">●</span> {{ name }}'
 _STILL = """
 <img alt="{{ alt }}" width="{{ side }}" height="{{ side }}" src="data:image/png;base64,{{ png }}">{{ tables }}
 """
@@ -99,7 +100,7 @@ def explorer_still(
     result: Segmentation, picture: bytes, segments: list[dict], group: dict, code: str
 ) -> Markup:
     """Return the explorer without a page: the map, its segments, what sets the chosen apart, the code."""
-    names = [(s["name"], s["size"]) for s in segments]
+    names = [(render(_NAMED, **s), s["size"]) for s in segments]
     tables = scrolling("Segments", html_table(["Segment", "Customers"], names, text=(0,)))
     if group.get("rows"):
         rows = [(r["feature"], r["inside"], r["others"]) for r in group["rows"]]

@@ -9,32 +9,6 @@ const GLOW = 5000; // milliseconds that a ring stays around who moved
 const MOST_GLOWING = 60;
 const SPOKEN = 10000; // milliseconds between two sentences for screen readers
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function dot(color) {
-  const made = element("span", { className: "swatch" });
-  made.style.background = color;
-  return made;
-}
-
-// JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
-function keepKeys(root) {
-  const mark = (event) => {
-    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
-    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain);
-  };
-  window.addEventListener("keydown", mark, true);
-  return () => window.removeEventListener("keydown", mark, true);
-}
-
-function number(n) {
-  return n.toLocaleString("en");
-}
-
 function shown(value) {
   if (value === null) return "–";
   return typeof value === "number" ? Number(value.toPrecision(4)).toLocaleString("en") : String(value);

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anywidget
 import pandas as pd
 import traitlets as t
@@ -11,6 +9,7 @@ from markupsafe import Markup
 
 from segkit.live.live import Live
 from segkit.show.widgets.live_board import LiveBoard
+from segkit.show.widgets.parts import STYLE, script
 from segkit.show.widgets.stills import WithStill, sizes_still
 
 
@@ -73,8 +72,8 @@ class LiveMap(WithStill, anywidget.AnyWidget):
     >>> live.close()
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_name("widgets.css")
+    _esm = script("live_map")
+    _css = STYLE
     state: t.Dict = t.Dict().tag(sync=True)
     paused = t.Bool(False).tag(sync=True)
     still_of = ()  # it is that of the moment when the cell ran

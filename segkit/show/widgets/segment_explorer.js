@@ -226,7 +226,8 @@ function render({ model, el }) {
     const count = [0, 0, 0];
     if (flags) for (let i = 0; i < n; i += 1) count[flags[i]] += 1;
     if (!count[1]) target = 1;
-    const share = (group) => `${customers(count[group])} (${Math.round((100 * count[group]) / n)}%)`;
+    const percent = (part) => (part < 0.01 ? "under 1%" : `${Math.round(100 * part)}%`);
+    const share = (group) => `${customers(count[group])} (${percent(count[group] / n)})`;
     first.textContent = count[1] ? `A: ${share(1)}` : "A: nobody yet";
     second.textContent = count[2] ? `B: ${share(2)}` : target === 2 ? "B: draw around others" : "B: all others";
     first.setAttribute("aria-pressed", target === 1);

@@ -5,36 +5,6 @@ const GREY = "#8c8c8c";
 const EDGE = 1.06; // of the map, with a margin around everyone
 const STEP = 900; // milliseconds from date to date while it plays
 
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function dot(color) {
-  const made = element("span", { className: "swatch" });
-  made.style.background = color;
-  return made;
-}
-
-// JupyterLab takes plain keys for its own, even here: "a" would add a cell, and Enter leave the button unpressed.
-function keepKeys(root) {
-  const mark = (event) => {
-    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.shiftKey);
-    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", plain);
-  };
-  window.addEventListener("keydown", mark, true);
-  return () => window.removeEventListener("keydown", mark, true);
-}
-
-function number(n) {
-  return n.toLocaleString("en");
-}
-
-function customers(n) {
-  return `${number(n)} customer${n === 1 ? "" : "s"}`;
-}
-
 function render({ model, el }) {
   const dates = model.get("dates"), segments = model.get("segments"), places = model.get("places");
   const labels = model.get("labels"), sizes = model.get("sizes"), flows = model.get("flows"), said = model.get("said");

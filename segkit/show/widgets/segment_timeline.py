@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -22,7 +21,7 @@ from segkit.methods.partition import plain_preparer
 from segkit.over_time.migration import CAME, GONE, share
 from segkit.over_time.moves_over_time import moves_of, placed, several_periods
 from segkit.over_time.periods import check_not_called
-from segkit.show.widgets.parts import code_line, described_segments
+from segkit.show.widgets.parts import STYLE, code_line, described_segments, script
 from segkit.show.widgets.stills import WithStill, sizes_still
 
 DRAWN = 5_000  # customers on the map
@@ -106,8 +105,8 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
     customers = moves[now].droplevel("as_of").query("from_id == 1 and to_id == 0")
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_name("widgets.css")
+    _esm = script("segment_timeline")
+    _css = STYLE
     as_of = t.Any()
     flow = t.Any(None, allow_none=True)
     # What the page shows, and what it asks for: positions in the lists of dates and of segments.
