@@ -221,16 +221,11 @@ class LiveAnswers(LiveFolder):
         Series of str
             On its index: the kind of the event, such as "purchase"; "correction"; or "time alone".
         """
-        _check_columns(placed, ("event_id", "as_of"))
+        _check_columns(placed, ("event_id",))
         ids = placed["event_id"].dropna().tolist()
         kinds = self._store.run("SELECT event_id, kind FROM log WHERE event_id IN (SELECT unnest(?))", [ids])
-        said = dict(kinds)
-        # by the moment as well: an event may have come with the id of a correction
-        corrected = {(each.event_id, each.as_of) for each in self._all_corrections()}
-        causes = [
-            "correction" if pair in corrected else said.get(pair[0], "time alone")
-            for pair in zip(placed["event_id"], placed["as_of"], strict=True)
-        ]
+        said = dict(kinds) | dict.fromkeys((each.event_id for each in self._all_corrections()), "correction")
+        causes = [said.get(event_id, "time alone") for event_id in placed["event_id"]]
         return pd.Series(causes, placed.index, dtype="str", name="event_id")
 
     @in_turn

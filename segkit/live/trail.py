@@ -35,9 +35,8 @@ def trail_of(store: Store, placed: pd.DataFrame, corrections: list[Correction]) 
         event_id: ("event", event_id, timestamp, kind, rating, sentiment, first_words(text), None)
         for event_id, timestamp, kind, rating, sentiment, text in rows
     }
-    # by the moment as well: an event may have come with the id of a correction
-    corrected: dict[tuple[str, pd.Timestamp], tuple[Any, ...]] = {
-        (c.event_id, c.as_of): (
+    causes = events | {
+        c.event_id: (
             "correction",
             c.event_id,
             c.as_of,
@@ -51,10 +50,8 @@ def trail_of(store: Store, placed: pd.DataFrame, corrections: list[Correction]) 
     }
     nothing = (None,) * (len(_CAUSE) - 1)
     found = [
-        (corrected.get((event_id, as_of)) or events[event_id])
-        if pd.notna(event_id)
-        else ("time" if i else "begin", *nothing)
-        for i, (event_id, as_of) in enumerate(zip(placed["event_id"], placed["as_of"], strict=True))
+        causes[event_id] if pd.notna(event_id) else ("time" if i else "begin", *nothing)
+        for i, event_id in enumerate(placed["event_id"])
     ]
     table = pd.DataFrame(found, columns=list(_CAUSE)).astype(_CAUSE)
     return pd.concat([placed[_PLACED], table], axis=1)

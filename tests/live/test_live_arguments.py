@@ -87,16 +87,6 @@ def test_reasons_of_corrections_are_text_of_some_length(live):
     assert live.corrections().empty
 
 
-def test_an_event_with_the_id_of_a_correction_is_an_event(live):
-    before = live.at("often 1").segment_id
-    live.correct("often 1", (before + 1) % 3, "moved", who="eva")
-    placed = live.apply(pd.DataFrame([purchase(1, "often 1", event_id="correction 1", after=60)]))
-    assert live.causes(placed).tolist() == ["purchase"]
-    trail = live.trail("often 1")
-    assert trail["cause"].tolist() == ["begin", "correction", "event"]
-    assert trail["who"].tolist()[1] == "eva" and trail["kind"].tolist()[1:] == ["correction", "purchase"]
-
-
 def test_nobody_is_left(live):
     live.erase(CUSTOMERS)
     assert live.where().empty and live.current().empty and live.placements().empty
