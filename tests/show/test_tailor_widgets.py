@@ -228,7 +228,7 @@ def test_the_planner_shows_verdicts_and_follows_its_sliders():
     lift.value = 0.03
     assert planner.lift == 0.03
     assert ">20,000</td><td>2,000</td><td>+2.1 points</td>" in planner._table.value
-    assert "too small alone: join with Loyal" in planner._table.value and "<script" not in shown(planner)
+    assert "hidden: fewer than 10 customers" in planner._table.value and "<script" not in shown(planner)
     planner.holdout = 0.5
     assert (
         holdout.label == "50%" and ">20,000</td><td>10,000</td><td>+1.2 points</td>" in planner._table.value
