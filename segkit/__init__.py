@@ -210,6 +210,7 @@ _HOMES = {
     "segkit.show.widgets.live_map": ("LiveMap",),
     "segkit.show.widgets.segment_cards": ("SegmentCards",),
     "segkit.show.widgets.segment_explorer": ("SegmentExplorer",),
+    "segkit.show.widgets.segment_studio": ("SegmentStudio",),
     "segkit.show.widgets.segment_timeline": ("SegmentTimeline",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -67,7 +67,7 @@ PUBLIC = {
     ),
     "show": (
         "AudienceBuilder ClusterTuner ExperimentPlanner FeaturePicker LiveMap SegmentCards SegmentExplorer "
-        "SegmentTimeline "
+        "SegmentStudio SegmentTimeline "
         "plot_confidence plot_consensus plot_coverage plot_cross plot_dendrogram plot_distributions "
         "plot_drift "
         "plot_emerging "

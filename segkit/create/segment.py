@@ -266,6 +266,17 @@ def _segmented(
     return result if previous is None else continue_segments(previous, result)
 
 
+def untested_segments(
+    customers: pd.DataFrame, n_segments: int, method: str, random_state: int
+) -> Segmentation:
+    """Divide customers as :func:`segment` does, without tests of their kind: to look at while a number is chosen."""
+    customers = without_constants(checked_customers(customers))
+    ordered = by_id(customers)
+    estimator = make_model(method, n_segments, ordered, random_state)
+    _check_distinct(ordered, n_segments)
+    return _fitted(estimator, customers, method, n_segments, random_state, tested=False)
+
+
 def value_bands(customers: pd.DataFrame, *, by: str | None = None, n_bands: int = 5) -> Segmentation:
     """Divide customers into tiers of value.
 
@@ -319,6 +330,8 @@ def _fitted(
     method: str,
     n_segments: int | None,
     random_state: int,
+    *,
+    tested: bool = True,
     **more: Any,
 ) -> Segmentation:
     """Fit in the order of ids, number the segments by size, and determine their kind."""
@@ -335,7 +348,8 @@ def _fitted(
     given = pd.Series(labels.to_numpy()[place], customers.index, name="segment")
     result = Segmentation(customers.copy(), estimator, given, ids, provenance=provenance)
     result.keep(order, prepared[place])
-    provenance |= _kind_of(result, ordered)
+    if tested:
+        provenance |= _kind_of(result, ordered)
     named = getattr(preparer_and_clusterer(estimator)[1], "names_", {})
     return result.with_names({s: named[s] for s in result.segments if s in named})
 

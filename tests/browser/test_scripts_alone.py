@@ -10,6 +10,7 @@ from tables import EVIL, oddly_named, purchases
 import segkit as sg
 from segkit.show import widgets
 from segkit.show.widgets.map_colors import packed, unpacked
+from segkit.show.widgets.segment_studio import StudioBar
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -122,11 +123,19 @@ def cards():
     return made
 
 
+def studio():
+    """Return the studio's bar with markup in what it says."""
+    made = StudioBar(numbers=[2, 3, 5], at=3, under=3, drawn=3)
+    made.said = made.error = made.code = EVIL
+    return made
+
+
 SCRIPTS = {
     "feature_picker": picker,
     "live_map": live_map,
     "segment_cards": cards,
     "segment_explorer": explorer,
+    "segment_studio": studio,
     "segment_timeline": timeline,
 }
 
@@ -312,6 +321,32 @@ def test_a_page_that_cannot_draw_shows_a_picture(new_page):
     page.get_by_role("button", name="Show Segment 1").click()
     assert page.evaluate("alone.saved.at(-1).group_a.byteLength") == 8
     page.close()
+
+
+@pytest.mark.parametrize("alone", ["segment_studio"], indirect=True)
+def test_studio_asks_for_one_number_at_a_time(alone):
+    """A hand that moves on while Python draws is followed to where it is then; letting go takes the number."""
+    slider = alone.get_by_role("slider", name="Number of segments")
+    move = """(to) => {
+      const slider = document.querySelector("input");
+      slider.value = to;
+      slider.dispatchEvent(new Event("input"));
+    }"""
+    asked = "alone.saved.map((state) => [state.under, state.at])"
+    alone.evaluate(move, 2)
+    alone.evaluate(move, 1)
+    alone.evaluate(move, 0)
+    assert alone.evaluate(asked) == [[5, 3]]
+    expect(alone.locator("output")).to_have_text("2")
+    alone.evaluate("alone.model.set('drawn', 5)")
+    assert alone.evaluate(asked)[1:] == [[2, 3]]
+    slider.dispatch_event("change")
+    assert alone.evaluate("alone.saved.at(-1).at") == 2
+    alone.evaluate("alone.model.set('at', 5)")
+    expect(slider).to_have_attribute("aria-valuetext", "5 segments")
+    alone.get_by_role("button", name="How many").press("Enter")
+    assert alone.evaluate("alone.saved.at(-1).step") == "How many"
+    expect(alone.get_by_role("button", name="How many")).to_have_attribute("aria-current", "step")
 
 
 def test_plain_keys_skip_jupyterlab(alone):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -49,8 +50,8 @@ class SegmentCards(anywidget.AnyWidget):
         table of :func:`segkit.segment_value`.
     events : Events, optional
         The log. With it the cards say what each segment buys more often than others.
-    playbook : DataFrame, optional
-        From :func:`segkit.playbook`: what to do.
+    playbook : DataFrame or callable, optional
+        What to do: from :func:`segkit.playbook`, or a function that is called with each result, as this one.
     tables : DataFrame
         From :func:`segkit.snapshots`. With them the cards say where customers came from and went, between the last two
         moments.
@@ -113,7 +114,7 @@ class SegmentCards(anywidget.AnyWidget):
         *,
         value: str | pd.Series | pd.DataFrame | None = None,
         events: Events | None = None,
-        playbook: pd.DataFrame | None = None,
+        playbook: pd.DataFrame | Callable[[Segmentation], pd.DataFrame] | None = None,
         tables: pd.DataFrame | None = None,
         minimum: int = MINIMUM,
     ):
@@ -122,8 +123,10 @@ class SegmentCards(anywidget.AnyWidget):
         check_minimum(minimum)
         if events is not None:
             checked_events(events)
-        if playbook is not None:
-            check_frame("playbook", playbook, "It should be the table of playbook(result, …).")
+        if playbook is not None and not callable(playbook):
+            check_frame(
+                "playbook", playbook, "It should be the table of playbook(result, …), or this function."
+            )
         self._minimum, self._value, self._events = minimum, value, events
         self._playbook, self._tables = playbook, tables
         self._first = result
@@ -197,7 +200,7 @@ class SegmentCards(anywidget.AnyWidget):
         result, minimum = self.result, self._minimum
         same = result.labels.equals(self._first.labels)
         forecast, worth, title = self._worth(same)
-        playbook = self._playbook if same else None
+        playbook = self._playbook(result) if callable(self._playbook) else self._playbook if same else None
         suggestions = suggestions_of(result, minimum)
         named = with_suggested(result, suggestions)
         liked = liked_products(named, self._events, shown_segments(result, minimum), minimum, None)
@@ -240,7 +243,8 @@ class SegmentCards(anywidget.AnyWidget):
             }
             for s, card in zip(shown_segments(result, minimum), cards, strict=True)
         ]
-        left_out = [OTHERS] if not same and (self._playbook is not None or self._is_forecast) else []
+        of_first = self._is_forecast or isinstance(self._playbook, pd.DataFrame)
+        left_out = [OTHERS] if of_first and not same else []
         with self.hold_sync():
             self.cards = state_without_contacts(drawn)
             self.notes = state_without_contacts([*notes_on(named, cards, minimum, SUGGESTED), *left_out])

@@ -1,0 +1,191 @@
+"""The studio by its traits: one state in picker, tuner, map, cards and builder, which reads back as its code."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import traitlets as t
+from pandas.testing import assert_frame_equal, assert_series_equal
+from tables import purchases, three_groups
+
+import segkit as sg
+from segkit.show.widgets.studio_fits import Fits
+
+
+def people(n=30):
+    return three_groups(n, monetary=np.repeat([1.0, 2.0, 7.0], n))
+
+
+@pytest.fixture
+def studio():
+    return sg.SegmentStudio(people(), n_segments=3)
+
+
+def run(studio, **names):
+    """Execute the code that the studio shows, without what it exports."""
+    space = {"sg": sg, "studio": studio, **names}
+    exec(studio.code.split("\naudience = ")[0], space)
+    return space["result"]
+
+
+def check_one_state(studio):
+    assert studio.explorer.result is studio.cards.result is studio.result
+    assert studio.bar.at == studio.bar.under == studio.bar.drawn == studio.n_segments
+    made = run(studio, customers=studio.customers)
+    assert_series_equal(made.labels, studio.result.labels)
+    assert_frame_equal(made.embedding, studio.result.embedding)
+    assert made.names == studio.result.names
+
+
+def test_moving_the_number_shows_it_and_letting_go_takes_it(studio):
+    before = studio.result
+    studio.bar.under = 4
+    preview_map, preview_cards = studio._of_sample
+    assert (studio.bar.drawn, studio.n_segments) == (4, 3) and studio.result is before
+    assert len(preview_map.result.segments) == len(preview_cards.cards) == 4
+    assert (studio.explorer.layout.display, preview_map.layout.display) == ("none", None)
+    assert studio.bar.said == "90 customers in 4 segments: let go to take them."
+    studio.bar.at = 4
+    assert studio.n_segments == len(studio.cards.cards) == 4
+    assert (studio.explorer.layout.display, preview_map.layout.display) == (None, "none")
+    assert studio.bar.said == "90 customers in 4 segments."
+    check_one_state(studio)
+    studio.bar.under = 5
+    studio.bar.under = 4  # and back, without letting go
+    assert studio.explorer.layout.display is None
+
+
+def test_names_go_round_and_come_back_with_their_number(studio):
+    studio.cards.wanted_names = {"0": "Regulars"}
+    check_one_state(studio)
+    studio.explorer.wanted_names = {1: "Spenders"}
+    check_one_state(studio)
+    assert studio.result.names == {0: "Regulars", 1: "Spenders"}
+    studio.n_segments = 2
+    assert studio.result.names == {}
+    check_one_state(studio)
+    studio.n_segments = 3
+    assert studio.result.names == {0: "Regulars", 1: "Spenders"}
+    check_one_state(studio)
+
+
+def test_edits_on_the_map_are_on_the_cards_and_in_the_code(studio):
+    studio.cards.wanted_names = {"2": "Quiet"}
+    studio.explorer.wanted = {"do": "merge", "segments": [0, 1]}
+    assert studio.explorer.error == "" and len(studio.cards.cards) == 2
+    check_one_state(studio)
+    studio.cards.wanted_names = {str(studio.cards.cards[0]["id"]): "Both"}
+    check_one_state(studio)
+    studio.explorer.wanted = {"do": "undo"}
+    studio.explorer.wanted = {"do": "undo"}
+    assert len(studio.cards.cards) == 3 and studio.result.names == {2: "Quiet"}
+    check_one_state(studio)
+
+
+def test_undo_beyond_a_number_goes_back_to_that_number(studio):
+    first = studio.result
+    studio.n_segments = 4
+    studio.explorer.wanted = {"do": "undo"}
+    assert studio.result is first and studio.n_segments == 3
+    check_one_state(studio)
+
+
+def test_trust_is_tested_on_the_cards_and_kept(studio):
+    studio.cards.wanted_test = True
+    assert studio.result.assessment is not None
+    assert studio.code.endswith("result = result.with_trust(sg.assess(result))")
+    check_one_state(studio)
+
+
+def test_a_chosen_card_is_chosen_on_the_map(studio):
+    studio.cards.chosen = 1
+    assert set(studio.explorer.chosen) == set(studio.result.labels.index[studio.result.labels == 1])
+    studio.cards.chosen = None
+    assert studio.explorer.chosen == []
+
+
+def test_the_tuner_has_the_same_number_and_method(studio):
+    assert studio.tuner is None
+    studio.step = "How many"
+    assert (studio.tuner.n_segments, studio.bar.step) == (3, "How many")
+    studio.tuner.n_segments = 2
+    assert (studio.n_segments, len(studio.cards.cards)) == (2, 2)
+    studio.n_segments = 3
+    assert studio.tuner.n_segments == 3
+    studio.method = "ward"
+    assert studio.tuner.method == "ward" and studio.result.provenance["method"] == "ward"
+    check_one_state(studio)
+
+
+def test_the_suggested_number_is_the_tuners():
+    studio = sg.SegmentStudio(people(12), k=[2, 3])
+    assert studio.n_segments == studio.tuner.n_segments == 3
+
+
+def test_what_cannot_be_is_refused_and_nothing_changes():
+    studio = sg.SegmentStudio(pd.DataFrame({"visits": [1, 2, 30] * 10}, index=range(30)), n_segments=3)
+    before = studio.result
+    studio.bar.at = 7
+    assert studio.result is before and studio.n_segments == studio.bar.at == 3
+    assert studio.error.startswith("n_segments=7") and studio.bar.error == studio.error
+    studio.bar.under = 8
+    assert studio.bar.drawn == 8 and studio.error.startswith("n_segments=8")
+    studio.n_segments = 2
+    assert studio.error == ""
+    with pytest.raises(t.TraitError, match="other customers"):
+        studio.result = sg.segment(people(), n_segments=2)
+
+
+def test_other_features_make_other_segments():
+    lines = [
+        (f"c{i:02}", f"2024-01-{1 + j:02}", 5.0 + 60 * (i % 2)) for i in range(40) for j in range(1 + i % 5)
+    ]
+    events = purchases(*lines)
+    studio = sg.SegmentStudio(
+        events, as_of="2024-02-01", chosen=["recency", "frequency", "monetary"], n_segments=2
+    )
+    made = run(studio, events=events)
+    assert_series_equal(made.labels, studio.result.labels)
+    old = studio.explorer
+    studio.picker.value = ["monetary"]
+    assert list(studio.customers.columns) == ["recency", "frequency", "monetary"]  # until they are used
+    studio.use_features()
+    assert list(studio.customers.columns) == list(studio.result.customers.columns) == ["monetary"]
+    assert studio.explorer is not old and studio.explorer.result is studio.cards.result is studio.result
+    assert_series_equal(run(studio, events=events).labels, studio.result.labels)
+
+
+def test_the_audience_is_of_the_present_segments(tmp_path):
+    customers = people()
+    contacts = pd.DataFrame(
+        {"customer_id": customers.index, "email": [f"a{i}@example.com" for i in range(90)]}
+    )
+    studio = sg.SegmentStudio(customers, n_segments=3, contacts=contacts)
+    studio.step = "Audience and export"
+    assert len(studio.builder.audience.table) == 90 and studio.code.endswith(studio.builder.code)
+    studio.cards.wanted_names = {"0": "Regulars"}
+    studio.builder.segments = ["Regulars"]
+    assert len(studio.builder.audience.table) == 30 and "['Regulars']" in studio.code
+    studio._file.value = str(tmp_path / "none" / "r.md")
+    studio._write.click()
+    assert "There is no folder" in studio._wrote.value
+
+
+def test_a_preview_is_of_a_sample_on_the_same_map():
+    customers = people(60)
+    fits = Fits(customers, 0, n_sample=50)
+    preview = fits.preview(3, "kmeans")
+    assert 40 <= len(preview.labels) <= 50
+    everyone = fits.everyone(3, "kmeans").embedding
+    assert_frame_equal(preview.embedding, everyone.loc[preview.customers.index])
+    assert (preview.embedding.min() == everyone.min()).all() and (
+        preview.embedding.max() == everyone.max()
+    ).all()
+    shuffled = Fits(customers.sample(frac=1, random_state=1), 0, n_sample=50).preview(3, "kmeans")
+    assert set(shuffled.customers.index) == set(preview.customers.index)
+
+
+def test_wrong_arguments_are_explained():
+    with pytest.raises(TypeError, match="value"):
+        sg.SegmentStudio(people(), n_segments=3, value=pd.DataFrame({"a": [1]}))
+    with pytest.raises(TypeError, match="events"):
+        sg.SegmentStudio([1, 2])
