@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def scan_clusters(
     resamples: int = 20,
     outcome: pd.Series | None = None,
     random_state: int = 0,
-    progress: bool = True,
+    progress: bool | Callable[[list[int]], Iterable[int]] = True,
 ) -> pd.DataFrame:
     """Segment customers into several numbers of segments and measure each.
 
@@ -60,8 +60,9 @@ def scan_clusters(
         What customers did later, such as next quarter's spend, on the index of `customers`.
     random_state : int, default=0
         Seed of samples and methods.
-    progress : bool, default=True
-        Whether to show a progress bar.
+    progress : bool or callable, default=True
+        Whether to show a progress bar; or what shows one around the numbers of segments, such as
+        ``tqdm.notebook.tqdm``.
 
     Returns
     -------
@@ -132,7 +133,11 @@ def scan_clusters(
     resampling = _Resampling(compressed, resamples, rng)
     silhouettes = _Silhouettes(prepared, compressed, rng)
     rows: dict[int, dict[str, float]] = {}
-    bar = tqdm(numbers, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
+    bar = (
+        progress(numbers)
+        if callable(progress)
+        else tqdm(numbers, desc="Trying numbers of segments", unit="k", disable=not progress, leave=False)
+    )
     try:
         for n in bar:
             clusterer = make_model(method, n, looked, random_state)[-1]
@@ -195,9 +200,28 @@ def suggested_k(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.0
     int
         The largest k of at least 3 that meets both; else the most stable one of at least 3, if there is any.
     """
+    return suggestion(scan, slack=slack, smallest=smallest)[0]
+
+
+def suggestion(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.05) -> tuple[int, str]:
+    """Return the number of :func:`suggested_k`, and why it is that one."""
     few = scan[scan.index >= 3] if (scan.index >= 3).any() else scan
     holding = few[(few["stability"] >= few["stability"].max() - slack) & (few["smallest"] >= smallest)]
-    return int(holding.index.max() if len(holding) else few["stability"].idxmax())
+    k = int(holding.index.max() if len(holding) else few["stability"].idxmax())
+    reached, best, at_best = few.loc[k, "stability"], few["stability"].max(), few["stability"].idxmax()
+    if not len(holding):
+        return (
+            k,
+            f"the most stable ({reached:.2f}), although a segment holds less than {smallest:.0%} of the customers",
+        )
+    if k == few.index.max():
+        more = "no higher number was tried"
+    elif few.loc[few.index > k, "smallest"].max() < smallest:
+        more = f"with more, a segment holds less than {smallest:.0%} of the customers"
+    else:
+        more = f"with more, stability falls or a segment holds less than {smallest:.0%} of the customers"
+    near = "the best" if k == at_best else f"near the best: {best:.2f} with {at_best}"
+    return k, f"the most whose stability ({reached:.2f}) is {near}; {more}"
 
 
 def _checked_k(k: object) -> list[int]:

@@ -1,5 +1,7 @@
 """Widgets without a browser: traits are the whole state, and the shown code gives what the widget holds."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from segkit.methods.fitting import make_model
 from segkit.show.plots.theme import GREY
 from segkit.show.widgets import cluster_tuner
 from segkit.show.widgets.map_colors import packed, shades_of, steps_of, unpacked
-from segkit.trust.scan import suggested_k
+from segkit.trust.scan import suggested_k, suggestion
 
 AS_OF = "2024-03-01"
 
@@ -310,7 +312,7 @@ def groups():
 
 
 def tuner_of(customers, **more):
-    return sg.ClusterTuner(customers, **{"k": range(2, 5), **more})
+    return sg.ClusterTuner(customers, **{"k": range(2, 5), "method": "kmeans", **more})
 
 
 @pytest.fixture(scope="module")
@@ -446,6 +448,71 @@ def test_an_unknown_method_is_refused(groups, begun):
         begun.method = "magic"
     with pytest.raises(ValueError, match="method='magic' is none of"):
         tuner_of(groups, method="magic")
+
+
+def test_the_tuner_begins_with_what_it_recommends(groups):
+    tuner = sg.ClusterTuner(groups, k=range(2, 5))
+    assert tuner.method == tuner.advice.method == next(iter(tuner._choice.options))[1]
+    k, why = suggestion(tuner.scan)
+    assert tuner.n_segments == k and f"Suggested: {k}, {why}." in tuner._note.value
+    tuner.n_segments = 2
+    assert f"Suggested: {k}, {why}." in tuner._note.value
+
+
+def test_the_tuner_shows_the_kind_and_makes_each_choice_once(groups, monkeypatch):
+    made = []
+    real = cluster_tuner.segment
+    monkeypatch.setattr(
+        cluster_tuner, "segment", lambda *a, **o: made.append(o["n_segments"]) or real(*a, **o)
+    )
+    tuner = tuner_of(groups, n_segments=4)
+    assert tuner.badge == tuner.result.badge and tuner.badge in tuner._badge.value
+    tuner.n_segments = 3
+    assert tuner.result.kind_sentence in tuner._badge.value.replace("&#x27;", "'")
+    tuner.n_segments = 4
+    assert tuner.badge == tuner.result.badge and made == [4, 3]
+
+
+def grey(tuner):
+    return tuner._busy in tuner.children, "segkit-old" in tuner._picture._dom_classes
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_old_picture_is_grey_while_a_method_is_tried(groups, monkeypatch, cancelled):
+    """With a loop, as in a kernel, the method is tried beside it."""
+    tuner, go_on, real = tuner_of(groups), threading.Event(), cluster_tuner.scan_clusters
+
+    def slow(*given, progress, **options):
+        def waiting(numbers):
+            for n in progress(numbers):
+                assert go_on.wait(20)
+                yield n
+
+        return real(*given, progress=waiting, **options)
+
+    monkeypatch.setattr(cluster_tuner, "scan_clusters", slow)
+
+    async def click():
+        tuner._choice.value = "ward"
+        work = tuner._trying
+        assert grey(tuner) == (True, True) and (tuner.method, tuner._bar.value) == ("kmeans", 0)
+        assert "Trying 2 to 4 segments" in tuner._busy_note.value
+        if cancelled:
+            tuner._busy.children[-1].click()
+            assert grey(tuner) == (False, False) and tuner._choice.value == "kmeans"
+        go_on.set()
+        await asyncio.to_thread(work.join)
+        await asyncio.sleep(0)
+        if tuner._judging is not None:
+            await asyncio.to_thread(tuner._judging.join)
+        await asyncio.sleep(0)
+
+    asyncio.run(click())
+    assert grey(tuner) == (False, False)
+    assert tuner.method == tuner._choice.value == ("kmeans" if cancelled else "ward")
+    assert ("ward" in tuner._scans) is not cancelled
+    assert tuner._bar.value == (0 if cancelled else 3)
+    assert tuner.badge == tuner.result.badge
 
 
 # SegmentExplorer

@@ -18,7 +18,14 @@ from segkit.trust.micro_clusters import (
     jaccards,
     pair_recall,
 )
-from segkit.trust.scan import _Silhouettes, defensible_k, explained_outcome, scan_clusters, suggested_k
+from segkit.trust.scan import (
+    _Silhouettes,
+    defensible_k,
+    explained_outcome,
+    scan_clusters,
+    suggested_k,
+    suggestion,
+)
 
 COLUMNS = [
     "inertia",
@@ -252,6 +259,45 @@ def test_suggested_k_by_hand(stability, smallest, k):
 
 def test_two_segments_as_last_resort():
     assert suggested_k(curves(stability=[0.9] * 4, smallest=[0.2] * 4).loc[[2]]) == 2
+
+
+@pytest.mark.parametrize(
+    ("stability", "smallest", "why"),
+    [
+        (
+            [0.9, 0.8, 0.85, 0.5],
+            [0.4, 0.3, 0.2, 0.1],
+            "the most whose stability (0.85) is the best; with more, stability",
+        ),
+        (
+            [0.9, 0.9, 0.85, 0.88],
+            [0.4, 0.3, 0.2, 0.01],
+            "(0.85) is near the best: 0.90 with 3; with more, a segment holds",
+        ),
+        (
+            [0.9, 0.9, 0.85, 0.88],
+            [0.4, 0.3, 0.2, 0.1],
+            "(0.88) is near the best: 0.90 with 3; no higher number was tried",
+        ),
+        (
+            [0.9, 0.7, 0.6, 0.5],
+            [0.4, 0.01, 0.01, 0.01],
+            "the most stable (0.70), although a segment holds less than 5%",
+        ),
+    ],
+)
+def test_a_suggestion_says_why(stability, smallest, why):
+    table = curves(stability=stability, smallest=smallest)
+    k, said = suggestion(table)
+    assert k == suggested_k(table) and why in said
+
+
+def test_progress_may_be_shown_by_ones_own_bar():
+    seen = []
+    bar = lambda numbers: (seen.append(n) or n for n in numbers)  # noqa: E731
+    customers = pd.DataFrame({"frequency": [1, 2, 3, 30, 31, 29, 60, 61, 62]}, index=list("abcdefghi"))
+    scan = scan_clusters(customers, k=[2, 3], resamples=2, progress=bar)
+    assert seen == [2, 3] == list(scan.index)
 
 
 def test_defensible_k_is_a_range():
