@@ -205,7 +205,7 @@ def test_lasso_reaches_python(nb, explorer):
     assert 1 < chosen < 2469
     expect(explorer.get_by_role("heading", name=f"What sets these {chosen:,} apart")).to_be_visible()
     assert nb.python("list(explorer.selected.index) == explorer.chosen")
-    features = explorer.locator("tbody td:first-child").evaluate_all(
+    features = explorer.locator(".panel > table tbody td:first-child").evaluate_all(
         "all => all.map(td => td.firstChild.data)"
     )
     assert features == nb.python("list(explorer.comparison.index[:8])")
