@@ -49,7 +49,7 @@ def test_the_slider_moves_map_and_cards_together(nb, place):
     nb.wait_python("studio.n_segments == 6 and len(studio.result.segments) == 6")
     expect(place.locator(".segkit.studio .said")).to_contain_text("customers in 6 segments")
     expect(place.locator(".segkit.cards article:visible")).to_have_count(6)
-    assert nb.python("len(studio.explorer.result.segments)") == 6
+    nb.wait_python("len(studio.explorer.result.segments) == 6")
 
 
 def test_a_name_goes_round(nb, place):
@@ -58,7 +58,7 @@ def test_a_name_goes_round(nb, place):
     card.locator("input").fill("Friends")
     card.locator("input").press("Enter")
     nb.wait_python("'Friends' in studio.result.names.values()")
-    assert nb.python("'Friends' in studio.explorer.result.names.values()")
+    nb.wait_python("'Friends' in studio.explorer.result.names.values()")
     expect(place.locator(".segkit.studio pre")).to_have_text(nb.python("studio.code"))
 
 

@@ -1,5 +1,7 @@
 """The studio by its traits: one state in picker, tuner, map, cards and builder, which reads back as its code."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +115,23 @@ def test_the_tuner_has_the_same_number_and_method(studio):
     assert studio.tuner.n_segments == 3
     studio.method = "ward"
     assert studio.tuner.method == "ward" and studio.result.provenance["method"] == "ward"
+    check_one_state(studio)
+
+
+def test_page_and_cell_wait_for_each_other(studio):
+    """JupyterLab may answer the page in another thread while a cell runs: the last one to ask has its way."""
+    drawing, go_on = threading.Event(), threading.Event()
+    studio.cards.observe(lambda _: (drawing.set(), go_on.wait(10)), "cards")
+    page = threading.Thread(target=studio.bar.set_trait, args=("at", 4))
+    page.start()
+    assert drawing.wait(10)
+    cell = threading.Thread(target=studio.set_trait, args=("n_segments", 2))
+    cell.start()
+    cell.join(0.1)
+    go_on.set()
+    page.join(10)
+    cell.join(10)
+    assert len(studio.result.segments) == len(studio.cards.cards) == 2
     check_one_state(studio)
 
 

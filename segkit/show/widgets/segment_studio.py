@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -34,6 +36,17 @@ STEPS = (FEATURES, HOW_MANY, SEE, EXPORT)
 ERRORS = (ValueError, TypeError, ImportError, OSError)  # which say what to do
 MAPPED = "result = result.with_embedding(sg.project(result))"
 NO_CONTACTS = "Pass contacts= to choose whom to write to, and to write the file for your e-mail tool."
+
+
+def in_turn(method: Callable[..., None]) -> Callable[..., None]:
+    """Let the page and a running cell wait for each other: JupyterLab may answer a widget in another thread."""
+
+    @functools.wraps(method)
+    def waiting(self: SegmentStudio, *given: Any) -> None:
+        with self._turn:
+            method(self, *given)
+
+    return waiting
 
 
 class StudioBar(anywidget.AnyWidget):
@@ -169,7 +182,7 @@ class SegmentStudio(w.VBox):
             n_segments = self.tuner.n_segments
         first = self._fits.everyone(n_segments, method)
         self._lines[first] = []
-        self._quiet = True
+        self._quiet, self._turn = True, threading.RLock()
         super().__init__(result=first, n_segments=n_segments, method=method)
         self._lay_out()
         self._quiet = False
@@ -220,6 +233,7 @@ class SegmentStudio(w.VBox):
         """The customers that the segments are of."""
         return self._fits.customers
 
+    @in_turn
     def use_features(self) -> None:
         """Make the segments anew from the features that are ticked; names and edits begin anew too."""
         if self.picker is None:
@@ -270,6 +284,7 @@ class SegmentStudio(w.VBox):
     def _refuse(self, error: Exception) -> None:
         self.error = self.bar.error = str(error)
 
+    @in_turn
     def _on_under(self, change: t.Bunch) -> None:
         """Show the number under the finger, at once."""
         if self._quiet:
@@ -286,11 +301,13 @@ class SegmentStudio(w.VBox):
         finally:
             self.bar.drawn = number
 
+    @in_turn
     def _on_let_go(self, change: t.Bunch) -> None:
         if not self._quiet:
             self.n_segments = change["new"]
             self._follow()  # where it was refused, and where nothing has changed
 
+    @in_turn
     def _on_choice(self, change: t.Bunch) -> None:
         """Make the chosen segments of everyone; put back what cannot be."""
         if self._quiet:
@@ -311,6 +328,7 @@ class SegmentStudio(w.VBox):
             self._show_everyone()
         self.result = made
 
+    @in_turn
     def _on_result(self, change: t.Bunch) -> None:
         """Show the result on map and cards, wherever it came from."""
         if self._quiet:
@@ -372,6 +390,7 @@ class SegmentStudio(w.VBox):
     def _new_cards(self, result: Segmentation) -> SegmentCards:
         return SegmentCards(result, minimum=self._minimum, **self._of_cards)
 
+    @in_turn
     def _on_explorer(self, change: t.Bunch) -> None:
         """Take over an edit from the map, or an earlier state; its code is written a moment later."""
         if self._quiet:
@@ -385,6 +404,7 @@ class SegmentStudio(w.VBox):
                 self.n_segments, self.method = at
         self.result = new
 
+    @in_turn
     def _on_cards(self, change: t.Bunch) -> None:
         """Take over names and trust from the cards."""
         if self._quiet:
@@ -393,12 +413,14 @@ class SegmentStudio(w.VBox):
         self._lines[new] = [*self._lines[before], *_changed(before, new)]
         self.result = new
 
+    @in_turn
     def _on_card(self, change: t.Bunch) -> None:
         """Choose the customers of the chosen card on the map."""
         assert self.explorer is not None
         labels = self.result.labels
         self.explorer.chosen = [] if change["new"] is None else labels.index[labels == change["new"]].tolist()
 
+    @in_turn
     def _on_step(self, _change: t.Bunch | None = None) -> None:
         """Show the pane of the step; what takes long is made when it is first looked at."""
         for step, pane in self._panes.items():
@@ -424,6 +446,7 @@ class SegmentStudio(w.VBox):
         tuner.observe(self._on_tuner, ["n_segments", "method"])
         return tuner
 
+    @in_turn
     def _on_tuner(self, change: t.Bunch) -> None:
         if not self._quiet:
             self.set_trait(change["name"], change["new"])
@@ -438,6 +461,7 @@ class SegmentStudio(w.VBox):
                     self.tuner.n_segments = self.n_segments
         self._tell()
 
+    @in_turn
     def _on_report(self, _button: w.Button) -> None:
         path = self._file.value.strip() or self._file.placeholder
         try:
@@ -447,6 +471,7 @@ class SegmentStudio(w.VBox):
         except ERRORS as error:
             self._wrote.value = alert(error)
 
+    @in_turn
     def _tell(self, _change: t.Bunch | None = None) -> None:
         if self.cards is None:  # not laid out yet
             return
