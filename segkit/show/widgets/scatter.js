@@ -52,7 +52,8 @@ function makeScatter(heard) {
   const over = element("canvas", { className: "over" });
   over.setAttribute("aria-hidden", "true");
   const root = element("div", { className: "scatter" }, canvas, over);
-  const pen = canvas.getContext("2d"), ink = over.getContext("2d");
+  // In memory of their own: a canvas of the graphics card, emulated where there is none, sometimes keeps what was cleared.
+  const [pen, ink] = [canvas, over].map((one) => one.getContext("2d", { willReadFrequently: true }));
 
   let x = new Uint16Array(0), y = x, codes = new Uint8Array(0), colors = [[140, 140, 140]];
   let flags = null, groups = [0, 0, 0], belief = null; // of each point: its group, 0 for none; how dense its ink is, 0 to 255
