@@ -10,7 +10,7 @@ from tables import EVIL, oddly_named, purchases
 import segkit as sg
 from segkit.show import widgets
 from segkit.show.widgets.map_colors import packed, unpacked
-from segkit.show.widgets.segment_studio import StudioBar
+from segkit.show.widgets.studio_bar import StudioBar
 
 expect = pytest.importorskip("playwright.sync_api").expect
 

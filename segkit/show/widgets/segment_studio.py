@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import anywidget
 import ipywidgets as w
 import pandas as pd
 import traitlets as t
@@ -25,14 +24,13 @@ from segkit.show.report.report import report
 from segkit.show.widgets.audience_builder import AudienceBuilder
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner
 from segkit.show.widgets.feature_picker import FeaturePicker
-from segkit.show.widgets.parts import STYLE, WIDE, alert, note, script
+from segkit.show.widgets.parts import WIDE, alert, note
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
+from segkit.show.widgets.studio_bar import EXPORT, FEATURES, HOW_MANY, SEE, STEPS, StudioBar
 from segkit.show.widgets.studio_fits import Fits
 from segkit.tailor.plays.playbook import playbook
 
-FEATURES, HOW_MANY, SEE, EXPORT = "Features", "How many", "Map and cards", "Audience and export"
-STEPS = (FEATURES, HOW_MANY, SEE, EXPORT)
 ERRORS = (ValueError, TypeError, ImportError, OSError)  # which say what to do
 MAPPED = "result = result.with_embedding(sg.project(result))"
 NO_CONTACTS = "Pass contacts= to choose whom to write to, and to write the file for your e-mail tool."
@@ -47,23 +45,6 @@ def in_turn(method: Callable[..., None]) -> Callable[..., None]:
             method(self, *given)
 
     return waiting
-
-
-class StudioBar(anywidget.AnyWidget):
-    """The steps of the studio, the slider of the number of segments, and what is being done."""
-
-    _esm = script("segment_studio")
-    _css = STYLE
-    steps = t.List(t.Unicode(), list(STEPS)).tag(sync=True)
-    step = t.Unicode(SEE).tag(sync=True)
-    numbers = t.List(t.Int()).tag(sync=True)
-    at = t.Int().tag(sync=True)
-    under = t.Int().tag(sync=True)
-    drawn = t.Int().tag(sync=True)
-    said = t.Unicode().tag(sync=True)
-    busy = t.Unicode().tag(sync=True)
-    error = t.Unicode().tag(sync=True)
-    code = t.Unicode().tag(sync=True)
 
 
 class SegmentStudio(w.VBox):
