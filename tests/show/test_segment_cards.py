@@ -180,3 +180,11 @@ def test_one_segment_is_shown_without_differences():
 def test_wrong_arguments_are_explained(made, given, error, said):
     with pytest.raises(error, match=said):
         sg.SegmentCards(made[0], **given)
+
+
+def test_a_saved_notebook_shows_the_cards_as_a_table(made):
+    result, ids = made
+    cards = sg.SegmentCards(result.with_names({ids["Quiet"]: "Quiet & few"}))
+    still = cards.still()
+    assert "Quiet &amp; few" in still and "20 customers (33%)" in still and cards.code.split("\n")[0] in still
+    assert not [customer for customer in result.customers.index if customer in still]

@@ -98,6 +98,11 @@ def test_trust_is_tested_on_the_cards_and_kept(studio):
     check_one_state(studio)
 
 
+def test_a_saved_notebook_shows_the_segments_and_the_next_cells(studio):
+    studio.cards.wanted_names = {"0": "Regulars"}
+    assert "Regulars" in studio.still() and "sg.segment(customers, n_segments=3" in studio.still()
+
+
 def test_a_chosen_card_is_chosen_on_the_map(studio):
     studio.cards.chosen = 1
     assert set(studio.explorer.chosen) == set(studio.result.labels.index[studio.result.labels == 1])

@@ -8,10 +8,12 @@ from typing import Any
 import anywidget
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 
 from segkit.collect.events import Events, checked_events
 from segkit.core.checks import check_frame
 from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts
+from segkit.core.html import html_table
 from segkit.create.segmentation import Segmentation
 from segkit.methods.partition import check_segments, checked_result
 from segkit.show.report.cards import (
@@ -27,7 +29,8 @@ from segkit.show.report.cards import (
 from segkit.show.report.looks import liked_products
 from segkit.show.report.sentences import percent
 from segkit.show.widgets.card_details import apart_by_segment, moved_by_segment, people_by_segment, people_of
-from segkit.show.widgets.parts import STYLE, script
+from segkit.show.widgets.parts import STYLE, code_line, note, script, scrolling
+from segkit.show.widgets.stills import WithStill
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
 DO = PLAYED["strategy"]  # stands on the card, and all else of a play below it
@@ -35,7 +38,7 @@ SUGGESTED = "A name with a star is suggested, from what sets the segment apart: 
 OTHERS = "These are other segments than at first: what those will bring and what to do for them is left out."
 
 
-class SegmentCards(anywidget.AnyWidget):
+class SegmentCards(WithStill, anywidget.AnyWidget):
     """Show each segment as a card; read back ``result`` with the names written here, and the ``chosen`` segment.
 
     A card holds the name and a sentence, the size and the share of revenue, what sets the segment apart, typical and
@@ -139,6 +142,24 @@ class SegmentCards(anywidget.AnyWidget):
     def _start(self, result: Segmentation) -> None:
         """Remember the segments that the code begins with; a result is tested in place, so keep whether it was."""
         self._given, self._was_tested = result, result.assessment is not None
+
+    def still(self) -> Markup:
+        """Return the cards as a table, and the code; no customers."""
+        return self.still_of_segments() + code_line(self.code)
+
+    def still_of_segments(self) -> Markup:
+        """Return name, size and sentence of each card, and what is hidden."""
+        rows = [
+            [
+                card["name"],
+                f"{card['size']} ({card['share_said']})" if card["size"] else "hidden",
+                card["sentence"],
+            ]
+            for card in self.cards
+        ]
+        table = html_table(["Segment", "Customers", "Who they are"], rows, text=(0, 1, 2))
+        notes = Markup("").join(note(words) for words in self.notes)
+        return scrolling("Segments", table) + notes
 
     @property
     def customers(self) -> pd.DataFrame:

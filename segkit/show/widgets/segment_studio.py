@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import ipywidgets as w
 import pandas as pd
 import traitlets as t
+from markupsafe import Markup
 
 from segkit.collect.attributes.attributes import Attributes
 from segkit.collect.events import Events
@@ -24,9 +25,10 @@ from segkit.show.report.report import report
 from segkit.show.widgets.audience_builder import AudienceBuilder
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner
 from segkit.show.widgets.feature_picker import FeaturePicker
-from segkit.show.widgets.parts import WIDE, alert, note
+from segkit.show.widgets.parts import WIDE, alert, code_line, note
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
+from segkit.show.widgets.stills import WithStill
 from segkit.show.widgets.studio_bar import EXPORT, FEATURES, HOW_MANY, SEE, STEPS, StudioBar
 from segkit.show.widgets.studio_fits import Fits
 from segkit.tailor.plays.playbook import playbook
@@ -47,7 +49,7 @@ def in_turn(method: Callable[..., None]) -> Callable[..., None]:
     return waiting
 
 
-class SegmentStudio(w.VBox):
+class SegmentStudio(WithStill, w.VBox):
     """Make segments from end to end in one place; read back ``result`` and ``code``.
 
     Choose features, move the number of segments, and map and cards move together: on a sample while the slider moves,
@@ -208,6 +210,11 @@ class SegmentStudio(w.VBox):
         self.observe(self._on_choice, ["n_segments", "method"])
         self.observe(self._on_result, "result")
         self._on_step()
+
+    def still(self) -> Markup:
+        """Return the stills of the cards and of the code of the next cells."""
+        assert self.cards is not None
+        return self.cards.still_of_segments() + code_line(self.code)
 
     @property
     def customers(self) -> pd.DataFrame:
