@@ -461,5 +461,5 @@ def test_command_line_needs_standard_library_only():
         text=True,
         check=True,
     )
-    assert "{lab,test,report}" in answer.stdout
+    assert "{lab,test,report,serve}" in answer.stdout
     assert answer.stderr == ""

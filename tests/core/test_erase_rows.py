@@ -58,9 +58,10 @@ def test_other_columns_are_searched(file):
     with duckdb.connect(file) as connection:
         connection.execute("UPDATE log SET friend = 'customer-17' WHERE event_id IN ('e1', 'e17')")
     everyone = ["customer-17", "customer-18", "8", "nobody"]
-    assert ids_in(file, everyone) == set(everyone) - {"nobody"}
+    search = IdSearch(everyone)
+    assert ids_in(file, everyone, search) == set(everyone) - {"nobody"}
     erase_rows(file, ["customer-17", "8"])
-    assert ids_in(file, everyone) == {"customer-17", "customer-18"}  # the first as a friend
+    assert ids_in(file, everyone, search) == {"customer-17", "customer-18"}  # the first as a friend
 
 
 WORDS = st.text("a1-. é<", min_size=1, max_size=5)
