@@ -262,9 +262,7 @@ def test_follows_in_a_thread(live):
     options = {"until": stop.is_set, "on_batch": lambda _: stop.set()}
     thread = threading.Thread(target=lambda: tables.append(followed(live, queue, **options)))
     thread.start()
-    thread.join(
-        120
-    )  # in Python 3.11 another thread that computes a cached property holds up all of its class
+    thread.join(120)  # in Python 3.11 a thread that computes a cached property holds up its whole class
     assert not thread.is_alive() and tables[0]["appended"].tolist() == [1]
 
 
