@@ -48,6 +48,7 @@ def test_a_person_explores(nb):
     nb.wait_python("'Bargain hunters' in explorer.result.names.values()")
     expect(place.get_by_label("Name of Bargain hunters")).to_be_visible()
     assert nb.python("explorer.result.labels[ids[:100]].nunique()") == 1
+    expect(place.locator(".categories button")).to_have_count(1)  # all of them are in the new segment now
 
     before = nb.python("explorer.result.segments")
     for name in nb.python("[explorer.result.name_of(s) for s in explorer.result.segments[:2]]"):

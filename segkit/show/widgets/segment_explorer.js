@@ -236,7 +236,7 @@ function render({ model, el }) {
     counted.textContent = count[1] ? "" : `${customers(n)}. Draw around some to see what sets them apart.`;
     for (const one of [first, second, clear, uses]) one.hidden = !count[1] && !count[2];
     for (const chart of charts.values()) chart.choose(flags);
-    categories.show(model.get("segments"), labels, flags, model.get("minimum"));
+    drawCategories();
   };
   const heardChosen = () => {
     const a = fromBits(model.get("group_a"), n), b = fromBits(model.get("group_b"), n);
@@ -269,6 +269,10 @@ function render({ model, el }) {
     labels = numbers(bytes.byteLength > n ? Uint16Array : Uint8Array, bytes);
     known.clear();
     drawPaint();
+    drawCategories();
+  };
+  const drawCategories = () => {
+    if (labels.length === n) categories.show(model.get("segments"), labels, flags, model.get("minimum"));
   };
   const drawPaint = () => {
     const shades = numbers(Uint8Array, model.get("shade_codes"));
@@ -278,7 +282,7 @@ function render({ model, el }) {
   const drawSegments = () => {
     segments.draw();
     drawPaint();
-    if (labels.length === n) categories.show(model.get("segments"), labels, flags, model.get("minimum"));
+    drawCategories();
   };
   const drawHistograms = () => {
     const names = model.get("histograms");
