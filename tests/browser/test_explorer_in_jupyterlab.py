@@ -14,7 +14,12 @@ CELLS = [
     "places = pd.DataFrame(middles[:, :2] + rng.normal(size=(400, 2)) * .4, ids, ['x', 'y'])\n"
     "result = result.with_embedding(places)",
     "explorer = sg.SegmentExplorer(result)\nexplorer",
+    "begun = sg.SegmentExplorer(result)\nbegun.chosen = ids[:100]\nbegun",
 ]
+HAS_ORANGE = """canvas => {
+  const dots = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return dots.some((red, i) => i % 4 === 0 && dots[i + 3] > 150 && red - dots[i + 2] > 80);
+}"""
 # Shares of the map at which the four groups lie: first those of rows 0 to 99, and so on.
 FIRST, SECOND = (0.27, 0.85), (0.73, 0.85)
 
@@ -79,3 +84,9 @@ def test_a_person_explores(nb):
     canvas.press("Escape")
     nb.wait_python("explorer.chosen == [] and explorer.other == []")
     assert nb.errors == [] and nb.outside == []
+
+
+def test_customers_chosen_before_it_is_shown_are_in_the_histograms(nb):
+    charts = nb.cell("begun = sg.SegmentExplorer(result)").locator(".histogram[data-filled] canvas")
+    expect(charts).to_have_count(3)
+    assert charts.first.evaluate(HAS_ORANGE)

@@ -289,6 +289,7 @@ function render({ model, el }) {
     for (const name of names) {
       if (charts.has(name)) continue;
       charts.set(name, histogram({ name, keep: (inside) => keepOnly(inside) }));
+      charts.get(name).choose(flags);
       model.send({ ask: "column", name }); // after the first picture: it needs places and segments only
     }
     chartBox.replaceChildren(...names.map((name) => charts.get(name).root));
