@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 from typing import Any
 
@@ -71,12 +72,12 @@ class Fitted:
         return positions, lambda rows: tree.query(rows)[1]
 
 
-class Step(BaseEstimator):
+class Step(BaseEstimator, abc.ABC):
     """One edit: it changes the segments of some rows."""
 
+    @abc.abstractmethod
     def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
-        raise NotImplementedError
 
     def refitted(
         self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
