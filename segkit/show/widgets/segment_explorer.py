@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anywidget
@@ -15,32 +14,22 @@ from markupsafe import Markup
 
 from segkit.core.checks import check_frame
 from segkit.core.disclosure import MINIMUM, check_minimum, state_without_contacts
-from segkit.create.edit import make_segment, merge_segments, split_segment
-from segkit.create.pins import pin_segments
 from segkit.create.segmentation import Segmentation
-from segkit.explain.compare import compare
-from segkit.explain.evidence import KEPT_OUT, evidence
 from segkit.explain.map import CustomerMap, project
 from segkit.methods.partition import checked_result
 from segkit.show.report.cards import plays_of, tags_of
 from segkit.show.widgets.customer_answers import customer_said, position_of_text, telling_features, why_said
-from segkit.show.widgets.explorer_page import (
-    difference_rows,
-    evidence_rows,
-    explorer_still,
-    map_picture,
-    sample_picture,
-    segment_rows,
-    typical_of,
-)
+from segkit.show.widgets.explorer_edits import Edited, group_line
+from segkit.show.widgets.explorer_page import explorer_still, map_picture, sample_picture, segment_rows
 from segkit.show.widgets.map_colors import packed, places_in_bytes, shades_of, steps_of, unpacked
 from segkit.show.widgets.parts import STYLE, code_line, script
 from segkit.show.widgets.stills import WithStill, shows_errors
+from segkit.show.widgets.two_groups import TwoGroups
+from segkit.show.widgets.undo import History
 from segkit.tailor.audiences.audience import Audience, audience
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
 HISTOGRAMS = 6  # features whose distribution stands below it
-STEPS = 100  # back
 CONFIDENCE, MAP_TRUST = "confidence", "map trust"  # colours beside those of features
 
 
@@ -137,7 +126,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         if held_out is not None:
             check_frame("held_out", held_out, "It should hold what did not build the segments, by customer.")
         self._held_out = held_out
-        self._given, self._valued = result, result.labels
+        given, self._valued = result, result.labels
         self._worth = worth_by_segment(result, value)
         self._plays, self._tags = plays_of(result, playbook), tags_of(result, playbook)
         if result.embedding is None:
@@ -145,25 +134,23 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         assert result.embedding is not None
         self._index = result.customers.index
         self._quiet = True
-        self._compared: tuple[Any, pd.DataFrame | None] = (None, None)
+        self._compared: tuple[Any, TwoGroups | None] = (None, None)
         self._trusted: tuple[Any, pd.Series] = (None, pd.Series(dtype=float))
         self._pictured: tuple[Any, bytes] = (None, b"")
-        self._lines: list[str | dict[int, str]] = []
         self.groups: dict[str, pd.Index] = {}
         self.audiences: dict[str, Audience] = {}
-        self._past: list[tuple] = []
-        self._future: list[tuple] = []
         super().__init__(
             result=result, height=height, minimum=minimum, places=places_in_bytes(result.embedding)
         )
         self._quiet = False
-        self._now = self._state()
+        self._edited = Edited(given, result)
+        self._history = History(self._state())
         self.on_msg(self._on_question)
         self._draw()
 
     def still(self) -> Markup:
         """Return the map, its segments, and what sets the chosen customers apart, as HTML without scripts."""
-        placed = self.result if self.result.embedding is not None else self._given
+        placed = self.result if self.result.embedding is not None else self._edited.given
         if placed.embedding is None:
             return code_line(self.code)
         if self._pictured[0] is not placed.labels:
@@ -181,14 +168,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
         Compared with the second selection, if there is one.
         """
-        key = (self.result.labels, self.group_a, self.group_b)  # other names change nothing
-        if not (self._compared[0] and self._compared[0][0] is key[0] and self._compared[0][1:] == key[1:]):
-            inside, other = self._inside, self._second
-            rest = ~inside if other is None else other
-            few = min(inside.sum(), rest.sum()) < self._minimum
-            table = None if few else compare(self.result, inside, other, minimum=self._minimum)
-            self._compared = (key, table)
-        return self._compared[1]
+        return self._groups.table
 
     @property
     def evidence(self) -> pd.DataFrame | None:
@@ -196,22 +176,19 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
         `inside` are the chosen customers, `others` all others, or those of the second selection.
         """
-        if self._held_out is None or self.comparison is None:
-            return None
-        inside, other = self._inside, self._second
-        there = np.ones(len(inside), dtype=bool) if other is None else inside | other
-        customers = self.result.customers[there]
-        two = dataclasses.replace(
-            self.result,
-            customers=customers,
-            labels=pd.Series(inside[there].astype("int64"), customers.index, name="segment"),
-            ids={0: 0, 1: 1},
-            names={0: "Others", 1: "Chosen"},
-            embedding=None,
-            assessment=None,
-        )
-        table = evidence(two, self._held_out, minimum=self._minimum)
-        return table[(table["kind"] == KEPT_OUT) & (table["segment_id"] == 1)].reset_index(drop=True)
+        return self._groups.evidence
+
+    @property
+    def _groups(self) -> TwoGroups:
+        """The chosen customers and whom they are compared with; compared once."""
+        labels, bits = self.result.labels, (self.group_a, self.group_b)  # other names change nothing
+        before, groups = self._compared
+        if groups is None or before[0] is not labels or before[1:] != bits:
+            groups = TwoGroups(
+                self.result, self._inside, self._second, held_out=self._held_out, minimum=self._minimum
+            )
+            self._compared = ((labels, *bits), groups)
+        return groups
 
     @property
     def _inside(self) -> np.ndarray:
@@ -283,7 +260,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         if self._quiet:
             return
         if change["name"] == "result":  # it came from Python: the code begins with it
-            self._given, self._lines = change["new"], []
+            self._edited = Edited(change["new"], change["new"])
         self._follow()
 
     @t.observe("color_by")
@@ -299,7 +276,8 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
             return
         try:
             if change["name"] == "wanted_names":
-                self._name({int(s): name for s, name in change["new"].items()})
+                names = {int(s): name for s, name in change["new"].items()}
+                self._become(self._edited.named(names))
             else:
                 self._act(**change["new"])
             self.error = ""
@@ -309,44 +287,24 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
     def _act(self, do: str, **given: Any) -> None:
         acts: dict[str, Callable[..., None]] = {
-            "merge": self._merge,
-            "split": self._split,
+            "merge": lambda segments: self._become(self._edited.merged(segments)),
+            "split": lambda segment: self._become(self._edited.split(segment)),
+            "pin": lambda segments: self._become(self._edited.pinned(segments)),
             "make": self._make,
-            "pin": self._pin,
             "audience": self._save,
-            "undo": lambda: self._go(self._past, self._future),
-            "redo": lambda: self._go(self._future, self._past),
+            "undo": lambda: self._go(self._history.undo),
+            "redo": lambda: self._go(self._history.redo),
         }
         acts[do](**given)
 
-    def _name(self, names: dict[int, str]) -> None:
-        result = self.result.with_names(names)
-        given = {s: result.names.get(s, "") for s in names}
-        last = self._lines[-1] if self._lines else None
-        before = self._lines[:-1] if isinstance(last, dict) else self._lines
-        self._become(result, [*before, {**last, **given} if isinstance(last, dict) else given])
-
-    def _merge(self, segments: Sequence[int]) -> None:
-        made = merge_segments(self.result, segments)
-        self._become(made, [*self._lines, f"result = sg.merge_segments(result, {list(segments)})"])
-
-    def _split(self, segment: int) -> None:
-        made = split_segment(self.result, segment)
-        self._become(made, [*self._lines, f"result = sg.split_segment(result, {segment})"])
-
-    def _pin(self, segments: Sequence[int]) -> None:
-        made = pin_segments(self.result, segments)
-        self._become(made, [*self._lines, f"result = sg.pin_segments(result, {list(segments)})"])
-
     def _make(self, name: str) -> None:
-        name = self._new_group(name)
-        made = make_segment(self.result, self._inside, name)
+        name = self._edited.new_group(name)
+        made = self._edited.with_segment(self._inside, name)
         self.groups[name] = self._index[self._inside]
-        line = f"result = sg.make_segment(result, explorer.groups[{name!r}], {name!r})"
-        self._become(made, [*self._lines, line])
+        self._become(made)
 
     def _save(self, name: str) -> None:
-        name = self._new_group(name)
+        name = self._edited.new_group(name)
         if not self.group_a:
             raise ValueError("Nobody is chosen. Draw around customers first.")
         ids = self._index[self._inside]
@@ -354,50 +312,37 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         self.groups[name], self.audiences[name] = ids, saved
         kept = f"Saved {len(saved.table):,} as explorer.audiences[{name!r}]."
         self.done = f"{kept} Add contacts and consent before you export."
-        line = f"sg.audience(result.named_labels.loc[explorer.groups[{name!r}]])"
-        self._become(self.result, [*self._lines, line])
+        line = f"sg.audience(result.named_labels.loc[{group_line(name)}])"
+        self._become(self._edited.having(self.result, line))
 
-    def _new_group(self, name: str) -> str:
-        name = " ".join(name.split())
-        if not name:
-            raise ValueError("The selection has no name. Write one first.")
-        if any(f"explorer.groups[{name!r}]" in line for line in self._lines if isinstance(line, str)):
-            raise ValueError(f"A selection is called {name!r} already. Choose another name.")
-        return name
-
-    def _become(self, result: Segmentation, lines: list[str | dict[int, str]]) -> None:
-        """Take a new result, and the lines of code that make it."""
+    def _become(self, edited: Edited) -> None:
+        """Take an edited result."""
         with self._quietly():
-            self.result, self._lines = result, lines
+            self._edited, self.result = edited, edited.result
         self._follow()
 
-    def _state(self) -> tuple:
-        return (self.result, self.group_a, self.group_b, tuple(self._lines), self._given)
+    def _state(self) -> tuple[Edited, bytes, bytes]:
+        return (self._edited, self.group_a, self.group_b)
 
     def _follow(self) -> None:
         """Keep the state before for undo, and draw what has changed."""
-        state = self._state()
-        if all(one is two or one == two for one, two in zip(state, self._now, strict=True)):
-            return
-        self._past = [*self._past, self._now][-STEPS:]
-        self._future = []
-        self._draw(self._now)
+        before, now = self._history.now, self._state()
+        if before != now:
+            self._history.add(now)
+            self._draw(before)
 
-    def _go(self, back: list[tuple], forth: list[tuple]) -> None:
-        """Return to a state, and keep the present one on the other side."""
-        if not back:
-            return
-        before = self._now
-        forth.append(before)
-        with self._quietly():
-            self.result, self.group_a, self.group_b, lines, self._given = back.pop()
-            self._lines = list(lines)
-        self._draw(before)
+    def _go(self, step: Callable[[], bool]) -> None:
+        """Undo or redo, and draw what has changed."""
+        before = self._history.now
+        if step():
+            with self._quietly():
+                self._edited, self.group_a, self.group_b = self._history.now
+                self.result = self._edited.result
+            self._draw(before)
 
-    def _draw(self, before: tuple | None = None) -> None:
-        self._now = self._state()
+    def _draw(self, before: tuple[Edited, bytes, bytes] | None = None) -> None:
         with self._quietly():
-            if before is None or before[1:3] != self._now[1:3]:
+            if before is None or before[1:] != self._state()[1:]:
                 second = self._second
                 self.chosen = self._index[self._inside].tolist()
                 self.other = [] if second is None else self._index[second].tolist()
@@ -405,11 +350,11 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
                 self.error = f"This result has no feature {self.color_by!r}, so the map shows segments."
                 self.color_by = "segment"
         with self.hold_sync():  # the page never sees segments without their customers
-            if before is None or before[0] is not self.result:
+            if before is None or before[0].result is not self.result:
                 self._draw_segments()
                 self._draw_colors()
             self._draw_group()
-            self.steps = {"undo": len(self._past), "redo": len(self._future)}
+            self.steps = self._history.steps
 
     def _on_question(self, _widget: Any, asked: dict, _buffers: Any) -> None:
         """Answer a page that asks, so that nothing is sent that nobody looks at."""
@@ -476,42 +421,16 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         return self.result.confidence if name == CONFIDENCE else self._map_trust
 
     def _draw_group(self) -> None:
-        table, n = self.comparison, int(self._inside.sum())
-        if table is None:
-            few = 0 < n < len(self._index)
-            hint = f"Choose {self._minimum:,} customers or more to see what sets them apart." if few else ""
-            self.group = {"rows": [], "hint": hint}
-        else:
-            other = self._second
-            said = {
-                "count": n,
-                "against": "" if other is None else f"{int(other.sum()):,}",
-                "rows": difference_rows(table),
-                "evidence": evidence_rows(self.evidence),
-                "typical": typical_of(self.result, self._inside),
-            }
-            self.group = state_without_contacts(said)
+        self.group = self._groups.said()
         self._write_code()
 
     def _write_code(self) -> None:
-        placed = self._given.embedding is not None
-        lines = [] if placed else ["result = result.with_embedding(sg.project(result))"]
-        lines += [
-            f"result = result.with_names({line!r})" if isinstance(line, dict) else line
-            for line in self._lines
-        ]
+        lines = self._edited.code
         if self.color_by in (CONFIDENCE, MAP_TRUST) and self.color_by not in self.result.customers:
             ask = "result.confidence" if self.color_by == CONFIDENCE else "sg.make_map(result).trust"
             lines.append(f"sg.plot_map(result.to_frame().assign(shade={ask}), color='shade')")
         else:
             color = "" if self.color_by == "segment" else f", color={self.color_by!r}"
             lines.append(f"sg.plot_map(result.to_frame(){color})")
-        least = "" if self._minimum == MINIMUM else f", minimum={self._minimum}"
-        if self.comparison is not None:
-            inside, labels = self._inside, self.result.labels.to_numpy()
-            segment = labels[inside.argmax()]
-            whole = bool((inside == (labels == segment)).all())
-            group = f"result.labels == {segment}" if whole else "explorer.chosen"
-            other = ", explorer.other" if self.group_b else ""
-            lines.append(f"sg.compare(result, {group}{other}{least})")
+        lines += self._groups.code()
         self.code = "\n".join(lines)
