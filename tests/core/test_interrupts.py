@@ -111,10 +111,13 @@ class Broken(io.StringIO):
 @pytest.mark.parametrize("broken", ["none", "pipe", "columns"])
 def test_work_needs_no_bar(broken, impatient, monkeypatch):
     if broken == "columns":
-        monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(int, "no number"))
+        monkeypatch.setattr("tqdm.auto.tqdm.display", functools.partial(int, "no number"))
     else:
         monkeypatch.setattr(sys, "stderr", None if broken == "none" else Broken())
     assert run("SELECT sum(hash(range) % 2) >= 0 FROM range(5_000_000)", "Counting") == [(True,)]
+    with ThreadPoolExecutor(1) as other:  # tqdm keeps its lock where drawing fails
+        assert other.submit(tqdm.auto.tqdm.get_lock().acquire, timeout=1).result()
+        other.submit(tqdm.auto.tqdm.get_lock().release)
 
 
 def test_reading_and_features_have_labels(monkeypatch, tmp_path):
@@ -133,7 +136,7 @@ def test_reading_and_features_have_labels(monkeypatch, tmp_path):
     labels.clear()
     for _ in range(2):  # the kinds, the first and the last event are asked for once
         sg.customer_features(cached, sg.RFM, as_of="2024-02-01")
-    assert labels == ["Computing features", "", "Computing features"]
+    assert [label for label in labels if label] == ["Computing features"] * 2
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

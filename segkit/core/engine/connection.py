@@ -167,9 +167,15 @@ def run_with_progress(query: ir.Table, execute: Callable[[], T], what: str) -> T
 
 def give_back() -> None:
     """Return freed memory to the system, of which DuckDB would keep 50 to 100 MB; setting a limit does so at once."""
-    with engine().con.cursor() as own:
-        limit = own.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-        own.execute(f"SET memory_limit = {quoted(limit)}")
+
+    def set_limit() -> None:
+        with engine().con.cursor() as own:
+            limit = own.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+            own.execute(f"SET memory_limit = {quoted(limit)}")
+
+    run_interruptibly(
+        engine().con, set_limit
+    )  # in a thread, since DuckDB turns Ctrl-C into an error of its own
 
 
 def is_embedded(query: ir.Table) -> bool:

@@ -73,11 +73,13 @@ def _show_progress(connection: DuckDBPyConnection, result: Future, what: str) ->
     from tqdm.auto import tqdm
 
     form = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}"
-    # A query does not fail because its bar cannot be shown, for whatever reason.
-    with (
-        contextlib.suppress(Exception),
-        tqdm(total=100, desc=what, delay=DELAY, leave=False, bar_format=form) as bar,
-    ):
-        while not wait([result], LOOK).done:
-            bar.update(max(connection.query_progress() - bar.n, 0))
-        bar.update(bar.total - bar.n)  # an incomplete bar would stay on the screen
+    try:
+        with tqdm(total=100, desc=what, delay=DELAY, leave=False, bar_format=form) as bar:
+            while not wait([result], LOOK).done:
+                bar.update(max(connection.query_progress() - bar.n, 0))
+            bar.update(bar.total - bar.n)  # an incomplete bar would stay on the screen
+    except BaseException as error:
+        # Where drawing fails, tqdm keeps its lock, and the bars of other threads would wait for it for ever.
+        tqdm.set_lock(threading.RLock())
+        if not isinstance(error, Exception):  # a query does not fail because its bar cannot be shown
+            raise
