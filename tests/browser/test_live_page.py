@@ -41,7 +41,7 @@ def open_page(chromium, service):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
         page.goto(service.url)
-        expect(page.locator(".segkit.live canvas")).to_be_visible()
+        expect(page.locator(".segkit.live canvas.points")).to_be_visible()
         return page
 
     yield open_
@@ -88,7 +88,7 @@ def test_the_page_says_that_the_service_is_gone(chromium, live):
         window = chromium.new_context()
         page = window.new_page()
         page.goto(running.url)
-        expect(page.locator(".segkit.live canvas")).to_be_visible()
+        expect(page.locator(".segkit.live canvas.points")).to_be_visible()
         port = int(running.url.split(":")[2].split("/")[0])
     alert, status = page.get_by_role("alert"), page.locator(".status")
     expect(alert).to_contain_text("The map stands still: the service does not answer.")

@@ -135,3 +135,18 @@ def test_points_are_drawn_in_their_colours_and_the_others_fade(page):
     page.evaluate(drawn)
     assert page.evaluate(pixel, corner(page, 1))[3] > 150
     assert 0 < page.evaluate(pixel, corner(page, 2))[3] < 70
+
+
+def test_points_that_go_elsewhere_stay_in_the_same_view(page):
+    """Customer 0 goes to where 3 is, while the map is enlarged around that corner."""
+    x, y = corner(page, 3)
+    page.evaluate("t.map.use('move')")
+    page.mouse.dblclick(x - 2, y + 2)
+    moved = "t.map.move(Uint16Array.from([65535, 65535, 0]), Uint16Array.from([65535, 0, 65535]))"
+    page.evaluate(f"t.map.paint(Uint8Array.from([0, 1, 2]), ['#0072B2', '#E69F00', '#009E73']), {moved}")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.mouse.move(x - 3, y + 3)
+    assert page.evaluate("t.last.hovered") == 0
+    assert page.locator(".scatter").get_attribute("data-drawn") == "3"
+    page.locator("canvas.points").press("Enter")
+    assert chosen(page) == [0]

@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tables import EVIL, oddly_named, purchases
@@ -312,6 +313,16 @@ def test_explorer_says_when_python_does_not_answer(alone):
     expect(alone.get_by_role("status")).to_contain_text("Python does not answer")
 
 
+@pytest.mark.parametrize("make", ["timeline", "live_map"])
+def test_a_page_that_cannot_draw_says_so(new_page, make, live):
+    page = new_page()
+    page.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    page.evaluate(STAND_IN, sent(timeline() if make == "timeline" else live_map(live)))
+    expect(page.get_by_text("This page cannot draw a map.")).to_be_visible()
+    expect(page.locator("canvas")).to_have_count(0)
+    page.close()
+
+
 def test_a_page_that_cannot_draw_shows_a_picture(new_page):
     page = new_page()
     page.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
@@ -390,6 +401,57 @@ def test_live_map_shows_the_moves_of_a_segment(alone):
         expect(button).to_be_focused()
         button.press("Enter")
         expect(rows).to_have_count(len(every))
+
+
+@pytest.mark.parametrize("alone", ["live_map"], indirect=True)
+def test_live_map_rings_who_moved_and_glides(alone):
+    """One customer goes to the middle of the map, and is ringed from the first move on."""
+    first = {**alone.made.state, "moves": []}
+    points = np.frombuffer(base64.b64decode(first["points"]), "<i2").reshape(-1, 3).copy()
+    points[0, :2] = 0
+    move = {"n": 1, "customer": "a", "from": 0, "to": 1, "at": 0, "when": "now", "why": "x", "late": False}
+    second = {**first, "points": base64.b64encode(points.tobytes()).decode(), "moves": [move]}
+    ink = """() => { const c = document.querySelector('canvas.over');
+      return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value > 0); }"""
+    alone.evaluate("alone.undo(), document.body.replaceChildren()")
+    alone.evaluate(STAND_IN, [str(alone.made._esm), {**sent(alone.made)[1], "state": first, "chosen": ""}])
+    drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    alone.evaluate(drawn)
+    assert not alone.evaluate(ink)
+    alone.evaluate("(state) => alone.model.set('state', state)", second)
+    alone.evaluate(drawn)
+    assert alone.evaluate(ink)
+    box = alone.locator("canvas.points").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    there = """([x, y]) => {
+      const over = new PointerEvent("pointermove", { clientX: x, clientY: y });
+      document.querySelector("canvas.points").dispatchEvent(over);
+      return !document.querySelector(".tip").hidden;
+    }"""
+    alone.wait_for_function(there, arg=middle)
+    segment = alone.locator(".tip").inner_text()
+    alone.mouse.click(*middle)
+    pressed = alone.locator(".counts button[aria-pressed=true]")
+    expect(pressed).to_have_count(1)
+    expect(pressed).to_contain_text(segment)
+
+
+@pytest.mark.parametrize("alone", ["segment_timeline"], indirect=True)
+def test_timeline_chooses_the_flow_of_who_is_pressed_on_the_map(alone):
+    before, now = np.frombuffer(alone.made.labels, "u1").reshape(2, -1).tolist()
+    places = np.frombuffer(alone.made.places, "<u2").reshape(2, -1).astype(float)
+    chosen = alone.made.chosen
+    other = next(
+        i
+        for i, way in enumerate(zip(before, now, strict=True))
+        if way[0] != way[1] and way != (chosen["from"], chosen["to"])
+    )
+    box = alone.locator("canvas.points").bounding_box()
+    low, high = places.min(axis=1), places.max(axis=1)
+    scale = min((np.array([box["width"], box["height"]]) - 24) / (high - low))
+    dx, dy = (places[:, other] - (low + high) / 2) * scale
+    alone.mouse.click(box["x"] + box["width"] / 2 + dx, box["y"] + box["height"] / 2 - dy)
+    assert alone.evaluate("alone.saved.at(-1).chosen") == {"from": before[other], "to": now[other]}
 
 
 @pytest.mark.parametrize("alone", ["segment_timeline"], indirect=True)

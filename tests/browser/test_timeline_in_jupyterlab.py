@@ -15,7 +15,8 @@ result = result.with_names({0: "Regulars & friends of the shop"})
 """
 TIMELINE = "timeline = sg.SegmentTimeline(result, tables, minimum=1)\ntimeline"
 INK = """
-canvas => {
+async canvas => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let sum = 0;
   for (let i = 0; i < data.length; i += 4) sum = (sum * 31 + data[i] + 7 * data[i + 1] + data[i + 3]) % 1000003;
@@ -59,12 +60,12 @@ def test_keys_move_through_the_dates_and_the_flow_stays(nb, timeline):
     flow = nb.python("timeline.flow")
     slider = timeline.get_by_role("slider", name="Date")
     slider.focus()
-    before = timeline.locator("canvas").evaluate(INK)
+    before = timeline.locator("canvas.points").evaluate(INK)
     slider.press("ArrowLeft")
     nb.wait_python("str(timeline.as_of.date()) == '2024-04-30'")
     expect(timeline.locator(".date")).to_have_text("30 Apr 2024")
     expect(slider).to_have_attribute("aria-valuetext", "30 Apr 2024")
-    assert timeline.locator("canvas").evaluate(INK) != before
+    assert timeline.locator("canvas.points").evaluate(INK) != before
     assert nb.python("timeline.flow") == flow
     expect(timeline.locator(".rows tbody tr")).to_have_count(nb.python("len(timeline.customers)"))
     slider.press("Home")

@@ -47,6 +47,15 @@ def size_of(timeline, name):
     return timeline.sizes[timeline.at][at]
 
 
+def places_of(timeline):
+    return np.frombuffer(timeline.places, dtype="<u2").reshape(2, -1).T.astype(float)
+
+
+def labels_of(timeline):
+    """For each date the positions of the customers' segments."""
+    return np.frombuffer(timeline.labels, dtype="u1").reshape(len(timeline.dates), -1)
+
+
 def test_it_begins_with_the_largest_flow_to_the_last_date():
     result, tables = shop()
     timeline = sg.SegmentTimeline(result, tables, minimum=1)
@@ -137,12 +146,12 @@ def test_an_error_of_a_press_stands_in_the_widget(monkeypatch):
     result, tables = shop()
     timeline = sg.SegmentTimeline(result, tables, minimum=1)
 
-    def fail(_places):
-        raise ValueError("no places")
+    def fail(_rows):
+        raise ValueError("no rows")
 
-    monkeypatch.setattr(segment_timeline, "_rounded", fail)
+    monkeypatch.setattr(segment_timeline, "state_without_contacts", fail)
     timeline.at = 1
-    assert (timeline.error, timeline.shown) == ("no places", {})
+    assert (timeline.error, timeline.shown) == ("no rows", {})
     monkeypatch.undo()
     timeline.at = 2
     assert timeline.error == "" and timeline.shown["count"] == 1
@@ -153,12 +162,14 @@ def test_each_customer_has_one_place():
     result, tables = shop()
     timeline = sg.SegmentTimeline(result, tables, minimum=1)
     ids = sorted(tables.index.unique("customer_id"))
-    assert len(timeline.places) == 61 and {len(row) for row in timeline.labels} == {61}
-    places = pd.DataFrame(timeline.places, ids)
+    places, labels = pd.DataFrame(places_of(timeline), ids), labels_of(timeline)
+    assert labels.shape == (3, 61)
     apart = {who: np.linalg.norm(places.loc["c002"] - places.loc[who]) for who in ("c000", "c025")}
     assert apart["c025"] < apart["c000"]
-    assert timeline.labels[1][ids.index("c020")] == -1 != timeline.labels[0][ids.index("c020")]
-    assert "that of her last features" in timeline.note and "drawn" not in timeline.note
+    nobody = len(timeline.segments)
+    assert labels[:, ids.index("c020")].tolist() == [result.labels["c020"], nobody, nobody]
+    assert labels[:, ids.index("c060")].tolist() == [nobody, nobody, result.labels["c020"]]
+    assert "that of her last features" in timeline.note
 
 
 def test_the_own_map_is_kept_where_it_has_everyone():
@@ -167,20 +178,23 @@ def test_the_own_map_is_kept_where_it_has_everyone():
     result = result.with_embedding(pd.DataFrame({"x": range(61), "y": 0.0}, index=every))
     some = sg.SegmentTimeline(result, tables.loc[MONTHS[:2]], minimum=1)
     assert "own map" in some.note
-    assert np.ptp(np.array(some.places)[:, 1]) > 0  # a line is spread out
+    assert np.ptp(places_of(some)[:, 1]) > 0  # a line is spread out
     assert "own map" not in sg.SegmentTimeline(result, tables, minimum=1).note  # c060 has no place
 
 
-def test_5000_are_drawn_and_everyone_counts():
+def test_everyone_is_drawn_and_counts():
     tables = make_shop_over_time(5_400, n_periods=3, every="30 days", same_customers=True).tables
     result = sg.segment(tables.xs("2024-01-01", level="as_of"), n_segments=4)
     timeline = sg.SegmentTimeline(result, tables, minimum=1)
-    n = tables.index.unique("customer_id").size
-    assert len(timeline.places) == 5_000 and f"5,000 of {n:,} customers are drawn" in timeline.note
+    assert len(places_of(timeline)) == tables.index.unique("customer_id").size
+    counted = [np.bincount(row)[: len(timeline.segments)].tolist() for row in labels_of(timeline)]
+    assert timeline.sizes == counted
     assert [sum(sizes) for sizes in timeline.sizes] == [5_400] * 3
     assert sum(f["customers"] for here in timeline.flows for f in here) == len(timeline.moves)
     largest = timeline.flows[2][0]
-    assert len(timeline.customers) == largest["customers"] == len(timeline.shown["places"])
+    before, now = labels_of(timeline)[1:]
+    took_it = (before == largest["from"]) & (now == largest["to"])
+    assert len(timeline.customers) == largest["customers"] == took_it.sum() > 0
     took = []
     for at in (0, 1, 2, 1):
         start = time.perf_counter()
@@ -222,7 +236,7 @@ def test_value_bands_of_one_feature():
     bands = sg.value_bands(customers, n_bands=4)
     doubled = customers * 2
     timeline = sg.SegmentTimeline(bands, tables_of(customers, doubled), minimum=1)
-    assert timeline.flow is not None and np.ptp(np.array(timeline.places)[:, 1]) > 0
+    assert timeline.flow is not None and np.ptp(places_of(timeline)[:, 1]) > 0
 
 
 def test_flows_of_few_are_not_listed_and_can_be_looked_up():

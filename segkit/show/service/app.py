@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from segkit.show.service.guard import Guard
-from segkit.show.widgets.live_board import LiveBoard
-from segkit.show.widgets.parts import STYLE, script
+from segkit.show.widgets.live_board import VIEW, LiveBoard
+from segkit.show.widgets.parts import STYLE
 
 FILES = {
     "/": Path(__file__).with_name("page.html"),
@@ -86,7 +86,7 @@ def make_app(
         return endpoint
 
     def view(_request: Request) -> Response:
-        return Response(script("live_map"), media_type=TYPES[".js"])
+        return Response(VIEW, media_type=TYPES[".js"])
 
     routes = [
         Route("/live_map.js", view),

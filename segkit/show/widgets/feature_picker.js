@@ -124,8 +124,16 @@ function render({ model, el }) {
   found.setAttribute("aria-live", "polite");
   const error = element("div", { className: "error" });
   error.setAttribute("role", "status");
-  const only = element("button", { type: "button" }, "Show chosen");
-  const ask = element("button", { type: "button" }, "What if I leave one out?");
+  const only = toolButton("Show chosen", "", () => {
+    choosing = choosing ? null : new Set(model.get("value"));
+    draw();
+  });
+  const ask = toolButton("What if I leave one out?", "", () => {
+    error.textContent = "";
+    model.set("asked", model.get("asked") + 1);
+    model.save_changes();
+    draw();
+  });
   let choosing = null; // what was chosen when only that began to be shown: what is unticked then stays in sight
   const same = element("div", { className: "same" });
   same.setAttribute("aria-live", "polite");
@@ -250,16 +258,6 @@ function render({ model, el }) {
     error.textContent = model.get("error");
     draw();
   };
-  only.addEventListener("click", () => {
-    choosing = choosing ? null : new Set(model.get("value"));
-    draw();
-  });
-  ask.addEventListener("click", () => {
-    error.textContent = "";
-    model.set("asked", model.get("asked") + 1);
-    model.save_changes();
-    draw();
-  });
   search.addEventListener("input", draw);
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && event.target === search) {
@@ -282,15 +280,17 @@ function render({ model, el }) {
   root.append(same);
   const list = element("div", { className: "list" });
   for (const block of bases.values()) list.append(bases.size > 1 ? block.box : block.body);
-  root.append(list, error, element("details", { className: "code" }, element("summary", {}, "The code"), code));
+  root.append(list, error, codeBlock(code));
   el.append(root);
-  const changes = { value: draw, code: draw, same: draw, n_segments: draw, agreement: draw, answered, error: answered };
-  for (const [name, tell] of Object.entries(changes)) model.on(`change:${name}`, tell);
+  const names = ["value", "code", "same", "n_segments", "agreement"];
+  const unfollow = follow(model, {
+    ...Object.fromEntries(names.map((name) => [`change:${name}`, draw])), "change:answered": answered, "change:error": answered,
+  });
   draw();
   const letGo = keepKeys(root);
   return () => {
     letGo();
-    for (const [name, tell] of Object.entries(changes)) model.off(`change:${name}`, tell);
+    unfollow();
   };
 }
 

@@ -22,8 +22,9 @@ from segkit.live.live import Live
 from segkit.methods.assignment import OUTSIDE
 from segkit.methods.partition import plain_preparer
 from segkit.show.plots.theme import GREY, axis_title, one_line
-from segkit.show.widgets.parts import described_segments
+from segkit.show.widgets.parts import described_segments, script
 
+VIEW = script("scatter", "live_map")  # of a page in JavaScript, that of the service too
 SAMPLE = 8_000  # customers on the map from the beginning
 MOVERS = 2_000  # others who moved, and are drawn since: the last of them
 LISTED = 100  # moves in the list

@@ -8,8 +8,8 @@ import traitlets as t
 from markupsafe import Markup
 
 from segkit.live.live import Live
-from segkit.show.widgets.live_board import LiveBoard
-from segkit.show.widgets.parts import STYLE, script
+from segkit.show.widgets.live_board import VIEW, LiveBoard
+from segkit.show.widgets.parts import STYLE
 from segkit.show.widgets.stills import WithStill, sizes_still
 
 
@@ -72,7 +72,7 @@ class LiveMap(WithStill, anywidget.AnyWidget):
     >>> live.close()
     """
 
-    _esm = script("live_map")
+    _esm = VIEW
     _css = STYLE
     state: t.Dict = t.Dict().tag(sync=True)
     paused = t.Bool(False).tag(sync=True)

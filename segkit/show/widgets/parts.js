@@ -1,5 +1,8 @@
 // Parts that the views of widgets share; they stand before each view in one module.
 
+const GREY = "#8c8c8c"; // of who is in no segment
+const NOWHERE = -1; // the position of a segment where somebody is in none
+
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -10,6 +13,53 @@ function dot(color) {
   const made = element("span", { className: "swatch" });
   made.style.background = color;
   return made;
+}
+
+function toolButton(label, title, act) {
+  const made = element("button", { type: "button", title }, label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+function tableOf(titles, body, className = "") {
+  const heads = titles.map((title) => (title instanceof Node ? title : element("th", { scope: "col" }, title)));
+  return element("table", { className }, element("thead", {}, element("tr", {}, ...heads)), body);
+}
+
+// What scrolls in a box of its own, also by the keyboard.
+function scrolled(label, content) {
+  const box = element("div", { className: "rows", tabIndex: 0 }, content);
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", label);
+  return box;
+}
+
+// One end of a move between segments; `nowhere` where it is none of them.
+function endOf(segment, nowhere, before = "") {
+  return element("span", { className: "end" }, before, dot(segment ? segment.color : GREY), element("span", {}, segment ? segment.name : nowhere));
+}
+
+function sayPlays(button, plays, start, stop) {
+  button.textContent = plays ? "❚❚" : "▶";
+  button.setAttribute("aria-label", plays ? stop : start);
+}
+
+function alertLine() {
+  const line = element("div", { className: "error" });
+  line.setAttribute("role", "alert");
+  return line;
+}
+
+function codeBlock(code) {
+  return element("details", { className: "code" }, element("summary", {}, "The code"), code);
+}
+
+// Call what draws at each change of the model, until what is returned is called.
+function follow(model, draws) {
+  for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
+  return () => {
+    for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
+  };
 }
 
 function number(n) {

@@ -10,7 +10,8 @@ const CELLS = 256; // of the grid in which points are found, in each direction
 const FRAME = 30; // milliseconds in which a map is drawn while it moves; of more points, some are left out meanwhile
 const CLICK = 4; // pixels that a hand trembles in a click
 const DEEPEST = 200; // times that the map can be enlarged
-const HINT = "Draw around customers to choose them. Shift adds. Keys: arrows move, plus and minus zoom, 0 shows all, Enter chooses everyone in view, Escape clears.";
+const CHOOSES = "Draw around customers to choose them. Shift adds. Enter chooses everyone in view, Escape clears. ";
+const KEYS = "Keys: arrows move, plus and minus zoom, 0 shows all.";
 
 // The colours of two groups that are compared, the second one lighter on a dark page.
 const groupColors = () => ["#E69F00", document.body.dataset.jpThemeLight === "false" ? "#56B4E9" : "#0072B2"];
@@ -43,22 +44,23 @@ function stampOf(diameter, width) {
   return { reach, offsets: Int32Array.from(offsets), weights: Float32Array.from(weights) };
 }
 
-// `heard`: select(flags, add), hover(at or -1, x, y), clear(), view().
+// `heard`: select(flags, add) and clear(), or press(at) where customers cannot be chosen; hover(at or -1), view(), and
+// over({ ink, place, ring, radius }), which draws above the points.
 function makeScatter(heard) {
   const canvas = element("canvas", { className: "points", tabIndex: 0 });
   canvas.setAttribute("role", "application");
   canvas.setAttribute("aria-roledescription", "map");
-  canvas.setAttribute("aria-label", `Map of customers. ${HINT}`);
   const over = element("canvas", { className: "over" });
   over.setAttribute("aria-hidden", "true");
-  const root = element("div", { className: "scatter" }, canvas, over);
+  const tip = element("div", { className: "tip", hidden: true });
+  const root = element("div", { className: "scatter" }, canvas, over, tip);
   // In memory of their own: a canvas of the graphics card, emulated where there is none, sometimes keeps what was cleared.
   const [pen, ink] = [canvas, over].map((one) => one.getContext("2d", { willReadFrequently: true }));
 
   let x = new Uint16Array(0), y = x, codes = new Uint8Array(0), colors = [[140, 140, 140]];
   let flags = null, groups = [0, 0, 0], belief = null; // of each point: its group, 0 for none; how dense its ink is, 0 to 255
-  let grid = null, tool = "lasso", marked = -1, hovered = -1;
-  let zoom = 1, middle = [SIDE / 2, SIDE / 2], extent = [1, 1];
+  let grid = null, tool = heard.select ? "lasso" : "move", marked = -1, hovered = -1;
+  let zoom = 1, middle = [SIDE / 2, SIDE / 2], extent = [1, 1], bounds = null; // what of the map is shown at first; null: all points
   let frame = 0, later = 0, cost = 0, buffer = new Float32Array(0), image = null, moving = false;
 
   // From numbers of places to pixels of the canvas: one scale for both directions, so that distances stay what they are.
@@ -174,9 +176,11 @@ function makeScatter(heard) {
   };
   const drawOver = () => {
     const [wide, high, dense] = size();
+    if (!ink || !wide) return;
     ink.setTransform(dense, 0, 0, dense, 0, 0);
     ink.clearRect(0, 0, wide, high);
     const radius = look().diameter / 2 + 1;
+    heard.over?.({ ink, place: (px, py) => [toX(px), toY(py)], ring, radius });
     if (hovered >= 0) ring(hovered, radius, 1.3);
     if (marked >= 0) ring(marked, radius + 3, 2);
     if (path && path.length > 1) {
@@ -252,7 +256,7 @@ function makeScatter(heard) {
     middle = [middle[0] - dx / k, middle[1] + dy / k].map((value) => Math.min(SIDE, Math.max(0, value)));
     again(false);
   };
-  const fit = () => {
+  const reach = () => {
     const low = [SIDE, SIDE], high = [0, 0];
     for (let i = 0; i < x.length; i += 1) {
       if (x[i] < low[0]) low[0] = x[i];
@@ -260,6 +264,10 @@ function makeScatter(heard) {
       if (y[i] < low[1]) low[1] = y[i];
       if (y[i] > high[1]) high[1] = y[i];
     }
+    return [low, high];
+  };
+  const fit = () => {
+    const [low, high] = bounds || reach();
     extent = [0, 1].map((j) => Math.max(high[j] - low[j], 1));
     middle = [0, 1].map((j) => (low[j] + high[j]) / 2);
     zoom = 1;
@@ -276,7 +284,10 @@ function makeScatter(heard) {
     if (i !== hovered) {
       hovered = i;
       drawOver();
-      heard.hover?.(i, px, py);
+      tip.hidden = i < 0;
+      tip.style.left = `${Math.max(4, Math.min(px + 14, root.clientWidth - 246))}px`;
+      tip.style.top = `${py + 130 > root.clientHeight ? Math.max(4, py - 116) : py + 18}px`;
+      heard.hover?.(i);
     }
   };
   canvas.addEventListener("pointerdown", (event) => {
@@ -310,12 +321,13 @@ function makeScatter(heard) {
     const far = drawn ? Math.max(...drawn.map(([px, py]) => Math.hypot(px - drawn[0][0], py - drawn[0][1]))) : 0;
     if (taken && drawn && far <= CLICK) {
       const found = nearest(...drawn[0]);
-      if (found >= 0) {
+      if (found >= 0 && heard.press) heard.press(found);
+      else if (found >= 0) {
         const one = new Uint8Array(x.length);
         one[found] = 1;
         heard.select(one, event.shiftKey);
       }
-    } else if (taken && drawn && !pans) heard.select(within(), event.shiftKey);
+    } else if (taken && drawn && !pans && heard.select) heard.select(within(), event.shiftKey);
     path = null;
     drawOver();
   };
@@ -332,12 +344,14 @@ function makeScatter(heard) {
   const keys = {
     ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
     "+": () => zoomBy(1.4), "=": () => zoomBy(1.4), "-": () => zoomBy(1 / 1.4), 0: fit,
-    Enter: (event) => heard.select(inView(), event.shiftKey),
-    Escape: () => {
-      if (path) path = null;
-      else heard.clear();
-      drawOver();
-    },
+    ...(heard.select && {
+      Enter: (event) => heard.select(inView(), event.shiftKey),
+      Escape: () => {
+        if (path) path = null;
+        else heard.clear();
+        drawOver();
+      },
+    }),
   };
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
@@ -345,13 +359,21 @@ function makeScatter(heard) {
     keys[event.key](event);
   });
 
+  if (tool === "move") canvas.style.cursor = "grab";
   const sized = new ResizeObserver(() => again());
   sized.observe(canvas);
   return {
-    root, canvas, fit, zoomBy, again, inView, works: Boolean(pen && ink),
-    points(nextX, nextY) {
-      [x, y, grid] = [nextX, nextY, null];
+    root, canvas, fit, zoomBy, again, inView, drawOver, works: Boolean(pen && ink),
+    points(nextX, nextY, around = null) {
+      [x, y, grid, bounds] = [nextX, nextY, null, around];
       fit();
+      root.style.setProperty("--shape", Math.min(3.3, Math.max(1, extent[0] / extent[1])));
+    },
+    // Put points elsewhere, or others in their place; what is in view stays.
+    move(nextX, nextY, still) {
+      if (hovered >= nextX.length || marked >= nextX.length) hovered = marked = -1;
+      [x, y, grid] = [nextX, nextY, null];
+      again(still);
     },
     // A number for each point, and the colour of each number.
     paint(nextCodes, nextColors) {
@@ -370,8 +392,9 @@ function makeScatter(heard) {
       again();
     },
     mark(i) {
+      const other = i !== marked;
       marked = i;
-      if (i >= 0 && x.length) {
+      if (i >= 0 && i < x.length && other) {
         const [wide, high] = size(), [px, py] = [toX(x[i]), toY(y[i])];
         if (px < 0 || py < 0 || px > wide || py > high) {
           middle = [x[i], y[i]];
@@ -380,6 +403,12 @@ function makeScatter(heard) {
       }
       drawOver();
     },
+    // What the map is of, for screen readers.
+    say(what) {
+      canvas.setAttribute("aria-label", `${what} ${heard.select ? CHOOSES : ""}${KEYS}`);
+    },
+    // What stands beside the pointer.
+    tell: (...said) => tip.replaceChildren(...said),
     use(next) {
       tool = next;
       canvas.style.cursor = next === "move" ? "grab" : "crosshair";
@@ -390,4 +419,15 @@ function makeScatter(heard) {
       sized.disconnect();
     },
   };
+}
+
+function zoomButtons(map) {
+  return element("div", { className: "tools" }, toolButton("−", "Zoom out", () => map.zoomBy(1 / 1.5)),
+    toolButton("+", "Zoom in", () => map.zoomBy(1.5)), toolButton("All", "Show everyone", map.fit));
+}
+
+// A map beside tables: what stands on the page, also where nothing can be drawn.
+function drawn(map) {
+  if (map.works) return [map.root, zoomButtons(map)];
+  return [element("p", { className: "hint" }, "This page cannot draw a map. The tables say the same in numbers.")];
 }

@@ -1,11 +1,5 @@
 // The view of SegmentExplorer: the map of everyone, and beside it colours, segments, and what sets chosen customers apart.
 
-function toolButton(label, title, act) {
-  const made = element("button", { type: "button", title }, label);
-  made.addEventListener("click", act);
-  return made;
-}
-
 // Choose one of several tools: a group of buttons, of which one is pressed.
 function toolChoice(tools, use) {
   const buttons = tools.map(([name, label, title]) => {
@@ -69,17 +63,14 @@ function render({ model, el }) {
   const map = makeScatter({
     select: (found, add) => choose(found, add),
     clear: () => clearAll(),
-    hover: (at, px, py) => drawTip(at, px, py),
+    hover: (at) => drawTip(at),
   });
-  const tip = element("div", { className: "tip", hidden: true });
-  map.root.append(tip);
+  map.say("Map of customers.");
   const tools = toolChoice([
     ["lasso", "Lasso", "Draw around customers to choose them"],
     ["box", "Box", "Draw a box around customers to choose them"],
     ["move", "Move", "Drag the map; the wheel zooms"],
   ], map.use);
-  const zooms = element("div", { className: "tools" },
-    toolButton("−", "Zoom out", () => map.zoomBy(1 / 1.5)), toolButton("+", "Zoom in", () => map.zoomBy(1.5)), toolButton("All", "Show everyone", map.fit));
   const undo = toolButton("Undo", "Undo the last choice or edit", () => act({ do: "undo" }));
   const redo = toolButton("Redo", "Redo what was undone", () => act({ do: "redo" }));
   const steps = element("div", { className: "tools" }, undo, redo);
@@ -246,17 +237,14 @@ function render({ model, el }) {
   };
   const fillTip = (said) => {
     const segment = model.get("segments")[labels[pointed]];
-    tip.replaceChildren(dot(segment.color), element("b", {}, segment.name),
+    map.tell(dot(segment.color), element("b", {}, segment.name),
       ...(said ? [element("div", {}, said.customer), ...said.features.map(([name, value, unit]) => element("div", { className: "fact" }, element("span", {}, name), ` ${value} ${unit}`))] : []));
   };
-  const drawTip = (at, px, py) => {
+  const drawTip = (at) => {
     pointed = at;
-    tip.hidden = at < 0;
     if (at < 0) return;
     fillTip(known.get(at));
     if (!known.has(at)) setTimeout(() => pointed === at && model.send({ ask: "customer", at }), 80);
-    tip.style.left = `${Math.max(4, Math.min(px + 14, map.root.clientWidth - 246))}px`;
-    tip.style.top = `${py + 130 > map.root.clientHeight ? Math.max(4, py - 116) : py + 18}px`;
   };
 
   const drawPlaces = () => {
@@ -328,7 +316,7 @@ function render({ model, el }) {
   };
 
   const root = element("div", { className: "segkit explorer" },
-    element("div", { className: "top" }, tools.root, zooms, steps, search, badge),
+    element("div", { className: "top" }, tools.root, zoomButtons(map), steps, search, badge),
     element("div", { className: "sides" },
       element("div", { className: "map" }, map.root,
         element("div", { className: "below" }, counted, first, second, clear), uses, done, categories.root, card.card, chartBox),

@@ -21,12 +21,12 @@ from segkit.methods.partition import plain_preparer
 from segkit.over_time.migration import CAME, GONE, share
 from segkit.over_time.moves_over_time import moves_of, placed, several_periods
 from segkit.over_time.periods import check_not_called
+from segkit.show.widgets.map_colors import places_in_bytes
 from segkit.show.widgets.parts import STYLE, code_line, described_segments, script
 from segkit.show.widgets.stills import WithStill, sizes_still
 
-DRAWN = 5_000  # customers on the map
 LISTED = 100  # customers of a flow in the list
-ABSENT = -1  # the position of a segment where a customer is not there
+NOWHERE = -1  # the position of a segment where a customer is not there
 MOVED = ["moved_1", "moved_2", "moved_3"]
 
 
@@ -80,8 +80,8 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
     Notes
     -----
     Places are those of ``result.embedding``, where it has all customers of the tables. Else they are two principal
-    components of the prepared features, each customer's at her last date. At most 5,000 customers are drawn, at random,
-    and besides them those of the chosen flow; numbers count everyone.
+    components of the prepared features, each customer's at her last date. The page holds 4 bytes a
+    customer for the place, and 1 byte for the segment at each date.
 
     Examples
     --------
@@ -105,15 +105,15 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
     customers = moves[now].droplevel("as_of").query("from_id == 1 and to_id == 0")
     """
 
-    _esm = script("segment_timeline")
+    _esm = script("scatter", "segment_timeline")
     _css = STYLE
     as_of = t.Any()
     flow = t.Any(None, allow_none=True)
     # What the page shows, and what it asks for: positions in the lists of dates and of segments.
     dates: t.List = t.List().tag(sync=True)
     segments: t.List = t.List().tag(sync=True)
-    places: t.List = t.List().tag(sync=True)
-    labels: t.List = t.List().tag(sync=True)
+    places = t.Bytes().tag(sync=True)
+    labels = t.Bytes().tag(sync=True)  # date after date; one more than all segments: not there
     sizes: t.List = t.List().tag(sync=True)
     flows: t.List = t.List().tag(sync=True)
     said: t.List = t.List().tag(sync=True)
@@ -143,23 +143,21 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
         self._order = sorted(found, key=lambda s: (s == OUTSIDE, s))  # of the segments on the page
         self.moves = moves_of(result, periods, labels)
         every = pd.Index(sorted(set().union(*(here.index for here in labels.values()))))
-        self._places = _places(result, periods, every)
-        there = np.full((len(periods), len(every)), ABSENT)
+        places, said = _places(result, periods, every)
+        nobody = len(self._order)
+        there = np.full((len(periods), len(every)), nobody, dtype="u1" if nobody < 256 else "<u2")
         for row, here in zip(there, labels.values(), strict=True):
             row[every.get_indexer(here.index)] = pd.Index(self._order).get_indexer(here)
-        drawn = np.arange(len(every))
-        if len(every) > DRAWN:
-            drawn = np.sort(np.random.default_rng(0).choice(len(every), DRAWN, replace=False))
         flows = self._counted_flows(labels)
         super().__init__(
             dates=[_said(moment) for moment in self._dates],
             segments=described_segments(result, self._order),
-            places=_rounded(self._places.iloc[drawn]),
-            labels=there[:, drawn].tolist(),
-            sizes=[[int((row == s).sum()) for s in range(len(self._order))] for row in there],
+            places=places_in_bytes(places),
+            labels=there.tobytes(),
+            sizes=[np.bincount(row, minlength=nobody + 1)[:nobody].tolist() for row in there],
             flows=[[flow for flow in here if flow["customers"] >= minimum] for here in flows],
             said=self._sentences(flows, labels, minimum),
-            note=self._places.attrs["said"] + _sample(len(drawn), len(every)),
+            note=said,
             badge=result.badge,
         )
         self.as_of = self._dates[-1] if as_of is None else as_of
@@ -235,18 +233,20 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
         self.flow = (self._name(pressed["from"], CAME), self._name(pressed["to"], GONE)) if pressed else None
 
     def _name(self, position: int, nowhere: str) -> str:
-        return nowhere if position == ABSENT else self._result.name_of(self._order[position])
+        return nowhere if position == NOWHERE else self._result.name_of(self._order[position])
 
     def _pair(self) -> dict[str, int]:
         """Return the chosen flow as positions of segments; empty if there is none."""
         if self.flow is None:
             return {}
         at = {self._name(i, ""): i for i in range(len(self._order))}
-        return {"from": at.get(self.flow[0], ABSENT), "to": at.get(self.flow[1], ABSENT)}
+        return {"from": at.get(self.flow[0], NOWHERE), "to": at.get(self.flow[1], NOWHERE)}
 
     def _largest(self) -> tuple[str, str] | None:
         """Return the flow between segments that most customers took to this date."""
-        between = [f for f in self.flows[self._dates.index(self.as_of)] if ABSENT not in (f["from"], f["to"])]
+        between = [
+            f for f in self.flows[self._dates.index(self.as_of)] if NOWHERE not in (f["from"], f["to"])
+        ]
         return (self._name(between[0]["from"], CAME), self._name(between[0]["to"], GONE)) if between else None
 
     def _counted_flows(self, labels: dict[pd.Timestamp, pd.Series]) -> list[list[dict[str, Any]]]:
@@ -257,12 +257,12 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
         flows: dict[pd.Timestamp, list[dict[str, Any]]] = {moment: [] for moment in self._dates}
         sizes = {moment: here.value_counts() for moment, here in before.items()}
         for moment, source, to, n in counts.itertuples(index=False):
-            place = at.get(source, ABSENT)
-            of = int(sizes[moment][self._order[place]]) if place != ABSENT else 0
-            flow = {"from": place, "to": at.get(to, ABSENT), "customers": int(n)}
+            place = at.get(source, NOWHERE)
+            of = int(sizes[moment][self._order[place]]) if place != NOWHERE else 0
+            flow = {"from": place, "to": at.get(to, NOWHERE), "customers": int(n)}
             flows[moment].append(flow | {"of_from": share(n, of) if of else ""})
         return [
-            sorted(here, key=lambda f: (ABSENT in (f["from"], f["to"]), f["to"] == ABSENT, -f["customers"]))
+            sorted(here, key=lambda f: (NOWHERE in (f["from"], f["to"]), f["to"] == NOWHERE, -f["customers"]))
             for here in flows.values()
         ]
 
@@ -274,8 +274,8 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
             f"{counted(len(labels[self._dates[0]]), 'customer')}. The first date: drag on to see who moves."
         ]
         for i, here in enumerate(flows[1:], 1):
-            came = sum(f["customers"] for f in here if f["from"] == ABSENT)
-            gone = sum(f["customers"] for f in here if f["to"] == ABSENT)
+            came = sum(f["customers"] for f in here if f["from"] == NOWHERE)
+            gone = sum(f["customers"] for f in here if f["to"] == NOWHERE)
             moved = sum(f["customers"] for f in here) - came - gone
             both = len(labels[self._dates[i]]) - came
             if both:
@@ -301,9 +301,9 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
         self.code = self._written_code()
 
     def _listed(self) -> dict[str, Any]:
-        """Return the customers of the flow as rows, those first who changed most, and their places."""
+        """Return the customers of the flow as rows, those first who changed most."""
         if self.flow is None:
-            return {"at": self.at, "flow": {}, "count": 0, "rows": [], "places": []}
+            return {"at": self.at, "flow": {}, "count": 0, "rows": []}
         customers = self.customers
         moved = np.nan_to_num(customers[MOVED].to_numpy(dtype=float))
         first = customers.iloc[np.argsort(-(moved**2).sum(axis=1), kind="stable")]
@@ -314,7 +314,6 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
             "rows": state_without_contacts(
                 [[str(i), words] for i, words in first["changed"].head(LISTED).items()]
             ),
-            "places": _rounded(self._places.loc[first.index[:DRAWN]]),
         }
 
     def _written_code(self) -> str:
@@ -333,8 +332,10 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
         )
 
 
-def _places(result: Segmentation, periods: dict[pd.Timestamp, pd.DataFrame], every: pd.Index) -> pd.DataFrame:
-    """Return one place within ±1 for each customer, and in words what it is."""
+def _places(
+    result: Segmentation, periods: dict[pd.Timestamp, pd.DataFrame], every: pd.Index
+) -> tuple[pd.DataFrame, str]:
+    """Return one place for each customer, and in words what it is."""
     embedding = result.embedding
     if embedding is not None:
         embedding = embedding.set_axis(embedding.index.astype("str"))
@@ -352,21 +353,7 @@ def _places(result: Segmentation, periods: dict[pd.Timestamp, pd.DataFrame], eve
         )
     if not np.ptp(points[:, 1]):  # one feature: the height says nothing, and spreads the points
         points[:, 1] = np.random.default_rng(0).uniform(-0.2, 0.2, len(points)) * np.ptp(points[:, 0])
-    low, high = points.min(axis=0), points.max(axis=0)
-    points = (points - (low + high) / 2) / max((high - low).max() / 2, 1e-12)
-    placed = pd.DataFrame(points, index=every, columns=["x", "y"])
-    placed.attrs["said"] = said
-    return placed
-
-
-def _sample(drawn: int, n: int) -> str:
-    return (
-        "" if drawn == n else f" {drawn:,} of {n:,} customers are drawn, at random; numbers count everyone."
-    )
-
-
-def _rounded(places: pd.DataFrame) -> list[list[float]]:
-    return places.to_numpy().round(3).tolist()
+    return pd.DataFrame(points, index=every, columns=["x", "y"]), said
 
 
 def _said(moment: pd.Timestamp) -> str:
