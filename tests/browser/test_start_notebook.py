@@ -69,7 +69,7 @@ def picker(nb):
 def tuner(nb):
     nb.python("tuner.set_trait('method', 'kmeans'), tuner.set_trait('n_segments', 4)")
     place = nb.cell("sg.ClusterTuner(").locator(".widget-vbox").first  # beside it stands its still, hidden
-    expect(place.locator(".widget-readout")).to_have_text("4")
+    expect(place.locator(".readout")).to_have_text("4")
     return place
 
 
@@ -172,7 +172,7 @@ def marked(tuner):
 
 def test_keyboard_changes_number_of_segments(nb, tuner):
     slider, start = tuner.get_by_role("slider"), nb.python("tuner.n_segments")
-    expect(tuner.locator(".widget-readout")).to_have_text(str(start))
+    expect(tuner.locator(".readout")).to_have_text(str(start))
     expect(marked(tuner)).to_have_count(5)  # one in each panel
     before = marked(tuner).first.bounding_box()["x"]
     slider.focus()

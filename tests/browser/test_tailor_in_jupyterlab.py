@@ -1,6 +1,7 @@
 """Widgets of audiences and experiments in JupyterLab: clicks and keys reach Python; nothing is written unasked."""
 
 import pytest
+from accessible import broken_rules, lost_by_tab
 from test_start_notebook import LOWEST_CONTRAST
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -60,7 +61,7 @@ def planner(nb):
     nb.python("[planner.set_trait(*pair) for pair in dict(holdout=0.1, power=0.8, lift=0.0).items()]")
     place = output(nb, "sg.ExperimentPlanner(")
     expect(place.locator("code")).to_have_text(nb.python("planner.code"))
-    expect(place.locator(".widget-readout")).to_have_text(["10%", "80%", "none"])
+    expect(place.locator(".readout")).to_have_text(["10%", "80%", "none"])
     return place
 
 
@@ -107,7 +108,7 @@ def test_sliders_plan_the_experiment(nb, planner):
         ("power", "ArrowRight", 0.81),
         ("lift", "ArrowRight", 0.001),
     ):
-        slider = planner.get_by_role("slider").nth(["holdout", "power", "lift"].index(name))
+        slider = planner.get_by_role("slider", name={"holdout": "Hold out"}.get(name, name.title()))
         slider.focus()
         slider.press(key)
         nb.wait_python(f"planner.{name} == {value}")
@@ -117,6 +118,11 @@ def test_sliders_plan_the_experiment(nb, planner):
         nb.python("planner.plan['verdict'].iloc[1]")
     )
     expect(planner.locator(".vega-embed svg").get_by_text("Which segments can answer?")).to_be_visible()
+
+
+def test_keys_and_screen_readers_reach_everything(nb, builder, planner):
+    wrong = [broken_rules(place) + lost_by_tab(place) for place in (builder, planner)]
+    assert wrong == [[], []]
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

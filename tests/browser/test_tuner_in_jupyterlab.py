@@ -1,6 +1,7 @@
 """ClusterTuner in JupyterLab: a method is tried beside the kernel's other work, greyed, with a bar and Cancel."""
 
 import pytest
+from accessible import broken_rules, lost_by_tab
 from test_start_notebook import LOWEST_CONTRAST
 from test_tailor_in_jupyterlab import TOO_WIDE
 
@@ -71,6 +72,11 @@ def test_a_method_is_tried_while_the_kernel_answers(nb, tuner):
 def test_the_kind_and_the_suggestion_stand_there(nb, tuner):
     expect(tuner.get_by_text(nb.wait_python("tuner.badge"), exact=True)).to_be_visible()
     expect(tuner.get_by_text("Suggested: ")).to_be_visible()
+
+
+def test_keys_and_screen_readers_reach_everything(nb, tuner):
+    nb.wait_python("tuner.badge")
+    assert broken_rules(tuner) + lost_by_tab(tuner) == []
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

@@ -18,7 +18,8 @@ from segkit.core.messages import choose_from, counted
 from segkit.create.segmentation import Segmentation
 from segkit.explain.names import shown_names
 from segkit.methods.partition import Partition, labels_by_customer
-from segkit.show.widgets.parts import WIDE, alert, code_line, note, offered, percents, scrolling, slider
+from segkit.show.widgets.labelled_slider import LabelledSlider
+from segkit.show.widgets.parts import WIDE, alert, code_line, note, offered, percents, scrolling
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.audiences.audience import HELD_OUT_REASON, NO_SEGMENT, Audience, audience
 from segkit.tailor.audiences.audience_formats import FORMATS
@@ -143,7 +144,7 @@ class AudienceBuilder(WithStill, w.VBox):
         style = {"description_width": "90px"}
         typed = {"style": style, "layout": w.Layout(**WIDE), "continuous_update": False}
         controls = {
-            "holdout": slider("Hold out", HOLDOUTS, self.holdout),
+            "holdout": LabelledSlider("Hold out", HOLDOUTS, self.holdout),
             "experiment": w.Text(description="Experiment", placeholder="spring mail", **typed),
             "to": w.Dropdown(
                 description="For",

@@ -21,6 +21,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
 from segkit.show.plots.scan import plot_scan
 from segkit.show.widgets.background import BackgroundWork
+from segkit.show.widgets.labelled_slider import LabelledSlider
 from segkit.show.widgets.parts import WIDE, ChartView, alert, code_line, note
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k, suggestion
@@ -117,10 +118,7 @@ class ClusterTuner(WithStill, w.VBox):
         method = self._recommended() if method is None else method
         scan = self._scan_with(method)
         start = suggested_k(scan) if n_segments is None else self._offered(n_segments)
-        self._slider = w.SelectionSlider(
-            options=self._k, value=start, description="Segments",
-            continuous_update=False, layout=w.Layout(**WIDE),
-        )  # fmt: skip
+        self._slider = LabelledSlider("Segments", [(str(k), k) for k in self._k], start)
         self._choice = w.Dropdown(
             options=self._methods(method), value=method, description="Method", layout=w.Layout(**WIDE)
         )

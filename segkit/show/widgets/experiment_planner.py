@@ -13,7 +13,8 @@ from markupsafe import Markup
 from segkit.core.html import html_table
 from segkit.methods.partition import Partition
 from segkit.show.plots.power import plot_power
-from segkit.show.widgets.parts import ChartView, code_line, offered, percents, scrolling, slider
+from segkit.show.widgets.labelled_slider import LabelledSlider
+from segkit.show.widgets.parts import ChartView, code_line, offered, percents, scrolling
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.experiments.plan import plan_experiment
 from segkit.tailor.experiments.wording import amount
@@ -68,9 +69,9 @@ class ExperimentPlanner(WithStill, w.VBox):
         super().__init__(plan=self._planned())
         self._chart = ChartView(chart=plot_power(self.plan))
         sliders = {
-            "holdout": slider("Hold out", HOLDOUTS, self.holdout),
-            "power": slider("Power", POWERS, self.power),
-            "lift": slider("Lift", LIFTS, self.lift),
+            "holdout": LabelledSlider("Hold out", HOLDOUTS, self.holdout),
+            "power": LabelledSlider("Power", POWERS, self.power),
+            "lift": LabelledSlider("Lift", LIFTS, self.lift),
         }
         for name, control in sliders.items():
             w.link((self, name), (control, "value"))

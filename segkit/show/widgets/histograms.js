@@ -29,6 +29,13 @@ function histogram({ name, keep }) {
   const root = element("figure", { className: "histogram" }, element("figcaption", {}, name, " ", kind), canvas, element("div", { className: "ends" }, low, high));
   const pen = canvas.getContext("2d");
   let steps = null, flags = null, range = null, from = null;
+  // What screen readers say: the bars that are chosen, and what the first and the last one stand for.
+  const say = () => {
+    const [first, last] = range ? [Math.min(...range), Math.max(...range)] : [0, BARS - 1];
+    canvas.setAttribute("aria-valuenow", range ? range[1] + 1 : BARS);
+    canvas.setAttribute("aria-valuetext", `bars ${first + 1} to ${last + 1} of ${BARS}, which go from ${low.textContent} to ${high.textContent}`);
+  };
+  say();
 
   const draw = () => {
     const wide = canvas.clientWidth, dense = window.devicePixelRatio || 1;
@@ -57,7 +64,6 @@ function histogram({ name, keep }) {
       pen.lineWidth = 1.5;
       pen.strokeRect(first * step + 1, 1, (last - first + 1) * step - 2, TALL - 2);
     }
-    canvas.setAttribute("aria-valuenow", range ? range[1] + 1 : 1);
   };
   const apply = () => {
     const [first, last] = [Math.min(...range), Math.max(...range)];
@@ -91,6 +97,7 @@ function histogram({ name, keep }) {
     if (by) {
       const to = Math.min(BARS - 1, Math.max(0, (range ? range[1] : by > 0 ? -1 : BARS) + by));
       range = event.shiftKey && range ? [range[0], to] : [to, to];
+      say();
       draw();
     } else if (event.key === "Enter" && range) apply();
     else return;
@@ -103,6 +110,7 @@ function histogram({ name, keep }) {
       const logarithmic = ends[1].endsWith(" (logarithmic)");
       [low.textContent, high.textContent, kind.textContent] = [ends[0], ends[1].replace(" (logarithmic)", ""), logarithmic ? "logarithmic" : ""];
       root.dataset.filled = true;
+      say();
       draw();
     },
     choose(next) {

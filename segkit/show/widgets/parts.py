@@ -64,18 +64,6 @@ def described_segments(result: Segmentation, order: Sequence[int]) -> list[dict[
     return described
 
 
-def slider(description: str, options: Sequence[tuple[str, float]], value: float) -> w.SelectionSlider:
-    """Return a slider over labelled numbers, which changes when it is let go."""
-    return w.SelectionSlider(
-        options=options,
-        value=value,
-        description=description,
-        continuous_update=False,
-        layout=w.Layout(**WIDE),
-        style={"description_width": "90px"},
-    )
-
-
 def percents(first: int, last: int) -> list[tuple[str, float]]:
     """Return whole percents with their labels.
 

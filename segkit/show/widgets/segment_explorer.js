@@ -83,7 +83,8 @@ function render({ model, el }) {
   second.className = "group b";
   const clear = toolButton("Clear", "Choose nobody (Escape)", () => clearAll());
   const counted = element("span", { className: "said" });
-  counted.setAttribute("aria-live", "polite");
+  const chosen = element("div", { className: "below" }, counted, first, second, clear);
+  chosen.setAttribute("aria-live", "polite");
   const groupName = element("input", { type: "text", placeholder: "Name of this group", spellcheck: false });
   groupName.setAttribute("aria-label", "Name of this group");
   const makeOne = toolButton("Make a segment", "Make the chosen customers a segment of this name", () => act({ do: "make", name: groupName.value }));
@@ -319,7 +320,7 @@ function render({ model, el }) {
     element("div", { className: "top" }, tools.root, zoomButtons(map), steps, search, badge),
     element("div", { className: "sides" },
       element("div", { className: "map" }, map.root,
-        element("div", { className: "below" }, counted, first, second, clear), uses, done, categories.root, card.card, chartBox),
+        chosen, uses, done, categories.root, card.card, chartBox),
       element("div", { className: "panel" },
         element("h4", {}, "Colour by"), color, legend, doubt,
         element("h4", {}, "Segments: write a name, press Enter"), segments.list, edits, kind, error,
