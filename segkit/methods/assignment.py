@@ -21,6 +21,7 @@ Rule = Callable[[np.ndarray], np.ndarray]
 
 OUTSIDE = -1  # the label of customers outside all segments
 BLOCK = 4096  # rows measured at once, which bounds the memory
+MEASURED = 2**18  # distances measured at once, which stay in the cache of a processor
 CLOSE = 1e-9  # relative gap of distances, far more than the rounding error of a matrix product
 
 
@@ -43,29 +44,46 @@ def nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Return the nearest centre of each row, independently of the batch; of equally near ones the first.
 
     A matrix product is fast, but its last digits depend on the number of rows. Rows whose second nearest centre is
-    hardly farther are therefore measured again by differences.
+    hardly farther are therefore measured again: those of a product in single precision by one in double precision, and
+    those of this one by differences.
     """
     if len(rows) == 1:
         apart = centers - rows
         return np.einsum("ij,ij->i", apart, apart, optimize=False).argmin(keepdims=True)
-    labels = np.empty(len(rows), dtype="int64")
     if len(centers) == 1:
-        labels[:] = 0
-        return labels
-    transposed = np.ascontiguousarray(-2 * centers.T)
-    squares = np.einsum("ij,ij->i", centers, centers)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(rows), BLOCK):
-            block = rows[start : start + BLOCK]
-            distances = block @ transposed
-            distances += squares
-            size = np.einsum("ij,ij->i", block, block) + squares.max()
-            first, gap = _first_and_gap(distances)
-            close = np.flatnonzero(~(gap > CLOSE * size))  # also where a number is too large to be squared
-            if len(close):
-                first[close] = _by_differences(block[close], centers)
-            labels[start : start + BLOCK] = first
+        return np.zeros(len(rows), dtype="int64")
+    rounding = 2 * (centers.shape[1] + 4) * float(np.finfo(np.float32).eps)
+    labels, unsure = _by_products(rows, centers, np.float32, rounding)
+    if len(unsure):
+        rows = rows[unsure]
+        again, close = _by_products(rows, centers, np.float64, CLOSE)
+        if len(close):
+            again[close] = _by_differences(rows[close], centers)
+        labels[unsure] = again
     return labels
+
+
+def _by_products(
+    rows: np.ndarray, centers: np.ndarray, precision: type[np.floating], close: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest centre of each row, and the rows whose second nearest is hardly farther."""
+    labels, sure = np.empty(len(rows), dtype="int64"), np.empty(len(rows), dtype=bool)
+    block = min(BLOCK, max(1, MEASURED // len(centers)))
+    distances = np.empty((block, len(centers)), dtype=precision)
+    lengthened = np.ones((block, centers.shape[1] + 1), dtype=precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", centers, centers)
+        # Squared distances but for each row's own square, which is the same for all centres.
+        products = np.vstack([-2 * centers.T, squares]).astype(precision)
+        for start in range(0, len(rows), block):
+            part = rows[start : start + block]
+            n = len(part)
+            lengthened[:n, :-1] = part
+            np.matmul(lengthened[:n], products, out=distances[:n])
+            size = np.einsum("ij,ij->i", part, part) + squares.max()
+            labels[start : start + n], gap = _first_and_gap(distances[:n])
+            sure[start : start + n] = gap > close * size  # not where a number is too large to be squared
+    return labels, np.flatnonzero(~sure)
 
 
 def _first_and_gap(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

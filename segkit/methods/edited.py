@@ -50,9 +50,9 @@ class Fitted:
         """Return rows in the space of the edits."""
         return rows if self._scaler is None else self._scaler.matrix(rows)
 
-    def nearest(self, rows: np.ndarray) -> np.ndarray:
+    def nearest(self, scaled: np.ndarray) -> np.ndarray:
         """Return the position of the fitted row that is nearest to each, −1 of rows with missing values."""
-        found, scaled = np.full(len(rows), -1), self.scaled(rows)
+        found = np.full(len(scaled), -1)
         known = np.isfinite(scaled).all(axis=1)
         if known.any():
             positions, place = self._places
@@ -65,25 +65,49 @@ class Fitted:
         assert self._rows is not None
         scaled = self.scaled(self._rows)
         positions = np.flatnonzero(np.isfinite(scaled).all(axis=1))
+        if len(positions) > FEW:
+            tree = KDTree(scaled[positions])
+            return positions, lambda rows: tree.query(rows)[1]
+        # A sample with replacement has rows twice: of these the first, since equally near ones are measured twice.
+        _, first = np.unique(scaled[positions], axis=0, return_index=True)
+        positions = positions[np.sort(first)]
         points = scaled[positions]
-        if len(points) <= FEW:
-            return positions, lambda rows: nearest(rows, points)
-        tree = KDTree(points)
-        return positions, lambda rows: tree.query(rows)[1]
+        return positions, lambda rows: nearest(rows, points)
+
+
+class Rows:
+    """Rows that edits place: what one edit looks up is there for the next.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, n_columns)
+    fitted : Fitted
+    """
+
+    def __init__(self, matrix: np.ndarray, fitted: Fitted):
+        self._matrix, self._fitted = matrix, fitted
+
+    @functools.cached_property
+    def scaled(self) -> np.ndarray:
+        """The rows in the space of the edits."""
+        return self._fitted.scaled(self._matrix)
+
+    @functools.cached_property
+    def nearest(self) -> np.ndarray:
+        """The position of the fitted row that is nearest to each, −1 of rows with missing values."""
+        return self._fitted.nearest(self.scaled)
 
 
 class Step(BaseEstimator, abc.ABC):
     """One edit: it changes the segments of some rows."""
 
     @abc.abstractmethod
-    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+    def __call__(self, rows: Rows, segments: np.ndarray) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
 
-    def refitted(
-        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
-    ) -> tuple[Step, np.ndarray]:
+    def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Step, np.ndarray]:
         """Return the same edit, learned from other rows, and their segments after it."""
-        return self, self(rows, segments, fitted)
+        return self, self(rows, segments)
 
     def __sklearn_clone__(self) -> Step:
         """Return the step itself: what was edited by hand cannot be learned from customers."""
@@ -103,7 +127,7 @@ class Merge(Step):
         self.segments = segments
         self.into = into
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+    def __call__(self, rows: Rows, segments: np.ndarray) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
         return np.where(np.isin(segments, self.segments), self.into, segments)
 
@@ -126,22 +150,20 @@ class Split(Step):
         self.clusterer = clusterer
         self.ids = ids
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+    def __call__(self, rows: Rows, segments: np.ndarray) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
         here, after = np.isin(segments, self.inside), segments.copy()
         if here.any():
-            after[here] = translated(_own(self.clusterer)(fitted.scaled(rows[here])), self.ids)
+            after[here] = translated(_own(self.clusterer)(rows.scaled[here]), self.ids)
         return after
 
-    def refitted(
-        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
-    ) -> tuple[Split, np.ndarray]:
+    def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Split, np.ndarray]:
         """Return the same division, with a clusterer of the members among other rows, and the segments after it."""
         here, after = np.isin(segments, self.inside), segments.copy()
-        inside = fitted.scaled(rows[here])
+        inside = rows.scaled[here]
         again = refitted(self.clusterer, inside, seed)
         labels = labels_of(again, inside)
-        ids = matched(labels, self(rows, segments, fitted)[here])
+        ids = matched(labels, self(rows, segments)[here])
         after[here] = translated(labels, ids)
         return Split(self.inside, again, ids), after
 
@@ -168,16 +190,14 @@ class Made(Step):
         other.chosen_ = chosen
         return other
 
-    def __call__(self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted) -> np.ndarray:
+    def __call__(self, rows: Rows, segments: np.ndarray) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
-        at = fitted.nearest(rows)
+        at = rows.nearest
         return np.where((at >= 0) & self.chosen_[at], self.into, segments)
 
-    def refitted(
-        self, rows: np.ndarray, segments: np.ndarray, fitted: Fitted, seed: int | None
-    ) -> tuple[Made, np.ndarray]:
+    def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Made, np.ndarray]:
         """Return the same choice among other rows, and their segments after it."""
-        after = self(rows, segments, fitted)
+        after = self(rows, segments)
         return self.choosing(after == self.into), after
 
 
@@ -284,9 +304,9 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         segments = translated(labels, self.ids)
         if hasattr(self, "segments_"):
             self.segments_ = segments
-        steps = []
+        steps, placed = [], Rows(X, fitted)
         for step in self.steps:
-            again, segments = step.refitted(X, segments, fitted, self.random_state)
+            again, segments = step.refitted(placed, segments, self.random_state)
             steps.append(again)
         if hasattr(self, "rows_"):
             self.rows_ = X
@@ -306,10 +326,10 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         ndarray of int, shape (n,)
             −2 where the clusterer gives a label that no fitted customer had.
         """
-        rows = np.asarray(X, dtype=float)
-        segments = self.fitted.before(rows)
+        matrix = np.asarray(X, dtype=float)
+        segments, rows = self.fitted.before(matrix), Rows(matrix, self.fitted)
         for step in self.steps:
-            segments = step(rows, segments, self.fitted)
+            segments = step(rows, segments)
         return segments
 
 

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 import segkit as sg
 from segkit.datasets import make_events
+from segkit.methods.edited import Fitted
 
 
 def four_groups(n=40, random_state=0):
@@ -301,6 +302,24 @@ def test_a_segment_without_members_is_gone():
 def test_impossible_selections_are_refused(customers, message):
     with pytest.raises(ValueError, match=message):
         sg.make_segment(sg.segment(four_groups(), n_segments=4), customers, "Mine")
+
+
+def test_all_edits_share_one_search_for_neighbours(monkeypatch):
+    searched = []
+    search = Fitted.nearest
+    monkeypatch.setattr(
+        Fitted, "nearest", lambda self, rows: searched.append(len(rows)) or search(self, rows)
+    )
+    customers = pd.DataFrame({"visits": [1.0, 2, 1, 2, 50, 51, 50, 90]}, index=list("abcdefgh"))
+    made = sg.make_segment(sg.segment(customers, n_segments=2), ["d"], "One")
+    made = sg.make_segment(made, ["h"], "Other")
+    placed = made.assign(pd.DataFrame({"visits": [2.0, 88, 1]}, index=list("xyz")))
+    assert placed.map(made.name_of).tolist() == [
+        "Segment 1",
+        "Other",
+        "Segment 1",
+    ]  # "b" equals "d", and is first
+    assert searched == [3]
 
 
 def test_the_rows_of_customers_are_kept_once():
