@@ -56,6 +56,21 @@ def test_still_of_plan_and_audience():
     people = pd.DataFrame({"customer_id": labels.index, "email": [f"{c}@example.com" for c in labels.index]})
     said = sg.AudienceBuilder(labels, people)._repr_mimebundle_()[0][HTML_TYPE]
     assert "<div>☑ Loyal &amp; old, 30 customers (100%)</div>" in said and "c0@example.com" not in said
+    assert (
+        "<div>Hold out: 0%</div>" in said and "<div>File: </div>" not in said
+    )  # not where nothing is written
+
+
+def test_still_of_tuner_holds_the_numbers_of_its_charts():
+    small = pd.DataFrame({"spend": [*range(60), *range(500, 560), 900, 901, 902]}, dtype=float)
+    tuner = sg.ClusterTuner(small, k=(2, 3), method="kmeans")
+    said = still_in(tuner)
+    for k, row in tuner.scan.iterrows():
+        few = row["smallest"] * len(small) < 9.5
+        smallest = "fewer than 10" if few else f"{row['smallest']:.0%}"
+        measures = [f"{row[name]:.2f}" for name in ("stability", "prediction_strength", "silhouette")]
+        assert f">{k}</td><td>" + "</td><td>".join([*measures, smallest]) in said
+    assert "fewer than 10" in said and "49%" in said
 
 
 def test_error_is_shown_and_goes_on():

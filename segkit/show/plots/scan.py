@@ -53,8 +53,8 @@ def plot_scan(
     check_table(scan, (), SOURCE)
     check_minimum(minimum)
     facts = scan.attrs.get("segkit", {})
-    if "smallest" in scan and facts.get("looked_at"):
-        few = is_few((scan["smallest"] * facts["looked_at"]).round(), minimum)
+    few = _few(scan, minimum)
+    if few.any():
         scan = scan.assign(smallest=scan["smallest"].mask(few, minimum / facts["looked_at"]))
     panels = [
         _panel(scan, value, spread, title, chosen) for value, spread, title in PANELS if value in scan.columns
@@ -66,6 +66,36 @@ def plot_scan(
         subtitle.insert(0, f"On a sample of {facts['looked_at']:,} of {facts['customers']:,} customers.")
     title = {"text": "How many segments?", "subtitle": subtitle}
     return themed(alt.concat(*panels, columns=columns, spacing=28).properties(title=title))
+
+
+def scan_numbers(scan: pd.DataFrame, *, minimum: int = MINIMUM) -> tuple[list[str], list[list[str]]]:
+    """Return what the chart draws as a table: its head, and a row of words for each number of segments.
+
+    Examples
+    --------
+    >>> scan = pd.DataFrame({"stability": [0.913], "smallest": [0.2]}, pd.Index([3], name="k"))
+    >>> scan_numbers(scan)
+    (['Segments', 'Stability (adjusted Rand index)', 'Smallest segment (share)'], [['3', '0.91', '20%']])
+    """
+    shown = {name: title.partition("? ")[2] for name, _, title in PANELS if name in scan}
+    forms = {"smallest": ".0%", "outcome": ".0%", "inertia": ",.4g"}
+    few, lines = _few(scan, minimum), []
+    for k, row in scan[list(shown)].iterrows():
+        words = [
+            "unknown" if pd.isna(row[name]) else format(row[name], forms.get(name, ".2f")) for name in shown
+        ]
+        if few[k]:
+            words[list(shown).index("smallest")] = f"fewer than {minimum}"
+        lines.append([str(k), *words])
+    return ["Segments", *shown.values()], lines
+
+
+def _few(scan: pd.DataFrame, minimum: int) -> pd.Series:
+    """Return for each number of segments whether the smallest one holds few customers."""
+    n = scan.attrs.get("segkit", {}).get("looked_at")
+    if not n or "smallest" not in scan:
+        return pd.Series(False, index=scan.index)
+    return pd.Series(is_few((scan["smallest"] * n).round(), minimum), index=scan.index)
 
 
 def _preferred(scan: pd.DataFrame) -> str:

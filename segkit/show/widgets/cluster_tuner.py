@@ -13,16 +13,17 @@ from sklearn.base import BaseEstimator
 
 from segkit.core.checks import checked_customers
 from segkit.core.disclosure import MINIMUM, is_few
+from segkit.core.html import html_table
 from segkit.core.messages import joined
 from segkit.core.order import by_id
 from segkit.create.recommend_method import Recommendation, recommended
 from segkit.create.segment import segment
 from segkit.create.segmentation import Segmentation
 from segkit.methods.fitting import FIND_THE_NUMBER, METHODS, make_model, n_different
-from segkit.show.plots.scan import plot_scan
+from segkit.show.plots.scan import plot_scan, scan_numbers
 from segkit.show.widgets.background import BackgroundWork
 from segkit.show.widgets.labelled_slider import LabelledSlider
-from segkit.show.widgets.parts import WIDE, ChartView, alert, code_line, note
+from segkit.show.widgets.parts import WIDE, ChartView, alert, code_line, folded, note
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.trust.scan import defensible_k, scan_clusters, suggested_k, suggestion
 from segkit.trust.structure import remembered_test
@@ -124,8 +125,8 @@ class ClusterTuner(WithStill, w.VBox):
         )
         self._choice.observe(self._on_choice, "value")
         self._chart = ChartView(chart=plot_scan(scan, chosen=self._slider.value))
-        self._note, self._badge, self._shown_code = w.HTML(), w.HTML(), w.HTML()
-        self._picture = w.VBox([self._badge, self._note, self._chart, self._shown_code])
+        self._note, self._badge, self._numbers, self._shown_code = w.HTML(), w.HTML(), w.HTML(), w.HTML()
+        self._picture = w.VBox([self._badge, self._note, self._chart, self._numbers, self._shown_code])
         self._bar = w.IntProgress(max=len(self._k), layout=w.Layout(width="260px"))
         cancel = w.Button(description="Cancel", tooltip="Keep the old picture")
         cancel.on_click(lambda _: self._keep())
@@ -275,6 +276,8 @@ class ClusterTuner(WithStill, w.VBox):
             f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
             f"random_state={self._random_state})"
         )
+        head, rows = scan_numbers(self.scan)
+        self._numbers.value = folded("The numbers of the charts", html_table(head, rows))
         self._shown_code.value = code_line(code)
         self._judge()
         self.code = code  # last: the still follows it

@@ -22,8 +22,7 @@ STYLE = Path(__file__).with_name("widgets.css")
 """The look of all widgets."""
 
 # As wide as the widget, whatever the table holds: the table scrolls in it.
-_TITLED = """
-<div style="margin: 8px 0 0">{{ title }}</div>
+_SCROLLS = """
 <div style="width: 0; min-width: 100%; overflow-x: auto; text-align: right; line-height: 1.5" tabindex="0" role="region"
  aria-label="{{ title }}">{{ table }}</div>
 """
@@ -137,6 +136,19 @@ def code_line(code: str) -> Markup:
     )
 
 
+def folded(title: str, table: Markup) -> Markup:
+    """Return a table under a title that unfolds it.
+
+    Examples
+    --------
+    >>> folded("Numbers", Markup("<table></table>")).count("<summary>Numbers</summary>")
+    1
+    """
+    return render(
+        "<details><summary>{{ t }}</summary>{{ table }}</details>", t=title, table=_scrolls(title, table)
+    )
+
+
 def scrolling(title: str, table: Markup) -> Markup:
     """Return a titled table that scrolls on a narrow screen, also by the keyboard.
 
@@ -145,4 +157,8 @@ def scrolling(title: str, table: Markup) -> Markup:
     >>> scrolling("A < B", Markup("<table></table>")).count("A &lt; B")
     2
     """
-    return render(_TITLED, title=title, table=Markup(str(table).replace("<table>", _APART)))
+    return render('<div style="margin: 8px 0 0">{{ title }}</div>', title=title) + _scrolls(title, table)
+
+
+def _scrolls(title: str, table: Markup) -> Markup:
+    return render(_SCROLLS, title=title, table=Markup(str(table).replace("<table>", _APART)))
