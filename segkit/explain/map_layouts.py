@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
 
 from segkit.explain.layout import lay_out
 from segkit.explain.neighbour_graph import fuzzy_graph, nearest, nearest_of_many
@@ -13,6 +14,7 @@ from segkit.explain.place_on_map import ANCHORS, median_place
 MOST = 30_000  # customers that are laid out themselves
 LANDMARKS = 20_000  # of more customers: those who are
 WIDTH = 10.0  # of the start, from the middle to nearly all customers
+COMPILES = "UMAP by umap-learn: on its first call it compiles, for about a minute"
 TIE = 1.0  # how strongly customers are held where they were on an earlier map: as by one near neighbour
 
 
@@ -95,14 +97,17 @@ def umap_layout(
     """Lay out by umap-learn, in one thread."""
     if len(prepared) < 5:
         raise ValueError(f"UMAP needs 5 customers or more, got {len(prepared)}. Use method='fast'.")
-    from umap import UMAP
+    # Until the layout begins nothing can be counted; then umap-learn's own bar stands below these words.
+    with tqdm(bar_format="{desc}", desc=COMPILES, leave=False):
+        from umap import UMAP
 
-    model = UMAP(
-        n_neighbors=min(n_neighbors, len(prepared) - 1),
-        min_dist=min_dist,
-        init="pca" if prepared.shape[1] >= 2 else "random",
-        densmap=dense,
-        random_state=random_state,
-        n_jobs=1,
-    )
-    return model.fit_transform(prepared)
+        model = UMAP(
+            n_neighbors=min(n_neighbors, len(prepared) - 1),
+            min_dist=min_dist,
+            init="pca" if prepared.shape[1] >= 2 else "random",
+            densmap=dense,
+            random_state=random_state,
+            n_jobs=1,
+            tqdm_kwds={"desc": "Laying out the map", "unit": "step", "leave": False, "disable": False},
+        )
+        return model.fit_transform(prepared)

@@ -82,9 +82,11 @@ def test_missing_values_have_no_place():
 @pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ImportWarning"
 )  # of numba and umap
-def test_umap_keeps_groups_together():
+def test_umap_keeps_groups_together(capsys):
     result = segments()
     places = sg.project(result, "umap", n_neighbors=10)
+    said = capsys.readouterr().err
+    assert "it compiles, for about a minute" in said and "Laying out the map:  " in said
     centers = places.groupby(result.labels).mean()
     widest = (places - centers.loc[result.labels].to_numpy()).abs().max(axis=None)
     apart = min(np.linalg.norm(centers.loc[a] - centers.loc[b]) for a, b in [(0, 1), (0, 2), (1, 2)])

@@ -102,24 +102,9 @@ def still_of_children(box: w.Widget) -> Markup:
             lines.append(
                 render("<div>{{ m }} {{ t }}</div>", m="☑" if child.value else "☐", t=child.description)
             )
-        elif shown := _shown(child):
+        elif shown := str(getattr(child, "label", None) or getattr(child, "value", "")):
             lines.append(render("<div>{{ t }}: {{ v }}</div>", t=child.description, v=shown))
     return Markup("").join(lines)
-
-
-def _shown(control: w.Widget) -> str:
-    """Return the value of a control as its page shows it; nothing where it is empty.
-
-    Examples
-    --------
-    >>> _shown(w.SelectionSlider(options=[("none", 0.0), ("10%", 0.1)])), _shown(w.Text("")), _shown(w.Button())
-    ('none', '', '')
-    """
-    at = getattr(control, "index", None)
-    if at is None:
-        return str(getattr(control, "value", ""))
-    option = control.options[at]
-    return str(option[0] if isinstance(option, tuple) else option)
 
 
 def shows_errors(
