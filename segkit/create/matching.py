@@ -210,6 +210,34 @@ def continue_segments(previous: Partition, fitted: Divided) -> Divided:
     return dataclasses.replace(result, names=names | names_apart(result))
 
 
+def names_that_stay(previous: Partition, current: Partition) -> dict[int, str]:
+    """Return the names that segments of the same customers inherit: where a segment survives that had a name.
+
+    Compared are the customers of both; the features may differ. No name is given twice.
+
+    Examples
+    --------
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"visits": [1, 2, 1, 30, 31, 29, 60, 61, 62]}, index=list("abcdefghi"))
+    >>> two, three = (sg.segment(customers, n_segments=k) for k in (2, 3))
+    >>> names_that_stay(three.with_names({0: "Daily", 1: "Weekly", 2: "Rare"}), two)
+    {1: 'Weekly'}
+    """
+    common = previous.labels.index.intersection(current.labels.index)
+    mass = pd.crosstab(
+        previous.labels[common].to_numpy(), current.labels[common].to_numpy(), normalize="all"
+    ).reindex(index=previous.segments, columns=current.segments, fill_value=0.0)
+    table = transitions(mass)
+    survived = table[table["transition"] == "survived"].sort_values("made_of", kind="stable")
+    stay = {
+        int(row.current): previous.names[int(row.previous)]
+        for row in survived.itertuples()
+        if row.previous in previous.names
+    }
+    taken = {name for s, name in current.names.items() if s not in stay}
+    return {s: name for s, name in stay.items() if name not in taken and current.names.get(s) != name}
+
+
 def names_apart(result: Partition) -> dict[int, str]:
     """Return names for new segments whose default name is already taken."""
     taken, names = set(result.names.values()), {}

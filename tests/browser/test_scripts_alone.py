@@ -273,6 +273,9 @@ def test_cards_send_names_choice_and_the_test(alone):
     assert alone.evaluate("alone.model.get('wanted_names')") == {}
     rename.click()
     field.fill("Regulars")
+    alone.evaluate("alone.model.set('value_name', 'Share')")  # drawn again meanwhile: what is written stays
+    assert alone.evaluate("alone.model.get('wanted_names')") == {}
+    expect(field).to_be_focused()
     field.press("Enter")
     assert alone.evaluate("alone.saved.at(-1).wanted_names") == {"2": "Regulars"}
     chosen = alone.locator(".choose[aria-pressed=true]")
@@ -288,6 +291,38 @@ def test_cards_send_names_choice_and_the_test(alone):
     assert alone.evaluate("alone.saved.at(-1).wanted_test") is True
     alone.evaluate("alone.model.set('wanted_test', false), alone.model.set('tested', true)")
     expect(alone.get_by_role("button", name="Test")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("alone", "asked"),
+    [("segment_explorer", "alone.saved.at(-1).wanted"), ("segment_studio", "alone.asked.at(-1)")],
+    indirect=["alone"],
+)
+def test_ctrl_z_undoes_and_redoes(alone, asked):
+    """In JupyterLab, too, which takes the key for its cells; fields of text keep their own."""
+    alone.evaluate("document.addEventListener('keydown', (event) => { alone.taken = event.key; }, true)")
+    alone.locator("button").first.focus()
+    for key, step in (("Control+z", "undo"), ("Control+Shift+Z", "redo"), ("Meta+z", "undo")):
+        alone.keyboard.press(key)
+        assert alone.evaluate(asked) == {"do": step}
+        assert alone.evaluate("alone.taken") in (None, "Control", "Meta", "Shift")
+    asked_before = alone.evaluate(f"[{asked}, alone.asked.length, alone.saved.length]")
+    alone.evaluate("document.querySelector('.segkit').append(document.createElement('textarea'))")
+    alone.locator("textarea").press("Control+z")
+    assert alone.evaluate(f"[{asked}, alone.asked.length, alone.saved.length]") == asked_before
+    assert alone.evaluate("alone.taken") == "z"
+
+
+@pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)
+def test_explorer_moves_its_points(alone):
+    """Another map of the same customers: the points move, and who is chosen stays."""
+    pixels = "document.querySelector('canvas.points').toDataURL()"
+    before = alone.evaluate(pixels)
+    places = "new Uint16Array(new Uint8Array(alone.model.get('places').buffer).buffer)"
+    alone.evaluate(f"alone.model.set('places', new DataView({places}.toReversed().buffer))")
+    alone.evaluate("alone.heard.get('change:places').forEach((tell) => tell())")
+    alone.wait_for_function(f"(before) => {pixels} !== before", arg=before)
+    expect(alone.locator(".group.a")).to_have_text("A: 20 customers (33%)")
 
 
 @pytest.mark.parametrize("alone", ["segment_explorer"], indirect=True)

@@ -188,3 +188,11 @@ def test_a_saved_notebook_shows_the_cards_as_a_table(made):
     still = cards.still()
     assert "Quiet &amp; few" in still and "20 customers (33%)" in still and cards.code.split("\n")[0] in still
     assert not [customer for customer in result.customers.index if customer in still]
+
+
+def test_an_error_of_a_callback_is_shown(made, monkeypatch):
+    cards = sg.SegmentCards(made[0])
+    monkeypatch.setattr(cards, "_draw", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cards.result = made[0].with_names({0: "New"})
+    assert cards.error == "ZeroDivisionError: division by zero"

@@ -1,5 +1,6 @@
 """The studio by its traits: one state in picker, tuner, map, cards and builder, which reads back as its code."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -29,10 +30,10 @@ def run(studio, **names):
     return space["result"]
 
 
-def check_one_state(studio):
+def check_one_state(studio, **names):
     assert studio.explorer.result is studio.cards.result is studio.result
     assert studio.bar.at == studio.bar.under == studio.bar.drawn == studio.n_segments
-    made = run(studio, customers=studio.customers)
+    made = run(studio, customers=studio.customers, **names)
     assert_series_equal(made.labels, studio.result.labels)
     assert_frame_equal(made.embedding, studio.result.embedding)
     assert made.names == studio.result.names
@@ -41,19 +42,20 @@ def check_one_state(studio):
 def test_moving_the_number_shows_it_and_letting_go_takes_it(studio):
     before = studio.result
     studio.bar.under = 4
-    preview_map, preview_cards = studio._of_sample
+    everyone, preview = studio._shown.children
+    preview_map, preview_cards = preview.explorer, preview.cards
     assert (studio.bar.drawn, studio.n_segments) == (4, 3) and studio.result is before
     assert len(preview_map.result.segments) == len(preview_cards.cards) == 4
-    assert (studio.explorer.layout.display, preview_map.layout.display) == ("none", None)
+    assert (everyone.layout.display, preview.layout.display) == ("none", None)
     assert studio.bar.said == "90 customers in 4 segments: let go to take them."
     studio.bar.at = 4
     assert studio.n_segments == len(studio.cards.cards) == 4
-    assert (studio.explorer.layout.display, preview_map.layout.display) == (None, "none")
+    assert (everyone.layout.display, preview.layout.display) == (None, "none")
     assert studio.bar.said == "90 customers in 4 segments."
     check_one_state(studio)
     studio.bar.under = 5
     studio.bar.under = 4  # and back, without letting go
-    assert studio.explorer.layout.display is None
+    assert (everyone.layout.display, studio.explorer.error) == (None, "")
 
 
 def test_names_go_round_and_come_back_with_their_number(studio):
@@ -63,7 +65,6 @@ def test_names_go_round_and_come_back_with_their_number(studio):
     check_one_state(studio)
     assert studio.result.names == {0: "Regulars", 1: "Spenders"}
     studio.n_segments = 2
-    assert studio.result.names == {}
     check_one_state(studio)
     studio.n_segments = 3
     assert studio.result.names == {0: "Regulars", 1: "Spenders"}
@@ -159,23 +160,106 @@ def test_what_cannot_be_is_refused_and_nothing_changes():
         studio.result = sg.segment(people(), n_segments=2)
 
 
-def test_other_features_make_other_segments():
-    lines = [
-        (f"c{i:02}", f"2024-01-{1 + j:02}", 5.0 + 60 * (i % 2)) for i in range(40) for j in range(1 + i % 5)
-    ]
-    events = purchases(*lines)
-    studio = sg.SegmentStudio(
-        events, as_of="2024-02-01", chosen=["recency", "frequency", "monetary"], n_segments=2
+@pytest.fixture(scope="module")
+def events():
+    """Forty customers: odd ones pay 65 an order and even ones 5, and they order one to five times."""
+    return purchases(
+        *(
+            (f"c{i:02}", f"2024-01-{1 + j:02}", 5.0 + 60 * (i % 2))
+            for i in range(40)
+            for j in range(1 + i % 5)
+        )
     )
+
+
+def test_ticked_features_are_tried_and_then_used(events):
+    studio = sg.SegmentStudio(
+        events, as_of="2024-02-01", chosen=["frequency", "average_order_value"], n_segments=2
+    )
+    first, map_of_first = studio.result, studio.explorer.places
     made = run(studio, events=events)
-    assert_series_equal(made.labels, studio.result.labels)
-    old = studio.explorer
-    studio.picker.value = ["monetary"]
-    assert list(studio.customers.columns) == ["recency", "frequency", "monetary"]  # until they are used
+    assert_series_equal(made.labels, first.labels)
+    studio.cards.wanted_names = {"0": "Zero", "1": "One"}
+    named, code = studio.result, studio.code
+
+    studio.step = "Features"
+    assert studio._shown.layout.display is None  # map and cards stand beside the picker
+    studio.picker.value = ["average_order_value"]
+    everyone, tried = studio._shown.children
+    assert (everyone.layout.display, tried.layout.display) == ("none", None)
+    assert list(tried.explorer.result.customers.columns) == ["average_order_value"]
+    assert studio.bar.said == (
+        "40 customers in 2 segments by 1 feature: press “Use these features” to take them."
+    )
+    assert (studio.result, studio.code) == (named, code)  # until they are used
+    studio.bar.under = 3
+    assert studio.error.startswith("n_segments=3") and studio.bar.drawn == 3
+    studio.bar.under = 2
+    studio.step = "Map and cards"  # of what is used
+    assert (everyone.layout.display, tried.layout.display) == (None, "none")
+    studio.step = "Features"
+    assert (everyone.layout.display, tried.layout.display) == ("none", None)
+
     studio.use_features()
-    assert list(studio.customers.columns) == list(studio.result.customers.columns) == ["monetary"]
-    assert studio.explorer is not old and studio.explorer.result is studio.cards.result is studio.result
-    assert_series_equal(run(studio, events=events).labels, studio.result.labels)
+    assert list(studio.customers.columns) == list(studio.result.customers.columns) == ["average_order_value"]
+    assert (everyone.layout.display, tried.layout.display) == (None, "none")
+    assert studio.explorer.places != map_of_first
+    assert studio.result.labels.groupby(np.arange(40) % 2).nunique().to_list() == [1, 1]
+    check_one_state(studio, events=events)
+
+    studio._on_key(studio.bar, {"do": "undo"}, [])
+    assert studio.result is named and studio.picker.value == ["frequency", "average_order_value"]
+    assert (studio.code, studio.explorer.places) == (code, map_of_first)
+    studio._on_key(studio.bar, {"do": "redo"}, [])
+    assert studio.picker.value == ["average_order_value"]
+    check_one_state(studio, events=events)
+
+
+def test_a_name_stays_where_its_segment_does(studio):
+    """Of three groups apart from each other two become one: the third keeps its name, and the others lose theirs."""
+    names = {0: "A", 1: "B", 2: "C"}
+    studio.result = studio.result.with_names(names)
+    three = studio.result.named_labels
+    studio.bar.under = 2
+    kept = studio._shown.sample.cards.result.names
+    studio.bar.at = 2
+    two = studio.result
+    [(stays, name)] = two.names.items()
+    assert kept == two.names and list(three.index[three == name]) == list(
+        two.labels.index[two.labels == stays]
+    )
+    gone = sorted(set("ABC") - {name})
+    assert studio.bar.said == (
+        f"90 customers in 2 segments. No segment is like {gone[0]} and {gone[1]} any more, so the names are left out."
+    )
+    check_one_state(studio)
+    studio.cards.wanted_names = {str(stays): "New", str(1 - stays): "Both"}
+    studio.n_segments = 3
+    assert studio.result.names == {s: "New" if n == name else n for s, n in names.items()}
+    assert studio.bar.said == (
+        "90 customers in 3 segments. No segment is like Both any more, so the name is left out."
+    )
+    check_one_state(studio)
+
+
+def test_what_is_done_to_a_preview_is_put_back(studio):
+    studio.bar.under = 4
+    tried = studio._shown.sample
+    before = [card["name"] for card in tried.cards.cards]
+    tried.cards.wanted_names = {"0": "Lost"}
+    assert [card["name"] for card in tried.cards.cards] == before and "a preview" in studio.bar.error
+    tried.explorer.wanted = {"do": "merge", "segments": [0, 1]}
+    assert len(tried.explorer.segments) == len(tried.cards.cards) == 4 and studio.n_segments == 3
+
+
+def test_an_error_of_a_callback_is_shown_above_the_studio(studio, monkeypatch):
+    monkeypatch.setattr(studio._fits.present, "preview", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        studio.bar.under = 4
+    assert "ZeroDivisionError: division by zero" in studio.children[0].value
+    monkeypatch.undo()
+    studio.bar.under = 5
+    assert studio.children[0] is studio.bar
 
 
 def test_the_audience_is_of_the_present_segments(tmp_path):
@@ -189,23 +273,25 @@ def test_the_audience_is_of_the_present_segments(tmp_path):
     studio.cards.wanted_names = {"0": "Regulars"}
     studio.builder.segments = ["Regulars"]
     assert len(studio.builder.audience.table) == 30 and "['Regulars']" in studio.code
-    studio._file.value = str(tmp_path / "none" / "r.md")
-    studio._write.click()
-    assert "There is no folder" in studio._wrote.value
+    studio._export.file.value = str(tmp_path / "none" / "r.md")
+    studio._export.write.click()
+    assert "There is no folder" in studio._export.wrote.value
 
 
 def test_a_preview_is_of_a_sample_on_the_same_map():
     customers = people(60)
     fits = Fits(customers, 0, n_sample=50)
-    preview = fits.preview(3, "kmeans")
-    assert 40 <= len(preview.labels) <= 50
+    alone = fits.preview(3, "kmeans")
     everyone = fits.everyone(3, "kmeans").embedding
+    preview = fits.preview(3, "kmeans")
+    assert 40 <= len(alone.labels) <= len(preview.labels) <= 50
+    assert_frame_equal(alone.embedding, sg.project(dataclasses.replace(alone, embedding=None)))
     assert_frame_equal(preview.embedding, everyone.loc[preview.customers.index])
     assert (preview.embedding.min() == everyone.min()).all() and (
         preview.embedding.max() == everyone.max()
     ).all()
     shuffled = Fits(customers.sample(frac=1, random_state=1), 0, n_sample=50).preview(3, "kmeans")
-    assert set(shuffled.customers.index) == set(preview.customers.index)
+    assert set(shuffled.customers.index) == set(alone.customers.index)
 
 
 def test_wrong_arguments_are_explained():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -93,3 +94,55 @@ class BackgroundWork:
     def _unless_cancelled(self, callback: Callable[[Any], None], value: Any) -> None:
         if not self.cancelled:
             callback(value)
+
+
+class LatestWork:
+    """Work of which only the latest is wanted: it cancels the one before, and begins when that has ended.
+
+    Examples
+    --------
+    >>> trials = LatestWork()
+    >>> trials.begin(lambda: 1 + 1, done=print, failed=print)
+    2
+    """
+
+    def __init__(self) -> None:
+        self._latest: BackgroundWork | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def begin(
+        self, work: Callable[[], Any], *, done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Work, and forget what was begun before."""
+        self.cancel()
+
+        def alone(mine: BackgroundWork) -> Any:
+            with self._one_at_a_time:
+                return next(work() for _ in mine.steps([None]))
+
+        self._latest = BackgroundWork(alone, done=done, failed=failed)
+
+    def cancel(self) -> None:
+        """Forget what was begun."""
+        if self._latest is not None:
+            self._latest.cancel()
+            self._latest = None
+
+    def join(self) -> None:
+        """Wait until the latest has ended."""
+        if self._latest is not None:
+            self._latest.join()
+
+
+def in_turn(method: Callable[..., None]) -> Callable[..., None]:
+    """Let the page and a running cell wait for each other: JupyterLab may answer a widget in another thread.
+
+    The widget has an RLock as `_turn`.
+    """
+
+    @functools.wraps(method)
+    def waiting(self: Any, *given: Any) -> None:
+        with self._turn:
+            method(self, *given)
+
+    return waiting

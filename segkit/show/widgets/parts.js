@@ -80,6 +80,19 @@ function keepKeys(root) {
   return () => window.removeEventListener("keydown", mark, true);
 }
 
+// Ctrl+Z undoes and Ctrl+Shift+Z redoes, where a key was pressed within; fields of text have their own.
+function undoKeys(within, act) {
+  const press = (event) => {
+    const asked = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "z";
+    if (!asked || !within(event.target) || event.target.matches("input:not([type=checkbox], [type=range]), textarea")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation(); // JupyterLab, and widgets inside, would undo as well
+    act(event.shiftKey ? "redo" : "undo");
+  };
+  window.addEventListener("keydown", press, true);
+  return () => window.removeEventListener("keydown", press, true);
+}
+
 // What Python sent as bytes, as numbers of one kind, such as Uint16Array; copied, since they may begin anywhere.
 function numbers(Kind, bytes) {
   const part = bytes && bytes.byteLength ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : new ArrayBuffer(0);

@@ -59,7 +59,8 @@ function render({ model, el }) {
   };
 
   // The name, or the field to write another; Enter and leaving keep what was written, Escape does not.
-  const title = (card) => {
+  let drawing = false; // fields are taken away, and Chromium says that they were left
+  const title = (card, written) => {
     const name = element("h4", {}, card.name);
     if (!card.given) name.append(element("span", { title: "a suggested name" }, "*"));
     const keep = element("button", { type: "button" }, "Keep name");
@@ -67,13 +68,12 @@ function render({ model, el }) {
     keep.addEventListener("click", () => ask("wanted_names", { [card.id]: card.name }));
     const rename = element("button", { type: "button" }, "Rename");
     rename.setAttribute("aria-label", `Rename ${card.name}`);
-    const head = element("header", {}, dot(card.color), name, ...(card.given ? [] : [keep]), rename);
-    rename.addEventListener("click", () => {
-      const field = element("input", { type: "text", value: card.name, spellcheck: false });
+    const fieldOf = (value) => {
+      const field = element("input", { type: "text", value, spellcheck: false });
       field.setAttribute("aria-label", `Name of ${card.name}`);
       let done = false;
       const end = (keeps) => {
-        if (done) return;
+        if (done || drawing) return;
         done = true;
         const focused = field.matches(":focus");
         field.replaceWith(name);
@@ -84,10 +84,14 @@ function render({ model, el }) {
         if (event.key === "Enter" || event.key === "Escape") end(event.key === "Enter");
       });
       field.addEventListener("blur", () => end(true));
+      return field;
+    };
+    rename.addEventListener("click", () => {
+      const field = fieldOf(card.name);
       name.replaceWith(field);
       field.select();
     });
-    return head;
+    return element("header", {}, dot(card.color), written === undefined ? name : fieldOf(written), ...(card.given ? [] : [keep]), rename);
   };
 
   const facts = (lines) =>
@@ -102,11 +106,11 @@ function render({ model, el }) {
     return made;
   };
 
-  const drawn = (card, open) => {
+  const drawn = (card, open, written) => {
     const choose = element("button", { type: "button", className: "choose" }, "Choose");
     choose.setAttribute("aria-label", `Choose ${card.name}`);
     choose.addEventListener("click", () => ask("chosen", model.get("chosen") === card.id ? null : card.id));
-    const made = element("article", { className: "card" }, title(card),
+    const made = element("article", { className: "card" }, title(card, written),
       ...(card.sentence ? [element("p", {}, card.sentence)] : []),
       ...(card.size ? [measure(card.size, card.share_said, card.share, card.color)] : []),
       ...(card.value_said ? [measure(model.get("value_name"), card.value_said, card.value_share, card.color)] : []),
@@ -133,7 +137,10 @@ function render({ model, el }) {
     const open = (id) => new Set([...list.querySelectorAll(`article[data-id="${id}"] details[open]`)].map((part) => part.dataset.title));
     const held = list.querySelector("article:focus-within"), id = held?.dataset.id;
     const at = held ? [...held.querySelectorAll("button, input, summary")].findIndex((part) => part.matches(":focus")) : -1;
-    list.replaceChildren(...model.get("cards").map((card) => drawn(card, open(card.id))));
+    const written = new Map([...list.querySelectorAll("header input")].map((field) => [Number(field.closest("article").dataset.id), field.value]));
+    drawing = true;
+    list.replaceChildren(...model.get("cards").map((card) => drawn(card, open(card.id), written.get(card.id))));
+    drawing = false;
     drawChosen();
     const again = [...list.children].find((card) => card.dataset.id === id);
     if (again && at >= 0) [...again.querySelectorAll("button, input, summary")].at(at)?.focus({ preventScroll: true });

@@ -30,7 +30,7 @@ from segkit.show.report.looks import liked_products
 from segkit.show.report.sentences import percent
 from segkit.show.widgets.card_details import apart_by_segment, moved_by_segment, people_by_segment, people_of
 from segkit.show.widgets.parts import STYLE, code_line, note, script, scrolling
-from segkit.show.widgets.stills import WithStill
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.tailor.plays.segment_worth import worth_by_segment
 
 DO = PLAYED["strategy"]  # stands on the card, and all else of a play below it
@@ -188,6 +188,7 @@ class SegmentCards(WithStill, anywidget.AnyWidget):
             )
         return proposal["value"]
 
+    @shows_errors
     def _on_result(self, change: t.Bunch) -> None:
         if not change["new"].labels.equals(self._given.labels):
             self._start(change["new"])
@@ -196,6 +197,7 @@ class SegmentCards(WithStill, anywidget.AnyWidget):
         self._draw()
 
     @t.observe("wanted_names")
+    @shows_errors
     def _on_names(self, change: t.Bunch) -> None:
         if not change["new"]:
             return
@@ -207,6 +209,7 @@ class SegmentCards(WithStill, anywidget.AnyWidget):
         self.wanted_names = {}  # done: the same name can be written again
 
     @t.observe("wanted_test")
+    @shows_errors
     def _on_test(self, change: t.Bunch) -> None:
         if not change["new"]:
             return
@@ -304,5 +307,6 @@ class SegmentCards(WithStill, anywidget.AnyWidget):
             lines.append(f"result.to_frame().query('segment_id == {self.chosen}')")
         return "\n".join(lines)
 
+    @shows_errors
     def _on_chosen(self, _change: t.Bunch) -> None:
         self.code = self._written_code()

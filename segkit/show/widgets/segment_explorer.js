@@ -71,8 +71,8 @@ function render({ model, el }) {
     ["box", "Box", "Draw a box around customers to choose them"],
     ["move", "Move", "Drag the map; the wheel zooms"],
   ], map.use);
-  const undo = toolButton("Undo", "Undo the last choice or edit", () => act({ do: "undo" }));
-  const redo = toolButton("Redo", "Redo what was undone", () => act({ do: "redo" }));
+  const undo = toolButton("Undo", "Undo the last choice or edit (Ctrl+Z)", () => act({ do: "undo" }));
+  const redo = toolButton("Redo", "Redo what was undone (Ctrl+Shift+Z)", () => act({ do: "redo" }));
   const steps = element("div", { className: "tools" }, undo, redo);
   const search = element("input", { type: "search", placeholder: "Find a customer by id", spellcheck: false });
   search.setAttribute("aria-label", "Find a customer by id");
@@ -346,12 +346,13 @@ function render({ model, el }) {
   [drawPlaces, drawLabels, drawSegments, heardChosen, drawColor, drawGroup, drawWords, drawHistograms].forEach((draw) => draw());
   const themed = new MutationObserver(() => [drawChosen, drawGroup].forEach((draw) => draw()));
   themed.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  const letGo = keepKeys(root);
+  const letGo = keepKeys(root), letGoUndo = undoKeys((at) => root.contains(at), (step) => act({ do: step }));
   return () => {
     map.end();
     themed.disconnect();
     clearTimeout(asking);
     letGo();
+    letGoUndo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
   };
 }

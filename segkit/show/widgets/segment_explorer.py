@@ -139,18 +139,17 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         self._pictured: tuple[Any, bytes] = (None, b"")
         self.groups: dict[str, pd.Index] = {}
         self.audiences: dict[str, Audience] = {}
-        super().__init__(
-            result=result, height=height, minimum=minimum, places=places_in_bytes(result.embedding)
-        )
+        self._placed: pd.DataFrame | None = None
+        super().__init__(result=result, height=height, minimum=minimum)
         self._quiet = False
-        self._edited = Edited(given, result)
+        self.edited = Edited(given, result)
         self._history = History(self._state())
         self.on_msg(self._on_question)
         self._draw()
 
     def still(self) -> Markup:
         """Return the map, its segments, and what sets the chosen customers apart, as HTML without scripts."""
-        placed = self.result if self.result.embedding is not None else self._edited.given
+        placed = self.result if self.result.embedding is not None else self.edited.given
         if placed.embedding is None:
             return code_line(self.code)
         if self._pictured[0] is not placed.labels:
@@ -260,7 +259,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         if self._quiet:
             return
         if change["name"] == "result":  # it came from Python: the code begins with it
-            self._edited = Edited(change["new"], change["new"])
+            self.edited = Edited(change["new"], change["new"])
         self._follow()
 
     @t.observe("color_by")
@@ -277,7 +276,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         try:
             if change["name"] == "wanted_names":
                 names = {int(s): name for s, name in change["new"].items()}
-                self._become(self._edited.named(names))
+                self._become(self.edited.named(names))
             else:
                 self._act(**change["new"])
             self.error = ""
@@ -287,9 +286,9 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
     def _act(self, do: str, **given: Any) -> None:
         acts: dict[str, Callable[..., None]] = {
-            "merge": lambda segments: self._become(self._edited.merged(segments)),
-            "split": lambda segment: self._become(self._edited.split(segment)),
-            "pin": lambda segments: self._become(self._edited.pinned(segments)),
+            "merge": lambda segments: self._become(self.edited.merged(segments)),
+            "split": lambda segment: self._become(self.edited.split(segment)),
+            "pin": lambda segments: self._become(self.edited.pinned(segments)),
             "make": self._make,
             "audience": self._save,
             "undo": lambda: self._go(self._history.undo),
@@ -298,13 +297,13 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         acts[do](**given)
 
     def _make(self, name: str) -> None:
-        name = self._edited.new_group(name)
-        made = self._edited.with_segment(self._inside, name)
+        name = self.edited.new_group(name)
+        made = self.edited.with_segment(self._inside, name)
         self.groups[name] = self._index[self._inside]
         self._become(made)
 
     def _save(self, name: str) -> None:
-        name = self._edited.new_group(name)
+        name = self.edited.new_group(name)
         if not self.group_a:
             raise ValueError("Nobody is chosen. Draw around customers first.")
         ids = self._index[self._inside]
@@ -313,16 +312,16 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         kept = f"Saved {len(saved.table):,} as explorer.audiences[{name!r}]."
         self.done = f"{kept} Add contacts and consent before you export."
         line = f"sg.audience(result.named_labels.loc[{group_line(name)}])"
-        self._become(self._edited.having(self.result, line))
+        self._become(self.edited.having(self.result, line))
 
     def _become(self, edited: Edited) -> None:
         """Take an edited result."""
         with self._quietly():
-            self._edited, self.result = edited, edited.result
+            self.edited, self.result = edited, edited.result
         self._follow()
 
     def _state(self) -> tuple[Edited, bytes, bytes]:
-        return (self._edited, self.group_a, self.group_b)
+        return (self.edited, self.group_a, self.group_b)
 
     def _follow(self) -> None:
         """Keep the state before for undo, and draw what has changed."""
@@ -336,8 +335,8 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         before = self._history.now
         if step():
             with self._quietly():
-                self._edited, self.group_a, self.group_b = self._history.now
-                self.result = self._edited.result
+                self.edited, self.group_a, self.group_b = self._history.now
+                self.result = self.edited.result
             self._draw(before)
 
     def _draw(self, before: tuple[Edited, bytes, bytes] | None = None) -> None:
@@ -351,6 +350,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
                 self.color_by = "segment"
         with self.hold_sync():  # the page never sees segments without their customers
             if before is None or before[0].result is not self.result:
+                self._draw_places()
                 self._draw_segments()
                 self._draw_colors()
             self._draw_group()
@@ -391,6 +391,12 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
             )
         return self._trusted[1]
 
+    def _draw_places(self) -> None:
+        """Place customers as the map of the result does; where it has none, they stay where they are."""
+        embedding = self.result.embedding
+        if embedding is not None and embedding is not self._placed:
+            self._placed, self.places = embedding, places_in_bytes(embedding)
+
     def _draw_segments(self) -> None:
         same = self.result.labels.equals(self._valued)  # value and playbook are of these segments only
         told = (self._worth, self._plays, self._tags) if same else ({}, {}, {})
@@ -425,7 +431,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         self._write_code()
 
     def _write_code(self) -> None:
-        lines = self._edited.code
+        lines = self.edited.code
         if self.color_by in (CONFIDENCE, MAP_TRUST) and self.color_by not in self.result.customers:
             ask = "result.confidence" if self.color_by == CONFIDENCE else "sg.make_map(result).trust"
             lines.append(f"sg.plot_map(result.to_frame().assign(shade={ask}), color='shade')")

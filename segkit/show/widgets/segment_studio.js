@@ -82,9 +82,11 @@ function render({ model, el }) {
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   [drawStep, drawNumber, drawWords].forEach((draw) => draw());
-  const letGo = keepKeys(root);
+  const letGo = keepKeys(root), all = () => root.closest(".segkit-studio") || root;
+  const letGoUndo = undoKeys((at) => all().contains(at), (step) => model.send({ do: step }));
   return () => {
     letGo();
+    letGoUndo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
   };
 }

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import ipywidgets as w
 import pandas as pd
@@ -20,41 +18,33 @@ from segkit.collect.events import Events
 from segkit.core.checks import check_type, checked_customers
 from segkit.core.disclosure import MINIMUM, check_minimum
 from segkit.core.messages import counted
+from segkit.create.matching import names_that_stay
 from segkit.create.segmentation import Segmentation
-from segkit.show.report.report import report
 from segkit.show.widgets.audience_builder import AudienceBuilder
+from segkit.show.widgets.background import LatestWork, in_turn
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner
+from segkit.show.widgets.explorer_edits import MAPPED
 from segkit.show.widgets.feature_picker import FeaturePicker
-from segkit.show.widgets.parts import WIDE, alert, code_line, note
+from segkit.show.widgets.parts import code_line, note
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
-from segkit.show.widgets.stills import WithStill
+from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.show.widgets.studio_bar import EXPORT, FEATURES, HOW_MANY, SEE, STEPS, StudioBar
-from segkit.show.widgets.studio_fits import Fits
+from segkit.show.widgets.studio_code import ResultLines, lines_between, names_left_out, names_line
+from segkit.show.widgets.studio_fits import Fits, FitsByFeatures
+from segkit.show.widgets.studio_panes import ERRORS, Export, Shown
 from segkit.tailor.plays.playbook import playbook
 
-ERRORS = (ValueError, TypeError, ImportError, OSError)  # which say what to do
-MAPPED = "result = result.with_embedding(sg.project(result))"
-NO_CONTACTS = "Pass contacts= to choose whom to write to, and to write the file for your e-mail tool."
-
-
-def in_turn(method: Callable[..., None]) -> Callable[..., None]:
-    """Let the page and a running cell wait for each other: JupyterLab may answer a widget in another thread."""
-
-    @functools.wraps(method)
-    def waiting(self: SegmentStudio, *given: Any) -> None:
-        with self._turn:
-            method(self, *given)
-
-    return waiting
+PREVIEW = "This is a preview of a sample. Take it first, then name and edit the segments of everyone."
 
 
 class SegmentStudio(WithStill, w.VBox):
     """Make segments from end to end in one place; read back ``result`` and ``code``.
 
-    Choose features, move the number of segments, and map and cards move together: on a sample while the slider moves,
-    on everyone when it is let go. Names, edits, trust and the chosen segment are the same on the map and the cards. The
-    widgets inside can be used alone too: ``picker``, ``tuner``, ``explorer``, ``cards``, ``builder``.
+    Tick features, move the number of segments, and map and cards move together: on a sample while you try, on everyone
+    when the slider is let go, or the features are used. Names, edits, trust and the chosen segment are the same on the
+    map and the cards. The widgets inside can be used alone too: ``picker``, ``tuner``, ``explorer``, ``cards``,
+    ``builder``. Ctrl+Z undoes, and Ctrl+Shift+Z redoes: choices on the map, edits, names, numbers and features.
 
     Parameters
     ----------
@@ -99,8 +89,11 @@ class SegmentStudio(WithStill, w.VBox):
 
     Notes
     -----
-    A preview is of at most 2,000 customers, at equal steps by id. Names and edits belong to a number of segments:
-    another number begins without them, and they are there again when one comes back.
+    A preview is of at most 2,000 customers, at equal steps by id.
+
+    A name stays where its segment does: where other features, another number or another method leave half of its
+    customers or more together, and no larger segment joins them. The studio says which names do not stay. Edits belong
+    to the features, number and method that they were made of, and are there again when one comes back to these.
 
     Examples
     --------
@@ -147,46 +140,39 @@ class SegmentStudio(WithStill, w.VBox):
         if value is not None:
             check_type("value", value, (str, pd.Series), "It should be a feature, or a Series by customer.")
         self._minimum, self._random_state, self._k = minimum, random_state, tuple(k)
-        self._of_cards: dict[str, Any] = {"value": value, "playbook": playbook}
-        self._to_whom: dict[str, Any] = {"contacts": contacts, "consent": consent, "suppress": suppress}
-        self._events = None if isinstance(data, pd.DataFrame) else data
         self.picker: FeaturePicker | None = None
-        self.tuner: ClusterTuner | None
+        self.tuner: ClusterTuner | None = None
         if isinstance(data, pd.DataFrame):
-            customers = checked_customers(data)
+            self._fits = FitsByFeatures(checked_customers(data), random_state)
         else:
             self.picker = FeaturePicker(
                 data, as_of=as_of, window=window, attributes=attributes, chosen=chosen
             )
-            customers = self.picker.customers
-        self._begin(Fits(customers, random_state))
+            self._fits = FitsByFeatures(self.picker, random_state)
+        self._trials = LatestWork()
+        self._lines = ResultLines()
+        self._quiet, self._turn = True, threading.RLock()
         if n_segments is None:
             self.tuner = self._new_tuner(None, method)
             n_segments = self.tuner.n_segments
-        first = self._fits.everyone(n_segments, method)
-        self._lines[first] = []
-        self._quiet, self._turn = True, threading.RLock()
+        first = self._fits.present.everyone(n_segments, method)
+        self._shown = Shown(
+            first,
+            self._on_edit,
+            self._on_sample_edit,
+            minimum=minimum,
+            of_cards={"value": value, "playbook": playbook},
+        )
+        to_whom = {"contacts": contacts, "consent": consent, "suppress": suppress}
+        events = None if isinstance(data, pd.DataFrame) else data
+        self._export = Export(events, to_whom, minimum, self._tell)
         super().__init__(result=first, n_segments=n_segments, method=method)
         self._lay_out()
         self._quiet = False
         self._show_everyone()
 
-    def _begin(self, fits: Fits) -> None:
-        """Begin with customers of whom nothing is shown yet."""
-        self._fits = fits
-        self._features = "" if self.picker is None else self.picker.code
-        self.tuner = None
-        self.builder: AudienceBuilder | None = None
-        self.explorer: SegmentExplorer | None = None
-        self.cards: SegmentCards | None = None
-        self._drawn_map = ""
-        # The code of each result: known lines, or those of its parent and one of the map.
-        self._lines: WeakKeyDictionary[Segmentation, list[str]] = WeakKeyDictionary()
-        self._parents: WeakKeyDictionary[Segmentation, Segmentation] = WeakKeyDictionary()
-        self._of_sample: tuple[SegmentExplorer, SegmentCards] | None = None
-
     def _lay_out(self) -> None:
-        """Put the bar above one pane for each step, of which one is shown."""
+        """Put the bar above one pane for each step; features are chosen beside map and cards."""
         numbers = sorted({int(n) for n in self._k} | {self.n_segments})
         self.bar = StudioBar(
             numbers=numbers, at=self.n_segments, under=self.n_segments, drawn=self.n_segments
@@ -195,53 +181,95 @@ class SegmentStudio(WithStill, w.VBox):
             description="Use these features", layout=w.Layout(width="auto", align_self="flex-start")
         )
         self._use.on_click(lambda _: self.use_features())
-        self._file = w.Text(description="Report", placeholder="segments.html", layout=w.Layout(**WIDE))
-        self._write = w.Button(description="Write the report", layout=w.Layout(width="auto"))
-        self._write.on_click(self._on_report)
-        self._wrote = w.HTML()
-        self._panes = {step: w.VBox() for step in STEPS}
         given = w.HTML(note("The customers came as a table: its columns are the features."))
-        self._panes[FEATURES].children = [given] if self.picker is None else [self.picker, self._use]
-        self.children = [self.bar, *self._panes.values()]
+        self._panes: dict[str, w.VBox] = {
+            FEATURES: w.VBox([given] if self.picker is None else [self._use, self.picker]),
+            HOW_MANY: w.VBox(),
+            SEE: self._shown,
+            EXPORT: self._export,
+        }
+        for pane in self._panes.values():
+            pane.layout.flex, pane.layout.min_width = "1 1 520px", "0"
+        side_by_side = w.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 20px")
+        self.children = [self.bar, w.Box(list(self._panes.values()), layout=side_by_side)]
+        self.add_class("segkit-studio")
         w.link((self, "step"), (self.bar, "step"))
         self.bar.observe(self._on_under, "under")
         self.bar.observe(self._on_let_go, "at")
+        self.bar.on_msg(self._on_key)
         self.observe(self._on_step, "step")
         self.observe(self._on_choice, ["n_segments", "method"])
         self.observe(self._on_result, "result")
+        if self.picker is not None:
+            self.picker.observe(self._on_ticks, "value")
         self._on_step()
 
     def still(self) -> Markup:
         """Return the stills of the cards and of the code of the next cells."""
-        assert self.cards is not None
         return self.cards.still_of_segments() + code_line(self.code)
+
+    @property
+    def explorer(self) -> SegmentExplorer:
+        """The map of everyone."""
+        return self._shown.everyone.explorer
+
+    @property
+    def cards(self) -> SegmentCards:
+        """The cards of everyone."""
+        return self._shown.everyone.cards
 
     @property
     def customers(self) -> pd.DataFrame:
         """The customers that the segments are of."""
-        return self._fits.customers
+        return self._fits.present.customers
+
+    @property
+    def builder(self) -> AudienceBuilder | None:
+        """Whom to write to; None until it is looked at, and without contacts."""
+        return self._export.builder
+
+    @property
+    def _trying(self) -> bool:
+        """Whether other features are looked at than those that are used."""
+        return self.step == FEATURES and self._fits.of_ticked is not self._fits.present
+
+    def use_features(self) -> None:
+        """Make the segments anew from the features that are ticked; names stay where their segments do."""
+        if self.picker is not None:
+            self._use_features()
 
     @in_turn
-    def use_features(self) -> None:
-        """Make the segments anew from the features that are ticked; names and edits begin anew too."""
-        if self.picker is None:
-            return
-        fits = Fits(self.picker.customers, self._random_state)
+    @shows_errors
+    def _use_features(self) -> None:
+        fits = self._fits.of_ticked
         try:
             with self._busy("Making segments from these features …"):
                 made = fits.everyone(self.n_segments, self.method)
         except ERRORS as error:
             self._refuse(error)
             return
-        for part in (self.explorer, self.cards, self.tuner, self.builder, *(self._of_sample or ())):
-            if part is not None:
-                part.close()
-        self._begin(fits)
-        with self._quietly():
-            self.result = made
-        self._lines[made] = []
-        self._show_everyone()
+        self._go_on_with(fits)
+        self._take(made)
+
+    def _go_on_with(self, fits: Fits) -> None:
+        """Go on with the segmentations by these features; the tuner of others is closed."""
+        if fits is not self._fits.present and self.tuner is not None:
+            self.tuner.close()
+            self.tuner = None
+        self._fits.use(fits)
+
+    def _take(self, made: Segmentation) -> None:
+        """Show other segments of everyone, under the names of those that stay."""
+        before = self.result
+        names = names_that_stay(before, made)
+        self._lines.begin(made)
+        if names:
+            bare, made = made, made.with_names(names)
+            self._lines.add(made, bare, [names_line(names)])
+        self.result = made
         self._on_step()
+        if not self._trying and (said := names_left_out(before, made)):
+            self.bar.said += f" {said}"
 
     @t.validate("result")
     def _only_these_customers(self, proposal: t.Bunch) -> Segmentation:
@@ -269,20 +297,46 @@ class SegmentStudio(WithStill, w.VBox):
         finally:
             self.bar.busy = ""
 
-    def _refuse(self, error: Exception) -> None:
+    def _refuse(self, error: Exception | str) -> None:
         self.error = self.bar.error = str(error)
 
     @in_turn
+    @shows_errors
+    def _on_ticks(self, _change: t.Bunch) -> None:
+        """Try the ticked features on the sample; where one ticks on meanwhile, only the last of them."""
+        if not self._quiet:
+            self._try_features()
+
+    def _try_features(self) -> None:
+        self._trials.cancel()
+        if not self._trying:
+            self._show_everyone()
+            return
+        fits, at = self._fits.of_ticked, (self.n_segments, self.method)
+        self._trials.begin(lambda: fits.preview(*at), done=self._show_tried, failed=self._on_failed)
+
+    @in_turn
+    @shows_errors
+    def _show_tried(self, made: Segmentation) -> None:
+        self.error = self.bar.error = ""
+        self._show_sample(made)
+
+    @in_turn
+    def _on_failed(self, error: Exception) -> None:
+        self._refuse(error)
+
+    @in_turn
+    @shows_errors
     def _on_under(self, change: t.Bunch) -> None:
         """Show the number under the finger, at once."""
         if self._quiet:
             return
         number = change["new"]
         try:
-            if number == self.n_segments:
+            if number == self.n_segments and not self._trying:
                 self._show_everyone()
             else:
-                self._show_preview(number)
+                self._show_sample(self._looked_at.preview(number, self.method))
             self.error = self.bar.error = ""
         except ERRORS as error:
             self._refuse(error)
@@ -290,12 +344,14 @@ class SegmentStudio(WithStill, w.VBox):
             self.bar.drawn = number
 
     @in_turn
+    @shows_errors
     def _on_let_go(self, change: t.Bunch) -> None:
         if not self._quiet:
             self.n_segments = change["new"]
             self._follow()  # where it was refused, and where nothing has changed
 
     @in_turn
+    @shows_errors
     def _on_choice(self, change: t.Bunch) -> None:
         """Make the chosen segments of everyone; put back what cannot be."""
         if self._quiet:
@@ -304,128 +360,98 @@ class SegmentStudio(WithStill, w.VBox):
             with self._busy(
                 f"Making {self.n_segments} segments of {counted(len(self.customers), 'customer')} …"
             ):
-                made = self._fits.everyone(self.n_segments, self.method)
-                self._lines.setdefault(made, [])
+                made = self._fits.present.everyone(self.n_segments, self.method)
         except ERRORS as error:
             with self._quietly():
                 self.set_trait(change["name"], change["old"])
             self._follow()
             self._refuse(error)
             return
-        if made is self.result:
-            self._show_everyone()
-        self.result = made
+        self._take(made)
 
     @in_turn
+    @shows_errors
     def _on_result(self, change: t.Bunch) -> None:
         """Show the result on map and cards, wherever it came from."""
         if self._quiet:
             return
         result, before = self.result, change["old"]
-        if result not in self._parents and result not in self._lines:
-            self._lines[result] = [*self._lines.get(before, []), *_changed(before, result)]
-        self._fits.keep(result, self.n_segments, self.method)
+        self._lines.add(result, before, lines_between(before, result))
+        self._fits.present.keep(result, self.n_segments, self.method)
         self._show_everyone()
-        if self.builder is not None:
-            self.builder.close()
-            self.builder = None
+        self._export.forget()
+        if self.step == EXPORT:
             self._on_step()
 
     def _show_everyone(self) -> None:
-        """Show the result, and let map and cards tell of names and edits."""
-        key = self._fits.map_key(self.method)
-        with self._quietly():
-            if self.explorer is None or self.cards is None or key != self._drawn_map:
-                self._drawn_map, self._of_sample = key, None
-                self.explorer = SegmentExplorer(self.result, minimum=self._minimum)
-                self.cards = self._new_cards(self.result)
-                self.explorer.observe(self._on_explorer, "result")
-                self.explorer.observe(self._tell, "code")
-                self.cards.observe(self._on_cards, "result")
-                self.cards.observe(self._on_card, "chosen")
-            else:
-                self.explorer.result = self.cards.result = self.result
-        self._panes[SEE].children = [self.explorer, self.cards, *(self._of_sample or ())]
-        self._turn_to(sample=False)
+        """Show the result on map and cards."""
+        self._shown.show_everyone(self.result)
         n = counted(len(self.customers), "customer")
         self.bar.said = f"{n} in {counted(len(self.result.segments), 'segment')}."
         self._follow()
 
-    def _show_preview(self, n_segments: int) -> None:
-        """Show another number of segments: of a sample, or of everyone where they are few."""
-        made = self._fits.preview(n_segments, self.method)
-        assert self.explorer is not None and self.cards is not None
-        if self._of_sample is None or not self._of_sample[0].result.customers.index.equals(
-            made.customers.index
-        ):
-            self._of_sample = (SegmentExplorer(made, minimum=self._minimum), self._new_cards(made))
-            self._panes[SEE].children = [self.explorer, self.cards, *self._of_sample]
-        else:
-            for part in self._of_sample:
-                part.result = made
-        self._turn_to(sample=True)
+    def _show_sample(self, made: Segmentation) -> None:
+        """Show other segments: of a sample, or of everyone where they are few."""
+        names = names_that_stay(self.result, made)
+        self._shown.show_sample(made.with_names(names) if names else made)
         n, everyone = len(made.labels), counted(len(self.customers), "customer")
         of = everyone if n == len(self.customers) else f"A sample of {n:,} of {everyone}"
-        self.bar.said = f"{of} in {counted(n_segments, 'segment')}: let go to take them."
+        said = f"{of} in {counted(len(made.segments), 'segment')}"
+        by = counted(len(self._fits.ticked), "feature")
+        use = f" by {by}: press “{self._use.description}” to take them."
+        self.bar.said = said + (use if self._trying else ": let go to take them.")
 
-    def _turn_to(self, *, sample: bool) -> None:
-        """Show the map and cards of the sample, or those of everyone."""
-        for parts, shown in (((self.explorer, self.cards), not sample), (self._of_sample or (), sample)):
-            for part in parts:
-                if part is not None:
-                    part.layout.display = None if shown else "none"
-
-    def _new_cards(self, result: Segmentation) -> SegmentCards:
-        return SegmentCards(result, minimum=self._minimum, **self._of_cards)
+    @property
+    def _looked_at(self) -> Fits:
+        """The segmentations that a preview is of."""
+        return self._fits.of_ticked if self._trying else self._fits.present
 
     @in_turn
-    def _on_explorer(self, change: t.Bunch) -> None:
-        """Take over an edit from the map, or an earlier state; its code is written a moment later."""
-        if self._quiet:
-            return
-        new = change["new"]
-        if new not in self._lines:
-            self._parents[new] = self.result
-        at = self._fits.begun_as(new)
-        if at is not None and at != (self.n_segments, self.method):
+    @shows_errors
+    def _on_edit(self, new: Segmentation, lines: list[str]) -> None:
+        """Take over an edit from map or cards, or an earlier state that was undone."""
+        lines = [line.replace("explorer.", "studio.explorer.") for line in lines]
+        self._lines.add(new, self.result, lines)
+        began = self._fits.begun_as(new)
+        if began is not None:
+            fits, ticked, n_segments, method = began
             with self._quietly():
-                self.n_segments, self.method = at
+                self.n_segments, self.method = n_segments, method
+                if fits is not self._fits.present and self.picker is not None:
+                    self.picker.value = list(ticked)
+            self._go_on_with(fits)
         self.result = new
+        self._on_step()
 
     @in_turn
-    def _on_cards(self, change: t.Bunch) -> None:
-        """Take over names and trust from the cards."""
-        if self._quiet:
-            return
-        new, before = change["new"], self.result
-        self._lines[new] = [*self._lines[before], *_changed(before, new)]
-        self.result = new
+    def _on_sample_edit(self, _new: Segmentation, _lines: list[str]) -> None:
+        """Put the preview back: what is done to it would be lost."""
+        self._show_sample(self._looked_at.preview(self.bar.under, self.method))
+        self._refuse(PREVIEW)
 
     @in_turn
-    def _on_card(self, change: t.Bunch) -> None:
-        """Choose the customers of the chosen card on the map."""
-        assert self.explorer is not None
-        labels = self.result.labels
-        self.explorer.chosen = [] if change["new"] is None else labels.index[labels == change["new"]].tolist()
+    @shows_errors
+    def _on_key(self, _bar: w.Widget, asked: dict[str, Any], _buffers: Any) -> None:
+        """Undo or redo by Ctrl+Z, anywhere in the studio."""
+        self.explorer.wanted = asked
 
     @in_turn
+    @shows_errors
     def _on_step(self, _change: t.Bunch | None = None) -> None:
         """Show the pane of the step; what takes long is made when it is first looked at."""
         for step, pane in self._panes.items():
-            pane.layout.display = None if step == self.step else "none"
+            beside = step == SEE and self.step == FEATURES
+            pane.layout.display = None if step == self.step or beside else "none"
         try:
             if self.step == HOW_MANY and self.tuner is None:
                 with self._busy("Comparing numbers of segments …"):
                     self.tuner = self._new_tuner(self.n_segments, self.method)
-            if self.step == EXPORT and self.builder is None and self._to_whom["contacts"] is not None:
-                self.builder = AudienceBuilder(self.result, minimum=self._minimum, **self._to_whom)
-                self.builder.observe(self._tell, "code")
+            if self.step == EXPORT:
+                self._export.show(self.result)
         except ERRORS as error:
             self._refuse(error)
         self._panes[HOW_MANY].children = [] if self.tuner is None else [self.tuner]
-        audience = [w.HTML(note(NO_CONTACTS))] if self.builder is None else [self.builder]
-        self._panes[EXPORT].children = [*audience, w.HBox([self._file, self._write]), self._wrote]
-        self._tell()
+        self._try_features()
 
     def _new_tuner(self, n_segments: int | None, method: str) -> ClusterTuner:
         tuner = ClusterTuner(
@@ -435,6 +461,7 @@ class SegmentStudio(WithStill, w.VBox):
         return tuner
 
     @in_turn
+    @shows_errors
     def _on_tuner(self, change: t.Bunch) -> None:
         if not self._quiet:
             self.set_trait(change["name"], change["new"])
@@ -450,53 +477,17 @@ class SegmentStudio(WithStill, w.VBox):
         self._tell()
 
     @in_turn
-    def _on_report(self, _button: w.Button) -> None:
-        path = self._file.value.strip() or self._file.placeholder
-        try:
-            with self._busy("Writing the report …"):
-                written = report(self.result, path, events=self._events, minimum=self._minimum)
-            self._wrote.value = note(f"Written: {written}.")
-        except ERRORS as error:
-            self._wrote.value = alert(error)
-
-    @in_turn
     def _tell(self, _change: t.Bunch | None = None) -> None:
-        if self.cards is None:  # not laid out yet
-            return
         self.code = self.bar.code = self._written_code()
 
     def _written_code(self) -> str:
-        assert self.explorer is not None and self.cards is not None
-        lines = [self._features] if self._features else []
+        lines = [code] if (code := self._fits.present.code) else []
         lines += [
             f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
             f"random_state={self._random_state})",
             MAPPED,
         ]
-        lines += self._edits()
+        lines += self._lines.of(self.result)
         if self.builder is not None:
             lines.append(self.builder.code)
         return "\n".join(lines)
-
-    def _edits(self) -> list[str]:
-        """Return the lines that make the names, edits and trust of the result."""
-        assert self.explorer is not None
-        parent = self._parents.get(self.result)
-        if parent is not None and self.explorer.result is self.result:
-            edits = [line for line in self.explorer.code.splitlines() if line.startswith("result = ")]
-            last = [line.replace("explorer.", "studio.explorer.") for line in edits if line != MAPPED][-1:]
-            if last:  # none where the map was given this result again: what is known stands
-                self._lines[self.result] = [*self._lines[parent], *last]
-            return self._lines.get(self.result, self._lines[parent])
-        return self._lines[self.result]
-
-
-def _changed(before: Segmentation, now: Segmentation) -> list[str]:
-    """Return the lines that make one result from another of the same customers: its names and its trust."""
-    if not now.labels.equals(before.labels):
-        return ["# result was set in Python"]
-    names = {s: now.names.get(s, "") for s in now.segments if now.names.get(s) != before.names.get(s)}
-    lines = [f"result = result.with_names({names!r})"] if names else []
-    return lines + ["result = result.with_trust(sg.assess(result))"] * (
-        now.assessment is not None and not names
-    )
