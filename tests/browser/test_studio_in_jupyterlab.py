@@ -63,14 +63,34 @@ def test_a_name_goes_round(nb, place):
 
 
 def test_every_step_has_its_pane(nb, place):
-    place.get_by_role("button", name="Features").click()
+    place.locator("nav button", has_text="Features").click()
     nb.wait_python("studio.step == 'Features'")
     expect(place.locator(".segkit.picker")).to_be_visible()
-    expect(place.locator(".segkit.cards:visible")).to_have_count(0)
     place.get_by_role("button", name="How many").click()
     expect(place.get_by_text("Recommended:")).to_be_visible()
+    expect(place.locator(".segkit.cards:visible")).to_have_count(0)
     place.get_by_role("button", name="Audience and export").click()
     expect(place.get_by_text("Pass contacts=")).to_be_visible()
+
+
+def test_ticks_move_map_and_cards_and_ctrl_z_brings_features_back(nb, place):
+    place.locator("nav button", has_text="Features").click()
+    shown = place.locator("canvas.points:visible")
+    expect(shown).to_have_count(1)
+    pixels = "canvas => canvas.toDataURL()"
+    before = shown.evaluate(pixels)
+    place.get_by_label("Search the features").fill("average_order_value")
+    place.locator(".picker label:visible", has_text="average_order_value").click()
+    expect(place.locator(".segkit.studio .said")).to_contain_text("in 4 segments by 4 features: press")
+    expect(place.locator(".segkit.cards article:visible")).to_have_count(4)
+    assert shown.evaluate(pixels) != before
+    assert nb.python("list(studio.customers.columns)") == ["recency", "frequency", "monetary"]
+    place.get_by_role("button", name="Use these features").click()
+    nb.wait_python("len(studio.customers.columns) == len(studio.result.customers.columns) == 4")
+    expect(place.locator(".segkit.studio .said")).to_contain_text("2,600 customers in 4 segments.")
+    place.locator("nav button", has_text="Features").press("Control+z")
+    nb.wait_python("studio.picker.value == ['recency', 'frequency', 'monetary']")
+    nb.wait_python("list(studio.customers.columns) == studio.picker.value")
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
