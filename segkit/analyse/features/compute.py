@@ -91,7 +91,7 @@ def customer_features(
     chosen, skipped = _computable(events, features, unavailable)
     moment, span = read_moment(as_of), read_window(window)
     build_query = functools.partial(feature_query, events, chosen, as_of=moment, window=span)
-    frame = run_checked(build_query, dialect_of(events.table))
+    frame = run_checked(build_query, dialect_of(events.table), int(events.kinds().sum()))
     frame = _consenting(events, frame, [moment])
     if frame.empty:
         raise ValueError(_no_events(events, moment, span))
@@ -152,7 +152,7 @@ def snapshots(
     chosen, skipped = _computable(events, features, unavailable)
     moments, span = read_moments(dates), read_window(window)
     build_query = functools.partial(snapshot_query, events, chosen, dates=moments, window=span)
-    frame = run_checked(build_query, dialect_of(events.table))
+    frame = run_checked(build_query, dialect_of(events.table), int(events.kinds().sum()) * len(moments))
     frame = _consenting(events, frame, moments)
     if frame.empty:
         raise ValueError(_no_events(events, moments[-1], span))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CUSTOMER = CODES["customer_id"]
 SHARED = "codes_met"
 """Column of a result that shows whether two products share a code."""
+BYTES_A_ROW = 24  # of memory; partial results of products take up to 100
+LEAST_MEGABYTES = 32
 
 
 def customer_codes(customers: ir.Table) -> dict[str, ir.IntegerColumn]:
@@ -39,13 +41,21 @@ def shared_codes(query: ir.Table, log: ir.Table, tables: TableBuilder) -> dict[s
     return {CUSTOMER: query[CUSTOMER], SHARED: shared}
 
 
-def run_checked(build_query: Callable[..., ir.Table], dialect: str) -> pd.DataFrame:
-    """Run a query, by codes where the engine has them; by the ids where it has none, or two ids share a code."""
+def run_checked(build_query: Callable[..., ir.Table], dialect: str, n_rows: int) -> pd.DataFrame:
+    """Run a query, by codes where the engine has them; by the ids where it has none, or two ids share a code.
+
+    `n_rows` is the number of events that it reads, each as often as it is read; it tells how much memory to use.
+    """
     if has_codes(dialect):
         with gc_paused():
             query = build_query(coded=True)
-        frame = run_to_arrow(query, "Computing features").to_pandas()
+        frame = run_to_arrow(query, "Computing features", _megabytes(n_rows)).to_pandas()
         keys = [name for name in ("snapshot", CUSTOMER) if name in frame]
         if not (frame[SHARED].any() or frame.duplicated(keys).any()):
             return frame.drop(columns=[CUSTOMER, SHARED])
     return build_query().to_pyarrow().to_pandas()
+
+
+def _megabytes(n_rows: int) -> int:
+    """Return the memory for a query: partial results of which more would be kept go to the disk, and come back."""
+    return max(n_rows * BYTES_A_ROW // 1_000_000, LEAST_MEGABYTES)

@@ -22,6 +22,7 @@ from segkit.core.files import take_lock
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
     from ibis.backends.duckdb import Backend
 
 T = TypeVar("T")
@@ -170,12 +171,32 @@ def give_back() -> None:
 
     def set_limit() -> None:
         with engine().con.cursor() as own:
-            limit = own.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-            own.execute(f"SET memory_limit = {quoted(limit)}")
+            _set_limit(own, _limit_of(own))
 
     run_interruptibly(
         engine().con, set_limit
     )  # in a thread, since DuckDB turns Ctrl-C into an error of its own
+
+
+def _limit_of(connection: DuckDBPyConnection) -> str:
+    """Return the memory that the engine may take, such as "18.85 GiB", which DuckDB shows as 18.8; "-1" is no limit.
+
+    It cuts digits off: 18.8 GiB, set again, would be shown as 18.7, and as less each time.
+    """
+    shown = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    return "-1" if shown.endswith("PiB") else re.sub(r"(\.\d) ", r"\g<1>5 ", shown)
+
+
+def _is_more(connection: DuckDBPyConnection, limit: str, megabytes: int) -> bool:
+    return limit == "-1" or bool(
+        connection.execute("SELECT parse_formatted_bytes(?) > 1000000 * ?", [limit, megabytes]).fetchall()[0][
+            0
+        ]
+    )
+
+
+def _set_limit(connection: DuckDBPyConnection, limit: str) -> None:
+    connection.execute(f"SET memory_limit = {quoted(limit)}")
 
 
 def is_embedded(query: ir.Table) -> bool:
@@ -183,13 +204,50 @@ def is_embedded(query: ir.Table) -> bool:
     return query._find_backends()[0] in ([], [engine()])
 
 
-def run_to_arrow(query: ir.Table, what: str) -> pa.Table:
-    """Run a query of the engine's tables and return its rows; `what` labels the progress bar."""
+def run_to_arrow(query: ir.Table, what: str, megabytes: int | None = None) -> pa.Table:
+    """Run a query of the engine's tables and return its rows.
+
+    `what` labels the progress bar. What does not fit into `megabytes` goes to the disk; a query that cannot do with so
+    little gets all that the engine may take.
+    """
+    import duckdb
+
     backend, text = engine(), lean_sql(query)
+
+    def fetch(most: int | None) -> pa.Table:
+        def work() -> pa.Table:
+            with memory_limited(most):
+                return backend.con.sql(text).to_arrow_table()
+
+        return run_interruptibly(backend.con, work, what)
+
     with naming_lost_files():
-        rows = run_interruptibly(backend.con, lambda: backend.con.sql(text).to_arrow_table(), what)
+        try:
+            rows = fetch(megabytes)
+        except duckdb.OutOfMemoryException:
+            if megabytes is None:
+                raise
+            rows = fetch(None)
     give_back()
     return as_queried(rows, query.schema().to_pyarrow())
+
+
+@contextlib.contextmanager
+def memory_limited(megabytes: int | None) -> Iterator[None]:
+    """Let the engine take less memory for a while, unless it may not take so much anyway; None limits nothing.
+
+    Used in the thread of a query, where Ctrl-C cannot keep the old limit from coming back.
+    """
+    with engine().con.cursor() as own:
+        allowed = _limit_of(own)
+        lowered = megabytes is not None and _is_more(own, allowed, megabytes)
+        if lowered:
+            _set_limit(own, f"{megabytes}MB")
+        try:
+            yield
+        finally:
+            if lowered:
+                _set_limit(own, allowed)
 
 
 def lean_sql(query: ir.Table) -> str:
