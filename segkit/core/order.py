@@ -33,6 +33,17 @@ def positions_by_id(index: pd.Index) -> np.ndarray:
     return np.arange(len(text)) if text.is_monotonic_increasing else np.asarray(text.argsort())
 
 
+def arranged(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return rows in another order; the rows themselves, uncopied, where they are in it.
+
+    Examples
+    --------
+    >>> arranged(np.array([5, 7, 6]), np.array([0, 2, 1])).tolist()
+    [5, 6, 7]
+    """
+    return values if (order == np.arange(len(order))).all() else values[order]
+
+
 def positions_among(ids: pd.Index, known: pd.Index) -> np.ndarray:
     """Return the position of each id in another index, −1 where it is not there; ids as text.
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from segkit.core.checks import check_count, check_type
 from segkit.core.chosen import chosen_rows
 from segkit.core.messages import counted, in_words
-from segkit.core.order import by_id
+from segkit.core.order import arranged, by_id
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
 from segkit.methods.edited import EditedClusterer, Made, Merge, Split, editable, translated
@@ -278,7 +278,7 @@ def make_segment(
         )
     into = unused_id(result)
     clusterer = editable_of(result)
-    step = Made(into).choosing(_by_id(result, pd.Series(chosen)))
+    step = Made(into).choosing(arranged(np.asarray(chosen), result.order))
     clusterer = clusterer.with_steps([*clusterer.steps, step], _rows_by_id(result))
     labels = result.labels.mask(chosen, into)
     made = {"edit": "make_segment", "into": into, "name": name}
@@ -356,14 +356,11 @@ def with_clusterer(model: BaseEstimator, clusterer: EditedClusterer) -> BaseEsti
 
 def editable_of(result: Segmentation) -> EditedClusterer:
     """Return the clusterer of a result as one that can be edited."""
-    return editable(result.model, result.ids, _rows_by_id(result), _by_id(result, result.labels))
+    return editable(
+        result.model, result.ids, _rows_by_id(result), arranged(result.labels.to_numpy(), result.order)
+    )
 
 
 def _rows_by_id(result: Segmentation) -> np.ndarray:
     """Return the prepared customers in the order of ids; the rows themselves where they are in it."""
-    return _by_id(result, result.prepared)
-
-
-def _by_id(result: Segmentation, table: pd.DataFrame | pd.Series) -> np.ndarray:
-    values, order = table.to_numpy(), result.order
-    return values if (order == np.arange(len(order))).all() else values[order]
+    return arranged(result.prepared.to_numpy(), result.order)

@@ -86,16 +86,28 @@ class Groups:
     @cached_property
     def ends(self) -> np.ndarray:
         """Where each group ends in that order."""
-        return np.cumsum(np.bincount(self.codes, minlength=self.k + 1))
+        return np.cumsum(self.sizes)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """How many customers are in each group, and how many in none."""
+        return np.bincount(self.codes, minlength=self.k + 1)
 
     def totals(self, values: np.ndarray) -> np.ndarray:
         """Return the weighted sum of the values of each group, and of those in none."""
         weighted = values if self.weights is None else values * self.weights
         return np.bincount(self.codes, weights=weighted, minlength=self.k + 1)
 
+    def weight(self, those: np.ndarray) -> np.ndarray:
+        """Return how much some customers count in each group, and those in none."""
+        if self.weights is None and those.all():
+            return self.sizes.astype(float)
+        return self.totals(those.astype(float))
+
     def counts(self, those: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return how many of some customers are in each group, and how many elsewhere; all count alike."""
-        inside = np.bincount(self.codes[those], minlength=self.k + 1)
+        everyone = those.all()
+        inside = self.sizes if everyone else np.bincount(self.codes[those], minlength=self.k + 1)
         return inside[:-1], inside.sum() - inside[:-1]
 
     def have_means(self, known: np.ndarray) -> np.ndarray:
@@ -244,7 +256,7 @@ def _share(
 ) -> dict[str, Any]:
     """Describe what some customers have by its share inside, among the others, and their index."""
     some = groups.totals(hot.astype(float))
-    every = groups.totals(np.ones(len(hot)) if known is None else known.astype(float))
+    every = groups.weight(np.ones(len(hot), dtype=bool) if known is None else known)
     n = len(hot) if known is None else int(known.sum())
     with np.errstate(divide="ignore", invalid="ignore"):
         inside = some[:-1] / every[:-1]
@@ -298,7 +310,7 @@ def cohen_d(values: np.ndarray, groups: Groups) -> np.ndarray:
     medians = None if of_means.all() else _quantiles(values, groups)[1::2]
     if not known.all():
         values = np.where(known, values, 0.0)
-    sizes = groups.totals(known.astype(float))
+    sizes = groups.weight(known)
     with np.errstate(divide="ignore", invalid="ignore"):
         means = groups.totals(values) / sizes
         squares = groups.totals(np.where(known, values - means[groups.codes], 0.0) ** 2)

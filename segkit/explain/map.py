@@ -10,11 +10,11 @@ import pandas as pd
 
 from segkit.core.checks import check_count, check_seed
 from segkit.core.messages import choose_from, counted
-from segkit.core.order import positions_among
+from segkit.core.order import arranged, positions_among
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map_layouts import fast_layout, landmarks, principal_components, umap_layout
-from segkit.explain.neighbour_graph import nearest, nearest_of_many
-from segkit.explain.place_on_map import ANCHORS, FEW, median_place, nearest_of_few, share_kept
+from segkit.explain.neighbour_graph import cells_of, nearest
+from segkit.explain.place_on_map import ANCHORS, FEW, median_place, nearest_of_few, reach_of, share_kept
 from segkit.methods.partition import checked_result
 
 METHODS = ("fast", "aligned", "pca", "umap", "densmap")
@@ -52,12 +52,13 @@ class CustomerMap:
         n_neighbors, rng = min(self.n_neighbors, len(points) - 1), np.random.default_rng(self.random_state)
         if n_neighbors < 1:
             return pd.Series(1.0, index=self.embedding.index, name="map_trust")
-        if len(points) == len(prepared):
-            neighbours = nearest(points, n_neighbors)[1]
-        else:
-            neighbours = nearest_of_many(points, n_neighbors, prepared, rng)[1]
-        kept = np.empty(len(prepared))
-        kept[self.result.order] = share_kept(self._places, places, neighbours, rng)
+        everyone = len(points) == len(prepared)
+        cells = [(slice(None), slice(None))] if everyone else cells_of(points, prepared, rng)
+        radius, kept = reach_of(self._places, places, n_neighbors, rng), np.empty(len(prepared))
+        for rows, near in cells:  # one after the other, so that very many need little memory
+            at = nearest(points[near], n_neighbors, None if everyone else prepared[rows])[1]
+            shares = share_kept(self._places[rows], places[near][at], radius[rows])
+            kept[self.result.order[rows]] = shares
         return pd.Series(kept, index=self.embedding.index, name="map_trust")
 
     def transform(self, customers: pd.DataFrame) -> pd.DataFrame:
@@ -95,11 +96,11 @@ class CustomerMap:
 
     @functools.cached_property
     def _prepared(self) -> np.ndarray:
-        return self.result.prepared.to_numpy()[self.result.order]
+        return arranged(self.result.prepared.to_numpy(), self.result.order)
 
     @functools.cached_property
     def _places(self) -> np.ndarray:
-        return self.embedding.to_numpy()[self.result.order]
+        return arranged(self.embedding.to_numpy(), self.result.order)
 
     @functools.cached_property
     def _anchors(self) -> tuple[np.ndarray, np.ndarray]:

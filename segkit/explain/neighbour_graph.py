@@ -7,6 +7,8 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+from segkit.methods.assignment import nearest as nearest_center
+
 HALVINGS = 40  # of the range of a bandwidth; float32 has 24 bits
 CELLS = 128  # of the space, when many look for their neighbours
 CANDIDATES = 1_024  # nearest to the middle of a cell, among whom all in the cell look
@@ -45,19 +47,29 @@ def nearest_of_many(
 
     Parameters and returns as of :func:`nearest`.
     """
-    if len(points) <= 4 * CANDIDATES:
-        return nearest(points, n_neighbors, of)
-    middles = points[rng.choice(len(points), CELLS, replace=False)]
-    cells = nearest(middles, 1, of)[1][:, 0]
-    candidates = nearest(points, CANDIDATES, middles)[1]
     distances = np.empty((len(of), n_neighbors))
     found = np.empty((len(of), n_neighbors), dtype=np.int64)
-    order = np.argsort(cells, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
-        near = candidates[cells[rows[0]]]
+    for rows, near in cells_of(points, of, rng):
         distances[rows], at = nearest(points[near], n_neighbors, of[rows])
         found[rows] = near[at]
     return distances, found
+
+
+def cells_of(
+    points: np.ndarray, of: np.ndarray, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide queries into cells; return the positions of each cell's queries, and of the points to look among.
+
+    Of few points there is one cell, in which all are looked through.
+    """
+    if len(points) <= 4 * CANDIDATES:
+        return [(np.arange(len(of)), np.arange(len(points)))]
+    middles = points[rng.choice(len(points), CELLS, replace=False)]
+    cells = nearest_center(of, middles)
+    candidates = nearest(points, CANDIDATES, middles)[1]
+    order = np.argsort(cells, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
+    return [(rows, candidates[cells[rows[0]]]) for rows in parts]
 
 
 def fuzzy_graph(distances: np.ndarray, neighbours: np.ndarray) -> sparse.csr_matrix:

@@ -55,28 +55,44 @@ def median_place(distances: np.ndarray, places: np.ndarray) -> np.ndarray:
     return middle
 
 
-def share_kept(
-    places: np.ndarray, anchors: np.ndarray, neighbours: np.ndarray, rng: np.random.Generator
+def reach_of(
+    places: np.ndarray, anchors: np.ndarray, n_neighbors: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return which share of each point's true neighbours lies among the nearest twentieth of the map.
+    """Return how far the nearest twentieth of the map reaches from each place, or the neighbours if they are more.
 
     Parameters
     ----------
     places : ndarray of shape (n_points, 2)
     anchors : ndarray of shape (n_anchors, 2)
         The points that neighbours are looked for among, on the map.
-    neighbours : ndarray of shape (n_points, n_neighbors)
-        Positions of the true neighbours among the anchors.
+    n_neighbors : int
     rng : Generator
-        Draws the anchors that measure how far the nearest twentieth reaches.
+        Draws the anchors that measure it.
+
+    Returns
+    -------
+    ndarray of shape (n_points, 1)
+    """
+    reach = max(REACH, min(1.0, n_neighbors / len(anchors)))
+    sample = anchors if len(anchors) <= SAMPLE else anchors[rng.choice(len(anchors), SAMPLE, replace=False)]
+    within = max(1, min(len(sample), round(reach * len(sample)) + 1))  # and the point itself
+    return cKDTree(sample).query(places, [within])[0]
+
+
+def share_kept(places: np.ndarray, neighbours: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Return which share of each point's true neighbours lies within its radius on the map.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_points, 2)
+    neighbours : ndarray of shape (n_points, n_neighbors, 2)
+        Places of the true neighbours.
+    radius : ndarray of shape (n_points, 1)
+        From :func:`reach_of`.
 
     Returns
     -------
     ndarray of shape (n_points,)
     """
-    reach = max(REACH, min(1.0, neighbours.shape[1] / len(anchors)))
-    sample = anchors if len(anchors) <= SAMPLE else anchors[rng.choice(len(anchors), SAMPLE, replace=False)]
-    within = max(1, min(len(sample), round(reach * len(sample)) + 1))  # and the point itself
-    radius = cKDTree(sample).query(places, [within])[0]
-    apart = np.linalg.norm(anchors[neighbours] - places[:, None], axis=2)
+    apart = np.linalg.norm(neighbours - places[:, None], axis=2)
     return (apart <= radius * (1 + 1e-9)).mean(axis=1)

@@ -107,10 +107,10 @@ def _bytes_of(column: pd.Series) -> tuple[str, list[bytes]]:
         return "float", [np.where(missing, 0.0, values).tobytes(), np.packbits(missing).tobytes()]
     if isinstance(column.dtype, pd.StringDtype) and not missing.any():
         words = column.to_list()
-        lengths = (
-            np.fromiter((len(w.encode("utf-8", "surrogatepass")) for w in words), np.int64, len(words)) + 1
-        )
-        joined = ("\0" + "\0".join(words)).encode("utf-8", "surrogatepass") if words else b""
+        text = "\0" + "\0".join(words) if words else ""
+        joined = text.encode("utf-8", "surrogatepass")
+        plain = words if text.isascii() else [word.encode("utf-8", "surrogatepass") for word in words]
+        lengths = np.fromiter(map(len, plain), np.int64, len(words)) + 1
         return "text", [lengths.tobytes(), joined, np.packbits(missing).tobytes()]
     texts = [b"" if gone else _typed(value) for value, gone in zip(column, missing, strict=True)]
     lengths = np.array([len(text) for text in texts], dtype=np.int64)

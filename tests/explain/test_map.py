@@ -14,7 +14,7 @@ from tables import three_groups
 import segkit as sg
 from segkit.explain.map_layouts import fast_layout
 from segkit.explain.neighbour_graph import fuzzy_graph, nearest, nearest_of_many
-from segkit.explain.place_on_map import median_place, nearest_of_few, share_kept
+from segkit.explain.place_on_map import median_place, nearest_of_few, reach_of, share_kept
 
 
 def segments(customers=None, k=3):
@@ -151,7 +151,8 @@ def test_trust_finds_the_customers_whose_neighbours_were_lost(drawn):
     assert drawn.trust.median() > 0.5
     lost = np.random.default_rng(0).permutation(len(places))[:60]
     places[lost] = places[np.roll(lost, 1)]
-    trust = share_kept(places, places, nearest(prepared, 15)[1], np.random.default_rng(0))
+    radius = reach_of(places, places, 15, np.random.default_rng(0))
+    trust = share_kept(places, places[nearest(prepared, 15)[1]], radius)
     assert roc_auc_score(np.isin(np.arange(len(places)), lost), -trust) > 0.9
 
 
