@@ -16,7 +16,7 @@ from segkit.core.disclosure import may_have_mean
 from segkit.core.messages import counted, listed
 from segkit.create.storage import load_model, save_model
 from segkit.methods.assignment import OUTSIDE, own_rule, prepared_matrix, preparer_and_clusterer
-from segkit.methods.kept_rows import keeps_rows, without_labels
+from segkit.methods.kept_rows import groups_kept, keeps_rows, without_labels
 from segkit.methods.partition import Partition, naming_customers
 
 SHARED = "shared without customers"
@@ -150,8 +150,11 @@ def save_shared(result: Partition, folder: Path, *, minimum: int, overwrite: boo
             f"{rows or type(clusterer).__name__} places customers by the rows of others, or may, so that it cannot be "
             "shared without them. Make the segments by method='kmeans', or share rules: to_sql(sg.rules(result))."
         )
-    sizes = result.labels.value_counts()[result.segments]
-    few = [result.name_of(s) for s, n in sizes.items() if not may_have_mean(n, minimum)]
+    few = []
+    for groups in groups_kept(result):
+        sizes = groups[groups != OUTSIDE].value_counts().sort_index()
+        few += [result.name_of(s) for s, n in sizes.items() if not may_have_mean(n, minimum)]
+    few = list(dict.fromkeys(few))
     if few:
         raise ValueError(
             f"The model has the means of {listed(few, 3)}, {counted(len(few), 'segment')} of too few customers: they "

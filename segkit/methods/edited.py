@@ -326,11 +326,14 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         ndarray of int, shape (n,)
             −2 where the clusterer gives a label that no fitted customer had.
         """
-        matrix = np.asarray(X, dtype=float)
-        segments, rows = self.fitted.before(matrix), Rows(matrix, self.fitted)
+        return self.stages(np.asarray(X, dtype=float))[-1]
+
+    def stages(self, matrix: np.ndarray) -> list[np.ndarray]:
+        """Return the segments of rows before the edits, and after each of them."""
+        stages, rows = [self.fitted.before(matrix)], Rows(matrix, self.fitted)
         for step in self.steps:
-            segments = step(rows, segments)
-        return segments
+            stages.append(step(rows, stages[-1]))
+        return stages
 
 
 def editable(

@@ -17,7 +17,7 @@ from segkit.core.order import by_id, positions_by_id
 from segkit.create.segment import segment, value_bands
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.kept_rows import keeps_rows, without_labels
+from segkit.methods.kept_rows import groups_kept, keeps_rows, without_labels
 from segkit.methods.partition import VALUE_BANDS
 from segkit.methods.provenance import hash_of
 
@@ -74,10 +74,11 @@ def _why_again(result: Segmentation, hers: np.ndarray) -> str | None:
     """Return why the model has to be fitted again, or None."""
     if rows := keeps_rows(result.model):
         return f"{rows} keeps the rows of customers"
-    sizes = result.labels.value_counts()
-    few = [s for s in sorted(set(result.labels[hers]) - {OUTSIDE}) if sizes[s] < MEANS_FROM]
-    if few:
-        return f"a segment had {counted(int(sizes[few[0]]), 'customer')}, fewer than {MEANS_FROM}"
+    for groups in groups_kept(result):
+        sizes, ids = groups.value_counts(), result.customers.index[hers]
+        few = [s for s in sorted(set(groups[ids]) - {OUTSIDE}) if sizes[s] < MEANS_FROM]
+        if few:
+            return f"a segment had {counted(int(sizes[few[0]]), 'customer')}, fewer than {MEANS_FROM}"
     name = _at_an_end(result.customers, hers)
     return f"the end of the scale of {name} was theirs" if name else None
 

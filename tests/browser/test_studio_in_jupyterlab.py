@@ -6,6 +6,7 @@ from test_tailor_in_jupyterlab import TOO_WIDE
 
 expect = pytest.importorskip("playwright.sync_api").expect
 SET_UP = """
+import time
 import pandas as pd
 import segkit as sg
 from segkit.datasets import make_events
@@ -45,6 +46,8 @@ def test_the_slider_moves_map_and_cards_together(nb, place):
     expect(place.locator(".segkit.cards article:visible")).to_have_count(6)
     expect(place.locator("canvas:visible")).not_to_have_count(0)
     assert nb.python("studio.n_segments") == 4
+    under = "(lambda t: (studio.bar.set_trait('under', {}), time.process_time() - t))(time.process_time())[1]"
+    assert min(nb.python(under.format(k)) for k in (3, 5, 6)) < 0.3  # seconds of a preview, in the kernel
     slider.evaluate("slider => slider.dispatchEvent(new Event('change'))")
     nb.wait_python("studio.n_segments == 6 and len(studio.result.segments) == 6")
     expect(place.locator(".segkit.studio .said")).to_contain_text("customers in 6 segments")

@@ -63,6 +63,44 @@ def test_models_of_rows_or_of_few_are_not_shared(tmp_path):
     assert sg.SharedSegmentation.load(few.save(tmp_path / "a", share=True, minimum=1)).names
 
 
+def arrays_of(part):
+    """All arrays in a model, however deep."""
+    if isinstance(part, np.ndarray):
+        return [part]
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ()
+    if hasattr(part, "get_params") or "segkit" in type(part).__module__:
+        inner = vars(part).values()
+    return [array for one in inner for array in arrays_of(one)]
+
+
+def test_merged_and_split_segments_are_shared_without_their_customers(tmp_path):
+    result = sg.segment(people(900), n_segments=2)
+    edited = sg.split_segment(sg.split_segment(result, 0), 1, names=["Few", "Many"])
+    edited = sg.merge_segments(edited, edited.segments[:2], name="Both")
+    shared = sg.SharedSegmentation.load(edited.save(tmp_path / "shared", share=True))
+    assert_series_equal(shared.assign(people(50, seed=1)), edited.assign(people(50, seed=1)))
+    assert set(shared.names.values()) == {"Few", "Many", "Both"}
+    longest = [max(len(v) for v in arrays_of(model) if v.ndim) for model in (edited.model, shared.model)]
+    assert longest[0] == 900 and longest[1] < 100
+
+
+def test_small_groups_of_earlier_edits_are_not_shared(tmp_path):
+    """A part of 50 customers is merged away, and the model has its mean all the same."""
+    visits = np.repeat([5.0, 10.0, 60.0], [50, 400, 450]) + np.arange(900) % 7 / 20
+    customers = pd.DataFrame({"visits": visits}, index=[f"c{i:03}" for i in range(900)])
+    result = sg.segment(customers, n_segments=2)
+    away = sg.split_segment(result, result.labels.iloc[0])
+    small = min(away.segments, key=lambda s: (away.labels == s).sum())
+    assert (away.labels == small).sum() == 50
+    merged = sg.merge_segments(away, [small, next(s for s in away.segments if s > 1 and s != small)])
+    with pytest.raises(ValueError, match=f"means of Segment {small}, 1 segment of too few"):
+        merged.save(tmp_path / "a", share=True)
+    made = sg.make_segment(result, customers.index[:200], "Mine")
+    with pytest.raises(ValueError, match="EditedClusterer places customers by the rows of others"):
+        made.save(tmp_path / "a", share=True)
+    assert not (tmp_path / "a").exists()
+
+
 def test_folders_with_customers_are_not_read_as_shared(tmp_path):
     folder = sg.segment(people(), n_segments=2).save(tmp_path / "all")
     with pytest.raises(ValueError, match="with its customers"):

@@ -5,6 +5,7 @@ import gzip
 import html
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,24 @@ def test_a_model_without_rows_of_large_segments_stays(kmeans):
     pd.testing.assert_series_equal(result.assign(result.customers), kmeans.labels.drop(usual))
     assert len(result.model[-1].labels_) == N - 1 == result.provenance["n_customers"]
     assert erased.receipt.places["action"][0].startswith("rows removed; model kept: it holds no rows")
+
+
+def test_a_split_model_stays_where_all_that_she_was_in_is_large(kmeans):
+    extremes = kmeans.customers.agg(["min", "max"])
+    usual = kmeans.customers.index[~kmeans.customers.isin(extremes.to_numpy().ravel()).any(axis=1)]
+    hers = kmeans.labels[usual[0]]
+    split = sg.split_segment(kmeans, next(s for s in kmeans.segments if s != hers))
+    erased = sg.erase([usual[0]], results=split)
+    pd.testing.assert_series_equal(
+        erased.results[0].assign(split.customers.drop(usual[0])), split.labels.drop(usual[0])
+    )
+    assert len(erased.results[0].model[-1].former.labels_) == N - 1
+    assert "model kept" in erased.receipt.places["action"][0]
+    small = split.labels.value_counts().idxmin()
+    assert (split.labels == small).sum() < 100
+    other = split.labels.index[split.labels == small][0]
+    again = sg.erase([other], results=split).receipt.places["action"][0]
+    assert re.search("made again: a segment had [0-9]+ customers, fewer than 100", again)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The studio by its traits: one state in picker, tuner, map, cards and builder, which reads back as its code."""
 
 import dataclasses
+import json
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 import traitlets as t
+from ipywidgets.embed import dependency_state
 from pandas.testing import assert_frame_equal, assert_series_equal
 from tables import purchases, three_groups
 
@@ -102,6 +104,23 @@ def test_trust_is_tested_on_the_cards_and_kept(studio):
 def test_a_saved_notebook_shows_the_segments_and_the_next_cells(studio):
     studio.cards.wanted_names = {"0": "Regulars"}
     assert "Regulars" in studio.still() and "sg.segment(customers, n_segments=3" in studio.still()
+
+
+def test_the_state_that_a_notebook_is_saved_with_names_nobody():
+    customers = people().rename(index=lambda name: f"secret-{name}")
+    studio = sg.SegmentStudio(customers, n_segments=3)
+    studio.explorer.chosen = list(customers.index[:30])
+    studio.explorer.wanted = {"do": "make", "name": "Mine"}
+    studio.explorer.wanted = {"do": "audience", "name": "Ours"}
+    studio.cards.chosen = 1
+    studio.bar.under = 4
+    state = json.dumps(dependency_state(studio))
+    assert (
+        "customer 1" in state
+        and "Mine" in state
+        and studio.cards.people["customer_id"].str.startswith("secret").all()
+    )
+    assert "secret" not in state
 
 
 def test_a_chosen_card_is_chosen_on_the_map(studio):

@@ -82,6 +82,11 @@ class SegmentCards(WithStill, anywidget.AnyWidget):
     TypeError, ValueError
         If there is no segment, or a table is not of these segments.
 
+    Notes
+    -----
+    The state that a notebook may be saved with holds the values of typical and borderline customers, under their
+    pseudonyms; see :class:`segkit.SegmentExplorer`. The still holds no customers.
+
     Examples
     --------
     >>> import pandas as pd

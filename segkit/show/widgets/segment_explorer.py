@@ -76,6 +76,13 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         Selections saved as audiences: :func:`segkit.audience`, without contacts or consent.
     code : str
         The same choices as Python.
+
+    Notes
+    -----
+    A notebook may be saved with the state of its widgets (nbconvert does so when it executes one, JupyterLab on
+    demand). The state names nobody, but holds for each customer, in the order of the table, the place on the map, the
+    segment, whether she is chosen, and the colour. Remove it before you pass the notebook on, such as by nbstripout.
+    The still that stands in place of the map holds its picture, and what is said of `minimum` customers or more.
     """
 
     _esm = script("scatter", "histograms", "segment_panel", "segment_explorer")
