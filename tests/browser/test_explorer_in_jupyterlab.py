@@ -20,6 +20,7 @@ HAS_ORANGE = """canvas => {
   const dots = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return dots.some((red, i) => i % 4 === 0 && dots[i + 3] > 150 && red - dots[i + 2] > 80);
 }"""
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 # Shares of the map at which the four groups lie: first those of rows 0 to 99, and so on.
 FIRST, SECOND = (0.27, 0.85), (0.73, 0.85)
 
@@ -90,3 +91,17 @@ def test_customers_chosen_before_it_is_shown_are_in_the_histograms(nb):
     charts = nb.cell("begun = sg.SegmentExplorer(result)").locator(".histogram[data-filled] canvas")
     expect(charts).to_have_count(3)
     assert charts.first.evaluate(HAS_ORANGE)
+
+
+def test_a_restart_is_said_and_the_cell_runs_again(nb):
+    """The last test here: it restarts the kernel."""
+    place = nb.cell("explorer = sg.SegmentExplorer(result)").locator(".segkit.explorer")
+    expect(place.locator(".gone")).to_have_count(0)
+    nb.page.evaluate(RESTART)
+    expect(place.get_by_role("alert")).to_have_text(
+        "Python was started again, and answers here no more. Run the cell again."
+    )
+    nb.run_all()
+    expect(place.locator(".gone")).to_have_count(0)
+    nb.lasso(place.locator("canvas.points"), *FIRST, 110)
+    nb.wait_python("explorer.chosen == ids[:100]")

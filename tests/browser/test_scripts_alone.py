@@ -1,6 +1,7 @@
 """Each widget's script in a page without Jupyter, with a stand-in for its model."""
 
 import base64
+import re
 from pathlib import Path
 
 import numpy as np
@@ -358,7 +359,24 @@ def test_explorer_says_when_python_does_not_answer(alone):
     alone.get_by_label("Find a customer by id").press("Enter")
     assert alone.evaluate("alone.asked.at(-1)") == {"ask": "why", "text": "7"}
     alone.clock.fast_forward(16000)
-    expect(alone.get_by_role("status")).to_contain_text("Python does not answer")
+    said = alone.get_by_role("status")
+    expect(said).to_contain_text("Python does not answer")
+    alone.evaluate("alone.model.set('drawn', 90)")
+    expect(said).not_to_contain_text("Python")
+    waiting = re.compile("waiting")
+    show = alone.get_by_role("button", name="Show Segment 1")
+    show.click()
+    expect(alone.locator(".explorer")).to_have_class(waiting)
+    alone.evaluate("alone.model.set('drawn', 91)")
+    expect(alone.locator(".explorer")).not_to_have_class(waiting)
+    show.click()  # the same customers: Python would not answer
+    expect(alone.locator(".explorer")).not_to_have_class(waiting)
+    alone.get_by_role("button", name="Clear").click()
+    alone.clock.fast_forward(16000)
+    expect(said).to_contain_text("Python does not answer")
+    alone.evaluate("alone.model.set('error', 'Nobody is chosen.')")
+    expect(said).to_have_text("Nobody is chosen.")
+    expect(alone.locator(".explorer")).not_to_have_class(waiting)
 
 
 @pytest.mark.parametrize("make", ["timeline", "live_map"])

@@ -287,7 +287,7 @@ function render({ model, el }) {
     ...Object.fromEntries(names.map((name) => [`change:${name}`, draw])), "change:answered": answered, "change:error": answered,
   });
   draw();
-  const letGo = keepKeys(root);
+  const letGo = join(model, root);
   return () => {
     letGo();
     unfollow();

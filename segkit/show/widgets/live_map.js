@@ -289,7 +289,7 @@ function render({ model, el }) {
     "change:state": drawAll, "change:paused": drawAll, "change:chosen": drawWords, "change:card": drawWords, "change:error": drawWords,
   });
   drawAll();
-  const letGo = keepKeys(root);
+  const letGo = join(model, root);
   return () => {
     moving.end();
     letGo();

@@ -93,6 +93,24 @@ function undoKeys(within, act) {
   return () => window.removeEventListener("keydown", press, true);
 }
 
+// Jupyter cuts a widget off where its kernel ends or is started again: say so, since the page goes on looking alive.
+function sayGone(model, root) {
+  const say = () => {
+    if (root.querySelector(":scope > .gone")) return;
+    const said = element("p", { className: "gone" }, "Python was started again, and answers here no more. Run the cell again.");
+    said.setAttribute("role", "alert");
+    root.prepend(said);
+  };
+  model.on("comm_live_update", say);
+  return () => model.off("comm_live_update", say);
+}
+
+// What every view has to do beside drawing; returns how to undo it.
+function join(model, root) {
+  const undo = [keepKeys(root), sayGone(model, root)];
+  return () => undo.forEach((one) => one());
+}
+
 // What Python sent as bytes, as numbers of one kind, such as Uint16Array; copied, since they may begin anywhere.
 function numbers(Kind, bytes) {
   const part = bytes && bytes.byteLength ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : new ArrayBuffer(0);

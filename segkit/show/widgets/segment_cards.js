@@ -169,7 +169,7 @@ function render({ model, el }) {
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   drawCards();
   drawWords();
-  const letGo = keepKeys(root);
+  const letGo = join(model, root);
   return () => {
     letGo();
     for (const [event, draw] of Object.entries(draws)) model.off(event, draw);

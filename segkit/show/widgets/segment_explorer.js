@@ -1,5 +1,7 @@
 // The view of SegmentExplorer: the map of everyone, and beside it colours, segments, and what sets chosen customers apart.
 
+const SILENT = "Python does not answer. If it is busy, wait; if it was started again, run the cell again.";
+
 // Choose one of several tools: a group of buttons, of which one is pressed.
 function toolChoice(tools, use) {
   const buttons = tools.map(([name, label, title]) => {
@@ -113,17 +115,29 @@ function render({ model, el }) {
     if (wanted.name) named = wanted.name;
     root.classList.add("waiting");
     send({ wanted });
+    awaitAnswer();
   };
 
-  // What is asked of Python; where it does not answer, such as after a restart, this is said.
+  // Where Python does not answer, such as after a restart, this is said.
+  const awaitAnswer = () => {
+    clearTimeout(asking);
+    asking = setTimeout(() => { error.textContent = SILENT; }, 15000);
+  };
+  const answered = () => {
+    clearTimeout(asking);
+    if (error.textContent === SILENT) error.textContent = model.get("error");
+  };
+  const drawn = () => {
+    root.classList.remove("waiting");
+    answered();
+  };
   const ask = (question) => {
     model.send(question);
-    clearTimeout(asking);
-    asking = setTimeout(() => { error.textContent = "Python does not answer. If it is busy, wait; if it was started again, run the cell again."; }, 15000);
+    awaitAnswer();
   };
   const answer = (said, buffers) => {
     if (!said?.asked) return;
-    clearTimeout(asking);
+    answered();
     if (said.error) {
       error.textContent = said.error;
       if (said.asked.ask === "trust") fade.checked = false;
@@ -204,10 +218,13 @@ function render({ model, el }) {
     else drawChosen();
   };
   const tell = (next) => {
+    const same = flags ? next.every((group, i) => group === flags[i]) : !next.some(Boolean);
     flags = next.some(Boolean) ? next : null;
     drawChosen();
+    if (same) return; // Python would not answer
     root.classList.add("waiting");
     send({ group_a: toBits(next, 1), group_b: toBits(next, 2), done: "" });
+    awaitAnswer();
   };
   const aim = (group) => {
     target = group;
@@ -291,7 +308,6 @@ function render({ model, el }) {
   };
   const drawGroup = () => {
     const { count, against, rows = [], hint: more, evidence = [], typical: nearest = [] } = model.get("group");
-    root.classList.remove("waiting");
     heading.textContent = rows.length ? `What sets these ${number(count)} apart` : "What sets them apart";
     hint.textContent = rows.length
       ? `Against ${against ? `the ${against} of group B` : "all other customers"}. Orange: more, blue: less; the bar ends at two standard deviations.`
@@ -310,9 +326,13 @@ function render({ model, el }) {
     undo.disabled = !model.get("steps").undo;
     redo.disabled = !model.get("steps").redo;
   };
+  const heardError = () => {
+    drawWords();
+    drawn();
+  };
   const heardAct = () => {
     if (Object.keys(model.get("wanted")).length) return;
-    root.classList.remove("waiting");
+    drawn();
     if (!model.get("error") && groupName.value === named) groupName.value = named = "";
   };
 
@@ -339,14 +359,14 @@ function render({ model, el }) {
     "change:places": drawPlaces, "change:label_codes": drawLabels, "change:group_a": heardChosen, "change:group_b": heardChosen,
     "change:shade_codes": drawPaint, "change:shade_colors": drawPaint, "change:color_by": drawColor, "change:color_options": drawColor,
     "change:ramp": drawColor, "change:segments": drawSegments, "change:histograms": drawHistograms, "change:wanted_names": segments.draw,
-    "change:wanted": heardAct, "change:group": drawGroup, "change:error": drawWords, "change:done": drawWords, "change:code": drawWords,
+    "change:wanted": heardAct, "change:group": drawGroup, "change:drawn": drawn, "change:error": heardError, "change:done": drawWords, "change:code": drawWords,
     "change:badge": drawWords, "change:kind_sentence": drawWords, "change:steps": drawWords, "msg:custom": answer,
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   [drawPlaces, drawLabels, drawSegments, heardChosen, drawColor, drawGroup, drawWords, drawHistograms].forEach((draw) => draw());
   const themed = new MutationObserver(() => [drawChosen, drawGroup].forEach((draw) => draw()));
   themed.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
-  const letGo = keepKeys(root), letGoUndo = undoKeys((at) => root.contains(at), (step) => act({ do: step }));
+  const letGo = join(model, root), letGoUndo = undoKeys((at) => root.contains(at), (step) => act({ do: step }));
   return () => {
     map.end();
     themed.disconnect();

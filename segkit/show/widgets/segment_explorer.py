@@ -100,6 +100,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
     minimum = t.Int(MINIMUM).tag(sync=True)
     histograms = t.List(t.Unicode()).tag(sync=True)
     steps = t.Dict().tag(sync=True)
+    drawn = t.Int().tag(sync=True)
     wanted = t.Dict().tag(sync=True)
     done = t.Unicode().tag(sync=True)
     color_options = t.List(t.Unicode()).tag(sync=True)
@@ -362,6 +363,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
                 self._draw_colors()
             self._draw_group()
             self.steps = self._history.steps
+            self.drawn += 1  # the page waits for it: what is drawn may be what was there before
 
     def _on_question(self, _widget: Any, asked: dict, _buffers: Any) -> None:
         """Answer a page that asks, so that nothing is sent that nobody looks at."""

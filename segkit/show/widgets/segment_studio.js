@@ -82,7 +82,7 @@ function render({ model, el }) {
   };
   for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
   [drawStep, drawNumber, drawWords].forEach((draw) => draw());
-  const letGo = keepKeys(root), all = () => root.closest(".segkit-studio") || root;
+  const letGo = join(model, root), all = () => root.closest(".segkit-studio") || root;
   const letGoUndo = undoKeys((at) => all().contains(at), (step) => model.send({ do: step }));
   return () => {
     letGo();

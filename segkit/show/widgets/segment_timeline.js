@@ -193,7 +193,7 @@ function render({ model, el }) {
   stop();
   map.points(places.subarray(0, n), places.subarray(n));
   drawAll();
-  const letGo = keepKeys(root);
+  const letGo = join(model, root);
   return () => {
     stop();
     map.end();
