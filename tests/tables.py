@@ -10,6 +10,24 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 ODD_NAMES = ["a.b[0]", "datum['x']", "back\\slash", 'q"uote:N', "line\nbreak", EVIL]
 
 
+def order(event_id, customer, when, amount=20.0):
+    """A table of one purchase, as live segments take it."""
+    row = {"event_id": event_id, "customer_id": customer, "timestamp": pd.Timestamp(when), "kind": "purchase"}
+    return pd.DataFrame([{**row, "amount": amount, "order_id": event_id}])
+
+
+def weekly_and_once(weeks, *, apart="h", once="once {}"):
+    """A table of ten customers with an order a week, and ten who came once, in January."""
+    days = pd.date_range("2024-01-01", periods=weeks, freq="7D")
+    often = [
+        order(f"o{c}-{i}", f"often {c}", day + pd.Timedelta(c, apart))
+        for c in range(10)
+        for i, day in enumerate(days)
+    ]
+    rare = [order(f"s{c}", once.format(c), f"2024-01-{1 + c:02}", 5.0) for c in range(10)]
+    return pd.concat(often + rare, ignore_index=True)
+
+
 def orders(*lines, **more):
     """A table of orders: (customer, time, amount) each, and further columns."""
     return pd.DataFrame(lines, columns=["customer_id", "timestamp", "amount"]).assign(**more)

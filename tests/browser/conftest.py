@@ -296,3 +296,18 @@ def open_notebook(new_page, lab, request):
     yield open_
     for notebook in opened:
         notebook.close()
+
+
+@pytest.fixture(scope="module")
+def run_notebook(open_notebook):
+    """Open a notebook and run it; at the end no request has left this machine, and the page had no error."""
+    opened: list[Notebook] = []
+
+    def run(source: Path | list[str]) -> Notebook:
+        opened.append(open_notebook(source))
+        opened[-1].run_all()
+        return opened[-1]
+
+    yield run
+    assert [notebook.outside for notebook in opened] == [[] for _ in opened]
+    assert [notebook.errors for notebook in opened] == [[] for _ in opened]

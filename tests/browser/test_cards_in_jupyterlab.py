@@ -17,12 +17,8 @@ CARDS = "cards = sg.SegmentCards(result, tables=tables, playbook=sg.playbook(res
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, CARDS])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, CARDS])
 
 
 @pytest.fixture

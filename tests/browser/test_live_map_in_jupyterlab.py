@@ -22,12 +22,8 @@ MAP = "live_map = sg.LiveMap(live)\nlive_map"
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, MAP])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, MAP])
 
 
 @pytest.fixture

@@ -22,12 +22,8 @@ studio
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, STUDIO])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, STUDIO])
 
 
 @pytest.fixture

@@ -31,12 +31,8 @@ root => {
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, BUILDER, PLANNER])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, BUILDER, PLANNER])
 
 
 def output(nb, source):

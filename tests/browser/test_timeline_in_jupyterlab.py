@@ -27,12 +27,8 @@ async canvas => {
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, TIMELINE])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, TIMELINE])
 
 
 @pytest.fixture

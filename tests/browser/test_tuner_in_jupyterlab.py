@@ -30,12 +30,8 @@ OPACITY = "place => getComputedStyle(place).opacity"
 
 
 @pytest.fixture(scope="module")
-def nb(open_notebook):
-    notebook = open_notebook([SET_UP, TUNER])
-    notebook.run_all()
-    yield notebook
-    assert notebook.outside == []
-    assert notebook.errors == []
+def nb(run_notebook):
+    return run_notebook([SET_UP, TUNER])
 
 
 @pytest.fixture

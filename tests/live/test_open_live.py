@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from test_watching import order
+from tables import order, weekly_and_once
 
 import segkit as sg
 from segkit.live.open_live import open_live
@@ -16,14 +16,7 @@ FEATURES = sg.select_features("recency", "weekend_share")
 
 @pytest.fixture(scope="module")
 def shop():
-    weeks = pd.date_range("2024-01-01", periods=12, freq="7D")
-    often = [
-        order(f"o{c}-{i}", f"often {c}", day + pd.Timedelta(c, "D"))
-        for c in range(10)
-        for i, day in enumerate(weeks)
-    ]
-    once = [order(f"s{c}", f"once {c}", f"2024-01-{1 + c:02}", 5.0) for c in range(10)]
-    events = sg.read_events(pd.concat(often + once, ignore_index=True), timezone="Europe/Berlin")
+    events = sg.read_events(weekly_and_once(12, apart="D"), timezone="Europe/Berlin")
     features = sg.with_settings(FEATURES, timezone="Asia/Tokyo")
     result = sg.segment(
         sg.customer_features(events, features, as_of="2024-04-01", window="100 days"), n_segments=2

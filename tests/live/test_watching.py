@@ -4,13 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from tables import order
 
 import segkit as sg
-
-
-def order(event_id, customer, when, amount=20.0):
-    row = {"event_id": event_id, "customer_id": customer, "timestamp": when, "kind": "purchase"}
-    return pd.DataFrame([{**row, "amount": amount, "order_id": event_id}])
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import traitlets as t
+from tables import order, weekly_and_once
 
 import segkit as sg
 from segkit.show.widgets import live_board
@@ -16,22 +17,10 @@ from segkit.show.widgets.live_board import FULL, NOWHERE, LiveBoard
 FEATURES = sg.select_features("recency", "frequency")
 
 
-def order(event_id, customer, when, amount=20.0):
-    row = {"event_id": event_id, "customer_id": customer, "timestamp": pd.Timestamp(when), "kind": "purchase"}
-    return pd.DataFrame([{**row, "amount": amount, "order_id": event_id}])
-
-
 @pytest.fixture(scope="module")
 def shop():
     """Ten customers with an order a week until 13 May, and ten who came once, in January."""
-    weeks = pd.date_range("2024-01-01", periods=20, freq="7D")
-    often = [
-        order(f"o{c}-{i}", f"often {c}", day + pd.Timedelta(c, "h"))
-        for c in range(10)
-        for i, day in enumerate(weeks)
-    ]
-    once = [order(f"s{c}", f"once {c}", f"2024-01-{1 + c:02}", 5.0) for c in range(10)]
-    events = sg.read_events(pd.concat(often + once, ignore_index=True), timezone="Europe/Berlin")
+    events = sg.read_events(weekly_and_once(20), timezone="Europe/Berlin")
     customers = sg.customer_features(events, FEATURES, as_of="2024-05-14", window="200 days")
     result = sg.segment(customers, n_segments=2)
     regular = result.labels["often 0"]

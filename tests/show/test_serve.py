@@ -7,8 +7,8 @@ import socket
 import time
 import urllib.parse
 
-import pandas as pd
 import pytest
+from tables import order, weekly_and_once
 
 import segkit as sg
 from segkit.show.service import app
@@ -18,21 +18,9 @@ TOKEN = "an-open-secret-of-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def order(event_id, customer, when, amount=20.0):
-    row = {"event_id": event_id, "customer_id": customer, "timestamp": pd.Timestamp(when), "kind": "purchase"}
-    return pd.DataFrame([{**row, "amount": amount, "order_id": event_id}])
-
-
 @pytest.fixture(scope="module")
 def live(tmp_path_factory):
-    weeks = pd.date_range("2024-01-01", periods=12, freq="7D")
-    often = [
-        order(f"o{c}-{i}", f"often {c}", day + pd.Timedelta(c, "h"))
-        for c in range(10)
-        for i, day in enumerate(weeks)
-    ]
-    once = [order(f"s{c}", f"once/{c}?", f"2024-01-{1 + c:02}", 5.0) for c in range(10)]
-    events = sg.read_events(pd.concat(often + once, ignore_index=True))
+    events = sg.read_events(weekly_and_once(12, once="once/{}?"))
     features = sg.select_features("recency", "frequency")
     result = sg.segment(sg.customer_features(events, features, as_of="2024-04-01"), n_segments=2)
     regular = result.labels["often 0"]
