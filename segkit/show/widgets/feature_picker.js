@@ -122,8 +122,7 @@ function render({ model, el }) {
   const count = element("span", { className: "count" });
   const found = element("span", { className: "found" });
   found.setAttribute("aria-live", "polite");
-  const error = element("div", { className: "error" });
-  error.setAttribute("role", "status");
+  const error = errorLine("status");
   const only = toolButton("Show chosen", "", () => {
     choosing = choosing ? null : new Set(model.get("value"));
     draw();

@@ -4,15 +4,15 @@ function render({ model, el }) {
   const slider = element("input", { type: "range", min: 0, max: model.get("labels").length - 1, step: 1 });
   const shown = element("span", { className: "readout" });
   shown.setAttribute("aria-hidden", "true");
-  const follow = () => {
+  const say = () => {
     shown.textContent = model.get("labels")[Number(slider.value)];
     slider.setAttribute("aria-valuetext", shown.textContent);
   };
   const draw = () => {
     slider.value = model.get("at");
-    follow();
+    say();
   };
-  slider.addEventListener("input", follow);
+  slider.addEventListener("input", say);
   slider.addEventListener("change", () => {
     model.set("at", Number(slider.value));
     model.save_changes();
@@ -20,12 +20,12 @@ function render({ model, el }) {
   const root = element("div", { className: "segkit slider" },
     element("label", {}, element("span", {}, model.get("description")), slider), shown);
   el.append(root);
-  model.on("change:at", draw);
+  const unfollow = follow(model, { "change:at": draw });
   draw();
   const letGo = keepKeys(root);
   return () => {
     letGo();
-    model.off("change:at", draw);
+    unfollow();
   };
 }
 

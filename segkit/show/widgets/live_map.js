@@ -225,7 +225,7 @@ function render({ model, el }) {
   const note = element("p", { className: "hint" });
   const empty = element("p", { className: "hint" }), badge = element("span", { className: "badge" });
   const kind = element("p", { className: "hint" });
-  const error = alertLine();
+  const error = errorLine();
 
   const send = (name, value) => {
     model.set(name, value);

@@ -44,14 +44,14 @@ function sayPlays(button, plays, start, stop) {
   button.setAttribute("aria-label", plays ? stop : start);
 }
 
-function alertLine() {
+function errorLine(role = "alert") {
   const line = element("div", { className: "error" });
-  line.setAttribute("role", "alert");
+  line.setAttribute("role", role);
   return line;
 }
 
-function codeBlock(code) {
-  return element("details", { className: "code" }, element("summary", {}, "The code"), code);
+function codeBlock(code, title = "The code") {
+  return element("details", { className: "code" }, element("summary", {}, title), code);
 }
 
 // Call what draws at each change of the model, until what is returned is called.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import ipywidgets as w
@@ -49,6 +51,16 @@ class ChartView(w.Output):
     def _draw(self, change: t.Bunch) -> None:
         data, how = vega_bundle(change["new"].to_dict())
         self.outputs = ({"output_type": "display_data", "data": data, "metadata": how},)
+
+
+@contextlib.contextmanager
+def quietly(widget: Any) -> Iterator[None]:
+    """Let traits of a widget follow each other: observers look at ``_quiet`` of it, and do nothing meanwhile."""
+    before, widget._quiet = widget._quiet, True
+    try:
+        yield
+    finally:
+        widget._quiet = before
 
 
 def described_segments(result: Segmentation, order: Sequence[int]) -> list[dict[str, str]]:

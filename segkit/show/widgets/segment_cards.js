@@ -6,8 +6,7 @@ function render({ model, el }) {
   const badge = element("span", { className: "badge" });
   const kind = element("p", { className: "kind" });
   const test = element("button", { type: "button" });
-  const error = element("div", { className: "error" });
-  error.setAttribute("role", "status");
+  const error = errorLine("status");
   const code = element("pre");
 
   const ask = (name, value) => {
@@ -159,20 +158,20 @@ function render({ model, el }) {
 
   const root = element("div", { className: "segkit cards" },
     element("div", { className: "top" }, badge, test), kind, error, list, notes,
-    element("details", { className: "code" }, element("summary", {}, "The code"), code));
+    codeBlock(code));
   el.append(root);
   const draws = {
     "change:cards": drawCards, "change:value_name": drawCards, "change:chosen": drawChosen,
     "change:notes": drawWords, "change:badge": drawWords, "change:kind_sentence": drawWords, "change:error": drawWords,
     "change:code": drawWords, "change:tested": drawWords, "change:wanted_test": drawWords,
   };
-  for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
+  const unfollow = follow(model, draws);
   drawCards();
   drawWords();
   const letGo = join(model, root);
   return () => {
     letGo();
-    for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
+    unfollow();
   };
 }
 

@@ -101,8 +101,7 @@ function render({ model, el }) {
   const fade = element("input", { type: "checkbox" });
   const doubt = element("label", { className: "tick" }, fade, "Fade places that mislead: those whose true neighbours lie elsewhere");
   const kind = element("p", { className: "kind" });
-  const error = element("div", { className: "error" });
-  error.setAttribute("role", "status");
+  const error = errorLine("status");
   const heading = element("h4"), hint = element("div", { className: "hint" }), typical = element("div", { className: "hint" });
   const differences = differencesTable(), tested = evidenceTable();
   const code = element("pre");
@@ -345,7 +344,7 @@ function render({ model, el }) {
         element("h4", {}, "Colour by"), color, legend, doubt,
         element("h4", {}, "Segments: write a name, press Enter"), segments.list, edits, kind, error,
         heading, hint, differences.table, tested.root, typical,
-        element("details", { className: "code" }, element("summary", {}, "The code"), code))));
+        codeBlock(code))));
   root.style.setProperty("--height", `${model.get("height")}px`);
   root.addEventListener("keydown", (event) => event.key === "Escape" && event.target !== map.canvas && flags && clearAll());
   el.append(root);
@@ -362,7 +361,7 @@ function render({ model, el }) {
     "change:wanted": heardAct, "change:group": drawGroup, "change:drawn": drawn, "change:error": heardError, "change:done": drawWords, "change:code": drawWords,
     "change:badge": drawWords, "change:kind_sentence": drawWords, "change:steps": drawWords, "msg:custom": answer,
   };
-  for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
+  const unfollow = follow(model, draws);
   [drawPlaces, drawLabels, drawSegments, heardChosen, drawColor, drawGroup, drawWords, drawHistograms].forEach((draw) => draw());
   const themed = new MutationObserver(() => [drawChosen, drawGroup].forEach((draw) => draw()));
   themed.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
@@ -373,7 +372,7 @@ function render({ model, el }) {
     clearTimeout(asking);
     letGo();
     letGoUndo();
-    for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
+    unfollow();
   };
 }
 

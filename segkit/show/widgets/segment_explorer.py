@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -22,7 +21,7 @@ from segkit.show.widgets.customer_answers import customer_said, position_of_text
 from segkit.show.widgets.explorer_edits import Edited, group_line
 from segkit.show.widgets.explorer_page import explorer_still, map_picture, sample_picture, segment_rows
 from segkit.show.widgets.map_colors import packed, places_in_bytes, shades_of, steps_of, unpacked
-from segkit.show.widgets.parts import STYLE, code_line, script
+from segkit.show.widgets.parts import STYLE, code_line, quietly, script
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.show.widgets.two_groups import TwoGroups
 from segkit.show.widgets.undo import History
@@ -239,15 +238,6 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
             raise t.TraitError(f"There is no feature {proposal['value']!r} to colour by.")
         return proposal["value"]
 
-    @contextlib.contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Let traits follow each other without being observed."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
     def _colors(self) -> list[str]:
         columns = list(self.result.customers.columns)
         return ["segment", *columns, *(c for c in (CONFIDENCE, MAP_TRUST) if c not in columns)]
@@ -324,7 +314,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
     def _become(self, edited: Edited) -> None:
         """Take an edited result."""
-        with self._quietly():
+        with quietly(self):
             self.edited, self.result = edited, edited.result
         self._follow()
 
@@ -342,13 +332,13 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         """Undo or redo, and draw what has changed."""
         before = self._history.now
         if step():
-            with self._quietly():
+            with quietly(self):
                 self.edited, self.group_a, self.group_b = self._history.now
                 self.result = self.edited.result
             self._draw(before)
 
     def _draw(self, before: tuple[Edited, bytes, bytes] | None = None) -> None:
-        with self._quietly():
+        with quietly(self):
             if before is None or before[1:] != self._state()[1:]:
                 second = self._second
                 self.chosen = self._index[self._inside].tolist()

@@ -8,8 +8,7 @@ function render({ model, el }) {
   const number = element("output", { className: "number" });
   const said = element("p", { className: "said" });
   said.setAttribute("role", "status");
-  const error = element("div", { className: "error" });
-  error.setAttribute("role", "alert");
+  const error = errorLine();
   const code = element("pre");
 
   const ask = (name, value) => {
@@ -26,7 +25,7 @@ function render({ model, el }) {
   // One number is asked for at a time, the latest when the one before is drawn: a quick hand is not followed by a queue.
   let waits = false, held = false;
   const here = () => model.get("numbers")[Number(slider.value)];
-  const follow = () => {
+  const say = () => {
     number.textContent = here();
     slider.setAttribute("aria-valuetext", `${here()} segments`);
   };
@@ -37,7 +36,7 @@ function render({ model, el }) {
   };
   slider.addEventListener("input", () => {
     held = true;
-    follow();
+    say();
     send();
   });
   slider.addEventListener("change", () => {
@@ -53,7 +52,7 @@ function render({ model, el }) {
     const numbers = model.get("numbers");
     slider.max = numbers.length - 1;
     if (!held) slider.value = numbers.indexOf(model.get("at"));
-    follow();
+    say();
   };
   const drawStep = () => {
     for (const button of steps.children) {
@@ -74,20 +73,20 @@ function render({ model, el }) {
     steps,
     element("div", { className: "choice" }, element("label", {}, "Segments ", slider), number, said),
     error,
-    element("details", { className: "code" }, element("summary", {}, "The code of the next cells"), code));
+    codeBlock(code, "The code of the next cells"));
   el.append(root);
   const draws = {
     "change:step": drawStep, "change:numbers": drawNumber, "change:at": drawNumber, "change:drawn": drawn,
     "change:said": drawWords, "change:busy": drawWords, "change:error": drawWords, "change:code": drawWords,
   };
-  for (const [event, draw] of Object.entries(draws)) model.on(event, draw);
+  const unfollow = follow(model, draws);
   [drawStep, drawNumber, drawWords].forEach((draw) => draw());
   const letGo = join(model, root), all = () => root.closest(".segkit-studio") || root;
   const letGoUndo = undoKeys((at) => all().contains(at), (step) => model.send({ do: step }));
   return () => {
     letGo();
     letGoUndo();
-    for (const [event, draw] of Object.entries(draws)) model.off(event, draw);
+    unfollow();
   };
 }
 

@@ -25,7 +25,7 @@ from segkit.show.widgets.background import LatestWork, in_turn
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner
 from segkit.show.widgets.explorer_edits import MAPPED
 from segkit.show.widgets.feature_picker import FeaturePicker
-from segkit.show.widgets.parts import code_line, note
+from segkit.show.widgets.parts import code_line, note, quietly
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
 from segkit.show.widgets.stills import WithStill, shows_errors
@@ -280,15 +280,6 @@ class SegmentStudio(WithStill, w.VBox):
         return proposal["value"]
 
     @contextlib.contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Let traits and widgets follow each other without being observed."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
-
-    @contextlib.contextmanager
     def _busy(self, doing: str) -> Iterator[None]:
         """Grey the panes while something is made."""
         self.bar.busy, self.error, self.bar.error = doing, "", ""
@@ -362,7 +353,7 @@ class SegmentStudio(WithStill, w.VBox):
             ):
                 made = self._fits.present.everyone(self.n_segments, self.method)
         except ERRORS as error:
-            with self._quietly():
+            with quietly(self):
                 self.set_trait(change["name"], change["old"])
             self._follow()
             self._refuse(error)
@@ -415,7 +406,7 @@ class SegmentStudio(WithStill, w.VBox):
         began = self._fits.begun_as(new)
         if began is not None:
             fits, ticked, n_segments, method = began
-            with self._quietly():
+            with quietly(self):
                 self.n_segments, self.method = n_segments, method
                 if fits is not self._fits.present and self.picker is not None:
                     self.picker.value = list(ticked)
@@ -468,7 +459,7 @@ class SegmentStudio(WithStill, w.VBox):
 
     def _follow(self) -> None:
         """Let the slider, the tuner and the code stand where the studio stands."""
-        with self._quietly():
+        with quietly(self):
             self.bar.at = self.bar.under = self.bar.drawn = self.n_segments
             if self.tuner is not None:
                 self.tuner.method = self.method

@@ -33,7 +33,7 @@ function render({ model, el }) {
   const body = element("tbody");
   const head = element("th", { scope: "col" }, "What changed most, in spreads");
   const rows = scrolled("Customers of the flow", tableOf(["Customer", head], body));
-  const error = alertLine();
+  const error = errorLine();
   const code = element("pre");
 
   let timer = null;
