@@ -25,11 +25,18 @@ SKIPPED = "segkit/skipped"
 def pytest_addoption(parser):
     parser.addoption("--simulations", action="store_true", help="run the large simulations too")
     parser.addoption("--skipped", action="store_true", help="run only the tests that were skipped last time")
+    parser.addoption(
+        "--covered", type=float, metavar="PERCENT", help="fail if the tests run fewer lines of segkit"
+    )
 
 
 def pytest_configure(config):
     settings.load_profile("simulations" if config.getoption("--simulations") else "quick")
     config.pluginmanager.register(SkippedTests(config))
+    if (percent := config.getoption("--covered")) is not None:
+        from covered import Coverage
+
+        config.pluginmanager.register(Coverage(config, percent))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -40,9 +47,6 @@ def pytest_collection_modifyitems(config, items):
         select(
             config, items, lambda item: item.nodeid in skipped or item.nodeid.partition("::")[0] in skipped
         )
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.no_cover)  # it repeats what quick tests cover
 
 
 def select(config, items, wanted):

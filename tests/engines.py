@@ -47,7 +47,6 @@ SCRIPTS = [
 """Words that sort differently by bytes, by language and as UTF-16."""
 
 of_spark = [
-    pytest.mark.slow,
     # PySpark 4.0 leaves the sockets of results to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed <socket.socket .*'127.0.0.1':ResourceWarning"),
 ]

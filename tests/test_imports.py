@@ -225,7 +225,6 @@ def test_drawing_loads_no_widgets():
     assert "altair" in loaded and "umap" not in loaded
 
 
-@pytest.mark.slow
 def test_no_module_hides_a_name():
     """A submodule of the same name would take the place of a function once it is imported."""
     fresh(

@@ -22,10 +22,7 @@ moments = st.builds(
 windows = st.sampled_from([None, "5 days", "200 days"])
 all_features = settings(max_examples=settings.default.max_examples // 2)  # each example takes some seconds
 AFTER = pd.Timestamp("2026-01-01")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:as_of="),  # the tables may end long before
-]
+pytestmark = pytest.mark.filterwarnings("ignore:as_of=")  # the tables may end long before
 MADE = (
     *sg.path_feature("cart_add", "purchase", within="1 day"),
     *sg.path_feature("search", "page_view", "purchase", within="7 days", without="chat"),

@@ -53,8 +53,6 @@ EVERY = (
 )
 NAMES = [feature.name for feature in EVERY]
 
-pytestmark = pytest.mark.slow  # other tests compute the same features here
-
 
 @pytest.fixture(scope="module")
 def ours():

@@ -891,7 +891,6 @@ def test_wrong_arguments(one_visit, arguments, error, words):
         sg.check_events(**({"events": one_visit} | arguments))
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:unclosed <socket:ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",

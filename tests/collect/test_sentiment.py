@@ -308,7 +308,6 @@ def test_texts_of_another_database():
     assert scores(read(own.table("reviews"), **ENGLISH))[0] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:unclosed <socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )

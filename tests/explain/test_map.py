@@ -78,7 +78,6 @@ def test_missing_values_have_no_place():
         sg.project(sg.segment(customers, model=HDBSCAN(copy=True)))
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ImportWarning"
 )  # of numba and umap

@@ -290,7 +290,6 @@ def test_each_customer_is_the_same_from_events_on_spark():
     assert len(unlike(result, result.customers, found)) == 0
 
 
-@pytest.mark.slow
 def test_each_customer_of_online_retail_is_the_same(monkeypatch):
     monkeypatch.setenv("SEGKIT_DATA_HOME", str(shared("online_retail")))
     events = sg.datasets.fetch_online_retail()

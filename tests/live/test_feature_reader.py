@@ -40,7 +40,6 @@ def as_text(frame):
     return frame.astype(dict.fromkeys(words, "str"))
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:as_of=")
 @settings(max_examples=max(settings.default.max_examples // 2, 1))
 @given(table=event_tables, seed=st.integers(0, 99), window=st.sampled_from([None, "90 days"]))

@@ -224,7 +224,6 @@ def test_many_customers_are_placed_in_parts(first, result, begun, copied, tmp_pa
         assert_frame_equal(live.events().table.to_pandas(), whole.events().table.to_pandas())
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # couriers are killed too
 def test_killed_before_each_statement(first, result, begun, tmp_path):
     batches = [
@@ -433,7 +432,6 @@ def test_a_folder_is_of_one_segmentation(copied, first, result, begun, tmp_path)
     sg.live_segments(result, first, FEATURES, folder=tmp_path / "new").close()  # nothing of it was kept
 
 
-@pytest.mark.slow
 def test_all_features_are_those_of_the_batch(tmp_path):
     every, _ = make_events(40)
     table = every.table.to_pandas()
@@ -492,7 +490,6 @@ with sg.live_segments(result, first, sg.RFM, folder=where + "/live") as live:
 """
 
 
-@pytest.mark.slow
 def test_a_killed_process_loses_and_doubles_nothing(first, result, tmp_path):
     rows = [(f"n{i}", NAMES[i % 5], 400 + (i * 37 % 90) / 2, 10.0 * (i % 11 + 1)) for i in range(140)]
     result.save(tmp_path / "result")

@@ -152,7 +152,6 @@ def test_scoreboard_of_grocery_elog():
     assert table.loc[("churn", RFM_QUINTILES), "explained"] < 0.2  # hard to predict for active customers
 
 
-@pytest.mark.slow
 def test_scoreboard_of_complete_journey():
     """2,446 households: RFM segments predict as much as quintiles do, baskets little."""
     events = sg.read_events(
