@@ -8,12 +8,16 @@ const barOf = (step) => Math.min(BARS - 1, (((step - 1) * BARS) / 255) | 0);
 
 // How many lie in each bar, for everyone, group A and group B.
 function countBars(steps, flags) {
+  const fine = new Uint32Array(3 * 256); // of each group the steps, which are bars soon enough
+  if (flags === null) for (let i = 0; i < steps.length; i += 1) fine[steps[i]] += 1;
+  else for (let i = 0; i < steps.length; i += 1) fine[(flags[i] << 8) | steps[i]] += 1;
   const counts = [new Uint32Array(BARS), new Uint32Array(BARS), new Uint32Array(BARS)];
-  for (let i = 0; i < steps.length; i += 1) {
-    if (steps[i] === UNKNOWN) continue;
-    const bar = barOf(steps[i]);
-    counts[0][bar] += 1;
-    if (flags !== null && flags[i]) counts[flags[i]][bar] += 1;
+  for (let group = 0; group < 3; group += 1) {
+    for (let step = UNKNOWN + 1; step < 256; step += 1) {
+      const many = fine[(group << 8) | step], bar = barOf(step);
+      counts[0][bar] += many;
+      if (group) counts[group][bar] += many;
+    }
   }
   return counts;
 }

@@ -226,7 +226,7 @@ function makeScatter(heard) {
   const inView = () => {
     const [wide, high] = size();
     const [left, right, bottom, top] = [fromX(0), fromX(wide), fromY(high), fromY(0)];
-    return Uint8Array.from(x, (value, i) => value >= left && value <= right && y[i] >= bottom && y[i] <= top);
+    return x.map((value, i) => value >= left && value <= right && y[i] >= bottom && y[i] <= top);
   };
   const nearest = (px, py) => {
     if (!x.length) return -1;

@@ -58,6 +58,8 @@ function customerCard(shut) {
 }
 
 function render({ model, el }) {
+  const anyOf = (groups) => groups.includes(1) || groups.includes(2);
+  let telling = false;
   let n = 0, labels = new Uint8Array(0), flags = null; // of each customer: position of the segment; 1 or 2 where chosen
   let target = 1, pointed = -1, asking = 0;
   const known = new Map(); // what Python said of customers who were pointed at
@@ -170,7 +172,7 @@ function render({ model, el }) {
     model,
     show(id, add) {
       const at = model.get("segments").findIndex((segment) => segment.id === id);
-      choose(Uint8Array.from(labels, (label) => label === at), add);
+      choose(labels.map((label) => label === at), add);
     },
     ticked: (ids) => drawEdits(ids),
   });
@@ -208,8 +210,9 @@ function render({ model, el }) {
     tell(next);
   };
   const keepOnly = (inside) => {
-    const some = flags && flags.includes(target);
-    choose(Uint8Array.from({ length: n }, (_, i) => (!some || flags[i] === target) && inside(i)));
+    const some = flags && flags.includes(target), found = new Uint8Array(n);
+    for (let i = 0; i < n; i += 1) if ((!some || flags[i] === target) && inside(i)) found[i] = 1;
+    choose(found);
   };
   const clearAll = () => {
     target = 1;
@@ -217,12 +220,14 @@ function render({ model, el }) {
     else drawChosen();
   };
   const tell = (next) => {
-    const same = flags ? next.every((group, i) => group === flags[i]) : !next.some(Boolean);
-    flags = next.some(Boolean) ? next : null;
+    const same = flags ? next.every((group, i) => group === flags[i]) : !anyOf(next);
+    flags = anyOf(next) ? next : null;
     drawChosen();
     if (same) return; // Python would not answer
     root.classList.add("waiting");
+    telling = true; // what this page says is no news to it
     send({ group_a: toBits(next, 1), group_b: toBits(next, 2), done: "" });
+    telling = false;
     awaitAnswer();
   };
   const aim = (group) => {
@@ -247,9 +252,10 @@ function render({ model, el }) {
     drawCategories();
   };
   const heardChosen = () => {
+    if (telling) return;
     const a = fromBits(model.get("group_a"), n), b = fromBits(model.get("group_b"), n);
     for (let i = 0; i < n; i += 1) if (!a[i] && b[i]) a[i] = 2;
-    flags = a.some(Boolean) ? a : null;
+    flags = anyOf(a) ? a : null;
     drawChosen();
   };
   const fillTip = (said) => {
