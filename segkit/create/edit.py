@@ -74,7 +74,7 @@ def merge_segments(
         raise ValueError(
             f"segments names {counted(len(ids), 'segment')}, and merging takes two or more: [0, 2], or their names."
         )
-    if len(ids) == len(result.segments) and OUTSIDE not in set(result.labels):
+    if len(ids) == len(result.segments) and OUTSIDE not in result.labels.unique():
         raise ValueError(
             f"These are all {len(ids)} segments, so that everyone would be in one. Leave one of them out."
         )
@@ -343,7 +343,7 @@ def _edited(
         provenance=provenance,
         assessment=None,
     )
-    bare.keep(result.order, result.prepared.to_numpy())
+    bare.keep_rows_of(result)
     return bare.with_names(names)
 
 

@@ -311,7 +311,7 @@ def compared(
     checked_result(result)
     check_segments(result, "profile compares each segment with the other customers")
     check_minimum(minimum)
-    if len(set(result.labels)) < 2:
+    if result.labels.nunique() < 2:
         n = len(result.labels)
         raise ValueError(
             f"The only segment holds {n:,} of {counted(n, 'customer')}, so there is nothing to compare. Make more "

@@ -178,7 +178,8 @@ class Assigner:
     def __init__(self, model: BaseEstimator, prepared: pd.DataFrame, labels: pd.Series, ids: dict[int, int]):
         self._preparer, clusterer = preparer_and_clusterer(model)
         label_of = {new: old for old, new in ids.items()}
-        raw = np.array([label_of.get(int(i), int(i)) for i in labels], dtype="int64")
+        different, at = np.unique(labels, return_inverse=True)
+        raw = np.array([label_of.get(int(i), int(i)) for i in different], dtype="int64")[at]
         self._ids = ids
         self._rule = rule_of(clusterer, prepared.to_numpy(), raw)
 

@@ -99,6 +99,10 @@ class Partition:
         """Keep what the fit has computed already: the order of the customers, and their prepared matrix."""
         vars(self).update(order=order, _prepared=self._with_names(prepared))
 
+    def keep_rows_of(self, other: Partition) -> None:
+        """Keep the order and the prepared matrix of the same customers in other segments, uncopied."""
+        vars(self).update(order=other.order, _prepared=other._prepared)
+
     @functools.cached_property
     def order(self) -> np.ndarray:
         """The positions of the customers in the order of their ids as text."""
@@ -128,7 +132,7 @@ class Partition:
         TypeError, ValueError
             If there is no such segment.
         """
-        known = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
+        known = self.segments + [OUTSIDE] * (OUTSIDE in self.labels.unique())
         by_name = {self.name_of(s): s for s in known}
         if isinstance(segment, str) and segment in by_name:
             return by_name[segment]
@@ -145,7 +149,7 @@ class Partition:
     @property
     def named_labels(self) -> pd.Series:
         """Each customer's segment by name, as an ordered category."""
-        order = self.segments + [OUTSIDE] * (OUTSIDE in set(self.labels))
+        order = self.segments + [OUTSIDE] * (OUTSIDE in self.labels.unique())
         kind = pd.CategoricalDtype([self.name_of(s) for s in order], ordered=True)
         return self.labels.map(self.name_of).astype(kind).rename("segment")
 

@@ -327,6 +327,7 @@ def test_the_rows_of_customers_are_kept_once():
     once = sg.make_segment(result, result.labels == 0, "One")
     twice = sg.make_segment(once, result.labels == 1, "Two")
     assert twice.model[-1].rows_ is once.model[-1].rows_
+    assert np.shares_memory(twice.prepared.to_numpy(), result.prepared.to_numpy())
     with pytest.raises(ValueError, match="cannot be shared"):
         twice.save("never", share=True)
 
