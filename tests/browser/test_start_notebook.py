@@ -221,15 +221,6 @@ def test_keyboard_changes_number_of_segments(nb, tuner):
     )
 
 
-def test_method_changes(nb, tuner):
-    curve = tuner.locator(".vega-embed .mark-line path").first
-    before = curve.get_attribute("d")
-    tuner.get_by_label("Method").select_option("Ward: nested groups")
-    nb.wait_python("tuner.method == 'ward' and 'ward' in tuner.code")
-    expect(tuner.locator("code")).to_contain_text("method='ward'")
-    expect(curve).not_to_have_attribute("d", before)
-
-
 def test_lasso_reaches_python(nb, explorer):
     nb.lasso(explorer.locator("canvas").first, 0.5, 0.5, 80)
     nb.wait_python("len(explorer.chosen)")

@@ -46,6 +46,8 @@ def tuner(nb):
 
 def test_a_method_is_tried_while_the_kernel_answers(nb, tuner):
     picture = tuner.locator(".widget-vbox").first
+    curve = tuner.locator(".vega-embed .mark-line path").first
+    before = curve.get_attribute("d")
     nb.python("go_on.clear()")
     tuner.get_by_label("Method").select_option("Ward: nested groups")
     expect(tuner.get_by_text("Trying 2 to 5 segments")).to_be_visible()
@@ -63,6 +65,7 @@ def test_a_method_is_tried_while_the_kernel_answers(nb, tuner):
     nb.wait_python("tuner.method == 'ward'")
     expect(tuner.locator(".progress-bar")).to_have_count(0)
     expect(tuner.locator("code")).to_contain_text("method='ward'")
+    expect(curve).not_to_have_attribute("d", before)
 
 
 def test_the_kind_and_the_suggestion_stand_there(nb, tuner):
