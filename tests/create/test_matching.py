@@ -1,5 +1,6 @@
 """Segments keep their ids and names over refits; splits, merges, births and deaths are reported."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 import segkit as sg
+from segkit.create.matching import names_that_stay
 
 CENTERS = np.array([[10, 10], [60, 10], [10, 60], [60, 60], [110, 110]])
 
@@ -203,3 +205,25 @@ def test_missing_values_match_by_members():
     today.iloc[0, 0] = np.nan
     again = sg.segment(today, n_segments=4, previous=four)
     assert (sg.match_segments(four, again)["transition"] == "survived").all()
+
+
+def test_names_go_with_the_members_of_a_segment(four):
+    """A to D are 30 customers each; what becomes of them, and who bears which name then."""
+    everyone = four.labels
+
+    def names_after(moved, names=()):
+        labels = everyone.copy()
+        for (old, first, last), new in moved.items():
+            members = everyone.index[everyone == old][first:last]
+            labels[members] = new
+        now = dataclasses.replace(four, labels=labels, names=dict(names))
+        return names_that_stay(four, now)
+
+    same = {0: "A", 1: "B", 2: "C", 3: "D"}
+    assert names_after({}) == same
+    assert names_after({(0, 0, 30): 3, (3, 0, 30): 0}) == same | {0: "D", 3: "A"}
+    assert names_after({(0, 0, 6): 4}) == same  # 24 of 30 stay together
+    assert names_after({(0, 0, 15): 4}) == {1: "B", 2: "C", 3: "D"}  # no half is A
+    assert names_after({(1, 0, 30): 0}) == {2: "C", 3: "D"}  # A and B are one
+    assert names_after({}, {0: "A", 1: "Other"}) == {1: "B", 2: "C", 3: "D"}
+    assert names_after({(0, 0, 15): 4}, {4: "B"}) == {2: "C", 3: "D"}  # no name is given twice

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from segkit.show.widgets.background import BackgroundWork
+from segkit.show.widgets.background import BackgroundWork, LatestWork
 
 
 def ended(work_of, cancel=False):
@@ -67,3 +67,27 @@ def test_without_a_loop_the_answer_is_there_at_once():
         lambda work: list(work.steps("ab")), done=said.append, failed=said.append, step=said.append
     )
     assert said == [1, 2, ["a", "b"]]
+
+
+def test_work_that_was_passed_over_is_not_begun():
+    """While the first runs, a second and a third are wanted: the second never runs, and the third alone answers."""
+    ran, said, go_on = [], [], threading.Event()
+
+    def work(n):
+        assert n != 1 or go_on.wait(20)
+        ran.append(n)
+        return n
+
+    async def run():
+        latest = LatestWork()
+        latest.begin(lambda: work(1), done=said.append, failed=said.append)
+        while not latest._one_at_a_time.locked():
+            await asyncio.sleep(0.001)
+        for n in (2, 3):
+            latest.begin(lambda n=n: work(n), done=said.append, failed=said.append)
+        go_on.set()
+        await asyncio.to_thread(latest.join)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert (ran, said) == ([1, 3], [3])

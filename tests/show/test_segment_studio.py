@@ -211,6 +211,13 @@ def test_ticked_features_are_tried_and_then_used(events):
         "40 customers in 2 segments by 1 feature: press “Use these features” to take them."
     )
     assert (studio.result, studio.code) == (named, code)  # until they are used
+    studio.picker.value = ["tenure"]  # the same for all
+    assert "do not differ" in studio.error and (everyone.layout.display, tried.layout.display) == (
+        None,
+        "none",
+    )
+    studio.picker.value = ["average_order_value"]
+    assert studio.error == "" and (everyone.layout.display, tried.layout.display) == ("none", None)
     studio.bar.under = 3
     assert studio.error.startswith("n_segments=3") and studio.bar.drawn == 3
     studio.bar.under = 2

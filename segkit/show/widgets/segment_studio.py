@@ -190,6 +190,7 @@ class SegmentStudio(WithStill, w.VBox):
         }
         for pane in self._panes.values():
             pane.layout.flex, pane.layout.min_width = "1 1 520px", "0"
+        self._panes[FEATURES].layout.padding = "0 4px"  # the list of features is that much wider
         side_by_side = w.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="0 20px")
         self.children = [self.bar, w.Box(list(self._panes.values()), layout=side_by_side)]
         self.add_class("segkit-studio")
@@ -304,6 +305,7 @@ class SegmentStudio(WithStill, w.VBox):
             self._show_everyone()
             return
         fits, at = self._fits.of_ticked, (self.n_segments, self.method)
+        self.bar.said = f"Trying {counted(len(self._fits.ticked), 'feature')} on a sample …"
         self._trials.begin(lambda: fits.preview(*at), done=self._show_tried, failed=self._on_failed)
 
     @in_turn
@@ -314,6 +316,7 @@ class SegmentStudio(WithStill, w.VBox):
 
     @in_turn
     def _on_failed(self, error: Exception) -> None:
+        self._show_everyone()
         self._refuse(error)
 
     @in_turn
