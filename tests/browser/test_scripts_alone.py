@@ -279,6 +279,8 @@ def test_cards_send_names_choice_and_the_test(alone):
     expect(field).to_be_focused()
     field.press("Enter")
     assert alone.evaluate("alone.saved.at(-1).wanted_names") == {"2": "Regulars"}
+    expect(rename).to_be_focused()
+    expect(field).to_have_count(0)  # Enter did not press it as well
     chosen = alone.locator(".choose[aria-pressed=true]")
     chosen.press("Enter")
     assert alone.evaluate("alone.saved.at(-1).chosen") is None

@@ -70,6 +70,7 @@ function render({ model, el }) {
     const fieldOf = (value) => {
       const field = element("input", { type: "text", value, spellcheck: false });
       field.setAttribute("aria-label", `Name of ${card.name}`);
+      field.addEventListener("input", () => { field.dataset.typed = ""; });
       let done = false;
       const end = (keeps) => {
         if (done || drawing) return;
@@ -80,7 +81,9 @@ function render({ model, el }) {
         if (keeps && field.value !== card.name) ask("wanted_names", { [card.id]: field.value });
       };
       field.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === "Escape") end(event.key === "Enter");
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.preventDefault(); // else Enter presses "Rename" as well, which has the focus then
+        end(event.key === "Enter");
       });
       field.addEventListener("blur", () => end(true));
       return field;
@@ -90,7 +93,7 @@ function render({ model, el }) {
       name.replaceWith(field);
       field.select();
     });
-    return element("header", {}, dot(card.color), written === undefined ? name : fieldOf(written), ...(card.given ? [] : [keep]), rename);
+    return element("header", {}, dot(card.color), written === undefined ? name : fieldOf(written ?? card.name), ...(card.given ? [] : [keep]), rename);
   };
 
   const facts = (lines) =>
@@ -136,7 +139,7 @@ function render({ model, el }) {
     const open = (id) => new Set([...list.querySelectorAll(`article[data-id="${id}"] details[open]`)].map((part) => part.dataset.title));
     const held = list.querySelector("article:focus-within"), id = held?.dataset.id;
     const at = held ? [...held.querySelectorAll("button, input, summary")].findIndex((part) => part.matches(":focus")) : -1;
-    const written = new Map([...list.querySelectorAll("header input")].map((field) => [Number(field.closest("article").dataset.id), field.value]));
+    const written = new Map([...list.querySelectorAll("header input")].map((field) => [Number(field.closest("article").dataset.id), "typed" in field.dataset ? field.value : null]));
     drawing = true;
     list.replaceChildren(...model.get("cards").map((card) => drawn(card, open(card.id), written.get(card.id))));
     drawing = false;
