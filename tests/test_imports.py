@@ -146,6 +146,36 @@ def test_no_import_circles():
     assert [name for name in MODULES if name in below(name, set())] == []
 
 
+CARRY = ("segkit.create.segmentation", "segkit.create.storage")  # they hold a map beside the segments
+MAP = {"embedding", "places", "project", "make_map", "CustomerMap", "with_embedding"}
+FITS = {"fit", "fit_predict", "fit_model", "segment"}
+
+
+def words_of(code):
+    """Return the names that stand in a piece of code."""
+    return {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(code)}
+
+
+def fits_on_a_map(code):
+    """Return the lines where something is fitted on what is called like a map."""
+    calls = [node for node in ast.walk(code) if isinstance(node, ast.Call)]
+    fits = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", None)) in FITS]
+    given = {call: [*call.args, *(keyword.value for keyword in call.keywords)] for call in fits}
+    return [call.lineno for call, arguments in given.items() if any(words_of(one) & MAP for one in arguments)]
+
+
+def test_no_clusterer_is_given_places_on_a_map():
+    """A map bends distances, so groups on it are no evidence: what makes segments does not know it."""
+    for bad in ("KMeans(3).fit(result.embedding)", "sg.segment(customers=sg.project(result), n_segments=2)"):
+        assert fits_on_a_map(ast.parse(bad)) == [1]
+    texts = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+    for name in (name for name, text in texts.items() if any(word in text for word in MAP)):
+        code = ast.parse(texts[name])
+        assert fits_on_a_map(code) == [], name
+        if name.startswith(("segkit.methods", "segkit.trust", "segkit.create")) and name not in CARRY:
+            assert not words_of(code) & (MAP - {"places"}), name
+
+
 def test_rooms_are_listed():
     top = {path.relative_to(PACKAGE).parts[0] for path in FILES} - {"__init__.py", "__main__.py"}
     assert top <= set(PLACE) and len(top) + 2 <= 16
