@@ -212,6 +212,29 @@ def test_two_customers_and_identical_ones_have_a_map(n):
     explorer.color_by = "visits"
     explorer.chosen = [0]
     assert explorer.comparison is None
+    assert ("<img" in explorer.still()) == (n == 12) and "hidden" in explorer.still()
+
+
+def test_a_name_never_comes_to_mean_other_customers(explorer):
+    """One name for two groups, the second after the result was set from Python; then undo goes back to the first."""
+    given = explorer.result
+    explorer.chosen = ids(*range(15))
+    explorer.wanted = {"do": "make", "name": "Mine"}
+    made = explorer.result
+    explorer.result = given
+    explorer.chosen = ids(*range(40, 60))
+    explorer.wanted = {"do": "make", "name": "Mine"}
+    assert explorer.result.names == {3: "Mine"} and list(explorer.groups["Mine 2"]) == ids(*range(40, 60))
+    assert "make_segment(result, explorer.groups['Mine 2'], 'Mine')" in explorer.code
+    while explorer.result is not made:
+        explorer.wanted = {"do": "undo"}
+    space, _ = run(explorer.code, result=given, explorer=explorer)
+    assert_series_equal(space["result"].named_labels, made.named_labels)
+
+
+def test_a_group_that_is_gone_says_what_to_do(explorer):
+    with pytest.raises(KeyError, match=r"No group 'Mine' was chosen here.*Choose these customers again"):
+        explorer.groups["Mine"]
 
 
 def test_a_feature_that_is_gone_is_said(explorer):

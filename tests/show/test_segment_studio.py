@@ -173,6 +173,10 @@ def test_what_cannot_be_is_refused_and_nothing_changes():
     assert studio.error.startswith("n_segments=7") and studio.bar.error == studio.error
     studio.bar.under = 8
     assert studio.bar.drawn == 8 and studio.error.startswith("n_segments=8")
+    studio.bar.under = 2
+    assert studio.bar.said == "30 customers in 2 segments: let go to take them."
+    studio.bar.at = 7
+    assert studio.bar.said == "30 customers in 3 segments." and studio.error.startswith("n_segments=7")
     studio.n_segments = 2
     assert studio.error == ""
     with pytest.raises(t.TraitError, match="other customers"):
@@ -325,3 +329,30 @@ def test_wrong_arguments_are_explained():
         sg.SegmentStudio(people(), n_segments=3, value=pd.DataFrame({"a": [1]}))
     with pytest.raises(TypeError, match="events"):
         sg.SegmentStudio([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "said"),
+    [
+        ([], ValueError, "offers no number of segments"),
+        ([0, 1], ValueError, "offers no number of segments"),
+        (5, TypeError, "k=5 should be whole numbers"),
+        ("23", TypeError, "k='23' should be whole numbers"),
+        ([2.5], TypeError, "should be whole numbers"),
+    ],
+)
+@pytest.mark.parametrize("widget", [sg.SegmentStudio, sg.ClusterTuner])
+def test_numbers_to_choose_from_are_checked(widget, k, error, said):
+    with pytest.raises(error, match=said):
+        widget(people(), n_segments=3, k=k)
+
+
+def test_one_name_in_two_numbers_means_two_groups(studio):
+    """A group that is made of 3 segments keeps its customers when 4 segments get one of the same name."""
+    for number, chosen in ((3, range(12)), (4, range(40, 60))):
+        studio.n_segments = number
+        studio.explorer.chosen = list(studio.customers.index[chosen])
+        studio.explorer.wanted = {"do": "make", "name": "Mine"}
+    for number in (3, 4):
+        studio.n_segments = number
+        check_one_state(studio)

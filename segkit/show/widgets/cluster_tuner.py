@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import operator
 import threading
 from collections.abc import Callable, Iterable
 
@@ -334,11 +335,35 @@ class ClusterTuner(WithStill, w.VBox):
         return self._results[chosen]
 
 
+def offered_numbers(k: Iterable[int]) -> list[int]:
+    """Return the numbers of segments to choose from, in order; fewer than 2 are none.
+
+    Raises
+    ------
+    TypeError
+        If they are not whole numbers.
+    ValueError
+        If there are none.
+
+    Examples
+    --------
+    >>> offered_numbers(range(1, 4))
+    [2, 3]
+    """
+    try:
+        numbers = sorted({operator.index(n) for n in k})
+    except TypeError as error:
+        raise TypeError(f"k={k!r} should be whole numbers to choose from, such as range(2, 11).") from error
+    if not (numbers := [n for n in numbers if n >= 2]):
+        raise ValueError(f"k={k!r} offers no number of segments, 2 or more. Say range(2, 11).")
+    return numbers
+
+
 def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
     """Return the numbers of segments for which there are enough different customers."""
-    wanted = sorted({int(n) for n in k})
+    wanted = offered_numbers(k)
     different = n_different(checked_customers(customers), wanted[-1])
-    possible = tuple(n for n in wanted if 2 <= n <= different)
+    possible = tuple(n for n in wanted if n <= different)
     if not possible:
         raise ValueError(
             f"k offers {wanted}, and there are {different} different customers. "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from segkit.create.edit import make_segment, merge_segments, split_segment
 from segkit.create.pins import pin_segments
@@ -67,10 +69,10 @@ class Edited:
         made = pin_segments(self.result, segments)
         return self.having(made, f"result = sg.pin_segments(result, {list(segments)})")
 
-    def with_segment(self, inside: np.ndarray, name: str) -> Edited:
-        """Make a segment of chosen customers, who are kept as `explorer.groups`."""
+    def with_segment(self, inside: np.ndarray, name: str, group: str) -> Edited:
+        """Make a segment of chosen customers, who are kept as this one of `explorer.groups`."""
         made = make_segment(self.result, inside, name)
-        return self.having(made, f"result = sg.make_segment(result, {group_line(name)}, {name!r})")
+        return self.having(made, f"result = sg.make_segment(result, {group_line(group)}, {name!r})")
 
     def having(self, result: Segmentation, line: str) -> Edited:
         """Go on with a result that a line makes."""
@@ -90,6 +92,28 @@ class Edited:
         if any(group_line(name) in line for line in self.lines if isinstance(line, str)):
             raise ValueError(f"A selection is called {name!r} already. Choose another name.")
         return name
+
+
+class Groups(dict[str, pd.Index]):
+    """Customers who were chosen by hand, by name; a name never comes to mean others.
+
+    Examples
+    --------
+    >>> groups = Groups(Loyal=pd.Index(["a", "b"]))
+    >>> groups.name_for("Loyal", pd.Index(["a", "b"])), groups.name_for("Loyal", pd.Index(["c"]))
+    ('Loyal', 'Loyal 2')
+    """
+
+    def name_for(self, name: str, customers: pd.Index) -> str:
+        """Return under which name to keep customers: where others have it already, a number is added."""
+        names = itertools.chain([name], (f"{name} {n}" for n in itertools.count(2)))
+        return next(key for key in names if key not in self or self[key].equals(customers))
+
+    def __missing__(self, name: str) -> pd.Index:
+        raise KeyError(
+            f"No group {name!r} was chosen here: groups that are chosen by hand last as long as Python runs. "
+            f"Choose these customers again, or give their ids: groups[{name!r}] = ids. result.save(…) keeps segments."
+        )
 
 
 def group_line(name: str) -> str:

@@ -27,7 +27,9 @@ SIDE = 420  # pixels of the map in a still
 
 _NAMED = '<span style="color: {{ color }}">●</span> {{ name }}'
 _STILL = """
-<img alt="{{ alt }}" width="{{ side }}" height="{{ side }}" src="data:image/png;base64,{{ png }}">{{ tables }}
+{% if png -%}
+<img alt="{{ alt }}" width="{{ side }}" height="{{ side }}" src="data:image/png;base64,{{ png }}">
+{%- endif %}{{ tables }}
 """
 
 
@@ -114,11 +116,13 @@ def explorer_still(
 def map_picture(result: Segmentation, *, minimum: int = MINIMUM) -> bytes:
     """Return the map of all customers as PNG, on a clear ground: in each pixel the mean colour of who lies there.
 
-    Customers of small segments are left out, as in :func:`segkit.plot_map`.
+    Customers of small segments are left out, as in :func:`segkit.plot_map`; nothing where all are small.
     """
     assert result.embedding is not None
     frame = pd.DataFrame({"x": result.embedding["x"], "y": result.embedding["y"], "segment": result.labels})
     frame = without_small(frame, minimum)
+    if frame.empty:
+        return b""
     order = [*result.segments, -1]
     colors = segment_colors([result.name_of(s) for s in order])
     shades = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors], dtype=float)

@@ -18,7 +18,7 @@ from segkit.explain.map import CustomerMap, project
 from segkit.methods.partition import checked_result
 from segkit.show.report.cards import plays_of, tags_of
 from segkit.show.widgets.customer_answers import customer_said, position_of_text, telling_features, why_said
-from segkit.show.widgets.explorer_edits import Edited, group_line
+from segkit.show.widgets.explorer_edits import Edited, Groups, group_line
 from segkit.show.widgets.explorer_page import explorer_still, map_picture, sample_picture, segment_rows
 from segkit.show.widgets.map_colors import packed, places_in_bytes, shades_of, steps_of, unpacked
 from segkit.show.widgets.parts import STYLE, code_line, quietly, script
@@ -70,7 +70,8 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         "segment", "confidence", "map trust" (which share of the customers most alike are near on the map too), or the
         feature that colours the map.
     groups : dict of str to Index
-        The customers of which segments or audiences were made here, by name.
+        The customers of which segments or audiences were made here, by name; a second group of a name is "Loyal 2".
+        `code` takes them from here, so they last as long as Python runs. ``result.save(…)`` keeps the segments.
     audiences : dict of str to Audience
         Selections saved as audiences: :func:`segkit.audience`, without contacts or consent.
     code : str
@@ -144,7 +145,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         self._compared: tuple[Any, TwoGroups | None] = (None, None)
         self._trusted: tuple[Any, pd.Series] = (None, pd.Series(dtype=float))
         self._pictured: tuple[Any, bytes] = (None, b"")
-        self.groups: dict[str, pd.Index] = {}
+        self.groups = Groups()
         self.audiences: dict[str, Audience] = {}
         self._placed: pd.DataFrame | None = None
         super().__init__(result=result, height=height, minimum=minimum)
@@ -296,8 +297,10 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
 
     def _make(self, name: str) -> None:
         name = self.edited.new_group(name)
-        made = self.edited.with_segment(self._inside, name)
-        self.groups[name] = self._index[self._inside]
+        ids = self._index[self._inside]
+        group = self.groups.name_for(name, ids)
+        made = self.edited.with_segment(self._inside, name, group)
+        self.groups[group] = ids
         self._become(made)
 
     def _save(self, name: str) -> None:
@@ -305,7 +308,7 @@ class SegmentExplorer(WithStill, anywidget.AnyWidget):
         if not self.group_a:
             raise ValueError("Nobody is chosen. Draw around customers first.")
         ids = self._index[self._inside]
-        saved = audience(self.result.named_labels[self._inside])
+        name, saved = self.groups.name_for(name, ids), audience(self.result.named_labels[self._inside])
         self.groups[name], self.audiences[name] = ids, saved
         kept = f"Saved {len(saved.table):,} as explorer.audiences[{name!r}]."
         self.done = f"{kept} Add contacts and consent before you export."

@@ -22,7 +22,7 @@ from segkit.create.matching import names_that_stay
 from segkit.create.segmentation import Segmentation
 from segkit.show.widgets.audience_builder import AudienceBuilder
 from segkit.show.widgets.background import LatestWork, in_turn
-from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner
+from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner, offered_numbers
 from segkit.show.widgets.explorer_edits import MAPPED
 from segkit.show.widgets.feature_picker import FeaturePicker
 from segkit.show.widgets.parts import code_line, note, quietly
@@ -79,6 +79,7 @@ class SegmentStudio(WithStill, w.VBox):
     customers : DataFrame
     code : str
         The same as Python, for the next cells; `events`, `attributes`, `customers` and `contacts` are the arguments.
+        Groups that were chosen by hand are taken from ``explorer.groups``, and last as long as Python runs.
     error : str
         Why something was refused, or "".
 
@@ -139,7 +140,7 @@ class SegmentStudio(WithStill, w.VBox):
         check_minimum(minimum)
         if value is not None:
             check_type("value", value, (str, pd.Series), "It should be a feature, or a Series by customer.")
-        self._minimum, self._random_state, self._k = minimum, random_state, tuple(k)
+        self._minimum, self._random_state, self._k = minimum, random_state, offered_numbers(k)
         self.picker: FeaturePicker | None = None
         self.tuner: ClusterTuner | None = None
         if isinstance(data, pd.DataFrame):
@@ -173,7 +174,7 @@ class SegmentStudio(WithStill, w.VBox):
 
     def _lay_out(self) -> None:
         """Put the bar above one pane for each step; features are chosen beside map and cards."""
-        numbers = sorted({int(n) for n in self._k} | {self.n_segments})
+        numbers = sorted({*self._k, self.n_segments})
         self.bar = StudioBar(
             numbers=numbers, at=self.n_segments, under=self.n_segments, drawn=self.n_segments
         )
@@ -358,7 +359,7 @@ class SegmentStudio(WithStill, w.VBox):
         except ERRORS as error:
             with quietly(self):
                 self.set_trait(change["name"], change["old"])
-            self._follow()
+            self._show_everyone()
             self._refuse(error)
             return
         self._take(made)
