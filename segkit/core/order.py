@@ -27,10 +27,15 @@ def by_id(table: Table) -> Table:
 
 def positions_by_id(index: pd.Index) -> np.ndarray:
     """Return the positions of the ids in their order as text."""
+    text = as_text(index)
+    return np.arange(len(text)) if text.is_monotonic_increasing else np.asarray(text.argsort())
+
+
+def as_text(index: pd.Index) -> pd.Index:
+    """Return ids as text; of ids that are categories their names."""
     if isinstance(index, pd.CategoricalIndex):
         index = index.astype(index.categories.dtype)
-    text = index.astype("str")
-    return np.arange(len(text)) if text.is_monotonic_increasing else np.asarray(text.argsort())
+    return index.astype("str")
 
 
 def arranged(values: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -54,5 +59,5 @@ def positions_among(ids: pd.Index, known: pd.Index) -> np.ndarray:
     >>> positions_among(pd.Index(["b", "x", "a"]), pd.Index(["a", "b"])).tolist()
     [1, -1, 0]
     """
-    found = pc.index_in(pa.array(ids, pa.string()), value_set=pa.array(known, pa.string()))
+    found = pc.index_in(*(pa.array(as_text(index), pa.string()) for index in (ids, known)))
     return found.fill_null(-1).to_numpy().astype(np.intp)

@@ -13,8 +13,8 @@ from segkit.core.messages import choose_from, counted
 from segkit.core.order import arranged, positions_among
 from segkit.create.segmentation import Segmentation
 from segkit.explain.map_layouts import fast_layout, landmarks, principal_components, umap_layout
-from segkit.explain.neighbour_graph import cells_of, nearest
-from segkit.explain.place_on_map import ANCHORS, FEW, median_place, nearest_of_few, reach_of, share_kept
+from segkit.explain.neighbour_graph import cells_of, nearest, nearest_alone, nearest_of_few
+from segkit.explain.place_on_map import ANCHORS, FEW, equals_of, median_place, reach_of, sample_of, share_kept
 from segkit.methods.partition import checked_result
 
 METHODS = ("fast", "aligned", "pca", "umap", "densmap")
@@ -45,7 +45,8 @@ class CustomerMap:
         """How far each customer's place can be believed, 0 to 1.
 
         Which share of the customers who are most alike, in all dimensions, lies among the nearest twentieth of the map.
-        With more than 30,000 customers they are looked for among a sample of 20,000.
+        Where more than a twentieth have equal features, it is a larger share of the map, as many as these. With more
+        than 30,000 customers they are looked for among a sample of 20,000.
         """
         points, places = self._anchors
         prepared = self._prepared
@@ -54,11 +55,12 @@ class CustomerMap:
             return pd.Series(1.0, index=self.embedding.index, name="map_trust")
         everyone = len(points) == len(prepared)
         cells = [(slice(None), slice(None))] if everyone else cells_of(points, prepared, rng)
-        radius, kept = reach_of(self._places, places, n_neighbors, rng), np.empty(len(prepared))
+        sample, equals, kept = sample_of(places, rng), equals_of(points), np.empty(len(prepared))
         for rows, near in cells:  # one after the other, so that very many need little memory
-            at = nearest(points[near], n_neighbors, None if everyone else prepared[rows])[1]
-            shares = share_kept(self._places[rows], places[near][at], radius[rows])
-            kept[self.result.order[rows]] = shares
+            apart, at = nearest(points[near], n_neighbors, None if everyone else prepared[rows])
+            many = np.where(apart[:, -1] == 0, equals[near][at[:, 0]], n_neighbors)
+            radius = reach_of(self._places[rows], sample, many / len(points))
+            kept[self.result.order[rows]] = share_kept(self._places[rows], places[near][at], radius)
         return pd.Series(kept, index=self.embedding.index, name="map_trust")
 
     def transform(self, customers: pd.DataFrame) -> pd.DataFrame:
@@ -85,13 +87,15 @@ class CustomerMap:
 
     def place(self, prepared: np.ndarray) -> np.ndarray:
         """Place prepared rows, as of ``result.prepare(customers)``: an array of shape (n, 2)."""
-        points, places = self._anchors
         if self.method == "pca":
             middle, turn = self._rotation
             return (prepared - middle) @ turn
+        points, places = self._different
         n_anchors = min(ANCHORS, len(points))
-        find = nearest_of_few if len(prepared) <= FEW else nearest
-        distances, at = find(points, n_anchors, prepared)
+        if len(prepared) <= FEW:
+            distances, at = nearest_of_few(points, n_anchors, prepared)
+        else:
+            distances, at = nearest_alone(points, n_anchors, prepared)
         return median_place(distances, places[at])
 
     @functools.cached_property
@@ -107,6 +111,13 @@ class CustomerMap:
         """Those by whom others are placed: all customers, or of very many those who were laid out."""
         at = landmarks(len(self._prepared), self.random_state)
         return self._prepared[at], self._places[at]
+
+    @functools.cached_property
+    def _different(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same, of customers with equal features the first by id."""
+        points, places = self._anchors
+        first = np.flatnonzero(~pd.DataFrame(points).duplicated())
+        return points[first], places[first]
 
     @functools.cached_property
     def _rotation(self) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +168,7 @@ def make_map(
     True
     """
     checked_result(result)
-    _check(method, n_neighbors, previous, random_state)
+    _check(method, n_neighbors, min_dist, previous, random_state)
     prepared = result.prepared.iloc[result.order]
     if prepared.isna().any(axis=None):
         raise ValueError(
@@ -247,11 +258,15 @@ def project(
     ).embedding
 
 
-def _check(method: object, n_neighbors: object, previous: object, random_state: object) -> None:
+def _check(
+    method: object, n_neighbors: object, min_dist: object, previous: object, random_state: object
+) -> None:
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}.{choose_from(str(method), METHODS)}")
     check_count("n_neighbors", n_neighbors, 2)
     check_seed(random_state)
+    if not isinstance(min_dist, (int, float, np.number)) or not 0 <= min_dist <= 1:
+        raise ValueError(f"min_dist={min_dist!r} should be a distance on the map, from 0 to 1, such as 0.1.")
     if (method == "aligned") != (previous is not None):
         raise ValueError(
             "method='aligned' and previous= belong together. Pass both: project(result, 'aligned', previous=earlier)."
@@ -270,6 +285,11 @@ def _on_index(previous: pd.DataFrame, index: pd.Index) -> np.ndarray:
             f"previous has {counted(len(twice), 'customer')} twice, such as {twice[0]!r}. Pass each once."
         )
     at = positions_among(index, previous.index)
-    places = previous[["x", "y"]].to_numpy(dtype=float)[at]
-    places[at < 0] = np.nan
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in previous[["x", "y"]].dtypes):
+        raise ValueError(
+            "previous has places that are no numbers. Pass the map of an earlier moment: project(earlier)."
+        )
+    places = np.full((len(index), 2), np.nan)
+    places[at >= 0] = previous[["x", "y"]].to_numpy(dtype=float, na_value=np.nan)[at[at >= 0]]
+    places[np.isinf(places)] = np.nan
     return places

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from segkit.explain.layout import lay_out
-from segkit.explain.neighbour_graph import fuzzy_graph, nearest, nearest_of_many
+from segkit.explain.neighbour_graph import fuzzy_graph, nearest, nearest_of_many, spread_among_equals
 from segkit.explain.place_on_map import ANCHORS, median_place
 
 MOST = 30_000  # customers that are laid out themselves
@@ -58,6 +58,7 @@ def fast_layout(
     at = landmarks(n, random_state)
     points = prepared[at]
     distances, neighbours = nearest(points, min(n_neighbors, len(at) - 1))
+    neighbours = spread_among_equals(points, distances, neighbours, random_state)
     start, known = _start(points), None
     if previous is not None:
         known = previous[at]

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+from segkit.methods.assignment import CLOSE
 from segkit.methods.assignment import nearest as nearest_center
 
 HALVINGS = 40  # of the range of a bandwidth; float32 has 24 bits
@@ -40,6 +41,31 @@ def nearest(
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
+def nearest_alone(points: np.ndarray, n_neighbors: int, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest points of each query, the same whatever other queries there are; as :func:`nearest`.
+
+    Which of equally near points a matrix product finds depends on all queries, so these are measured one by one.
+    """
+    distances, found = nearest(points, min(n_neighbors + 1, len(points)), of)
+    if n_neighbors < len(points):
+        tied = distances[:, -1] <= distances[:, -2] * (1 + CLOSE)
+        distances, found = distances[:, :-1].copy(), found[:, :-1].copy()
+        distances[tied], found[tied] = nearest_of_few(points, n_neighbors, of[tied])
+    return distances, found
+
+
+def nearest_of_few(points: np.ndarray, n_neighbors: int, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the nearest points of a few queries, as :func:`nearest`, without its start-up cost."""
+    distances, found = np.empty((2, len(of), n_neighbors))
+    for i, query in enumerate(of):
+        apart = points - query
+        squared = np.einsum("ij,ij->i", apart, apart)
+        at = np.argpartition(squared, n_neighbors - 1)[:n_neighbors]
+        at = at[np.lexsort((at, squared[at]))]
+        distances[i], found[i] = np.sqrt(squared[at]), at
+    return distances, found.astype(np.int64)
+
+
 def nearest_of_many(
     points: np.ndarray, n_neighbors: int, of: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +96,41 @@ def cells_of(
     order = np.argsort(cells, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
     return [(rows, candidates[cells[rows[0]]]) for rows in parts]
+
+
+def spread_among_equals(
+    points: np.ndarray, distances: np.ndarray, neighbours: np.ndarray, random_state: int
+) -> np.ndarray:
+    """Return the neighbours, drawn at random where more points equal one than it has neighbours.
+
+    Otherwise all these would have the same few neighbours, and the map could tear them apart.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_dimensions)
+    distances, neighbours : ndarrays of shape (n_points, n_neighbors)
+    random_state : int
+
+    Returns
+    -------
+    ndarray of int, shape (n_points, n_neighbors)
+    """
+    rows = np.flatnonzero(distances[:, -1] == 0)
+    if not len(rows):
+        return neighbours
+    _, groups = np.unique(points, axis=0, return_inverse=True)
+    order = np.argsort(groups, kind="stable")
+    sizes = np.bincount(groups)
+    firsts, place = np.cumsum(sizes) - sizes, np.empty(len(points), dtype=np.int64)
+    place[order] = np.arange(len(points))
+    first, others = firsts[groups[rows]][:, None], sizes[groups[rows]][:, None] - 1
+    # One from each of as many stretches of the others, so that nobody is drawn twice.
+    bounds = others * np.arange(neighbours.shape[1] + 1) // neighbours.shape[1]
+    chance = np.random.default_rng(random_state).random((len(rows), neighbours.shape[1]))
+    steps = 1 + bounds[:, :-1] + (chance * np.diff(bounds)).astype(np.int64)
+    spread = neighbours.copy()
+    spread[rows] = order[first + (place[rows][:, None] - first + steps) % (others + 1)]
+    return spread
 
 
 def fuzzy_graph(distances: np.ndarray, neighbours: np.ndarray) -> sparse.csr_matrix:

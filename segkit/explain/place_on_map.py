@@ -12,18 +12,6 @@ SAMPLE = 1_000  # points of the map that measure how far its nearest twentieth r
 REACH = 0.05
 
 
-def nearest_of_few(points: np.ndarray, n_neighbors: int, of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the nearest points of a few queries, as :func:`nearest`, without its start-up cost."""
-    distances, found = np.empty((2, len(of), n_neighbors))
-    for i, query in enumerate(of):
-        apart = points - query
-        squared = np.einsum("ij,ij->i", apart, apart)
-        at = np.argpartition(squared, n_neighbors - 1)[:n_neighbors]
-        at = at[np.lexsort((at, squared[at]))]
-        distances[i], found[i] = np.sqrt(squared[at]), at
-    return distances, found.astype(np.int64)
-
-
 def median_place(distances: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return where points lie whose nearest neighbours lie at some places: their weighted geometric median.
 
@@ -55,28 +43,44 @@ def median_place(distances: np.ndarray, places: np.ndarray) -> np.ndarray:
     return middle
 
 
-def reach_of(
-    places: np.ndarray, anchors: np.ndarray, n_neighbors: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return how far the nearest twentieth of the map reaches from each place, or the neighbours if they are more.
+def sample_of(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return points of the map that measure how far its parts reach."""
+    return places if len(places) <= SAMPLE else places[rng.choice(len(places), SAMPLE, replace=False)]
+
+
+def reach_of(places: np.ndarray, sample: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return how far the nearest twentieth of the map reaches from each place, or a larger share of it.
 
     Parameters
     ----------
     places : ndarray of shape (n_points, 2)
-    anchors : ndarray of shape (n_anchors, 2)
-        The points that neighbours are looked for among, on the map.
-    n_neighbors : int
-    rng : Generator
-        Draws the anchors that measure it.
+    sample : ndarray of shape (n_sample, 2)
+        Points of the map that measure it.
+    shares : ndarray of shape (n_points,)
+        The share of the map that is as much alike: more than a twentieth where very many are.
 
     Returns
     -------
     ndarray of shape (n_points, 1)
     """
-    reach = max(REACH, min(1.0, n_neighbors / len(anchors)))
-    sample = anchors if len(anchors) <= SAMPLE else anchors[rng.choice(len(anchors), SAMPLE, replace=False)]
-    within = max(1, min(len(sample), round(reach * len(sample)) + 1))  # and the point itself
-    return cKDTree(sample).query(places, [within])[0]
+    shares = np.clip(shares, REACH, 1.0)
+    within = np.clip(np.round(shares * len(sample)).astype(int) + 1, 1, len(sample))  # and the point itself
+    tree, radius = cKDTree(sample), np.empty((len(places), 1))
+    for many in np.unique(within):
+        radius[within == many] = tree.query(places[within == many], [many])[0]
+    return radius
+
+
+def equals_of(points: np.ndarray) -> np.ndarray:
+    """Return how many points equal each, itself included.
+
+    Examples
+    --------
+    >>> equals_of(np.array([[0.0, 1.0], [2.0, 1.0], [0.0, 1.0]])).tolist()
+    [2, 1, 2]
+    """
+    _, groups, sizes = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    return sizes[groups]
 
 
 def share_kept(places: np.ndarray, neighbours: np.ndarray, radius: np.ndarray) -> np.ndarray:

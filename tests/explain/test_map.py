@@ -1,5 +1,7 @@
 """The map: a place for each customer, for looking only."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +15,15 @@ from tables import three_groups
 
 import segkit as sg
 from segkit.explain.map_layouts import fast_layout
-from segkit.explain.neighbour_graph import fuzzy_graph, nearest, nearest_of_many
-from segkit.explain.place_on_map import median_place, nearest_of_few, reach_of, share_kept
+from segkit.explain.neighbour_graph import (
+    fuzzy_graph,
+    nearest,
+    nearest_alone,
+    nearest_of_few,
+    nearest_of_many,
+    spread_among_equals,
+)
+from segkit.explain.place_on_map import equals_of, median_place, reach_of, share_kept
 
 
 def segments(customers=None, k=3):
@@ -64,6 +73,9 @@ def test_wrong_arguments_are_explained():
         ({"method": "fast", "previous": before}, "belong together"),
         ({"method": "aligned", "previous": before[["x"]]}, "no columns 'x' and 'y'"),
         ({"method": "aligned", "previous": pd.concat([before, before])}, "3 customers twice"),
+        ({"method": "aligned", "previous": before.assign(x="left")}, "places that are no numbers"),
+        ({"method": "umap", "min_dist": -1}, "min_dist=-1 should be a distance on the map, from 0 to 1"),
+        ({"method": "umap", "min_dist": float("nan")}, "min_dist=nan should be"),
         ({"n_neighbors": 1}, "n_neighbors=1 should be a whole number, 2 or more"),
         ({"random_state": None}, "random_state=None should be"),
     ]:
@@ -150,7 +162,7 @@ def test_trust_finds_the_customers_whose_neighbours_were_lost(drawn):
     assert drawn.trust.median() > 0.5
     lost = np.random.default_rng(0).permutation(len(places))[:60]
     places[lost] = places[np.roll(lost, 1)]
-    radius = reach_of(places, places, 15, np.random.default_rng(0))
+    radius = reach_of(places, places, np.zeros(len(places)))
     trust = share_kept(places, places[nearest(prepared, 15)[1]], radius)
     assert roc_auc_score(np.isin(np.arange(len(places)), lost), -trust) > 0.9
 
@@ -175,8 +187,59 @@ def test_aligned_map_moves_only_those_who_changed(drawn):
     assert np.median(steps(aligned, customers.index[moved])) > 5 * np.median(steps(aligned, stayed))
     prepared = result.prepared.to_numpy()
     assert kept(prepared, aligned.to_numpy()) > 0.9 * kept(prepared, fresh.to_numpy())
+    broken = drawn.embedding.copy()
+    broken.iloc[:5] = np.inf
+    assert np.isfinite(sg.project(result, "aligned", previous=broken)).all(axis=None)
+    numbered = result.customers.set_axis(np.arange(len(later)))
+    known = aligned.set_axis(numbered.index.astype(str))
+    stay = sg.project(sg.segment(numbered, n_segments=4), "aligned", previous=known)
+    assert np.median(np.linalg.norm(stay.to_numpy() - aligned.to_numpy(), axis=1)) < 0.5
+    nobody = sg.project(result, "aligned", previous=drawn.embedding.iloc[:0])
+    assert_frame_equal(nobody, fresh)
     strangers = drawn.embedding.rename(index=lambda name: "x" + name)
     assert_frame_equal(sg.project(result, "aligned", previous=strangers), fresh)
+
+
+def equals(sizes):
+    """Customers who are alike in groups of these sizes, in the order of ids mixed."""
+    points = np.random.default_rng(1).integers(0, 2, (len(sizes), 4)) + np.arange(len(sizes))[:, None]
+    of = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    index = pd.Index([f"c{i:04d}" for i in range(len(of))], name="customer_id")
+    return pd.DataFrame(points[of].astype(float), index, columns=list("abcd")), of
+
+
+def test_equal_customers_lie_together_and_are_trusted():
+    """Of 150 with equal features, all have as many true neighbours, wherever among them the map puts each."""
+    customers, of = equals([150, 100, 50, 60, 20])
+    drawn = sg.make_map(sg.segment(customers, n_segments=2))
+    beside = nearest(drawn.embedding.to_numpy(), 10)[1]
+    assert (of[beside] == of[:, None]).all()
+    assert drawn.trust.mean() > 0.95
+    mixed = dataclasses.replace(drawn, embedding=drawn.embedding.iloc[::-1].set_axis(drawn.embedding.index))
+    assert mixed.trust.mean() < 0.5
+
+
+def test_equal_customers_are_placed_alike_in_any_batch():
+    customers, of = equals([150, 100, 50, 60, 20])
+    drawn = sg.make_map(sg.segment(customers, n_segments=2))
+    placed = drawn.transform(customers)
+    assert_frame_equal(
+        pd.concat([drawn.transform(customers.iloc[i : i + 9]) for i in range(0, 380, 9)]), placed
+    )
+    first = pd.Series(of, customers.index).drop_duplicates().index
+    assert_frame_equal(placed.loc[first], drawn.embedding.loc[first])
+    assert (placed.groupby(of).nunique() == 1).all(axis=None)
+
+
+def test_neighbours_among_equals_are_drawn_from_all_of_them():
+    points = np.repeat([[0.0], [1.0], [2.0]], [40, 3, 10], axis=0)
+    distances, neighbours = nearest(points, 5)
+    spread = spread_among_equals(points, distances, neighbours, 0)
+    assert (spread[40:43] == neighbours[40:43]).all()
+    assert {*spread[:40].ravel()} <= {*range(40)} and {*spread[43:].ravel()} == {*range(43, 53)}
+    assert len({*spread[:40].ravel()}) > 35
+    assert all(len({*row, i}) == 6 for i, row in enumerate(spread))
+    assert equals_of(points).tolist() == [40] * 40 + [3] * 3 + [10] * 10
 
 
 def test_few_customers_have_a_map():
@@ -201,7 +264,7 @@ def test_many_customers_are_placed_by_landmarks(monkeypatch):
 def test_neighbours_are_found_by_every_way(monkeypatch):
     points, of = np.random.default_rng(0).normal(size=(2, 300, 5))
     distances, found = NearestNeighbors(n_neighbors=4).fit(points).kneighbors(of)
-    for ours in (nearest(points, 4, of), nearest_of_few(points, 4, of)):
+    for ours in (nearest(points, 4, of), nearest_of_few(points, 4, of), nearest_alone(points, 4, of)):
         np.testing.assert_allclose(ours[0], distances, atol=1e-7)
         assert (ours[1] == found).all()
     monkeypatch.setattr("segkit.explain.neighbour_graph.CANDIDATES", 60)
