@@ -209,10 +209,11 @@ def suggestion(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.05
     holding = few[(few["stability"] >= few["stability"].max() - slack) & (few["smallest"] >= smallest)]
     k = int(holding.index.max() if len(holding) else few["stability"].idxmax())
     reached, best, at_best = few.loc[k, "stability"], few["stability"].max(), few["stability"].idxmax()
+    of = " of 3 or more" if (scan.index < 3).any() and (scan.index >= 3).any() else ""
     if not len(holding):
         return (
             k,
-            f"the most stable ({reached:.2f}), although a segment holds less than {smallest:.0%} of the customers",
+            f"the most stable{of} ({reached:.2f}), although a segment holds less than {smallest:.0%} of the customers",
         )
     if k == few.index.max():
         more = "no higher number was tried"
@@ -220,8 +221,12 @@ def suggestion(scan: pd.DataFrame, *, slack: float = 0.1, smallest: float = 0.05
         more = f"with more, a segment holds less than {smallest:.0%} of the customers"
     else:
         more = f"with more, stability falls or a segment holds less than {smallest:.0%} of the customers"
-    near = "the best" if k == at_best else f"near the best: {best:.2f} with {at_best}"
-    return k, f"the most whose stability ({reached:.2f}) is {near}; {more}"
+    if k == at_best:
+        return k, f"the most stable{of} ({reached:.2f}); {more}"
+    return (
+        k,
+        f"the highest number whose stability ({reached:.2f}) is near the best{of}: {best:.2f} with {at_best}; {more}",
+    )
 
 
 def _checked_k(k: object) -> list[int]:

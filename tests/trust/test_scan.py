@@ -267,22 +267,22 @@ def test_two_segments_as_last_resort():
         (
             [0.9, 0.8, 0.85, 0.5],
             [0.4, 0.3, 0.2, 0.1],
-            "the most whose stability (0.85) is the best; with more, stability",
+            "the most stable of 3 or more (0.85); with more, stability",
         ),
         (
             [0.9, 0.9, 0.85, 0.88],
             [0.4, 0.3, 0.2, 0.01],
-            "(0.85) is near the best: 0.90 with 3; with more, a segment holds",
+            "(0.85) is near the best of 3 or more: 0.90 with 3; with more, a segment holds",
         ),
         (
             [0.9, 0.9, 0.85, 0.88],
             [0.4, 0.3, 0.2, 0.1],
-            "(0.88) is near the best: 0.90 with 3; no higher number was tried",
+            "the highest number whose stability (0.88) is near the best of 3 or more: 0.90 with 3; no higher",
         ),
         (
             [0.9, 0.7, 0.6, 0.5],
             [0.4, 0.01, 0.01, 0.01],
-            "the most stable (0.70), although a segment holds less than 5%",
+            "the most stable of 3 or more (0.70), although a segment holds less than 5%",
         ),
     ],
 )
