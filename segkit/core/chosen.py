@@ -20,7 +20,7 @@ def chosen_rows(
     ----------
     index : Index
         The ids of all customers.
-    chosen : Index, Series, list, tuple or set of ids; boolean Series on the index; or boolean array in its order
+    chosen : Index, Series, list, tuple or set of ids; boolean Series on the index; or True and False in its order
     name, wanted : str
         For the messages.
 
@@ -41,10 +41,21 @@ def chosen_rows(
     [True, False, True]
     """
     check_type(name, chosen, (pd.Index, pd.Series, np.ndarray, list, tuple, set), wanted)
-    if isinstance(chosen, pd.Series) and chosen.dtype == bool:
+    if isinstance(chosen, pd.Series) and pd.api.types.is_bool_dtype(chosen.dtype):
+        if chosen.hasnans:
+            raise ValueError(
+                f"{name} holds missing values beside True and False. Fill them in: fillna(False)."
+            )
+        chosen = chosen.astype(bool)
         if chosen.index is index:
             return chosen.to_numpy()
         return chosen.reindex(index, fill_value=False).to_numpy()
+    if (
+        isinstance(chosen, (list, tuple))
+        and chosen
+        and all(isinstance(one, (bool, np.bool_)) for one in chosen)
+    ):
+        chosen = np.array(chosen)
     if isinstance(chosen, np.ndarray) and chosen.dtype == bool:
         if len(chosen) != len(index):
             raise ValueError(

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from segkit.core.checks import check_count, check_type
+from segkit.core.checks import check_count, check_seed, check_type
 from segkit.core.chosen import chosen_rows
 from segkit.core.messages import counted, in_words
 from segkit.core.order import arranged, by_id
@@ -113,7 +113,7 @@ def split_segment(
     method : {"kmeans", "mini_batch_kmeans", "bisecting_kmeans", "gaussian_mixture"}, default="kmeans"
         As for :func:`segkit.segment`, on the features as they are prepared already (by :func:`segkit.make_preparer`,
         where the model prepares none).
-    names : sequence of str, optional
+    names : list of str, optional
         Of the parts, the largest first. By default those of a segment "Regulars" are called "Regulars 1", "Regulars 2".
     random_state : int, default=0
         Seed of the method.
@@ -143,7 +143,8 @@ def split_segment(
     checked_result(result)
     (old,) = named_segments(result, [segment])
     check_count("n_segments", n_segments, 2)
-    if names is not None and (isinstance(names, str) or len(names) != n_segments):
+    check_seed(random_state)
+    if names is not None and (not isinstance(names, (list, tuple)) or len(names) != n_segments):
         raise ValueError(f"names={names!r} should be a list of {n_segments} names, one for each part.")
     clusterer = editable_of(result)
     chosen = result.order[(result.labels == old).to_numpy()[result.order]]
@@ -269,7 +270,10 @@ def make_segment(
     new    Daily
     Name: segment, dtype: str
     """
-    check_type("name", name, str, "It should be a name for the new segment, such as 'Regulars'.")
+    wanted = "It should be a name for the new segment, such as 'Regulars'."
+    check_type("name", name, str, wanted)
+    if not name.strip():
+        raise ValueError(f"name is empty. {wanted}")
     checked_result(result)
     chosen = chosen_rows(result.customers.index, customers)
     if not chosen.any() or chosen.all():

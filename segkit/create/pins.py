@@ -95,9 +95,14 @@ def remade(
             f"n_segments={n_segments}, and {counted(len(pinned), 'segment is', 'segments are')} pinned ({names}). The "
             f"number counts them, so say {len(pinned) + 1} or more, or unpin all: pin_segments(result, [])."
         )
+    free = [s for s in previous.segments if s not in pinned]
+    if not free:
+        raise ValueError(
+            "All segments are pinned, so there are no others to make again. Unpin some: "
+            f"pin_segments(result, {pinned[:-1]})."
+        )
     table = previous.checked_features(customers).copy()
     before = _placed(previous, table)
-    free = [s for s in previous.segments if s not in pinned]
     inside = before.isin(free).to_numpy()
     clusterer = editable_of(previous)
     order = positions_by_id(table.index)

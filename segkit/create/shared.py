@@ -16,6 +16,7 @@ from segkit.core.disclosure import may_have_mean
 from segkit.core.messages import counted, listed
 from segkit.create.storage import load_model, save_model
 from segkit.methods.assignment import OUTSIDE, own_rule, prepared_matrix, preparer_and_clusterer
+from segkit.methods.edited import EditedClusterer
 from segkit.methods.kept_rows import groups_kept, keeps_rows, without_labels
 from segkit.methods.partition import Partition, naming_customers
 
@@ -145,6 +146,11 @@ def save_shared(result: Partition, folder: Path, *, minimum: int, overwrite: boo
     """
     rows = keeps_rows(result.model)
     _, clusterer = preparer_and_clusterer(result.model)
+    if rows and isinstance(clusterer, EditedClusterer):
+        raise ValueError(
+            "Edited segments that new customers join by their nearest neighbour, such as those made of chosen "
+            "customers, cannot be shared without them. Share rules instead: to_sql(sg.rules(result))."
+        )
     if rows or own_rule(clusterer) is None:
         raise ValueError(
             f"{rows or type(clusterer).__name__} places customers by the rows of others, or may, so that it cannot be "

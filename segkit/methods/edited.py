@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, ClusterMixin, clone
@@ -61,17 +62,16 @@ class Fitted:
 
     @functools.cached_property
     def _places(self) -> tuple[np.ndarray, Rule]:
-        """The positions of fitted rows without missing values, and the rule that finds the nearest of these."""
+        """The positions of different fitted rows without missing values, and the rule that finds the nearest."""
         assert self._rows is not None
         scaled = self.scaled(self._rows)
         positions = np.flatnonzero(np.isfinite(scaled).all(axis=1))
-        if len(positions) > FEW:
-            tree = KDTree(scaled[positions])
-            return positions, lambda rows: tree.query(rows)[1]
-        # A sample with replacement has rows twice: of these the first, since equally near ones are measured twice.
-        _, first = np.unique(scaled[positions], axis=0, return_index=True)
-        positions = positions[np.sort(first)]
+        # Of equal rows the first, also since a sample with replacement has rows twice.
+        positions = positions[~pd.DataFrame(scaled[positions]).duplicated()]
         points = scaled[positions]
+        if len(points) > FEW:
+            tree = KDTree(points)
+            return positions, lambda rows: tree.query(rows)[1]
         return positions, lambda rows: nearest(rows, points)
 
 

@@ -224,6 +224,8 @@ def test_features_are_scaled_where_the_model_does_not():
         ({"segment": 0, "n_segments": 50}, "50, and of 40 customers to divide only 40 differ"),
         ({"segment": 0, "method": "ward"}, "a rule of its own: kmeans"),
         ({"segment": 0, "names": ["One"]}, "a list of 2 names"),
+        ({"segment": 0, "names": {"One", "Two"}}, "a list of 2 names"),  # which has no order
+        ({"segment": 0, "random_state": None}, "random_state=None should be"),
         ({"segment": 0, "names": ["Segment 1", "B"]}, "Two segments would be called 'Segment 1'"),
     ],
 )
@@ -297,11 +299,30 @@ def test_a_segment_without_members_is_gone():
         (np.ones(160, dtype=bool), "holds 160 of 160"),
         (["nobody"], "1 customer is not in this segmentation, such as 'nobody'"),
         (np.ones(3, dtype=bool), "True or False for 3 customers instead of 160"),
+        ([True, False, True], "True or False for 3 customers instead of 160"),
+        (pd.Series([True, None], ["c000", "c001"], dtype="boolean"), "missing values beside True and False"),
     ],
 )
 def test_impossible_selections_are_refused(customers, message):
     with pytest.raises(ValueError, match=message):
         sg.make_segment(sg.segment(four_groups(), n_segments=4), customers, "Mine")
+
+
+def test_made_segments_have_a_name():
+    with pytest.raises(ValueError, match="name is empty"):
+        sg.make_segment(sg.segment(four_groups(), n_segments=4), four_groups().index[:9], " ")
+
+
+@pytest.mark.parametrize("few", [1, 4_096])
+def test_of_equal_customers_the_first_is_followed(few, monkeypatch):
+    """Every fourth is chosen: new ones are placed like the first by id of those whom they equal, in any search."""
+    monkeypatch.setattr("segkit.methods.edited.FEW", few)
+    values = np.random.default_rng(0).integers(0, 5, (300, 2)).astype(float)
+    customers = pd.DataFrame(values, [f"c{i:03d}" for i in range(300)], ["visits", "orders"])
+    chosen = pd.Series(np.arange(300) % 4 == 0, customers.index)
+    made = sg.make_segment(sg.segment(customers, n_segments=2), chosen, "Mine")
+    first = chosen.groupby([customers["visits"], customers["orders"]]).transform("first")
+    assert_series_equal(made.assign(customers) == made.segments[-1], first, check_names=False)
 
 
 def test_all_edits_share_one_search_for_neighbours(monkeypatch):

@@ -113,7 +113,12 @@ def test_pins_change_nothing_else():
     ],
 )
 def test_what_pins_do_not_allow_is_told(said, message):
-    pinned = sg.pin_segments(sg.segment(three_groups(), n_segments=3), [0, 1])
+    result = sg.segment(three_groups(), n_segments=3)
+    with pytest.raises(
+        ValueError, match=r"All segments are pinned.* Unpin some: pin_segments\(result, \[0, 1\]\)"
+    ):
+        sg.segment(three_groups(), n_segments=5, previous=sg.pin_segments(result, result.segments))
+    pinned = sg.pin_segments(result, [0, 1])
     with pytest.raises(ValueError, match=message):
         sg.segment(three_groups(), previous=pinned, **said)
 

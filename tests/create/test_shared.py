@@ -96,7 +96,7 @@ def test_small_groups_of_earlier_edits_are_not_shared(tmp_path):
     with pytest.raises(ValueError, match=f"means of Segment {small}, 1 segment of too few"):
         merged.save(tmp_path / "a", share=True)
     made = sg.make_segment(result, customers.index[:200], "Mine")
-    with pytest.raises(ValueError, match="EditedClusterer places customers by the rows of others"):
+    with pytest.raises(ValueError, match="customers, cannot be shared without them"):
         made.save(tmp_path / "a", share=True)
     assert not (tmp_path / "a").exists()
 
