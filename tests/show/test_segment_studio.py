@@ -130,6 +130,41 @@ def test_a_chosen_card_is_chosen_on_the_map(studio):
     assert studio.explorer.chosen == []
 
 
+def test_a_card_is_let_go_where_others_are_chosen(studio):
+    """Be it by hand, or since the segment of this id has other customers now."""
+    studio.cards.chosen = 1
+    studio.explorer.chosen = list(studio.customers.index[:12])
+    assert studio.cards.chosen is None and len(studio.explorer.chosen) == 12
+    studio.cards.chosen = 0
+    before = studio.explorer.chosen
+    studio.explorer.wanted_names = {0: "Regulars"}
+    assert studio.cards.chosen == 0
+    studio.n_segments = 2
+    assert studio.cards.chosen is None and studio.explorer.chosen == before
+
+
+def test_it_is_said_that_a_pinned_segment_is_made_again(studio):
+    studio.explorer.wanted = {"do": "pin", "segments": [0, 1]}
+    studio.n_segments = 4
+    assert studio.bar.said.startswith("90 customers in 4 segments. Segment 0 and Segment 1 were pinned,")
+    studio.explorer.wanted = {"do": "undo"}
+    assert studio.result.provenance["pinned"] == [0, 1] and studio.bar.said == "90 customers in 3 segments."
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_any_number_can_be_set_from_python(studio, looked):
+    """Also one that is not on the slider, whether the tuner was looked at before or not."""
+    if looked:
+        studio.step = "How many"
+    studio.n_segments = 12
+    studio.step = "How many"
+    assert studio.error == "" and studio.tuner.n_segments == len(studio.result.segments) == 12
+    assert studio.bar.numbers == [*range(2, 11), 12]
+    studio.explorer.wanted = {"do": "undo"}
+    assert studio.n_segments == studio.tuner.n_segments == 3
+    check_one_state(studio)
+
+
 def test_the_tuner_has_the_same_number_and_method(studio):
     assert studio.tuner is None
     studio.step = "How many"

@@ -395,7 +395,7 @@ def test_no_more_segments_are_offered_than_customers_differ():
     "customers", [{"spend": [1.0]}, {"spend": [2.0, 2.0, 2.0]}, {"spend": [np.nan, np.nan]}]
 )
 def test_customers_who_do_not_differ_cannot_be_divided(customers):
-    with pytest.raises(ValueError, match=r"there are 1 different customers.*choose features that vary"):
+    with pytest.raises(ValueError, match=r"only 1 customer differs.*choose features that vary"):
         sg.ClusterTuner(pd.DataFrame(customers))
 
 

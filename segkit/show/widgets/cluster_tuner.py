@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from segkit.core.checks import checked_customers
 from segkit.core.disclosure import MINIMUM, is_few
 from segkit.core.html import html_table
-from segkit.core.messages import joined
+from segkit.core.messages import counted, joined
 from segkit.core.order import by_id
 from segkit.create.recommend_method import Recommendation, recommended
 from segkit.create.segment import segment
@@ -143,6 +143,11 @@ class ClusterTuner(WithStill, w.VBox):
         self.observe(self._on_method, "method")
         self.observe(self._on_number, "n_segments")
         self._tell()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of segments to choose from."""
+        return self._k
 
     @t.validate("n_segments")
     def _only_possible(self, proposal: t.Bunch) -> int:
@@ -366,8 +371,8 @@ def _possible(customers: pd.DataFrame, k: Iterable[int]) -> tuple[int, ...]:
     possible = tuple(n for n in wanted if n <= different)
     if not possible:
         raise ValueError(
-            f"k offers {wanted}, and there are {different} different customers. "
-            "Offer 2 or more, and no more than there are customers; choose features that vary."
+            f"k offers {wanted}, and only {counted(different, 'customer differs', 'customers differ')} in these "
+            "features. Offer 2 or more, and no more than there are customers; choose features that vary."
         )
     return possible
 

@@ -30,7 +30,13 @@ from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.show.widgets.studio_bar import EXPORT, FEATURES, HOW_MANY, SEE, STEPS, StudioBar
-from segkit.show.widgets.studio_code import ResultLines, lines_between, names_left_out, names_line
+from segkit.show.widgets.studio_code import (
+    ResultLines,
+    lines_between,
+    names_left_out,
+    names_line,
+    pins_left_out,
+)
 from segkit.show.widgets.studio_fits import Fits, FitsByFeatures
 from segkit.show.widgets.studio_panes import ERRORS, Export, Shown
 from segkit.tailor.plays.playbook import playbook
@@ -254,8 +260,10 @@ class SegmentStudio(WithStill, w.VBox):
         self._take(made)
 
     def _go_on_with(self, fits: Fits) -> None:
-        """Go on with the segmentations by these features; the tuner of others is closed."""
-        if fits is not self._fits.present and self.tuner is not None:
+        """Go on with the segmentations by these features; a tuner of others, or without the number, is closed."""
+        if self.tuner is not None and (
+            fits is not self._fits.present or self.n_segments not in self.tuner.numbers
+        ):
             self.tuner.close()
             self.tuner = None
         self._fits.use(fits)
@@ -270,8 +278,9 @@ class SegmentStudio(WithStill, w.VBox):
             self._lines.add(made, bare, [names_line(names)])
         self.result = made
         self._on_step()
-        if not self._trying and (said := names_left_out(before, made)):
-            self.bar.said += f" {said}"
+        if not self._trying:
+            lost = (names_left_out(before, made), pins_left_out(before, made))
+            self.bar.said = " ".join(filter(None, (self.bar.said, *lost)))
 
     @t.validate("result")
     def _only_these_customers(self, proposal: t.Bunch) -> Segmentation:
@@ -362,6 +371,7 @@ class SegmentStudio(WithStill, w.VBox):
             self._show_everyone()
             self._refuse(error)
             return
+        self._go_on_with(self._fits.present)
         self._take(made)
 
     @in_turn
@@ -449,8 +459,9 @@ class SegmentStudio(WithStill, w.VBox):
         self._try_features()
 
     def _new_tuner(self, n_segments: int | None, method: str) -> ClusterTuner:
+        numbers = self._k if n_segments is None else [*self._k, n_segments]
         tuner = ClusterTuner(
-            self.customers, k=self._k, n_segments=n_segments, method=method, random_state=self._random_state
+            self.customers, k=numbers, n_segments=n_segments, method=method, random_state=self._random_state
         )
         tuner.observe(self._on_tuner, ["n_segments", "method"])
         return tuner
@@ -464,6 +475,7 @@ class SegmentStudio(WithStill, w.VBox):
     def _follow(self) -> None:
         """Let the slider, the tuner and the code stand where the studio stands."""
         with quietly(self):
+            self.bar.numbers = sorted({*self.bar.numbers, self.n_segments})
             self.bar.at = self.bar.under = self.bar.drawn = self.n_segments
             if self.tuner is not None:
                 self.tuner.method = self.method

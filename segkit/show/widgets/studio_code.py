@@ -61,3 +61,25 @@ def names_left_out(before: Segmentation, now: Segmentation) -> str:
         return ""
     names = "the name is" if len(gone) == 1 else "the names are"
     return f"No segment is like {joined(gone)} any more, so {names} left out."
+
+
+def pins_left_out(before: Segmentation, now: Segmentation) -> str:
+    """Return a sentence on pinned segments that were made again too; "" where there are none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import segkit as sg
+    >>> customers = pd.DataFrame({"visits": [1, 2, 30, 31, 90, 91]}, index=list("abcdef"))
+    >>> three = sg.segment(customers, n_segments=3).with_names({0: "Daily"})
+    >>> pins_left_out(sg.pin_segments(three, ["Daily"]), sg.segment(customers, n_segments=2))
+    'Daily was pinned, and made again all the same. Undo brings it back; sg.segment(…, previous=result) keeps it.'
+    """
+    pinned = [before.name_of(s) for s in before.provenance.get("pinned", [])]
+    if not pinned or now.provenance.get("pinned"):
+        return ""
+    were, them = ("was", "it") if len(pinned) == 1 else ("were", "them")
+    return (
+        f"{joined(pinned)} {were} pinned, and made again all the same. Undo brings {them} back; "
+        f"sg.segment(…, previous=result) keeps {them}."
+    )

@@ -12,7 +12,8 @@ from segkit.collect.events import Events
 from segkit.create.segmentation import Segmentation
 from segkit.show.report.report import report
 from segkit.show.widgets.audience_builder import AudienceBuilder
-from segkit.show.widgets.parts import WIDE, alert, note
+from segkit.show.widgets.map_colors import packed
+from segkit.show.widgets.parts import WIDE, alert, note, quietly
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
 from segkit.show.widgets.stills import shows_errors
@@ -24,7 +25,7 @@ OnEdit = Callable[[Segmentation, list[str]], None]
 
 
 class MapAndCards(w.VBox):
-    """The map of a result above its cards: who is chosen on a card is chosen on the map.
+    """The map of a result above its cards: who is chosen on a card is chosen on the map, until others are.
 
     Parameters
     ----------
@@ -49,16 +50,15 @@ class MapAndCards(w.VBox):
         self.cards = SegmentCards(self.explorer.result, minimum=minimum, **of_cards)
         super().__init__([self.explorer, self.cards])
         self.explorer.observe(self._on_explorer, "result")
+        self.explorer.observe(self._on_selection, "group_a")
         self.cards.observe(self._on_cards, "result")
         self.cards.observe(self._on_card, "chosen")
 
     def show(self, result: Segmentation) -> None:
         """Show another result of the same customers."""
-        before, self._quiet = self._quiet, True
-        try:
+        with quietly(self):
             self.explorer.result = self.cards.result = result
-        finally:
-            self._quiet = before
+        self._on_selection()
 
     def _on_explorer(self, change: t.Bunch) -> None:
         if not self._quiet:
@@ -70,8 +70,19 @@ class MapAndCards(w.VBox):
 
     @shows_errors
     def _on_card(self, change: t.Bunch) -> None:
+        if self._quiet:
+            return
         labels = self.cards.result.labels
         self.explorer.chosen = [] if change["new"] is None else labels.index[labels == change["new"]].tolist()
+
+    def _on_selection(self, _change: t.Bunch | None = None) -> None:
+        """Let go of a card whose customers are not those who are chosen on the map any more."""
+        segment, labels = self.cards.chosen, self.cards.result.labels
+        if self._quiet or segment is None:
+            return
+        if self.explorer.group_a != packed((labels == segment).to_numpy()):
+            with quietly(self):
+                self.cards.chosen = None
 
 
 class Shown(w.VBox):
