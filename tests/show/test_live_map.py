@@ -143,7 +143,9 @@ def test_the_chosen_customer_is_checked(live_map):
     assert live_map.card["customer_id"] == "often 2" and live_map.card["at"] >= 0
     with pytest.raises(t.TraitError, match=r"no customer 'oftn 2'.*Did you mean 'often 2'"):
         live_map.chosen = "oftn 2"
-    assert live_map.chosen == "often 2"
+    assert live_map.chosen == "often 2" and "no customer 'oftn 2'" in live_map.error
+    live_map.chosen = "often 3"
+    assert live_map.card["customer_id"] == "often 3" and live_map.error == ""
     live_map.chosen = ""
     assert live_map.card == {}
     with pytest.raises(TypeError, match="live is the text 'live/'"):

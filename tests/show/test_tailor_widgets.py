@@ -141,7 +141,7 @@ def test_nothing_is_written_unasked_and_errors_stand_in_the_widget(tmp_path, mon
 
 def test_when_nobody_is_left_the_reasons_stand_below():
     builder = builder_of(consent=pd.Series({"a": False}))
-    assert builder.error.startswith("Nobody of the 0 customers is left for csv")
+    assert builder.error.startswith("The audience is empty: audience.refused says why.")
     assert ">no consent</td><td>7</td>" in builder._shown.value
     with pytest.raises(ValueError, match="Name the experiment"):
         builder.holdout = 0.5

@@ -123,6 +123,11 @@ def test_the_picker_refuses_what_cannot_be(bare, value, said):
         sg.FeaturePicker(shop(), as_of=AS_OF, chosen=value)
 
 
+def test_the_picker_takes_a_list_of_names():
+    with pytest.raises(TypeError, match=r"chosen='recency' should be a list of names: chosen=\['recency'\]"):
+        sg.FeaturePicker(shop(), as_of=AS_OF, chosen="recency")
+
+
 def test_what_the_events_lack_is_shown_and_cannot_be_ticked(bare):
     picker = bare
     needs = {option["name"]: option["needs"] for option in picker.options}

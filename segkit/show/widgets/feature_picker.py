@@ -96,6 +96,8 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
 
     Raises
     ------
+    TypeError
+        If `chosen` is one name and no list.
     ValueError
         If a name is not offered, or a feature and an attribute share one.
     """
@@ -129,6 +131,8 @@ class FeaturePicker(WithStill, anywidget.AnyWidget):
         method: str = "kmeans",
     ):
         checked_events(events)
+        if isinstance(chosen, str):
+            raise TypeError(f"chosen={chosen!r} should be a list of names: chosen=[{chosen!r}].")
         offered = distinct_features(offered)
         needs = unavailable(events, offered)
         self._offered = {f.name: f for f in offered if not needs[f.name]}

@@ -51,6 +51,9 @@ class LiveMap(WithStill, anywidget.AnyWidget):
     than 8,000 customers a random sample is drawn, and besides it whoever moved, at most 2,000; numbers count everyone.
     The map follows in a thread of its own, twice a second at most, so that batches do not wait for it.
 
+    The state that a notebook may be saved with holds the ids of the customers who moved last, and the features of the
+    chosen one: remove it before you pass the notebook on, such as by nbstripout. The still holds sizes only.
+
     Examples
     --------
     >>> import tempfile
@@ -102,7 +105,8 @@ class LiveMap(WithStill, anywidget.AnyWidget):
             return
         self._board.refresh()
         self._board.mark(change["new"])
-        self.card, self.state = self._board.card(change["new"]), self._board.state
+        self.card, self.error = self._board.card(change["new"]), ""
+        self.state = self._board.state
 
     @t.validate("chosen")
     def _only_customers(self, proposal: t.Bunch) -> str:
@@ -110,6 +114,7 @@ class LiveMap(WithStill, anywidget.AnyWidget):
             try:
                 self._board.card(proposal["value"])
             except ValueError as error:
+                self.error = str(error)  # on the page too: a click there may meet a customer who was erased
                 raise t.TraitError(str(error)) from error
         return str(proposal["value"])
 

@@ -85,10 +85,12 @@ def audience_sheet(audience: Audience, *, to: str, country_code: str | None = No
     cells, headers, sources, filled = _sheet(values, form, unusable)
     matched = _matched(form, filled, len(cells))
     unusable.refuse(refusals, ~np.any(list(matched.values()), axis=0), f"no {' or '.join(matched)}")
+    if not len(cells):
+        raise ValueError("The audience is empty: audience.refused says why. Nothing was written.")
     if not refusals.kept.any():
         raise ValueError(
-            f"Nobody of the {counted(len(cells), 'customer')} is left for {to}: "
-            f"{listed(refusals.counts) or 'the audience is empty'}. Nothing was written."
+            f"Nobody of the {counted(len(cells), 'customer')} is left for {to}: {listed(refusals.counts)}. "
+            "Nothing was written."
         )
     refused, changed = reasons(refusals.counts), unusable.counts(refusals.kept)
     return AudienceSheet(cells, headers, sources, refusals.kept, groups, matched, refused, changed)
