@@ -86,6 +86,13 @@ def test_edits_on_the_map_are_on_the_cards_and_in_the_code(studio):
     check_one_state(studio)
 
 
+def test_names_in_the_code_are_left_alone(studio):
+    studio.explorer.wanted_names = {"0": "Users of explorer."}
+    studio.explorer.chosen = list(studio.customers.index[:12])
+    studio.explorer.wanted = {"do": "make", "name": "More explorer. users"}
+    check_one_state(studio)
+
+
 def test_undo_beyond_a_number_goes_back_to_that_number(studio):
     first = studio.result
     studio.n_segments = 4

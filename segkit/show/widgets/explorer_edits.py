@@ -14,6 +14,7 @@ from segkit.create.pins import pin_segments
 from segkit.create.segmentation import Segmentation
 
 MAPPED = "result = result.with_embedding(sg.project(result))"
+MADE = "result = sg.make_segment(result, "
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Edited:
     def with_segment(self, inside: np.ndarray, name: str, group: str) -> Edited:
         """Make a segment of chosen customers, who are kept as this one of `explorer.groups`."""
         made = make_segment(self.result, inside, name)
-        return self.having(made, f"result = sg.make_segment(result, {group_line(group)}, {name!r})")
+        return self.having(made, f"{MADE}{group_line(group)}, {name!r})")
 
     def having(self, result: Segmentation, line: str) -> Edited:
         """Go on with a result that a line makes."""
@@ -119,3 +120,16 @@ class Groups(dict[str, pd.Index]):
 def group_line(name: str) -> str:
     """Return where the customers of a selection are kept, as Python."""
     return f"explorer.groups[{name!r}]"
+
+
+def in_studio(line: str) -> str:
+    """Return a line of an explorer as that of the studio which holds it.
+
+    Examples
+    --------
+    >>> in_studio("result = sg.make_segment(result, explorer.groups['Mine'], 'Mine')")
+    "result = sg.make_segment(result, studio.explorer.groups['Mine'], 'Mine')"
+    >>> in_studio("result = result.with_names({0: 'explorer.'})")
+    "result = result.with_names({0: 'explorer.'})"
+    """
+    return f"{MADE}studio.{line.removeprefix(MADE)}" if line.startswith(MADE) else line

@@ -23,7 +23,7 @@ from segkit.create.segmentation import Segmentation
 from segkit.show.widgets.audience_builder import AudienceBuilder
 from segkit.show.widgets.background import LatestWork, in_turn
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner, offered_numbers
-from segkit.show.widgets.explorer_edits import MAPPED
+from segkit.show.widgets.explorer_edits import MAPPED, in_studio
 from segkit.show.widgets.feature_picker import FeaturePicker
 from segkit.show.widgets.parts import code_line, note, quietly
 from segkit.show.widgets.segment_cards import SegmentCards
@@ -415,8 +415,7 @@ class SegmentStudio(WithStill, w.VBox):
     @shows_errors
     def _on_edit(self, new: Segmentation, lines: list[str]) -> None:
         """Take over an edit from map or cards, or an earlier state that was undone."""
-        lines = [line.replace("explorer.", "studio.explorer.") for line in lines]
-        self._lines.add(new, self.result, lines)
+        self._lines.add(new, self.result, [in_studio(line) for line in lines])
         began = self._fits.begun_as(new)
         if began is not None:
             fits, ticked, n_segments, method = began

@@ -83,8 +83,8 @@ class SegmentTimeline(WithStill, anywidget.AnyWidget):
     components of the prepared features, each customer's at her last date. The page holds 4 bytes a
     customer for the place, and 1 byte for the segment at each date.
 
-    The state that a notebook may be saved with holds these, and the ids of customers of the chosen flow: remove it before
-    you pass the notebook on, such as by nbstripout. The still holds sizes only.
+    The state that a notebook may be saved with holds these, and the ids of customers of the chosen flow: remove it
+    before you pass the notebook on, such as by nbstripout. The still holds sizes only.
 
     Examples
     --------
