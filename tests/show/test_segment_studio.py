@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 import threading
 
 import numpy as np
@@ -150,12 +151,32 @@ def test_a_card_is_let_go_where_others_are_chosen(studio):
     assert studio.cards.chosen is None and studio.explorer.chosen == before
 
 
-def test_it_is_said_that_a_pinned_segment_is_made_again(studio):
-    studio.explorer.wanted = {"do": "pin", "segments": [0, 1]}
-    studio.n_segments = 4
-    assert studio.bar.said.startswith("90 customers in 4 segments. Segment 0 and Segment 1 were pinned,")
+def test_pinned_segments_keep_their_customers_with_any_number(studio):
+    """Shown while one tries, taken when let go, and the same whatever numbers were between."""
+    studio.explorer.chosen = list(studio.customers.index[25:40])
+    studio.explorer.wanted = {"do": "make", "name": "Mine"}
+    mine = studio.result.labels == 3
+    studio.explorer.wanted = {"do": "pin", "segments": [3]}
+    pinned = studio.result
+    studio.bar.under = 5
+    shown = studio._shown.sample.explorer.result
+    assert ((shown.labels == 3) == mine).all() and len(shown.segments) == 5
+    studio.bar.at = 5
+    five = studio.result
+    assert ((five.labels == 3) == mine).all() and five.names == {3: "Mine"} and len(five.segments) == 5
+    assert studio.bar.said == "90 customers in 5 segments."
+    studio.bar.at = 6
     studio.explorer.wanted = {"do": "undo"}
-    assert studio.result.provenance["pinned"] == [0, 1] and studio.bar.said == "90 customers in 3 segments."
+    assert studio.result is five and studio.bar.at == 5
+    studio.bar.at = 6
+    studio.bar.at = 5
+    assert_series_equal(studio.result.labels, five.labels)
+    check_one_state(studio)
+    studio.bar.at = 3
+    assert studio.result is pinned
+    studio.explorer.wanted = {"do": "pin", "segments": []}
+    studio.bar.at = 4
+    assert studio.result.provenance.get("pinned", []) == [] and "previous=" not in studio.code
 
 
 @pytest.mark.parametrize("looked", [True, False])
@@ -398,3 +419,43 @@ def test_one_name_in_two_numbers_means_two_groups(studio):
     for number in (3, 4):
         studio.n_segments = number
         check_one_state(studio)
+
+
+def step_of(studio, chance):
+    """Return a step at random, through slider, map, cards or tuner."""
+    segments, ids = studio.result.segments, list(studio.customers.index)
+    one, name = chance.choice(segments), chance.choice("cde")
+
+    def want(**asked):
+        studio.explorer.wanted = asked
+
+    def make():
+        studio.explorer.chosen = chance.sample(ids, 15)
+        want(do="make", name=chance.choice("ab"))
+
+    return chance.choice(
+        [
+            lambda: setattr(studio.bar, "at", chance.choice([2, 3, 4, 5])),
+            lambda: setattr(studio, "method", chance.choice(["kmeans", "ward"])),
+            lambda: setattr(studio.explorer, "wanted_names", {str(one): name}),
+            lambda: setattr(studio.cards, "wanted_names", {str(one): name}),
+            lambda: want(do="merge", segments=segments[:2]),
+            lambda: want(do="split", segment=one),
+            lambda: want(do="pin", segments=[one]),
+            make,
+            lambda: want(do="undo"),
+            lambda: want(do="redo"),
+        ]
+    )
+
+
+def test_the_code_repeats_whatever_was_done(studio):
+    chance = random.Random(0)
+    for i in range(20):
+        step_of(studio, chance)()
+        assert studio.explorer.result is studio.cards.result is studio.result
+        assert studio.bar.at == studio.bar.under == studio.n_segments
+        if i % 5 == 4:
+            made = run(studio, customers=studio.customers)
+            assert_series_equal(made.named_labels, studio.result.named_labels)
+            assert made.provenance.get("pinned", []) == studio.result.provenance.get("pinned", [])

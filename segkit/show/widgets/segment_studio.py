@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ipywidgets as w
 import pandas as pd
@@ -41,6 +42,7 @@ from segkit.show.widgets.studio_fits import Fits, FitsByFeatures
 from segkit.show.widgets.studio_panes import ERRORS, Export, Shown
 from segkit.tailor.plays.playbook import playbook
 
+KEEPS_MAP = ".with_embedding(result.embedding)"
 PREVIEW = "This is a preview of a sample. Take it first, then name and edit the segments of everyone."
 
 
@@ -100,7 +102,8 @@ class SegmentStudio(WithStill, w.VBox):
 
     A name stays where its segment does: where other features, another number or another method leave half of its
     customers or more together, and no larger segment joins them. The studio says which names do not stay. Edits belong
-    to the features, number and method that they were made of, and are there again when one comes back to these.
+    to the features, number and method that they were made of, and are there again when one comes back to these. Pinned
+    segments keep their customers with any number, by the same features; the number counts them.
 
     Examples
     --------
@@ -158,11 +161,13 @@ class SegmentStudio(WithStill, w.VBox):
             self._fits = FitsByFeatures(self.picker, random_state)
         self._trials = LatestWork()
         self._lines = ResultLines()
+        self._beside: WeakKeyDictionary[Segmentation, Segmentation] = WeakKeyDictionary()
         self._quiet, self._turn = True, threading.RLock()
         if n_segments is None:
             self.tuner = self._new_tuner(None, method)
             n_segments = self.tuner.n_segments
         first = self._fits.present.everyone(n_segments, method)
+        self._lines.begin(first, self._made_by(n_segments, method))
         self._shown = Shown(
             first,
             self._on_edit,
@@ -272,7 +277,7 @@ class SegmentStudio(WithStill, w.VBox):
         """Show other segments of everyone, under the names of those that stay."""
         before = self.result
         names = names_that_stay(before, made)
-        self._lines.begin(made)
+        self._lines.begin(made, self._made_by(self.n_segments, self.method))
         if names:
             bare, made = made, made.with_names(names)
             self._lines.add(made, bare, [names_line(names)])
@@ -340,7 +345,7 @@ class SegmentStudio(WithStill, w.VBox):
             if number == self.n_segments and not self._trying:
                 self._show_everyone()
             else:
-                self._show_sample(self._looked_at.preview(number, self.method))
+                self._show_sample(self._preview(number))
             self.error = self.bar.error = ""
         except ERRORS as error:
             self._refuse(error)
@@ -364,7 +369,7 @@ class SegmentStudio(WithStill, w.VBox):
             with self._busy(
                 f"Making {self.n_segments} segments of {counted(len(self.customers), 'customer')} …"
             ):
-                made = self._fits.present.everyone(self.n_segments, self.method)
+                made = self._made()
         except ERRORS as error:
             with quietly(self):
                 self.set_trait(change["name"], change["old"])
@@ -382,7 +387,8 @@ class SegmentStudio(WithStill, w.VBox):
             return
         result, before = self.result, change["old"]
         self._lines.add(result, before, lines_between(before, result))
-        self._fits.present.keep(result, self.n_segments, self.method)
+        if not result.provenance.get("pinned"):  # pins hold for other numbers too, as long as they are there
+            self._fits.present.keep(result, self.n_segments, self.method)
         self._show_everyone()
         self._export.forget()
         if self.step == EXPORT:
@@ -406,10 +412,31 @@ class SegmentStudio(WithStill, w.VBox):
         use = f" by {by}: press “{self._use.description}” to take them."
         self.bar.said = said + (use if self._trying else ": let go to take them.")
 
+    def _preview(self, number: int) -> Segmentation:
+        """Return this number of segments of the sample; those that are pinned stay, unless features are tried."""
+        if self._trying:
+            return self._fits.of_ticked.preview(number, self.method)
+        if (pinned := self._pinned) is not None:
+            return self._fits.present.preview_beside_pinned(pinned, number, self.method)
+        return self._fits.present.preview(number, self.method)
+
     @property
-    def _looked_at(self) -> Fits:
-        """The segmentations that a preview is of."""
-        return self._fits.of_ticked if self._trying else self._fits.present
+    def _pinned(self) -> Segmentation | None:
+        """The result whose pins hold: where one goes on from number to number, that of the first."""
+        first = self._beside.get(self.result, self.result)
+        return first if first.provenance.get("pinned") else None
+
+    def _made(self) -> Segmentation:
+        """Make the chosen segments of everyone; those that are pinned stay."""
+        fits, at, pinned = self._fits.present, (self.n_segments, self.method), self._pinned
+        if pinned is None:
+            return fits.everyone(*at)
+        if fits.begun_as(pinned) == at:
+            return pinned
+        made = fits.beside_pinned(pinned, *at)
+        self._beside[made] = pinned
+        self._lines.add(made, pinned, [self._segment_line(*at, "previous=result") + KEEPS_MAP])
+        return made
 
     @in_turn
     @shows_errors
@@ -430,7 +457,7 @@ class SegmentStudio(WithStill, w.VBox):
     @in_turn
     def _on_sample_edit(self, _new: Segmentation, _lines: list[str]) -> None:
         """Put the preview back: what is done to it would be lost."""
-        self._show_sample(self._looked_at.preview(self.bar.under, self.method))
+        self._show_sample(self._preview(self.bar.under))
         self._refuse(PREVIEW)
 
     @in_turn
@@ -486,13 +513,21 @@ class SegmentStudio(WithStill, w.VBox):
     def _tell(self, _change: t.Bunch | None = None) -> None:
         self.code = self.bar.code = self._written_code()
 
+    def _segment_line(self, n_segments: int, method: str, *more: str) -> str:
+        given = (
+            f"n_segments={n_segments}",
+            f"method={method!r}",
+            f"random_state={self._random_state}",
+            *more,
+        )
+        return f"result = sg.segment(customers, {', '.join(given)})"
+
+    def _made_by(self, n_segments: int, method: str) -> list[str]:
+        """Return the lines that make segments of everyone on their map."""
+        return [self._segment_line(n_segments, method), MAPPED]
+
     def _written_code(self) -> str:
         lines = [code] if (code := self._fits.present.code) else []
-        lines += [
-            f"result = sg.segment(customers, n_segments={self.n_segments}, method={self.method!r}, "
-            f"random_state={self._random_state})",
-            MAPPED,
-        ]
         lines += self._lines.of(self.result)
         if self.builder is not None:
             lines.append(self.builder.code)

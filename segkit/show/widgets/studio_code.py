@@ -9,18 +9,18 @@ from segkit.create.segmentation import Segmentation
 
 
 class ResultLines:
-    """The lines of Python that make each result, after those of its features, number, method and map."""
+    """The lines of Python that make each result, after those of its features."""
 
     def __init__(self) -> None:
         self._lines: WeakKeyDictionary[Segmentation, list[str]] = WeakKeyDictionary()
 
     def of(self, result: Segmentation) -> list[str]:
-        """Return the lines of a result; none where it is as it was made."""
-        return self._lines.get(result, [])
+        """Return the lines of a result."""
+        return self._lines[result]
 
-    def begin(self, result: Segmentation) -> None:
-        """Keep that a result is as it was made, unless it is known otherwise."""
-        self._lines.setdefault(result, [])
+    def begin(self, result: Segmentation, lines: list[str]) -> None:
+        """Keep that these lines make a result, unless others are known."""
+        self._lines.setdefault(result, lines)
 
     def add(self, result: Segmentation, before: Segmentation, lines: list[str]) -> None:
         """Keep that these lines make a result of the one before; lines that are known stay."""
@@ -64,7 +64,7 @@ def names_left_out(before: Segmentation, now: Segmentation) -> str:
 
 
 def pins_left_out(before: Segmentation, now: Segmentation) -> str:
-    """Return a sentence on pinned segments that were made again too; "" where there are none.
+    """Return a sentence on pinned segments that were made again by other features; "" where there are none.
 
     Examples
     --------
@@ -73,13 +73,10 @@ def pins_left_out(before: Segmentation, now: Segmentation) -> str:
     >>> customers = pd.DataFrame({"visits": [1, 2, 30, 31, 90, 91]}, index=list("abcdef"))
     >>> three = sg.segment(customers, n_segments=3).with_names({0: "Daily"})
     >>> pins_left_out(sg.pin_segments(three, ["Daily"]), sg.segment(customers, n_segments=2))
-    'Daily was pinned, and made again all the same. Undo brings it back; sg.segment(…, previous=result) keeps it.'
+    'Daily was pinned, and is made again of other features. Undo brings it back.'
     """
     pinned = [before.name_of(s) for s in before.provenance.get("pinned", [])]
     if not pinned or now.provenance.get("pinned"):
         return ""
-    were, them = ("was", "it") if len(pinned) == 1 else ("were", "them")
-    return (
-        f"{joined(pinned)} {were} pinned, and made again all the same. Undo brings {them} back; "
-        f"sg.segment(…, previous=result) keeps {them}."
-    )
+    were, are, them = ("was", "is", "it") if len(pinned) == 1 else ("were", "are", "them")
+    return f"{joined(pinned)} {were} pinned, and {are} made again of other features. Undo brings {them} back."

@@ -34,6 +34,7 @@ class Fits:
         self._random_state, self._n_sample = random_state, n_sample
         self._made: dict[tuple[int, str], Segmentation] = {}
         self._begun: dict[tuple[int, str], Segmentation] = {}
+        self._remade: dict[str, tuple[int, str]] = {}
         self._previews: dict[tuple[int, str, bool], Segmentation] = {}
         self._maps: dict[str, pd.DataFrame] = {}
         self._maps_of_sample: dict[str, pd.DataFrame] = {}
@@ -48,9 +49,30 @@ class Fits:
             self._begun[at] = self._made[at] = made.with_embedding(self._map_of(made, method))
         return self._made[at]
 
+    def beside_pinned(self, pinned: Segmentation, n_segments: int, method: str) -> Segmentation:
+        """Return the segments of all customers in which those that are pinned stay, and all others are made again."""
+        made = segment(
+            self.customers,
+            n_segments=n_segments,
+            method=method,
+            random_state=self._random_state,
+            previous=pinned,
+        )
+        self._remade[made.hash] = (n_segments, method)
+        return made if pinned.embedding is None else made.with_embedding(pinned.embedding)
+
     def keep(self, result: Segmentation, n_segments: int, method: str) -> None:
         """Keep the names and edits of a number and method, for when one comes back to them."""
         self._made[(n_segments, method)] = result
+
+    def preview_beside_pinned(self, pinned: Segmentation, n_segments: int, method: str) -> Segmentation:
+        """Return the segments of the sample as :meth:`beside_pinned` makes them."""
+        places = pinned.embedding
+        rows = self.customers.loc[_drawn(self.customers.index, places, self._n_sample)]
+        made = segment(
+            rows, n_segments=n_segments, method=method, random_state=self._random_state, previous=pinned
+        )
+        return made if places is None else made.with_embedding(places)
 
     def preview(self, n_segments: int, method: str) -> Segmentation:
         """Return the segments of the sample, untested, on the map of everyone; on one of its own until there is one."""
@@ -70,6 +92,8 @@ class Fits:
     def begun_as(self, result: Segmentation) -> tuple[int, str] | None:
         """Return the number and method that a result began with, before its edits."""
         began = result.provenance.get("edited_from", result.hash)
+        if began in self._remade:
+            return self._remade[began]
         return next((at for at, made in self._begun.items() if made.hash == began), None)
 
     def map_key(self, method: str) -> str:
