@@ -18,6 +18,7 @@ from segkit.explain.place_on_map import ANCHORS, FEW, equals_of, median_place, r
 from segkit.methods.partition import checked_result
 
 METHODS = ("fast", "aligned", "pca", "umap", "densmap")
+MOST_NEIGHBOURS = 500
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def project(
         two directions of most variance; immediate. "umap": by umap-learn, a minute on the first call, since it
         compiles. "densmap": the same, and dense groups are drawn dense.
     n_neighbors : int, default=15
-        Many show the coarse structure, few the fine one. Not for "pca".
+        Many show the coarse structure, few the fine one; 2 to 500. Not for "pca".
     min_dist : float, default=0.1
         For "umap" and "densmap": least distance between points, 0 to 1.
     previous : DataFrame of shape (n, 2), optional
@@ -264,6 +265,10 @@ def _check(
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}.{choose_from(str(method), METHODS)}")
     check_count("n_neighbors", n_neighbors, 2)
+    if n_neighbors > MOST_NEIGHBOURS:  # type: ignore[operator]
+        raise ValueError(
+            f"n_neighbors={n_neighbors} should be {MOST_NEIGHBOURS} or fewer, for the sake of memory."
+        )
     check_seed(random_state)
     if not isinstance(min_dist, (int, float, np.number)) or not 0 <= min_dist <= 1:
         raise ValueError(f"min_dist={min_dist!r} should be a distance on the map, from 0 to 1, such as 0.1.")

@@ -77,6 +77,7 @@ def test_wrong_arguments_are_explained():
         ({"method": "umap", "min_dist": -1}, "min_dist=-1 should be a distance on the map, from 0 to 1"),
         ({"method": "umap", "min_dist": float("nan")}, "min_dist=nan should be"),
         ({"n_neighbors": 1}, "n_neighbors=1 should be a whole number, 2 or more"),
+        ({"n_neighbors": 501}, "n_neighbors=501 should be 500 or fewer"),
         ({"random_state": None}, "random_state=None should be"),
     ]:
         with pytest.raises(ValueError, match=message):
