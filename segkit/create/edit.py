@@ -254,8 +254,8 @@ def make_segment(
 
     Notes
     -----
-    Somebody whose features equal those of a chosen customer and of one who was not is placed like the first of them by
-    id. Such a model keeps the prepared features of all customers, so it cannot be shared without them.
+    Where customers have equal features, new ones like them are in it if at least half of them were chosen. Such a model
+    keeps the prepared features of all customers, so it cannot be shared without them.
 
     Examples
     --------

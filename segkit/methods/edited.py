@@ -35,6 +35,7 @@ class Fitted:
         self._rows = getattr(clusterer, "rows_", None)
         self._segments = getattr(clusterer, "segments_", None)
         self._scaler = getattr(clusterer, "scaler_", None)
+        self._mostly: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Return the segments of rows before the edits."""
@@ -52,27 +53,42 @@ class Fitted:
         return rows if self._scaler is None else self._scaler.matrix(rows)
 
     def nearest(self, scaled: np.ndarray) -> np.ndarray:
-        """Return the position of the fitted row that is nearest to each, −1 of rows with missing values."""
+        """Return the group of equal fitted rows that is nearest to each, −1 of rows with missing values."""
         found = np.full(len(scaled), -1)
         known = np.isfinite(scaled).all(axis=1)
         if known.any():
-            positions, place = self._places
-            found[known] = positions[place(scaled[known])]
+            _, place = self._places
+            found[known] = place(scaled[known])
+        return found
+
+    def mostly(self, chosen: np.ndarray) -> np.ndarray:
+        """Return of which groups of equal fitted rows at least half were chosen; the last stands for missing values."""
+        kept, found = self._mostly.get(id(chosen), (None, None))
+        if kept is not chosen or found is None:
+            groups, _ = self._places
+            known = groups >= 0
+            share = np.bincount(groups[known], weights=chosen[known]) / np.bincount(groups[known])
+            found = np.append(share >= 0.5, False)
+            self._mostly[id(chosen)] = chosen, found
         return found
 
     @functools.cached_property
     def _places(self) -> tuple[np.ndarray, Rule]:
-        """The positions of different fitted rows without missing values, and the rule that finds the nearest."""
+        """The group of equal rows that each fitted row is in, −1 with missing values, and the rule that finds one."""
         assert self._rows is not None
         scaled = self.scaled(self._rows)
-        positions = np.flatnonzero(np.isfinite(scaled).all(axis=1))
-        # Of equal rows the first, also since a sample with replacement has rows twice.
-        positions = positions[~pd.DataFrame(scaled[positions]).duplicated()]
-        points = scaled[positions]
+        groups = np.full(len(scaled), -1)
+        known = np.flatnonzero(np.isfinite(scaled).all(axis=1))
+        rows = pd.DataFrame(scaled[known])
+        again = rows.duplicated().to_numpy()  # also where a sample with replacement has a row twice
+        points = scaled[known[~again]]
+        groups[known] = (
+            rows.groupby(list(rows), sort=False).ngroup() if again.any() else np.arange(len(known))
+        )
         if len(points) > FEW:
             tree = KDTree(points)
-            return positions, lambda rows: tree.query(rows)[1]
-        return positions, lambda rows: nearest(rows, points)
+            return groups, lambda rows: tree.query(rows)[1]
+        return groups, lambda rows: nearest(rows, points)
 
 
 class Rows:
@@ -94,8 +110,12 @@ class Rows:
 
     @functools.cached_property
     def nearest(self) -> np.ndarray:
-        """The position of the fitted row that is nearest to each, −1 of rows with missing values."""
+        """The group of equal fitted rows that is nearest to each, −1 of rows with missing values."""
         return self._fitted.nearest(self.scaled)
+
+    def like(self, chosen: np.ndarray) -> np.ndarray:
+        """Return whose nearest fitted rows were chosen: at least half of those that equal each other."""
+        return self._fitted.mostly(chosen)[self.nearest]
 
 
 class Step(BaseEstimator, abc.ABC):
@@ -169,7 +189,7 @@ class Split(Step):
 
 
 class Made(Step):
-    """Put those into a segment whose nearest fitted customer was chosen for it.
+    """Put those into a segment whose nearest fitted customer was chosen for it; of equal ones at least half.
 
     Parameters
     ----------
@@ -192,8 +212,7 @@ class Made(Step):
 
     def __call__(self, rows: Rows, segments: np.ndarray) -> np.ndarray:
         """Return the segments of rows after the edit, from those before it."""
-        at = rows.nearest
-        return np.where((at >= 0) & self.chosen_[at], self.into, segments)
+        return np.where(rows.like(self.chosen_), self.into, segments)
 
     def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Made, np.ndarray]:
         """Return the same choice among other rows, and their segments after it."""
