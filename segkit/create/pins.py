@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
@@ -126,7 +127,10 @@ def _placed(previous: Segmentation, customers: pd.DataFrame) -> pd.Series:
     """Return the segments that customers are in before the others are made again."""
     labels = previous.labels
     same = len(customers) == len(labels) and customers.index.isin(labels.index).all()
-    if same and previous.customers.loc[customers.index].equals(customers):
+    # Prepared ones are compared, since whole numbers may have become floats in a file.
+    if same and np.array_equal(
+        previous.prepared.loc[customers.index], previous.prepare(customers), equal_nan=True
+    ):
         return labels.loc[customers.index]
     return previous.assign(customers)
 

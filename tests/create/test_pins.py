@@ -46,6 +46,15 @@ def test_made_segments_are_pinned_too():
     assert (again.named_labels == "Mine").to_numpy().nonzero()[0].tolist() == list(range(20))
 
 
+def test_pinned_members_stay_where_whole_numbers_became_floats():
+    customers = pd.DataFrame({"visits": [1, 2, 1, 2, 50, 51, 50, 90]}, index=list("abcdefgh"))
+    made = sg.make_segment(sg.segment(customers, n_segments=2), ["a", "b", "g"], "Mine")
+    pinned = sg.pin_segments(made, ["Mine"])
+    for table in (customers, customers.astype(float), customers.astype("Int64").iloc[::-1]):
+        again = sg.segment(table, n_segments=3, previous=pinned)
+        assert sorted(again.labels.index[again.named_labels == "Mine"]) == ["a", "b", "g"]
+
+
 def test_what_survives_keeps_id_and_name(tmp_path):
     customers = three_groups(40)
     result = sg.segment(customers, n_segments=3).with_names({0: "A", 1: "B", 2: "C"})
