@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import ipywidgets as w
 import pandas as pd
@@ -24,25 +23,19 @@ from segkit.create.segmentation import Segmentation
 from segkit.show.widgets.audience_builder import AudienceBuilder
 from segkit.show.widgets.background import LatestWork, in_turn
 from segkit.show.widgets.cluster_tuner import OFFERED, ClusterTuner, offered_numbers
-from segkit.show.widgets.explorer_edits import MAPPED, in_studio
+from segkit.show.widgets.explorer_edits import in_studio
 from segkit.show.widgets.feature_picker import FeaturePicker
 from segkit.show.widgets.parts import code_line, note, quietly
 from segkit.show.widgets.segment_cards import SegmentCards
 from segkit.show.widgets.segment_explorer import SegmentExplorer
 from segkit.show.widgets.stills import WithStill, shows_errors
 from segkit.show.widgets.studio_bar import EXPORT, FEATURES, HOW_MANY, SEE, STEPS, StudioBar
-from segkit.show.widgets.studio_code import (
-    ResultLines,
-    lines_between,
-    names_left_out,
-    names_line,
-    pins_left_out,
-)
+from segkit.show.widgets.studio_code import lines_between, names_left_out, names_line, pins_left_out
 from segkit.show.widgets.studio_fits import Fits, FitsByFeatures
 from segkit.show.widgets.studio_panes import ERRORS, Export, Shown
+from segkit.show.widgets.studio_results import StudioResults
 from segkit.tailor.plays.playbook import playbook
 
-KEEPS_MAP = ".with_embedding(result.embedding)"
 PREVIEW = "This is a preview of a sample. Take it first, then name and edit the segments of everyone."
 
 
@@ -160,14 +153,13 @@ class SegmentStudio(WithStill, w.VBox):
             )
             self._fits = FitsByFeatures(self.picker, random_state)
         self._trials = LatestWork()
-        self._lines = ResultLines()
-        self._beside: WeakKeyDictionary[Segmentation, Segmentation] = WeakKeyDictionary()
+        self._results = StudioResults(self._fits, random_state)
         self._quiet, self._turn = True, threading.RLock()
         if n_segments is None:
             self.tuner = self._new_tuner(None, method)
             n_segments = self.tuner.n_segments
         first = self._fits.present.everyone(n_segments, method)
-        self._lines.begin(first, self._made_by(n_segments, method))
+        self._results.begin(first, n_segments, method)
         self._shown = Shown(
             first,
             self._on_edit,
@@ -277,10 +269,10 @@ class SegmentStudio(WithStill, w.VBox):
         """Show other segments of everyone, under the names of those that stay."""
         before = self.result
         names = names_that_stay(before, made)
-        self._lines.begin(made, self._made_by(self.n_segments, self.method))
+        self._results.begin(made, self.n_segments, self.method)
         if names:
             bare, made = made, made.with_names(names)
-            self._lines.add(made, bare, [names_line(names)])
+            self._results.lines.add(made, bare, [names_line(names)])
         self.result = made
         self._on_step()
         if not self._trying:
@@ -369,7 +361,7 @@ class SegmentStudio(WithStill, w.VBox):
             with self._busy(
                 f"Making {self.n_segments} segments of {counted(len(self.customers), 'customer')} …"
             ):
-                made = self._made()
+                made = self._results.after(self.result, self.n_segments, self.method)
         except ERRORS as error:
             with quietly(self):
                 self.set_trait(change["name"], change["old"])
@@ -386,7 +378,7 @@ class SegmentStudio(WithStill, w.VBox):
         if self._quiet:
             return
         result, before = self.result, change["old"]
-        self._lines.add(result, before, lines_between(before, result))
+        self._results.lines.add(result, before, lines_between(before, result))
         if not result.provenance.get("pinned"):  # pins hold for other numbers too, as long as they are there
             self._fits.present.keep(result, self.n_segments, self.method)
         self._show_everyone()
@@ -416,33 +408,13 @@ class SegmentStudio(WithStill, w.VBox):
         """Return this number of segments of the sample; those that are pinned stay, unless features are tried."""
         if self._trying:
             return self._fits.of_ticked.preview(number, self.method)
-        if (pinned := self._pinned) is not None:
-            return self._fits.present.preview_beside_pinned(pinned, number, self.method)
-        return self._fits.present.preview(number, self.method)
-
-    @property
-    def _pinned(self) -> Segmentation | None:
-        """The result whose pins hold: where one goes on from number to number, that of the first."""
-        first = self._beside.get(self.result, self.result)
-        return first if first.provenance.get("pinned") else None
-
-    def _made(self) -> Segmentation:
-        """Make the chosen segments of everyone; those that are pinned stay."""
-        fits, at, pinned = self._fits.present, (self.n_segments, self.method), self._pinned
-        if pinned is None:
-            return fits.everyone(*at)
-        if fits.begun_as(pinned) == at:
-            return pinned
-        made = fits.beside_pinned(pinned, *at)
-        self._beside[made] = pinned
-        self._lines.add(made, pinned, [self._segment_line(*at, "previous=result") + KEEPS_MAP])
-        return made
+        return self._results.preview_after(self.result, number, self.method)
 
     @in_turn
     @shows_errors
     def _on_edit(self, new: Segmentation, lines: list[str]) -> None:
         """Take over an edit from map or cards, or an earlier state that was undone."""
-        self._lines.add(new, self.result, [in_studio(line) for line in lines])
+        self._results.lines.add(new, self.result, [in_studio(line) for line in lines])
         began = self._fits.begun_as(new)
         if began is not None:
             fits, ticked, n_segments, method = began
@@ -513,22 +485,9 @@ class SegmentStudio(WithStill, w.VBox):
     def _tell(self, _change: t.Bunch | None = None) -> None:
         self.code = self.bar.code = self._written_code()
 
-    def _segment_line(self, n_segments: int, method: str, *more: str) -> str:
-        given = (
-            f"n_segments={n_segments}",
-            f"method={method!r}",
-            f"random_state={self._random_state}",
-            *more,
-        )
-        return f"result = sg.segment(customers, {', '.join(given)})"
-
-    def _made_by(self, n_segments: int, method: str) -> list[str]:
-        """Return the lines that make segments of everyone on their map."""
-        return [self._segment_line(n_segments, method), MAPPED]
-
     def _written_code(self) -> str:
         lines = [code] if (code := self._fits.present.code) else []
-        lines += self._lines.of(self.result)
+        lines += self._results.lines.of(self.result)
         if self.builder is not None:
             lines.append(self.builder.code)
         return "\n".join(lines)
