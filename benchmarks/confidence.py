@@ -5,6 +5,7 @@
 
 Each simulated data set has a population of its own. Segments are made of n customers, and give 1,000 others a
 confidence. Then models of n other customers each place the same 1,000, and their agreement is compared with it.
+Method "made" also makes a segment of those who lie beyond a line, by `make_segment`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ METHODS = {
     "kmeans": KMeans(n_init=10),
     "ward": AgglomerativeClustering(),
     "gaussian_mixture": GaussianMixture(n_init=3, reg_covar=1e-4),
+    "made": KMeans(n_init=10),
 }
 FEATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "amount": lambda z: np.exp(z + 3),
@@ -89,7 +91,7 @@ def reliability(
 
     Parameters
     ----------
-    method : {"kmeans", "ward", "gaussian_mixture"}
+    method : {"kmeans", "ward", "gaussian_mixture", "made"}
     n : int
         Customers that segments are made of.
     data_sets : int
@@ -111,11 +113,11 @@ def reliability(
         clusterer = clone(METHODS[method]).set_params(
             **{"n_components" if method == "gaussian_mixture" else "n_clusters": size}
         )
-        result = sg.segment(draw(n), model=make_pipeline(sg.make_preparer(), clusterer))
-        new = draw(1_000)
+        chosen = _beyond_a_line(draw(2_000)) if method == "made" else None
+        result, new = _segments(clusterer, draw(n), chosen), draw(1_000)
         placed = result.place(new)
         agrees = [
-            agreement(placed["segment_id"].to_numpy(), _fresh_labels(clusterer, draw(n), new))
+            agreement(placed["segment_id"].to_numpy(), _fresh_labels(clusterer, draw(n), new, chosen))
             for _ in range(fresh)
         ]
         tables.append(
@@ -130,7 +132,27 @@ def reliability(
     return pd.concat(tables, ignore_index=True)
 
 
-def _fresh_labels(clusterer, customers: pd.DataFrame, new: pd.DataFrame) -> np.ndarray:
+def _beyond_a_line(customers: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
+    """Return a function that chooses those customers of a table who lie beyond a line, about a quarter."""
+    preparer = sg.make_preparer().fit(customers)
+
+    def score(table: pd.DataFrame) -> np.ndarray:
+        return np.asarray(preparer.transform(table))[:, :2].sum(axis=1)
+
+    line = np.quantile(score(customers), 0.75)
+    return lambda table: score(table) > line
+
+
+def _segments(clusterer, customers: pd.DataFrame, chosen: Callable | None) -> sg.Segmentation:
+    result = sg.segment(customers, model=make_pipeline(sg.make_preparer(), clone(clusterer)))
+    return result if chosen is None else sg.make_segment(result, chosen(customers), "Made")
+
+
+def _fresh_labels(
+    clusterer, customers: pd.DataFrame, new: pd.DataFrame, chosen: Callable | None
+) -> np.ndarray:
+    if chosen is not None:
+        return _segments(clusterer, customers, chosen).assign(new).to_numpy()
     preparer, clusterer = sg.make_preparer().fit(customers), clone(clusterer)
     rows, new_rows = preparer.transform(customers), preparer.transform(new)
     if hasattr(clusterer, "predict"):

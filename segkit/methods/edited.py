@@ -177,13 +177,20 @@ class Split(Step):
             after[here] = translated(_own(self.clusterer)(rows.scaled[here]), self.ids)
         return after
 
-    def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Split, np.ndarray]:
-        """Return the same division, with a clusterer of the members among other rows, and the segments after it."""
+    def refitted(self, rows: Rows, segments: np.ndarray, seed: int | None) -> tuple[Step, np.ndarray]:
+        """Return the same division, with a clusterer of the members among other rows, and the segments after it.
+
+        Where fewer members than parts differ there are fewer parts; of one sort of members, or none, one part.
+        """
         here, after = np.isin(segments, self.inside), segments.copy()
-        inside = rows.scaled[here]
-        again = refitted(self.clusterer, inside, seed)
+        inside, before = rows.scaled[here], self(rows, segments)[here]
+        different = int((~pd.DataFrame(inside).duplicated()).sum())
+        if different < 2:
+            whole = Merge(self.inside, int(before[0]) if different else min(self.ids.values()))
+            return whole, whole(rows, segments)
+        again = refitted(self.clusterer, inside, seed, most=different)
         labels = labels_of(again, inside)
-        ids = matched(labels, self(rows, segments)[here])
+        ids = matched(labels, before)
         after[here] = translated(labels, ids)
         return Split(self.inside, again, ids), after
 
@@ -305,14 +312,14 @@ class EditedClusterer(ClusterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If it was not fitted before, or a segment that is split has too few customers.
+            If it was not fitted before.
         """
         if self.former is None:
             raise ValueError(
                 "EditedClusterer repeats edits of fitted segments. Make it by merge_segments, split_segment or "
                 "make_segment."
             )
-        X = validate_data(self, X, dtype=float, ensure_all_finite=False, reset=False)
+        X = validate_data(self, np.asarray(X), dtype=float, ensure_all_finite=False, reset=False)
         fitted = self.fitted
         segments = fitted.before(X)
         former = refitted(self.former, X, self.random_state)
@@ -402,11 +409,17 @@ def translated(labels: np.ndarray, ids: dict[int, int]) -> np.ndarray:
     return np.array([known.get(int(label), UNKNOWN) for label in different], dtype="int64")[at]
 
 
-def refitted(clusterer: BaseEstimator, rows: np.ndarray, seed: int | None) -> BaseEstimator:
-    """Return a clusterer of the same settings, fitted to other rows."""
+def refitted(
+    clusterer: BaseEstimator, rows: np.ndarray, seed: int | None, most: int | None = None
+) -> BaseEstimator:
+    """Return a clusterer of the same settings, fitted to other rows, with so many clusters at most."""
     again = clone(clusterer)
-    if seed is not None and "random_state" in again.get_params():
+    known = again.get_params()
+    if seed is not None and "random_state" in known:
         again.set_params(random_state=seed)
+    if most is not None:
+        sizes = {size: min(known[size], most) for size in ("n_clusters", "n_components") if size in known}
+        again.set_params(**sizes)
     return again.fit(rows)
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
-from sklearn.cluster import DBSCAN
+from sklearn.base import clone
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.pipeline import make_pipeline
 
 import segkit as sg
@@ -232,6 +233,32 @@ def test_features_are_scaled_where_the_model_does_not():
 def test_impossible_splits_are_refused(said, message):
     with pytest.raises(ValueError, match=message):
         sg.split_segment(sg.segment(four_groups(), n_segments=4), **said)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture"])
+def test_split_segments_are_fitted_again_to_few_of_their_members(method):
+    """A sample may hold one sort of members, or none: they are then in one part."""
+    visits = [50.0] * 4 + [60.0] * 4 + np.linspace(1, 3, 32).tolist()
+    customers = pd.DataFrame({"visits": visits}, [f"c{i:02d}" for i in range(40)])
+    result = sg.segment(customers, n_segments=2)
+    split = sg.split_segment(result, int(result.labels.iloc[0]), method=method)
+    few, many = split.labels.iloc[0], split.labels.iloc[4]
+    assert few != many
+    rows = split.prepared.to_numpy()
+    for left, expected in ((np.r_[0:4, 8:40], few), (np.r_[4:40], many)):
+        again = clone(split.model[-1]).fit(rows[left])
+        assert again.predict(rows[:8]).tolist() == [expected] * 8
+    nobody = clone(split.model[-1]).fit(rows[8:])
+    assert nobody.predict(rows).min() >= 0
+    assert len(sg.stability(split, resamples=20).segments) == 3
+
+
+@pytest.mark.parametrize("model", [KMeans(4, n_init=9, random_state=0), AgglomerativeClustering(4)])
+def test_models_without_a_preparer_are_fitted_again(model):
+    customers = four_groups()
+    made = sg.make_segment(sg.segment(customers, model=model), customers.index[:40], "Mine")
+    later = sg.segment(customers.iloc[1:], model=clone(made.model), previous=made)
+    assert_series_equal(later.labels, made.labels.iloc[1:])
 
 
 def test_equal_customers_are_not_split():
