@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 IN_BROWSER = ("00_start_here", "02_how_many_and_can_i_trust_it")
 SECONDS = 120  # of processor time, which a busy machine does not lengthen
 # Of memory at the peak, so that three open notebooks fit in Binder's 2 GB.
-MEGABYTES = {"00_start_here": 450, "01_collect_and_features": 650}
+MEGABYTES = {"00_start_here": 470, "01_collect_and_features": 650}
 MEGABYTES_OF_OTHERS = 700
 SHUT_DOWN = "shut this one down first: **Kernel → Shut Down Kernel**"
 # Run in the kernel. `ru_maxrss` also counts the process that started the kernel, so it is second choice.
