@@ -18,7 +18,8 @@ from segkit.core.messages import counted, in_words
 from segkit.core.order import arranged, by_id
 from segkit.create.segmentation import Segmentation
 from segkit.methods.assignment import OUTSIDE, preparer_and_clusterer
-from segkit.methods.edited import EditedClusterer, Made, Merge, Split, editable, translated
+from segkit.methods.edited import EditedClusterer, Made, Merge, Split, editable
+from segkit.methods.edited_rows import translated
 from segkit.methods.fitting import labels_of, make_clusterer, relabel_by_size
 from segkit.methods.partition import checked_result
 from segkit.methods.provenance import hash_of

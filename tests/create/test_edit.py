@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 import segkit as sg
 from segkit.datasets import make_events
-from segkit.methods.edited import Fitted
+from segkit.methods.edited_rows import Fitted
 
 
 def four_groups(n=40, random_state=0):
@@ -343,7 +343,7 @@ def test_made_segments_have_a_name():
 @pytest.mark.parametrize("few", [1, 4_096])
 def test_new_customers_follow_most_of_those_they_equal(few, monkeypatch):
     """A few are chosen of each, and most of those with 4 visits: only like these are new customers, in any search."""
-    monkeypatch.setattr("segkit.methods.edited.FEW", few)
+    monkeypatch.setattr("segkit.methods.edited_rows.FEW", few)
     values = np.random.default_rng(0).integers(0, 5, (300, 2)).astype(float)
     customers = pd.DataFrame(values, [f"c{i:03d}" for i in range(300)], ["visits", "orders"])
     chosen = pd.Series((np.arange(300) % 10 == 0) ^ (values[:, 0] == 4), customers.index)
