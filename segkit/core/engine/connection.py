@@ -173,9 +173,8 @@ def give_back() -> None:
         with engine().con.cursor() as own:
             _set_limit(own, _limit_of(own))
 
-    run_interruptibly(
-        engine().con, set_limit
-    )  # in a thread, since DuckDB turns Ctrl-C into an error of its own
+    # In a thread, since DuckDB turns Ctrl-C into an error of its own.
+    run_interruptibly(engine().con, set_limit)
 
 
 def _limit_of(connection: DuckDBPyConnection) -> str:
@@ -188,11 +187,10 @@ def _limit_of(connection: DuckDBPyConnection) -> str:
 
 
 def _is_more(connection: DuckDBPyConnection, limit: str, megabytes: int) -> bool:
-    return limit == "-1" or bool(
-        connection.execute("SELECT parse_formatted_bytes(?) > 1000000 * ?", [limit, megabytes]).fetchall()[0][
-            0
-        ]
-    )
+    if limit == "-1":
+        return True
+    more = connection.execute("SELECT parse_formatted_bytes(?) > 1000000 * ?", [limit, megabytes])
+    return bool(more.fetchall()[0][0])
 
 
 def _set_limit(connection: DuckDBPyConnection, limit: str) -> None:
