@@ -45,3 +45,4 @@ def test_map_is_never_blank(open_notebook, start):
     for session in nb.lab.api("sessions"):  # ten kernels would take 4 GB
         if session["path"] == nb.name:
             nb.lab.api(f"sessions/{session['id']}", "DELETE")
+    nb.page.close()  # ten pages would slow each other down
