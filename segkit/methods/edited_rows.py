@@ -112,6 +112,7 @@ class Rows:
 
 
 def own_rule_of(clusterer: BaseEstimator) -> Rule:
+    """Return the rule by which a clusterer that was edited assigns customers itself."""
     rule = own_rule(clusterer)
     assert rule is not None  # as was seen when it was edited
     return rule
